@@ -1,0 +1,308 @@
+"""What was found: frozen results with per-example numbers, saved and loaded without a model.
+
+Scalars and tuples go to `results.json`, numpy arrays to `arrays.npz`; every figure is drawn from these alone. An
+`interval` is a pair (low, high) at 95 %.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from interp.errors import InterpError, UserError
+from interp.files import read_json, write_json, write_whole
+
+SCHEMA = "interp/1"
+Interval = tuple[float, float]
+Role = Literal["lookup", "gather", "none"]
+
+
+class Result:
+    """A frozen dataclass that can be written to a folder and read back."""
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `results.json` and `arrays.npz`; each is whole or absent. Returns the folder."""
+        folder, arrays = Path(folder), {}
+        packed = self._arrange(_pack(self, "", arrays))
+        document = {"schema": SCHEMA, "result": type(self).__name__, **packed}
+        write_whole(folder / "arrays.npz", lambda path: _write_npz(path, arrays))
+        write_json(folder / "results.json", document)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises: UserError if the folder holds no result or another kind of result; InterpError if it is damaged.
+        """
+        folder = Path(folder)
+        document = read_json(folder / "results.json", "a result")
+        if (found := (document.get("schema"), document.get("result"))) != (SCHEMA, cls.__name__):
+            raise UserError(f"{folder} should hold a {cls.__name__} of schema {SCHEMA}; it holds {found[1]} of {found[0]}.")
+        try:
+            with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+                return _unpack(cls, cls._restore(document), dict(arrays))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InterpError(f"the result in {folder} is damaged: {error}.") from error
+
+    @staticmethod
+    def _arrange(document: dict[str, Any]) -> dict[str, Any]:
+        return document
+
+    @staticmethod
+    def _restore(document: dict[str, Any]) -> dict[str, Any]:
+        return document
+
+
+@dataclass(frozen=True)
+class LengthAccuracy(Result):
+    """Accuracy by string length; one row of `string_correct` and of its companions is one length."""
+
+    lengths: tuple[int, ...]
+    trained: tuple[int, int] | None
+    """Shortest and longest length of training, if known."""
+    string_correct: Bool[np.ndarray, "length string"]
+    letter_accuracy: Float[np.ndarray, "length string"]
+    """Share of right letters, teacher-forced."""
+    first_error: Int[np.ndarray, "length string"]
+    """Index of the first wrong letter, -1 where none."""
+    free_letter_accuracy: Float[np.ndarray, "length string"] | None = None
+    """The same share when the model reads its own output; None where it was not generated."""
+    ideal: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """n -> string accuracy of the ideal n-gram copier at each length."""
+
+
+@dataclass(frozen=True)
+class TrainLog(Result):
+    """Curves of a training, by examples seen."""
+
+    examples: Int[np.ndarray, " step"]
+    loss: Float[np.ndarray, " step"]
+    """Nats per trained token."""
+    learning_rate: Float[np.ndarray, " step"]
+    evaluated_at: Int[np.ndarray, " evaluation"]
+    """Examples seen at each evaluation."""
+    lengths: tuple[int, ...]
+    string_accuracy: Float[np.ndarray, "evaluation length"]
+    letter_accuracy: Float[np.ndarray, "evaluation length"]
+
+
+@dataclass(frozen=True)
+class StepCurve(Result):
+    """A quantity that steps at n: accuracy by length of a planted repeat, or attention moved by offset."""
+
+    x: tuple[int, ...]
+    value: tuple[float, ...]
+    interval: tuple[Interval, ...]
+    n: int | None
+    """Where it steps; None if it does not."""
+    examples: Float[np.ndarray, "step example"]
+
+
+@dataclass(frozen=True)
+class HeadScore:
+    """One head. `name` is L{layer}H{head}."""
+
+    name: str
+    layer: int
+    head: int
+    role: Role
+    n: int | None
+    """Lookup heads: the match length at which the response jumps."""
+    score: float
+    """Mean attention from the query to the place that the answer is copied from."""
+    interval: Interval
+    chance: float
+    """The same attention to a shuffled target: another letter of the same string."""
+    response: tuple[float, ...]
+    """Mean attention from q to j + 1 over pairs with match length 0, 1, 2, ... (the last: that and more)."""
+    score_gain: tuple[float, ...] | None
+    """Gain of the score before the softmax per further matching letter, from match length 0 to 1, 1 to 2, ...; None where
+    the model has no true scores."""
+    p_value: float
+    q_value: float
+    """Benjamini-Hochberg over all heads of the model."""
+    flagged: bool
+    """q below the level and the interval's lower end above the floor."""
+    copying: float | None
+    """OV circuit: share of letters whose own logit rises most when the head attends to them."""
+    gather_effect: float | None
+    """Relative change of the lookup heads' scores when this head is taken off the path to them."""
+    gather_interval: Interval | None
+    offsets: tuple[int, ...]
+    """Gather heads: letters back that the set can decode only with this head."""
+
+
+@dataclass(frozen=True)
+class HeadScores(Result):
+    """Every head of a model, in order, with the per-example numbers behind the rows."""
+
+    heads: tuple[HeadScore, ...]
+    match_lengths: tuple[int, ...]
+    level: float
+    """Corrected level (Benjamini-Hochberg) below which a head is flagged."""
+    floor: float
+    """Least attention to the source, above chance, that counts as an effect."""
+    gather_floor: float
+    set_offsets: tuple[int, ...]
+    """Letters back that are decoded linearly from the whole set of gather heads."""
+    offset_accuracy: tuple[float, ...]
+    """Held-out accuracy of that decoding for offsets 0, 1, 2, ..."""
+    notes: tuple[str, ...]
+    """What could not be measured on this model, and why."""
+    attention: Float[np.ndarray, "head example"]
+    shuffled: Float[np.ndarray, "head example"]
+    response: Float[np.ndarray, "head match"]
+    null: Float[np.ndarray, " draw"]
+    """The statistic of every head of the untrained models."""
+
+    def of_role(self, role: Role) -> tuple[str, ...]:
+        """Names of the heads with a role, best score first."""
+        chosen = [head for head in self.heads if head.role == role]
+        key = (lambda h: -(h.gather_effect or 0.0)) if role == "gather" else (lambda h: -h.score)
+        return tuple(head.name for head in sorted(chosen, key=key))
+
+
+@dataclass(frozen=True)
+class Control:
+    """As many other heads (or as much other attention) taken away in the same manner."""
+
+    name: str
+    pool: int
+    """How many heads the control sets are drawn from."""
+    draws: int
+    """How many different sets were drawn; 0: the pool is too small, and there is no interval."""
+    string_accuracy: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class AblationResult(Result):
+    """A set of heads (or edges) taken away, and what it cost."""
+
+    name: str
+    group: Literal["single", "cumulative", "random order", "all but one", "all", "edges"]
+    kind: str
+    """zero, mean, resample, ...: see `interp.measure.ablate`."""
+    heads: tuple[str, ...]
+    string_accuracy_before: float
+    string_accuracy_after: float
+    interval: Interval
+    """Of the drop in string accuracy."""
+    letter_accuracy_before: float
+    letter_accuracy_after: float
+    letter_interval: Interval
+    loss_before: float
+    loss_after: float
+    loss_interval: Interval
+    """Of the rise in loss, nats per answer letter."""
+    logit_difference_before: float
+    """Right letter's logit less the mean of the other letters'."""
+    logit_difference_after: float
+    logit_difference_interval: Interval
+    control_mean: float | None
+    """String accuracy under the first control that could be drawn; None where none could."""
+    control_interval: Interval | None
+    controls: tuple[Control, ...]
+    string_correct: Bool[np.ndarray, " string"]
+    letter_correct: Float[np.ndarray, " string"]
+    loss: Float[np.ndarray, " string"]
+
+
+@dataclass(frozen=True)
+class AttentionExample(Result):
+    """Patterns of some heads on one short string, before and after the ablation of all lookup heads."""
+
+    labels: tuple[str, ...]
+    """One visible token a position."""
+    names: tuple[str, ...]
+    roles: tuple[Role, ...]
+    source: Int[np.ndarray, " pos"]
+    pattern: Float[np.ndarray, "head query key"]
+
+
+@dataclass(frozen=True)
+class EffectiveN:
+    """The whole model's n, measured three times."""
+
+    behavioural: int | None
+    causal: int | None
+    heads: int | None
+    """The n that most lookup heads have."""
+
+
+@dataclass(frozen=True)
+class HashHeadStudy(Result):
+    """Everything that `analyses/find_hash_heads.py` finds: the content of its page."""
+
+    verdict: str
+    provenance: dict[str, Any]
+    model: dict[str, Any]
+    accuracy_by_length: LengthAccuracy
+    effective_n: EffectiveN
+    behavioural: StepCurve
+    causal: StepCurve
+    scores: HeadScores
+    ablations: tuple[AblationResult, ...]
+    attention: AttentionExample
+    training: TrainLog | None
+
+    @property
+    def heads(self) -> tuple[HeadScore, ...]:
+        return self.scores.heads
+
+    @staticmethod
+    def _arrange(document: dict[str, Any]) -> dict[str, Any]:
+        """The list of heads stands at the top of the document, where readers look for it."""
+        rest = dict(document["scores"])
+        return {**document, "heads": rest.pop("heads"), "scores": rest}
+
+    @staticmethod
+    def _restore(document: dict[str, Any]) -> dict[str, Any]:
+        return {**document, "scores": {**document["scores"], "heads": document["heads"]}}
+
+
+def _write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _pack(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
+    """A JSON value; arrays are moved to `arrays` and leave their key behind."""
+    if isinstance(value, np.ndarray):
+        arrays[where] = value
+        return {"array": where}
+    if dataclasses.is_dataclass(value):
+        items = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: _pack(item, f"{where}.{name}".lstrip("."), arrays) for name, item in items.items()}
+    if isinstance(value, tuple | list):
+        return [_pack(item, f"{where}.{i}", arrays) for i, item in enumerate(value)]
+    if isinstance(value, np.generic):
+        return value.item()
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _unpack(kind: Any, value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """The inverse of `_pack`, led by the type of the field."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if isinstance(value, dict) and set(value) == {"array"}:
+        return arrays[value["array"]]
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return kind(**{f.name: _unpack(hints[f.name], value[f.name], arrays) for f in dataclasses.fields(kind)})
+    if origin in (typing.Union, types.UnionType):
+        chosen = next(a for a in arguments if a is not type(None))
+        return None if value is None else _unpack(chosen, value, arrays)
+    if origin is tuple:
+        item_kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        return tuple(_unpack(k, item, arrays) for k, item in zip(item_kinds, value, strict=True))
+    if origin is Mapping or origin is dict or isinstance(value, dict):
+        inner = arguments[1] if len(arguments) == 2 else Any
+        return {key: _unpack(inner, item, arrays) for key, item in value.items()}
+    return float("nan") if kind is float and value is None else value
