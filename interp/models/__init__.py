@@ -1,0 +1,33 @@
+"""What is asked: models, all of them opened by the same hooks. `build` makes one from its saved config."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from interp.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from interp.models.hooked import HookedModel
+
+KINDS = {"transformer": ("interp.models.transformer", "HookedTransformer", "TransformerConfig")}
+"""kind -> module, model class, config class. Imported when asked for: TransformerLens takes seconds."""
+
+
+def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
+    """The model of a `config_dict`, freshly initialised.
+
+    Args:
+        config: `{"kind": ..., **fields of the config class}`.
+        seed: of the initial weights.
+
+    Raises: UserError for an unknown kind or field.
+    """
+    fields = dict(config)
+    kind = fields.pop("kind", None)
+    if kind not in KINDS:
+        raise unknown("kind of model", str(kind), KINDS)
+    module_name, model_name, config_name = KINDS[kind]
+    module = import_module(module_name)
+    config_class = getattr(module, config_name)
+    if strange := sorted(set(fields) - set(config_class.__dataclass_fields__)):
+        raise UserError(f"a {config_name} has no field {', '.join(strange)}; was the model written by another version?")
+    return getattr(module, model_name)(config_class(**fields), seed=seed)

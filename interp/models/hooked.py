@@ -1,0 +1,222 @@
+"""`HookedModel`: what every model of this package can do, on top of TransformerLens's `HookedRootModule`.
+
+One forward path with hook points on it; running with hooks and with a cache, where a name that does not exist is an
+error; saving and loading; greedy generation from whatever the model carries from one call to the next (`past`).
+"""
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens import ActivationCache, HookedRootModule
+from transformer_lens.hook_points import HookPoint
+from transformer_lens.utilities import Slice
+
+from interp.axes import Tokens
+from interp.errors import UserError, unknown
+from interp.models.checkpoint import load_weights, read_config, save_weights, write_config
+
+NamesFilter = str | Sequence[str] | Callable[[str], bool] | None
+Hook = tuple[str | Callable[[str], bool], Callable[..., Any]]
+
+
+def in_use(*points: HookPoint) -> bool:
+    """Whether anything listens at one of these hook points: a TransformerLens hook of either direction, or nnsight."""
+    return any(
+        p._forward_hooks or p._forward_pre_hooks or p._backward_hooks or p._backward_pre_hooks or "forward" in vars(p)
+        for p in points
+    )
+
+
+class HookedModel(HookedRootModule):
+    """A language model over token ids, opened by hook points.
+
+    Subclasses are built from a frozen config (`config`), declare the `kind` under which they are saved, call `setup()` at
+    the end of their constructor and implement `forward` and `new_past`.
+    """
+
+    kind: ClassVar[str]
+    config: Any
+    """The frozen dataclass from which the model is built."""
+
+    @abstractmethod
+    def new_past(self) -> Any:
+        """What the model carries from one call to the next, before the first: pass it to `forward(..., past=...)`."""
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+    def to_tokens(self, tokens: Tensor, *_: Any, **__: Any) -> Tokens:
+        """Token ids as a batch: TransformerLens's tools ask for it. There is no tokenizer behind it.
+
+        Raises: UserError for text; a task's vocabulary encodes text.
+        """
+        if not isinstance(tokens, Tensor):
+            raise UserError(
+                f"this model takes token ids; encode text with a task's vocabulary first (got {type(tokens)})."
+            )
+        return tokens if tokens.ndim == 2 else tokens[None]
+
+    # ------------------------------------------------------------------ hooks and cache
+
+    def on_demand(self, name: str) -> bool:  # noqa: ARG002
+        """Whether a hook point is left out when everything is cached, because it costs memory out of proportion.
+
+        It fires as soon as it is named.
+        """
+        return False
+
+    def hook_names(self, names: NamesFilter) -> list[str]:
+        """The hook points that a filter means: None (all but those on demand), a name, names, or a predicate.
+
+        Raises: UserError for a name that does not exist, or a predicate that matches nothing.
+        """
+        if names is None:
+            return [name for name in self.hook_dict if not self.on_demand(name)]
+        if callable(names):
+            if chosen := [name for name in self.hook_dict if names(name)]:
+                return chosen
+            raise UserError(f"the names filter matches none of the model's {len(self.hook_dict)} hook points.")
+        chosen = [names] if isinstance(names, str) else list(names)
+        for name in chosen:
+            if name not in self.hook_dict:
+                raise unknown("hook point", name, self.hook_dict)
+        return chosen
+
+    @contextmanager
+    def hooks(
+        self,
+        fwd_hooks: Sequence[Hook] = (),
+        bwd_hooks: Sequence[Hook] = (),
+        reset_hooks_end: bool = True,
+        clear_contexts: bool = False,
+    ) -> Iterator[Self]:
+        """As in TransformerLens, but every name is checked before the first hook is attached."""
+        for name, _ in [*fwd_hooks, *bwd_hooks]:
+            self.hook_names(name)
+        with super().hooks(list(fwd_hooks), list(bwd_hooks), reset_hooks_end, clear_contexts):
+            yield self
+
+    def add_hook(self, name: str | Callable[[str], bool], *args: Any, **kwargs: Any) -> None:
+        """As in TransformerLens; a name that does not exist is an error."""
+        self.hook_names(name)
+        super().add_hook(name, *args, **kwargs)
+
+    def run_with_cache(self, *args: Any, return_cache_object: bool = True, **kwargs: Any) -> tuple[Any, Any]:
+        """As in TransformerLens; returns the output and an `ActivationCache` (or a dict, if so asked).
+
+        Cached tensors are copies: no later hook can change them. `pos_slice` cuts the position axis (of patterns and
+        scores: the query axis), whatever stands behind it.
+        """
+        out, cache = super().run_with_cache(*args, **kwargs)
+        batched = not kwargs.get("remove_batch_dim", False)
+        return out, ActivationCache(cache, self, has_batch_dim=batched) if return_cache_object else cache
+
+    def get_caching_hooks(
+        self,
+        names_filter: NamesFilter = None,
+        incl_bwd: bool = False,
+        device: torch.device | str | None = None,
+        remove_batch_dim: bool = False,
+        cache: dict[str, Tensor] | None = None,
+        pos_slice: Any = None,
+    ) -> tuple[dict[str, Tensor], list[Hook], list[Hook]]:
+        """Hooks that fill `cache`, and the cache. See `run_with_cache`."""
+        cache = {} if cache is None else cache
+        pos_slice = Slice.unwrap(pos_slice)
+
+        def keep(suffix: str) -> Callable[..., None]:
+            def save(tensor: Tensor, hook: HookPoint) -> None:
+                name = hook.name or ""
+                axis = 2 if name.endswith(("hook_pattern", "hook_attn_scores")) else 1
+                kept = pos_slice.apply(tensor.detach(), dim=axis - tensor.ndim).to(device, copy=True)
+                cache[name + suffix] = kept[0] if remove_batch_dim else kept
+
+            return save
+
+        names = self.hook_names(names_filter)
+        forward: list[Hook] = [(name, keep("")) for name in names]
+        backward: list[Hook] = [(name, keep("_grad")) for name in names] if incl_bwd else []
+        return cache, forward, backward
+
+    # ------------------------------------------------------------------ generation
+
+    @torch.no_grad()
+    def generate(
+        self,
+        tokens: Tokens,
+        max_new_tokens: int,
+        stop_at: int | None = None,
+        temperature: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Int[Tensor, "batch longer"]:
+        """Continue prompts of equal length, each step reading one token and the `past`.
+
+        Args:
+            tokens: prompts.
+            max_new_tokens: tokens to append at most.
+            stop_at: a token after which a string is finished; its row is filled up with that token, and when all rows
+                are finished no more is generated.
+            temperature: 0 takes the most likely token.
+            generator: randomness for a temperature above 0.
+        """
+        past, new, out = self.new_past(), tokens, [tokens]
+        finished = torch.zeros_like(tokens[:, :1], dtype=torch.bool)
+        for _ in range(max_new_tokens):
+            logits = self(new, past=past)[:, -1]
+            new = _draw(logits, temperature, generator)
+            if stop_at is not None:
+                new = new.masked_fill(finished, stop_at)
+                finished = finished | (new == stop_at)
+            out.append(new)
+            if stop_at is not None and bool(finished.all()):
+                break
+        return torch.cat(out, dim=1)
+
+    # ------------------------------------------------------------------ files
+
+    def config_dict(self) -> dict[str, Any]:
+        """The model's kind and config as JSON values; `interp.models.build` makes the model again."""
+        return {"kind": self.kind, **dataclasses.asdict(self.config)}
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write `config.json` and `model.safetensors`; each is whole or absent. Returns the folder."""
+        folder = Path(folder)
+        write_config(folder, self.config_dict())
+        save_weights(self, folder / "model.safetensors")
+        return folder
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: torch.device | str = "cpu") -> Self:
+        """Build the model that `save_pretrained` (or a training) left in a folder.
+
+        Raises: UserError if the folder holds no model or one of another kind; InterpError for damaged weights.
+        """
+        from interp.models import build
+
+        model = build(read_config(Path(folder)))
+        if not isinstance(model, cls):
+            raise UserError(f"{folder} should hold a {cls.__name__}; it holds a {type(model).__name__}.")
+        load_weights(model, Path(folder) / "model.safetensors")
+        return model.to(device)
+
+
+def _draw(logits: Float[Tensor, "batch vocab"], temperature: float, generator: torch.Generator | None) -> Tokens:
+    if temperature == 0:
+        return logits.argmax(dim=-1, keepdim=True)
+    return torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=generator)

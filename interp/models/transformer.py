@@ -1,0 +1,292 @@
+"""`HookedTransformer`: the transformers of the paper, small enough to train here and open at every point.
+
+Embedding, blocks of attention and (optionally) MLP, final norm, unembedding; pre-norm or none, sequential or parallel
+residual; positions learned, RoPE, NoPE, ALiBi or Hard-ALiBi. Names are TransformerLens's, so that its tools run on it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+
+from interp.axes import Logits, Residual, Tokens
+from interp.errors import UserError, unknown
+from interp.models.attention import Attention, KeyValues, Mask
+from interp.models.hooked import HookedModel, in_use
+from interp.models.layers import ACTIVATIONS, MLP, LayerNorm
+from interp.models.lens import LensSurface
+from interp.models.positions import alibi_slopes, attention_bias, segment_bias
+
+POSITIONS = ("learned", "rope", "nope", "alibi", "hard-alibi")
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Shape of a `HookedTransformer`."""
+
+    n_layers: int = 2
+    n_heads: int = 8
+    d_model: int = 128
+    d_vocab: int = 30
+    d_head: int | None = None
+    """Width of a head; None: d_model / n_heads."""
+    d_mlp: int = 0
+    """Hidden width of the MLP; 0: attention only."""
+    activation: str = "gelu"
+    position: Literal["learned", "rope", "nope", "alibi", "hard-alibi"] = "hard-alibi"
+    windows: tuple[int | None, ...] | None = None
+    """One window per head, the same in every layer: how many positions it sees, itself included; None sees all.
+    Needed by "hard-alibi"; may be given with any other position encoding too."""
+    n_ctx: int = 4096
+    """Longest sequence; binding for learned positions, which have one vector each."""
+    rotary_dim: int | None = None
+    """Coordinates of each head that RoPE turns; None: all."""
+    rotary_base: float = 10000.0
+    normalization: Literal["LN", "LNPre"] | None = "LNPre"
+    """LayerNorm before each part, with learned scale and shift ("LN") or without ("LNPre"); None: no norm."""
+    parallel: bool = False
+    """Attention and MLP both read the block's input (GPT-NeoX) rather than one after the other."""
+
+    def __post_init__(self) -> None:
+        if self.windows is not None:
+            object.__setattr__(self, "windows", tuple(self.windows))
+        if self.position not in POSITIONS:
+            raise unknown("position encoding", self.position, POSITIONS)
+        if self.activation not in ACTIVATIONS:
+            raise unknown("activation", self.activation, ACTIVATIONS)
+        if self.normalization not in ("LN", "LNPre", None):
+            raise unknown("normalization", str(self.normalization), ("LN", "LNPre", "None"))
+        if self.d_head is None and self.d_model % self.n_heads:
+            raise UserError(f"d_model {self.d_model} is no multiple of n_heads {self.n_heads}; give d_head.")
+        if self.position == "hard-alibi" and self.windows is None:
+            raise UserError("position 'hard-alibi' needs windows, one per head, e.g. (2, 3, 4, None).")
+        if self.windows is not None:
+            if len(self.windows) != self.n_heads:
+                raise UserError(f"windows has {len(self.windows)} entries for {self.n_heads} heads; give one per head.")
+            if any(w is not None and w < 1 for w in self.windows):
+                raise UserError(f"a window is at least 1 (the position itself) or None; got {self.windows}.")
+        if self.position == "rope" and (self.rope_dim % 2 or self.rope_dim > self.head_width):
+            raise UserError(f"rotary_dim is even and at most d_head {self.head_width}; got {self.rope_dim}.")
+
+    @property
+    def head_width(self) -> int:
+        return self.d_model // self.n_heads if self.d_head is None else self.d_head
+
+    @property
+    def rope_dim(self) -> int:
+        return self.head_width if self.rotary_dim is None else self.rotary_dim
+
+
+class Block(nn.Module):
+    """One layer. `hook_q_input | hook_k_input | hook_v_input` [batch pos head d_model] and `hook_mlp_in` on demand."""
+
+    hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        rotary = config.rope_dim if config.position == "rope" else None
+        self.attn = Attention(config.d_model, config.n_heads, config.head_width, rotary, config.rotary_base)
+        self.ln1 = _norm(config)
+        self.parallel, self.n_heads = config.parallel, config.n_heads
+        self.hook_resid_pre, self.hook_attn_out, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
+        self.hook_q_input, self.hook_k_input, self.hook_v_input = HookPoint(), HookPoint(), HookPoint()
+        self.mlp = MLP(config.d_model, config.d_mlp, config.activation) if config.d_mlp else None
+        if self.mlp is not None:
+            self.ln2 = _norm(config)
+            self.hook_mlp_in, self.hook_mlp_out = HookPoint(), HookPoint()
+            if not config.parallel:
+                self.hook_resid_mid = HookPoint()
+
+    def forward(self, x: Residual, mask: Mask, past: KeyValues | None = None) -> Residual:
+        x = self.hook_resid_pre(x)
+        attn_out = self.hook_attn_out(self.attn(self._attention_input(x), mask, past))
+        if self.mlp is None:
+            return self.hook_resid_post(x + attn_out)
+        mid = x if self.parallel else self.hook_resid_mid(x + attn_out)
+        mlp_out = self.hook_mlp_out(self.mlp(self.ln2(self.hook_mlp_in(mid))))
+        return self.hook_resid_post(x + attn_out + mlp_out if self.parallel else mid + mlp_out)
+
+    def _attention_input(self, x: Residual) -> Any:
+        """The normalised stream; split by head and by use where a path into one of them is watched or patched."""
+        inputs = (self.hook_q_input, self.hook_k_input, self.hook_v_input)
+        if not in_use(*inputs):
+            return self.ln1(x)
+        copies = x[:, :, None].expand(-1, -1, self.n_heads, -1)
+        return tuple(self.ln1(hook(copies)) for hook in inputs)
+
+
+class HookedTransformer(LensSurface, HookedModel):
+    """A transformer language model opened by hook points.
+
+    Args:
+        config: its shape.
+        seed: of the initial weights: embeddings N(0, 1), maps N(0, 1 / fan-in), biases 0.
+    """
+
+    kind = "transformer"
+    config: TransformerConfig
+
+    def __init__(self, config: TransformerConfig, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.embed = nn.Module()
+        self.embed.W_E = nn.Parameter(torch.empty(config.d_vocab, config.d_model))
+        self.hook_embed = HookPoint()
+        if config.position == "learned":
+            self.pos_embed = nn.Module()
+            self.pos_embed.W_pos = nn.Parameter(torch.empty(config.n_ctx, config.d_model))
+            self.hook_pos_embed = HookPoint()
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.ln_final = _norm(config)
+        self.unembed = nn.Module()
+        self.unembed.W_U = nn.Parameter(torch.empty(config.d_model, config.d_vocab))
+        self.unembed.b_U = nn.Parameter(torch.empty(config.d_vocab))
+        self.init_weights(seed)
+        self.setup()
+
+    @torch.no_grad()
+    def init_weights(self, seed: int) -> None:
+        """Draw all weights anew; the same seed gives the same weights on every device."""
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            if parameter.is_meta or name.endswith((".w", ".b")):
+                continue
+            if ".b_" in name:
+                parameter.zero_()
+                continue
+            fan_in = 1 if name.endswith(("W_E", "W_pos")) else _fan_in(name, parameter)
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * fan_in**-0.5)
+
+    def forward(
+        self,
+        tokens: Tokens | Residual,
+        return_type: Literal["logits", "loss", "both"] | None = "logits",
+        *,
+        loss_per_token: bool = False,
+        segment: Int[Tensor, "batch pos"] | None = None,
+        past: list[KeyValues] | None = None,
+        start_at_layer: int | None = None,
+        stop_at_layer: int | None = None,
+    ) -> Any:
+        """Run the model.
+
+        Args:
+            tokens: token ids; with `start_at_layer`, the residual stream before that layer.
+            return_type: logits [batch pos vocab]; the mean next-token cross-entropy in nats; both; or None.
+            loss_per_token: the loss as [batch pos-1], not averaged.
+            segment: which packed string each position belongs to; strings do not see each other, and positions start
+                anew in each.
+            past: from `new_past`; extended in place, so that the next call needs only the new tokens.
+            start_at_layer, stop_at_layer: run only these blocks; stopped early, the residual stream is returned.
+        """
+        mask = self._mask(tokens, segment, past)
+        x = tokens if start_at_layer is not None else self._embed(tokens, mask)
+        layers = range(*slice(start_at_layer, stop_at_layer).indices(self.config.n_layers))
+        for layer in layers:
+            x = self.blocks[layer](x, mask, None if past is None else past[layer])
+        if stop_at_layer is not None:
+            return x
+        if return_type is None:
+            return None
+        logits = F.linear(self.ln_final(x), self.W_U.T, self.b_U)
+        if return_type == "logits":
+            return logits
+        loss = _next_token_loss(logits, tokens, loss_per_token)
+        if return_type == "loss":
+            return loss
+        if return_type == "both":
+            return logits, loss
+        raise unknown("return type", str(return_type), ("logits", "loss", "both", "None"))
+
+    @property
+    def lens_names(self) -> dict[str, Any]:
+        c = self.config
+        names = {"learned": "standard", "rope": "rotary", "nope": "none"}
+        return {
+            "n_layers": c.n_layers,
+            "n_heads": c.n_heads,
+            "d_model": c.d_model,
+            "d_head": c.head_width,
+            "d_mlp": c.d_mlp,
+            "d_vocab": c.d_vocab,
+            "n_ctx": c.n_ctx,
+            "act_fn": c.activation,
+            "attn_only": c.d_mlp == 0,
+            "n_key_value_heads": c.n_heads,
+            "normalization_type": c.normalization,
+            "parallel_attn_mlp": c.parallel,
+            "positional_embedding_type": names.get(c.position, "alibi"),
+        }
+
+    def new_past(self) -> list[KeyValues]:
+        return [KeyValues() for _ in self.blocks]
+
+    def attention_rows(
+        self, q: Float[Tensor, "batch row head d_head"], k: Float[Tensor, "batch pos head d_head"], first: int
+    ) -> tuple[Float[Tensor, "batch head row pos"], Float[Tensor, "batch head row pos"]]:
+        """Scores and pattern of the query rows first, first + 1, ..., from cached queries and keys.
+
+        For long strings, whose whole patterns do not fit: cache the queries and keys (`query_key_names`), then ask for
+        some rows at a time.
+        """
+        rows = torch.arange(first, first + q.shape[1], device=q.device)
+        bias = self._bias(rows, torch.arange(k.shape[1], device=q.device), q.dtype)
+        scores = Mask(rows[None], bias[None]).scores(q, k)
+        return scores, scores.softmax(dim=-1)
+
+    def query_key_names(self, layer: int) -> tuple[str, str]:
+        """The hook points of the queries and keys as the scores use them."""
+        kind = "hook_rot" if self.config.position == "rope" else "hook"
+        return f"blocks.{layer}.attn.{kind}_q", f"blocks.{layer}.attn.{kind}_k"
+
+    def _embed(self, tokens: Tokens, mask: Mask) -> Residual:
+        x = self.hook_embed(self.W_E[tokens])
+        if self.config.position == "learned":
+            x = x + self.hook_pos_embed(self.pos_embed.W_pos[mask.positions].expand_as(x))
+        return x
+
+    def _mask(self, tokens: Tensor, segment: Tensor | None, past: list[KeyValues] | None) -> Mask:
+        if past is not None and segment is not None:
+            raise UserError("segments are for whole packed sequences; they cannot be combined with a past.")
+        seen = 0 if past is None or past[0].keys is None else past[0].keys.shape[1]
+        n_keys = seen + tokens.shape[1]
+        if self.config.position == "learned" and n_keys > self.config.n_ctx:
+            raise UserError(f"the sequence has {n_keys} positions; this model has learned {self.config.n_ctx} (n_ctx).")
+        queries = torch.arange(seen, n_keys, device=tokens.device)
+        if segment is None and seen == 0 and self.config.position != "alibi" and self.config.windows is None:
+            return Mask(queries[None], None)
+        bias = self._bias(queries, torch.arange(n_keys, device=tokens.device), self.W_E.dtype)[None]
+        if segment is None:
+            return Mask(queries[None], bias)
+        return Mask(_position_in_segment(segment), bias + segment_bias(segment, segment, bias.dtype))
+
+    def _bias(self, queries: Int[Tensor, " query"], keys: Int[Tensor, " key"], dtype: torch.dtype) -> Tensor:
+        slopes = alibi_slopes(self.config.n_heads) if self.config.position == "alibi" else None
+        return attention_bias(queries, keys, dtype, slopes, self.config.windows)
+
+
+def _norm(config: TransformerConfig) -> nn.Module:
+    if config.normalization is None:
+        return nn.Identity()
+    return LayerNorm(config.d_model, learned=config.normalization == "LN")
+
+
+def _fan_in(name: str, weight: Tensor) -> int:
+    """Numbers summed into each output: W_O sums over heads and their width, every other map over its first axis."""
+    return weight.shape[0] * weight.shape[1] if name.endswith("W_O") else weight.shape[0]
+
+
+def _position_in_segment(segment: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+    positions = torch.arange(segment.shape[1], device=segment.device).expand_as(segment)
+    begins = torch.ones_like(segment, dtype=torch.bool)
+    begins[:, 1:] = segment[:, 1:] != segment[:, :-1]
+    return positions - torch.where(begins, positions, 0).cummax(dim=1).values
+
+
+def _next_token_loss(logits: Logits, tokens: Tokens, per_token: bool) -> Tensor:
+    loss = F.cross_entropy(logits[:, :-1].transpose(1, 2), tokens[:, 1:], reduction="none")
+    return loss if per_token else loss.mean()
