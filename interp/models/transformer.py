@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
@@ -225,18 +226,18 @@ class HookedTransformer(LensSurface, HookedModel):
     def new_past(self) -> list[KeyValues]:
         return [KeyValues() for _ in self.blocks]
 
-    def attention_rows(
-        self, q: Float[Tensor, "batch row head d_head"], k: Float[Tensor, "batch pos head d_head"], first: int
-    ) -> tuple[Float[Tensor, "batch head row pos"], Float[Tensor, "batch head row pos"]]:
-        """Scores and pattern of the query rows first, first + 1, ..., from cached queries and keys.
+    def scores_at(
+        self,
+        q: Float[Tensor, "batch head d_head"],
+        k: Float[Tensor, "batch pos head d_head"],
+        query: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch head pos"]:
+        """Scores of one query position of each string, from its query and all keys, -inf where hidden.
 
-        For long strings, whose whole patterns do not fit: cache the queries and keys (`query_key_names`), then ask for
-        some rows at a time.
+        For long strings, whose whole patterns do not fit: cache `query_key_names`, then ask for some rows at a time.
         """
-        rows = torch.arange(first, first + q.shape[1], device=q.device)
-        bias = self._bias(rows, torch.arange(k.shape[1], device=q.device), q.dtype)
-        scores = Mask(rows[None], bias[None]).scores(q, k)
-        return scores, scores.softmax(dim=-1)
+        bias = self._bias(query, torch.arange(k.shape[1], device=k.device), k.dtype)
+        return einsum(q, k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5 + bias.transpose(0, 1)
 
     def query_key_names(self, layer: int) -> tuple[str, str]:
         """The hook points of the queries and keys as the scores use them."""
