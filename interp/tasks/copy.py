@@ -16,9 +16,9 @@ from interp.tasks.vocabulary import Vocabulary
 class CopyTask(Task):
     """Write the string once more.
 
-    `CopyTask()` is the paper's: `$cab|cab.`, letters a-z. A vocabulary laid over a language model may lack the separator
-    and the end; then the last letter of the first copy is the query for the first letter of the second, and nothing
-    is trained after the last: BOS c a b c a b.
+    `CopyTask()` is the paper's: `$cab|cab.`, letters a-z. A vocabulary laid over a language model may lack the
+    separator and the end; then the last letter of the first copy is the query for the first letter of the second, and
+    nothing is trained after the last: BOS c a b c a b.
     """
 
     alphabet: int = 26
@@ -44,8 +44,8 @@ class CopyTask(Task):
         """Draw `n` strings; see `Task.sample`.
 
         Args:
-            letters_per_string: draw each string over a random subset of so many letters (for all strings, or for each). It
-                forces long keys, because short ones recur. This is not the paper's distribution: for training only.
+            letters_per_string: draw each string over a random subset of so many letters (for all strings, or for
+                each). It forces long keys, because short ones recur. It is not the paper's distribution: for training.
         """
         lengths = draw_lengths(n, length, generator)
         low, high = (length, length) if isinstance(length, int) else length

@@ -29,7 +29,7 @@ def draw_letters(
     generator: torch.Generator,
     letters_per_string: int | Int[Tensor, " batch"] | None = None,
 ) -> Int[Tensor, "batch letter"]:
-    """Letters 0, 1, ... drawn independently and uniformly over the alphabet, or over a random subset of it for each string.
+    """Letters 0, 1, ..., independent and uniform over the alphabet, or over a random subset of it for each string.
 
     Args:
         letters_per_string: size of the subset, for all strings or for each; None: the whole alphabet.

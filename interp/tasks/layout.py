@@ -1,8 +1,8 @@
 """Where runs of tokens become a `Batch`: pieces, ragged or not, are joined, shifted by one and padded on the right.
 
-    pieces   $ | c a b | '|' | c a b | .     a piece that has a source is the answer: scored and trained
-    tokens   $   c a b    |    c a b         everything but the last token
-    targets  c   a b |    c    a b .         everything but the first
+pieces   $ | c a b | '|' | c a b | .     a piece that has a source is the answer: scored and trained
+tokens   $   c a b    |    c a b         everything but the last token
+targets  c   a b |    c    a b .         everything but the first
 """
 
 from collections.abc import Sequence
