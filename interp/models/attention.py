@@ -114,8 +114,7 @@ class Attention(nn.Module):
         q, k, v = self._project(x)
         q, k, v = self.hook_q(q), self.hook_k(k), self.hook_v(v)
         if self.rotary_dim is not None:
-            q = self.hook_rot_q(rotate(q, mask.positions, self.rotary_dim, self.rotary_base))
-            k = self.hook_rot_k(rotate(k, mask.positions, self.rotary_dim, self.rotary_base))
+            q, k = self.hook_rot_q(self.rotated(q, mask.positions)), self.hook_rot_k(self.rotated(k, mask.positions))
         if past is not None:
             k, v = past.append(k, v)
         explicit = not self.fast or in_use(self.hook_attn_scores, self.hook_pattern)
@@ -123,6 +122,10 @@ class Attention(nn.Module):
         if in_use(self.hook_result):
             return self.hook_result(einsum(z, self.W_O, "b p h d, h d m -> b p h m")).sum(dim=2) + self.b_O
         return F.linear(z.flatten(2), self.W_O.flatten(0, 1).T, self.b_O)
+
+    def rotated(self, x: HeadVectors, positions: Int[Tensor, "#batch pos"]) -> HeadVectors:
+        """Queries or keys as the scores use them: turned by their positions with RoPE, otherwise as they are."""
+        return x if self.rotary_dim is None else rotate(x, positions, self.rotary_dim, self.rotary_base)
 
     def _project(self, x: Residual | tuple[HeadVectors, HeadVectors, HeadVectors]) -> tuple[Tensor, Tensor, Tensor]:
         if isinstance(x, tuple):

@@ -1,0 +1,131 @@
+"""Which heads feed a lookup head, and what they gather.
+
+A gather head is found by intervening on the path from its output to a lookup head's queries and keys, not by its
+pattern: an idle head may attend evenly over a window, too. What the gather heads carry is decoded linearly from all of
+them together, since one letter may stand only in the difference of two of them.
+"""
+
+import torch
+from einops import einsum, rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from interp.measure.lookup import letters_of_first_copy
+from interp.measure.patterns import blocks
+from interp.models.attention import Attention
+from interp.models.transformer import HookedTransformer
+from interp.tasks.base import Batch
+from interp.tasks.repeats import Probe
+
+Head = tuple[int, int]
+"""(layer, head)."""
+
+
+@torch.no_grad()
+def path_effects(model: HookedTransformer, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
+    """How much the scores of the lookup heads change when one head is taken off the path to them.
+
+    The head's output is replaced by its mean over strings and positions, in the input of the lookup head's queries and
+    keys alone (path patching, Wang et al. 2023, with mean ablation; the direct path through the residual stream and the
+    norm). The effect is the root mean square change of the scores from the query to the letters of the first copy, each
+    row centred (the softmax does not see a shift), over the same of the clean row. The largest over the lookup heads;
+    0 for heads that do not come before any.
+    """
+    return torch.cat([_path_block(model, probe.rows(block), lookups) for block in blocks(probe.batch)], dim=1)
+
+
+def _path_block(model: HookedTransformer, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
+    n_layers, n_heads = model.config.n_layers, model.config.n_heads
+    tokens, letters = probe.batch.tokens, letters_of_first_copy(probe)
+    names = [f"blocks.{i}.hook_resid_pre" for i in range(n_layers)] + [f"blocks.{i}.attn.hook_z" for i in range(n_layers)]
+    _, cache = model.run_with_cache(tokens, return_type=None, names_filter=names)
+    effect = tokens.new_zeros((n_layers * n_heads, len(tokens)), dtype=model.dtype)
+    for layer in sorted({layer for layer, _ in lookups}):
+        chosen = [head for at, head in lookups if at == layer]
+        stream = cache[f"blocks.{layer}.hook_resid_pre"]
+        clean = _letter_scores(model, layer, chosen, stream, probe.query, letters)
+        for earlier in range(layer):
+            attn, z = model.blocks[earlier].attn, cache[f"blocks.{earlier}.attn.hook_z"]
+            for head in range(n_heads):
+                out = z[:, :, head] @ attn.W_O[head]
+                patched = stream - out + out.mean(dim=(0, 1))
+                change = _letter_scores(model, layer, chosen, patched, probe.query, letters) - clean
+                relative = change.square().sum(dim=2).sqrt() / clean.square().sum(dim=2).sqrt()
+                index = earlier * n_heads + head
+                effect[index] = torch.maximum(effect[index], relative.amax(dim=1))
+    return effect
+
+
+def _letter_scores(
+    model: HookedTransformer,
+    layer: int,
+    heads: list[int],
+    stream: Float[Tensor, "batch pos d_model"],
+    query: Int[Tensor, " batch"],
+    letters: Bool[Tensor, "batch pos"],
+) -> Float[Tensor, "batch lookup pos"]:
+    """Scores of some heads from the query to the letters of the first copy, centred over them; 0 elsewhere."""
+    attn: Attention = model.blocks[layer].attn
+    normed = model.blocks[layer].ln1(stream)
+    positions = torch.arange(stream.shape[1], device=stream.device)[None]
+    q = attn.rotated(_map(normed.take_along_dim(query[:, None, None], 1), attn.W_Q, attn.b_Q, heads), query[:, None])
+    k = attn.rotated(_map(normed, attn.W_K, attn.b_K, heads), positions)
+    scores = einsum(q[:, 0], k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5
+    here = letters[:, None]
+    mean = scores.masked_fill(~here, 0.0).sum(dim=2, keepdim=True) / here.sum(dim=2, keepdim=True)
+    return (scores - mean).masked_fill(~here, 0.0)
+
+
+def _map(x: Tensor, weight: Tensor, bias: Tensor, heads: list[int]) -> Float[Tensor, "batch pos lookup d_head"]:
+    return einsum(x, weight[heads], "b p m, h m d -> b p h d") + bias[heads]
+
+
+@torch.no_grad()
+def decode_offsets(
+    model: HookedTransformer, batch: Batch, heads: list[Head], offsets: int, ridge: float = 1e-4
+) -> Bool[Tensor, "offset example"]:
+    """Whether the letter t back from a position can be read linearly from the outputs of `heads` together.
+
+    Ridge regression from the concatenated z of the heads to the one-hot letter, fitted on the first half of the strings
+    and tested on the second. Positions are the letters whose last `offsets` tokens are letters, too.
+
+    Args:
+        batch: ordinary copy strings, other than those on which the heads were chosen.
+        heads: one head at least.
+        offsets: how many offsets: t = 0, ..., offsets - 1.
+        ridge: penalty, relative to the mean variance of the features.
+    """
+    parts = [_z_of(model, batch.tokens[block], heads) for block in blocks(batch)]
+    z, letter = torch.cat(parts).double(), _is_letter(batch)
+    usable = torch.stack([_back(letter, t) for t in range(offsets)]).all(dim=0)
+    half = len(batch) // 2
+    x, y = z[:half][usable[:half]], z[half:][usable[half:]]
+    mean = x.mean(dim=0)
+    gram = (x - mean).T @ (x - mean)
+    gram += ridge * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(gram), device=z.device, dtype=z.dtype)
+    right = []
+    for t in range(offsets):
+        back = _back(batch.tokens, t)
+        train, test = back[:half][usable[:half]], back[half:][usable[half:]]
+        one_hot = torch.nn.functional.one_hot(train, int(batch.tokens.max()) + 1).double()
+        weights = torch.linalg.solve(gram, (x - mean).T @ (one_hot - one_hot.mean(dim=0)))
+        right.append(((y - mean) @ weights + one_hot.mean(dim=0)).argmax(dim=1) == test)
+    return torch.stack(right)
+
+
+def _z_of(model: HookedTransformer, tokens: Tensor, heads: list[Head]) -> Float[Tensor, "batch pos feature"]:
+    names = sorted({f"blocks.{layer}.attn.hook_z" for layer, _ in heads})
+    _, cache = model.run_with_cache(tokens, return_type=None, names_filter=names)
+    return torch.cat([cache[f"blocks.{layer}.attn.hook_z"][:, :, head] for layer, head in heads], dim=-1)
+
+
+def _is_letter(batch: Batch) -> Bool[Tensor, "batch pos"]:
+    """Positions that hold a letter of either copy: those copied from, and those whose predecessor asked for a letter."""
+    first = torch.zeros_like(batch.answer, dtype=torch.int8)
+    first = first.scatter_add(1, batch.source.clamp(min=0), batch.answer.to(torch.int8)) > 0
+    return first | _back(batch.answer, 1)
+
+
+def _back(x: Tensor, t: int) -> Tensor:
+    """x at the position t back; 0 (False) before the beginning."""
+    return x if t == 0 else torch.nn.functional.pad(x[:, :-t], (t, 0))

@@ -1,0 +1,56 @@
+"""Attention where it is asked for: the rows of some queries, never whole patterns.
+
+On our own transformers the fast path runs, queries and keys are kept, and only the asked rows are multiplied out, so
+that strings of thousands of tokens fit in memory. On a TransformerBridge whole patterns are made one layer at a time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.axes import Tokens
+from interp.models.surface import Model, has_true_scores, head_shape, patterns
+from interp.models.transformer import HookedTransformer
+from interp.tasks.base import Batch
+
+TOKENS_AT_ONCE = 16_384
+"""Tokens of one forward pass: bounds the memory of activations whatever the strings' length."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Attention of one layer from one query position of each string."""
+
+    layer: int
+    pattern: Float[Tensor, "batch head key"]
+    scores: Float[Tensor, "batch head key"] | None
+    """Before the softmax, -inf where hidden; None on a model without true scores."""
+
+
+@torch.no_grad()
+def rows_at(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> list[Rows]:
+    """Every layer's attention from position `query` of each string, in one forward pass."""
+    if not isinstance(model, HookedTransformer):
+        index = query[:, None, None, None]
+        layers = range(head_shape(model)[0])
+        return [Rows(i, patterns(model, tokens, i).take_along_dim(index, 2)[:, :, 0], None) for i in layers]
+    names = [name for layer in range(model.config.n_layers) for name in model.query_key_names(layer)]
+    _, cache = model.run_with_cache(tokens, return_type=None, names_filter=names)
+    return [_own_rows(model, layer, cache, query) for layer in range(model.config.n_layers)]
+
+
+def blocks(batch: Batch, at_once: int = TOKENS_AT_ONCE) -> Iterator[slice]:
+    """Slices of a batch's strings, each of about `at_once` tokens and at least one string."""
+    step = max(1, at_once // batch.tokens.shape[1])
+    for first in range(0, len(batch), step):
+        yield slice(first, min(first + step, len(batch)))
+
+
+def _own_rows(model: HookedTransformer, layer: int, cache: object, query: Int[Tensor, " batch"]) -> Rows:
+    name_q, name_k = model.query_key_names(layer)
+    q = cache[name_q].take_along_dim(query[:, None, None, None], 1)[:, 0]
+    scores = model.scores_at(q, cache[name_k], query)
+    return Rows(layer, scores.softmax(dim=-1), scores)
