@@ -104,7 +104,10 @@ class Block(nn.Module):
 
     def forward(self, x: Residual, mask: Mask, past: KeyValues | None = None) -> Residual:
         x = self.hook_resid_pre(x)
-        attn_out = self.hook_attn_out(self.attn(self._attention_input(x), mask, past))
+        return self.add(x, self.hook_attn_out(self.attn(self._attention_input(x), mask, past)))
+
+    def add(self, x: Residual, attn_out: Residual) -> Residual:
+        """The stream after the block: its input, what attention writes, and what the MLP makes of them."""
         if self.mlp is None:
             return self.hook_resid_post(x + attn_out)
         mid = x if self.parallel else self.hook_resid_mid(x + attn_out)
