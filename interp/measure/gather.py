@@ -6,7 +6,7 @@ them together, since one letter may stand only in the difference of two of them.
 """
 
 import torch
-from einops import einsum, rearrange
+from einops import einsum
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -83,11 +83,12 @@ def _map(x: Tensor, weight: Tensor, bias: Tensor, heads: list[int]) -> Float[Ten
 @torch.no_grad()
 def decode_offsets(
     model: HookedTransformer, batch: Batch, heads: list[Head], offsets: int, ridge: float = 1e-4
-) -> Bool[Tensor, "offset example"]:
-    """Whether the letter t back from a position can be read linearly from the outputs of `heads` together.
+) -> Float[Tensor, "offset example"]:
+    """How often the letter t back from a position can be read linearly from the outputs of `heads` together.
 
-    Ridge regression from the concatenated z of the heads to the one-hot letter, fitted on the first half of the strings
-    and tested on the second. Positions are the letters whose last `offsets` tokens are letters, too.
+    Ridge regression from the concatenated z of the heads to the one-hot letter, fitted on the first half of the strings;
+    for each string of the second half, the share of positions at which the likeliest letter is right. Positions are
+    letters whose last `offsets` tokens are letters, too.
 
     Args:
         batch: ordinary copy strings, other than those on which the heads were chosen.
@@ -95,22 +96,23 @@ def decode_offsets(
         offsets: how many offsets: t = 0, ..., offsets - 1.
         ridge: penalty, relative to the mean variance of the features.
     """
-    parts = [_z_of(model, batch.tokens[block], heads) for block in blocks(batch)]
-    z, letter = torch.cat(parts).double(), _is_letter(batch)
-    usable = torch.stack([_back(letter, t) for t in range(offsets)]).all(dim=0)
-    half = len(batch) // 2
-    x, y = z[:half][usable[:half]], z[half:][usable[half:]]
-    mean = x.mean(dim=0)
-    gram = (x - mean).T @ (x - mean)
-    gram += ridge * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(gram), device=z.device, dtype=z.dtype)
-    right = []
+    z = torch.cat([_z_of(model, batch.tokens[block], heads) for block in blocks(batch)]).double()
+    letter = _is_letter(batch)
+    usable = torch.stack([_back(letter, t) for t in range(offsets)]).all(dim=0).double()[..., None]
+    train, test = slice(0, len(batch) // 2), slice(len(batch) // 2, None)
+    n_train = usable[train].sum()
+    x = z - (z[train] * usable[train]).sum(dim=(0, 1)) / n_train
+    gram = einsum(x[train] * usable[train], x[train], "b p i, b p j -> i j")
+    gram = gram + ridge * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(gram), device=z.device, dtype=z.dtype)
+    shares = []
     for t in range(offsets):
         back = _back(batch.tokens, t)
-        train, test = back[:half][usable[:half]], back[half:][usable[half:]]
-        one_hot = torch.nn.functional.one_hot(train, int(batch.tokens.max()) + 1).double()
-        weights = torch.linalg.solve(gram, (x - mean).T @ (one_hot - one_hot.mean(dim=0)))
-        right.append(((y - mean) @ weights + one_hot.mean(dim=0)).argmax(dim=1) == test)
-    return torch.stack(right)
+        one_hot = torch.nn.functional.one_hot(back[train], model.config.d_vocab).double() * usable[train]
+        prior = one_hot.sum(dim=(0, 1)) / n_train
+        weights = torch.linalg.solve(gram, einsum(x[train], one_hot - prior * usable[train], "b p i, b p v -> i v"))
+        right = ((x[test] @ weights + prior).argmax(dim=-1) == back[test]).double() * usable[test][..., 0]
+        shares.append(right.sum(dim=1) / usable[test].sum(dim=(1, 2)))
+    return torch.stack(shares)
 
 
 def _z_of(model: HookedTransformer, tokens: Tensor, heads: list[Head]) -> Float[Tensor, "batch pos feature"]:

@@ -1,0 +1,90 @@
+"""The n of a whole model, whatever its heads: measured from behaviour and by intervening on the copied letters.
+
+Both curves step at n. Behaviour: after a planted repeat of k letters the model is right up to k = n - 1 and guesses from
+k = n on. Cause: when the copied letter t back is changed to that of a rival place, the answer moves to the rival for
+t < n and does not for t >= n.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from interp.axes import Tokens
+from interp.measure.patterns import TOKENS_AT_ONCE
+from interp.models.surface import Model
+from interp.results import StepCurve
+from interp.stats import bootstrap_interval
+from interp.tasks.copy import CopyTask
+from interp.tasks.repeats import offset_swaps, planted_repeats
+
+LEAST_STEP = 0.2
+"""A curve whose greatest step is smaller (in accuracy, or in share of answers moved) has no n."""
+
+
+def behavioural_n(
+    model: Model,
+    task: CopyTask,
+    length: int | tuple[int, int],
+    longest: int,
+    strings: int,
+    generator: torch.Generator,
+) -> StepCurve:
+    """Accuracy at the letter after a planted repeat of k = 0, ..., `longest` letters.
+
+    n is where accuracy falls most from k = n - 1 to k = n; k = 0 is the control at the same places.
+
+    Args:
+        length: letters of a string.
+        longest: longest repeat. A model whose n is greater shows no step.
+        strings: for each k.
+    """
+    k = torch.arange(longest + 1, device=generator.device).repeat_interleave(strings)
+    probe = planted_repeats(task, k, length, generator, exclusive=True, context=longest)
+    guess = answers(model, probe.batch.tokens, probe.query)
+    right = guess == probe.batch.targets.take_along_dim(probe.query[:, None], 1)[:, 0]
+    values = right.reshape(longest + 1, strings).double().cpu().numpy()
+    drops = -np.diff(values.mean(axis=1))
+    return _curve(values, int(drops.argmax()) + 1 if drops.max() >= LEAST_STEP else None)
+
+
+def causal_n(
+    model: Model,
+    task: CopyTask,
+    length: int | tuple[int, int],
+    longest: int,
+    strings: int,
+    generator: torch.Generator,
+) -> StepCurve:
+    """How far the answer moves to a rival place when the copied letter t = 0, ..., `longest` - 1 back becomes the rival's.
+
+    The value is the share of strings answered with the rival's letter after the edit, less the share before it. n is
+    the number of offsets before the greatest fall; a model that moves at no offset, or at all of them, has none.
+
+    Args: as in `behavioural_n`; strings for each offset.
+    """
+    t = torch.arange(longest, device=generator.device).repeat_interleave(strings)
+    probe, edited = offset_swaps(task, t, longest, length, generator)
+    letter = probe.batch.tokens.take_along_dim(probe.rival[:, None], 1)[:, 0]
+    before = answers(model, probe.batch.tokens, probe.query) == letter
+    after = answers(model, edited, probe.query) == letter
+    moved = (after.double() - before.double()).reshape(longest, strings).cpu().numpy()
+    falls = -np.diff(moved.mean(axis=1))
+    return _curve(moved, int(falls.argmax()) + 1 if len(falls) and falls.max() >= LEAST_STEP else None)
+
+
+@torch.no_grad()
+def answers(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+    """The token that the model puts after each string's query position, a block of strings at a time."""
+    parts = []
+    for some, at in zip(*(x.split(max(1, TOKENS_AT_ONCE // tokens.shape[1])) for x in (tokens, query)), strict=True):
+        logits = model(some, return_type="logits")
+        parts.append(logits.take_along_dim(at[:, None, None], 1)[:, 0].argmax(dim=-1))
+    return torch.cat(parts)
+
+
+def _curve(values: Float[np.ndarray, "step example"], n: int | None) -> StepCurve:
+    low, high = bootstrap_interval(values)
+    interval = tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
+    mean = tuple(float(v) for v in values.mean(axis=1))
+    return StepCurve(x=tuple(range(len(values))), value=mean, interval=interval, n=n, examples=values)

@@ -1,0 +1,234 @@
+"""Which heads copy by looking an n-gram up, for which n, and which heads feed them.
+
+In this order: how every head looks at planted repeats (`lookup`), the same on untrained models of the same shape for a
+null, corrected p-values and flags, n from the response to match length, what the flagged heads write (`circuit`), and
+which earlier heads change the lookup heads' scores, with the offsets that they gather (`gather`).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.measure.circuit import copies_letter
+from interp.measure.gather import Head, decode_offsets, path_effects
+from interp.measure.lookup import Looked, look, null_statistics
+from interp.models.surface import Model, head_shape
+from interp.models.transformer import HookedTransformer
+from interp.results import HeadScore, HeadScores
+from interp.stats import benjamini_hochberg, bootstrap_interval, empirical_p
+from interp.tasks.copy import CopyTask
+from interp.tasks.repeats import Probe, planted_repeats
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """How heads are scored and what counts."""
+
+    longest: int = 8
+    """Longest planted match; a head with a greater n is not told from one that goes by position."""
+    strings: int = 96
+    """Probes for each match length 0, ..., `longest`."""
+    level: float = 0.05
+    """Corrected level at which a head is flagged (false discovery rate over all heads of the model)."""
+    floor: float = 0.1
+    """Least attention above chance that counts as an effect: the interval's lower end must lie above."""
+    gather_floor: float = 0.1
+    """Least relative change of a lookup head's scores that makes an earlier head a gather head."""
+    untrained: int | None = None
+    """Untrained models for the null; None: 1 / `level`, the fewest with which one head alone can be flagged."""
+
+    @property
+    def null_draws(self) -> int:
+        return self.untrained if self.untrained is not None else round(1 / self.level)
+
+
+def score_heads(
+    model: Model,
+    task: CopyTask,
+    length: int | tuple[int, int],
+    generator: torch.Generator,
+    settings: HeadSettings | None = None,
+    seed: int = 0,
+) -> HeadScores:
+    """Score every head of a model and give it a role: lookup, gather or none.
+
+    A head is *flagged* if its attention from the query to the place that the answer is copied from, less that to a
+    shuffled target, is more than untrained models of the same shape show (empirical p over the pooled heads of the
+    untrained models, Benjamini-Hochberg over the heads of this one) and lies above the floor with its whole interval.
+    It is a *lookup head* if, besides, it cannot tell the true place from a rival whose last `longest` letters are the
+    same: then what it attends by is the match, and its n is the match length at which its attention to the rival,
+    relative to the true place, jumps. An earlier head is a *gather head* if taking its output off the path to a lookup
+    head changes that head's scores by more than `gather_floor`.
+
+    Args:
+        model: one of ours, or any model with TransformerLens's surface (on which gather heads and scores before the
+            softmax are not measured, as `notes` says).
+        task: gives the strings; a vocabulary laid over a language model serves as well.
+        length: letters of a string; give a range, so that a head that attends at a fixed distance is not mistaken.
+        generator: of the strings.
+        settings: see `HeadSettings`.
+        seed: of the untrained models and the bootstrap.
+
+    Raises: UserError if a string is too short for the longest planted match.
+    """
+    settings = settings or HeadSettings()
+    probe = _probes(task, length, generator, settings)
+    plain = probe.rows(slice(0, settings.strings))
+    looked = look(model, probe)
+    null = null_statistics(model, plain, settings.null_draws, seed)
+    heads = _rows(model, looked, null, settings, seed)
+    if isinstance(model, HookedTransformer):
+        return _with_circuits(model, task, length, generator, settings, heads, plain, seed)
+    note = "gather heads, OV circuits and scores before the softmax are measured on this package's own models only"
+    return replace(heads, notes=(*heads.notes, note))
+
+
+def _probes(task: CopyTask, length: int | tuple[int, int], generator: torch.Generator, settings: HeadSettings) -> Probe:
+    """`strings` probes for each match length, k = 0 first; about the first of the two places, before the copy itself
+    holds the repeat once more."""
+    k = torch.arange(settings.longest + 1, device=generator.device).repeat_interleave(settings.strings)
+    return planted_repeats(task, k, length, generator, exclusive=True, context=settings.longest, place=0)
+
+
+def _rows(model: Model, looked: Looked, null: Float[Tensor, " draw"], settings: HeadSettings, seed: int) -> HeadScores:
+    """Everything that attention alone says."""
+    steps = settings.longest + 1
+    by_match = {name: _by_match(value, steps) for name, value in vars(looked).items()}
+    source, rival = by_match["source"], by_match["rival"]
+    attention, shuffled = source[:, 0], by_match["shuffled"][:, 0]
+    above, null = attention - shuffled, null.double().cpu().numpy()
+    statistic = above.mean(axis=1)
+    p = empirical_p(statistic, null)
+    q = benjamini_hochberg(p)
+    low, _ = bootstrap_interval(above, seed=seed)
+    interval = np.stack(bootstrap_interval(attention, seed=seed), axis=1)
+    flagged = (q < settings.level) & (low > settings.floor)
+
+    response = rival.mean(axis=2)
+    response[:, 0] = shuffled.mean(axis=1)
+    response = np.concatenate([response, attention.mean(axis=1, keepdims=True)], axis=1)
+    gain = _score_gain(by_match["source_score"], by_match["rival_score"])
+    rows, notes = [], []
+    _, n_heads = head_shape(model)
+    for index in range(len(statistic)):
+        layer, head = divmod(index, n_heads)
+        n = _jump(rival[index].mean(axis=1), source[index].mean(axis=1)) if flagged[index] else None
+        if flagged[index] and n is None:
+            notes.append(
+                f"L{layer}H{head} attends to the source but not to a rival that agrees in {settings.longest} letters: "
+                f"it goes by position, or its n is greater; it is not called a lookup head"
+            )
+        rows.append(
+            HeadScore(
+                name=f"L{layer}H{head}",
+                layer=layer,
+                head=head,
+                role="none" if n is None else "lookup",
+                n=n,
+                score=float(attention[index].mean()),
+                interval=(float(interval[index, 0]), float(interval[index, 1])),
+                chance=float(shuffled[index].mean()),
+                response=tuple(map(float, response[index])),
+                score_gain=None if gain is None else tuple(map(float, gain[index])),
+                p_value=float(p[index]),
+                q_value=float(q[index]),
+                flagged=bool(flagged[index]),
+                copying=None,
+                gather_effect=None,
+                gather_interval=None,
+                offsets=(),
+            )
+        )
+    return HeadScores(
+        heads=tuple(rows),
+        match_lengths=tuple(range(steps + 1)),
+        level=settings.level,
+        floor=settings.floor,
+        gather_floor=settings.gather_floor,
+        set_offsets=(),
+        offset_accuracy=(),
+        notes=tuple(notes),
+        attention=attention,
+        shuffled=shuffled,
+        response=response,
+        null=null,
+    )
+
+
+def _with_circuits(
+    model: HookedTransformer,
+    task: CopyTask,
+    length: int | tuple[int, int],
+    generator: torch.Generator,
+    settings: HeadSettings,
+    scores: HeadScores,
+    plain: Probe,
+    seed: int,
+) -> HeadScores:
+    """Add what the weights let us ask: does a head copy, which heads feed the lookup heads, what do these gather."""
+    copies = copies_letter(model, task.vocabulary, plain).double().cpu().numpy().mean(axis=1)
+    heads = [replace(head, copying=float(copies[i])) for i, head in enumerate(scores.heads)]
+    lookups = [(head.layer, head.head) for head in heads if head.role == "lookup"]
+    if not lookups:
+        return replace(scores, heads=tuple(heads))
+    effects = path_effects(model, plain, lookups).double().cpu().numpy()
+    low, high = bootstrap_interval(effects, seed=seed)
+    for i, head in enumerate(heads):
+        role = "gather" if head.role == "none" and low[i] > settings.gather_floor else head.role
+        interval = (float(low[i]), float(high[i]))
+        heads[i] = replace(head, role=role, gather_effect=float(effects[i].mean()), gather_interval=interval)
+    gathers = [(head.layer, head.head) for head in heads if head.role == "gather"]
+    if not gathers:
+        return replace(scores, heads=tuple(heads))
+    accuracy, needed = _offsets(model, task, length, generator, settings, gathers)
+    chance = 1 / task.alphabet
+    covered = tuple(t for t, a in enumerate(accuracy) if a > (1 + chance) / 2)
+    for (layer, number), without in zip(gathers, needed, strict=True):
+        index = layer * model.config.n_heads + number
+        lost = tuple(t for t in covered if accuracy[t] - without[t] > (accuracy[t] - chance) / 4)
+        heads[index] = replace(heads[index], offsets=lost)
+    return replace(scores, heads=tuple(heads), set_offsets=covered, offset_accuracy=tuple(map(float, accuracy)))
+
+
+def _offsets(
+    model: HookedTransformer,
+    task: CopyTask,
+    length: int | tuple[int, int],
+    generator: torch.Generator,
+    settings: HeadSettings,
+    gathers: list[Head],
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Decoding accuracy by offset of all gather heads, and without each of them."""
+    batch = task.sample(4 * settings.strings, length, generator)
+    sets = [gathers, *([head for head in gathers if head != one] for one in gathers)]
+    accuracy = [
+        decode_offsets(model, batch, heads, settings.longest + 1).mean(dim=1).cpu().numpy()
+        if heads
+        else np.full(settings.longest + 1, 1 / task.alphabet)
+        for heads in sets
+    ]
+    return accuracy[0], accuracy[1:]
+
+
+def _by_match(values: Float[Tensor, "head example"] | None, steps: int) -> np.ndarray | None:
+    """[head match example]: the probes stand in order of their match length."""
+    return None if values is None else values.double().cpu().numpy().reshape(len(values), steps, -1)
+
+
+def _jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"]) -> int | None:
+    """The match length at which attention to the rival, relative to the true place, rises most; None where a rival with
+    the longest match still draws less than half of what the true place does."""
+    relative = rival / np.maximum(source, 1e-12)
+    return int(np.diff(relative).argmax()) + 1 if relative[-1] > 0.5 else None
+
+
+def _score_gain(source: np.ndarray | None, rival: np.ndarray | None) -> np.ndarray | None:
+    """[head longest]: what the m-th matching letter adds to a score; 0 where both places are hidden."""
+    if source is None or rival is None:
+        return None
+    with np.errstate(invalid="ignore"):
+        behind = np.where(np.isfinite(source) & np.isfinite(rival), source - rival, 0.0).mean(axis=2)
+    return -np.diff(behind, axis=1)
