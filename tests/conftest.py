@@ -1,0 +1,35 @@
+"""What every test relies on: one thread, no network, fixed randomness, and slow or GPU tests only where they belong."""
+
+import os
+from collections.abc import Callable
+
+os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline"}  # subprocesses inherit them
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--runslow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    slow = pytest.mark.skip(reason="slow: run with --runslow")
+    gpu = pytest.mark.skip(reason="needs a CUDA device")
+    for item in items:
+        if "slow" in item.keywords and not config.getoption("--runslow"):
+            item.add_marker(slow)
+        if "gpu" in item.keywords and not torch.cuda.is_available():
+            item.add_marker(gpu)
+
+
+@pytest.fixture
+def generator() -> Callable[..., torch.Generator]:
+    """Makes a `torch.Generator` of its own for each seed: `generator(3)`."""
+
+    def seeded(seed: int = 0, device: str = "cpu") -> torch.Generator:
+        return torch.Generator(device).manual_seed(seed)
+
+    return seeded
