@@ -1,6 +1,6 @@
 """Probes that make n identifiable: copy strings in which two places agree for exactly so many letters.
 
-On a plain copy every n-gram lookup looks at the same place, whatever its n. Here a *rival* place competes with the true one:
+On a plain copy every n-gram lookup looks at the same place, whatever its n. Here a *rival* place competes with it:
 
     planted_repeats, k = 2     e [c a] b d ... f [c a] d e     maximal: neighbours differ on both sides
     offset_swaps,    t = 1     e [b c a] d ... f [b d a] e     the last K letters agree but for the one t letters back
@@ -8,7 +8,9 @@ On a plain copy every n-gram lookup looks at the same place, whatever its n. Her
 The query is the copied last letter of one place; the answer is the letter that follows it, the rival's another one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Int
@@ -46,10 +48,13 @@ class Probe:
 
     def rows(self, index: slice) -> "Probe":
         """Some of the strings, as a probe."""
-        return Probe(**{n: v.rows(index) if isinstance(v, Batch) else v[index] for n, v in vars(self).items()})
+        return self._map(lambda part: part.rows(index) if isinstance(part, Batch) else part[index])
 
     def to(self, device: torch.device | str) -> "Probe":
-        return Probe(**{name: value.to(device) for name, value in vars(self).items()})
+        return self._map(lambda part: part.to(device))
+
+    def _map(self, change: Callable[[Any], Any]) -> "Probe":
+        return replace(self, **{name: change(part) for name, part in vars(self).items()})
 
 
 def planted_repeats(
@@ -59,6 +64,7 @@ def planted_repeats(
     generator: torch.Generator,
     exclusive: bool,
     context: int,
+    place: Literal[0, 1] | None = None,
 ) -> Probe:
     """In each string a maximal repeat of exactly k letters: two places without overlap, all of whose neighbours differ.
 
@@ -73,6 +79,8 @@ def planted_repeats(
         exclusive: the repeat's last letter stands nowhere else in the string (k = 0: the query's letter), so that no
             third place competes. It takes 3 letters, otherwise 2.
         context: letters of the string that stand before the query's own letter, at least.
+        place: which of the two places is asked about, 0 or 1; None draws it. About the second the copy's own first
+            place competes, too.
 
     Raises: UserError if it does not fit, naming what would.
     """
@@ -81,7 +89,7 @@ def planted_repeats(
     if int(k.min()) < 0:
         raise UserError(f"a repeat has 0 letters or more; {int(k.min())} were asked for.")
     lengths, width, ends = _places(len(k), length, longest, max(context, longest), generator)
-    place, true, other = _ask(ends, generator)
+    asked, true, other = _ask(ends, generator, place)
 
     n_common = task.alphabet - exclusive
     letters = torch.randint(n_common, (len(k), width), generator=generator, device=k.device)
@@ -90,7 +98,7 @@ def planted_repeats(
         names = _shuffled_alphabets(len(k), task.alphabet, generator)
         letters = _put(names.gather(1, letters), true, names[:, -1])
         letters = _put(letters, torch.where(k > 0, other, true), names[:, -1])
-    return _probe(task.layout(letters, lengths), k, true, other, place, rivalled=k > 0)
+    return _probe(task.layout(letters, lengths), k, true, other, asked, rivalled=k > 0)
 
 
 def offset_swaps(
@@ -100,12 +108,12 @@ def offset_swaps(
     length: int | tuple[int, int],
     generator: torch.Generator,
 ) -> tuple[Probe, Tokens]:
-    """Strings for the causal effective n: a rival place agrees with the true one in its last K letters except at `offset`.
+    """Strings for the causal effective n: a rival place agrees with the true one in the last K letters but for one.
 
     In the edited tokens the *copied* letter `offset` letters back from the query is the rival's. An n-gram lookup with
     n <= K moves to the rival if and only if offset < n: for offset >= n both places match before and after.
-    The last letters of both places stand nowhere else in the string. (Corrupting a letter without a rival would not do: a
-    head that counts matching letters stays where it is.)
+    The last letters of both places stand nowhere else in the string. (Corrupting a letter without a rival would not
+    do: a head that counts matching letters stays where it is.)
 
     Args:
         offset: 0, ..., `context` - 1 letters back from the last letter of the place, for each string.
@@ -163,10 +171,13 @@ def _places(
     return lengths, length if isinstance(length, int) else length[1], (first, second)
 
 
-def _ask(ends: tuple[Tensor, Tensor], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Which place is asked about, its end, and the other's."""
-    place = below(torch.full_like(ends[0], 2), generator)
-    return place, torch.where(place == 0, *ends), torch.where(place == 0, *ends[::-1])
+def _ask(
+    ends: tuple[Tensor, Tensor], generator: torch.Generator, place: int | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Which place is asked about (drawn, unless told), its end, and the other's."""
+    two = torch.full_like(ends[0], 2)
+    asked = below(two, generator) if place is None else torch.full_like(two, place)
+    return asked, torch.where(asked == 0, *ends), torch.where(asked == 0, *ends[::-1])
 
 
 def _agree(

@@ -168,6 +168,13 @@ def test_an_exact_n_gram_lookup_moves_to_the_rival_exactly_where_the_offset_is_b
     assert torch.equal(rival, (1 + moved) / 2)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_the_place_that_is_asked_about_can_be_told(place):
+    probe = planted_repeats(CopyTask(4), torch.full((50,), 2), 15, seeded(8), True, context=3, place=place)
+    assert (probe.place == place).all()
+    assert ((probe.source > probe.rival) == bool(place)).all()
+
+
 def test_one_probe_read_as_text():
     probe = planted_repeats(CopyTask(26), torch.tensor([3]), 14, seeded(11), True, context=4)
     (text,) = CopyTask().decode(probe.batch.tokens)

@@ -1,0 +1,82 @@
+"""How well an answer was given: letter by letter, string by string, teacher-forced or free-running.
+
+Teacher-forced, the model reads the right letters before the one that it predicts; free-running, its own. Whether the
+whole string is right is the same under greedy decoding (by induction), the share of right letters is not.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from interp.axes import Logits, PosMask, Tokens
+from interp.tasks.base import Batch
+from interp.tasks.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One number per string; the end token is trained, but not scored."""
+
+    string_correct: Bool[Tensor, " batch"]
+    """Every letter of the answer is right."""
+    letter_accuracy: Float[Tensor, " batch"]
+    """Share of right letters; nan for a string that is asked nothing."""
+    first_error: Int[Tensor, " batch"]
+    """Index within the answer of its first wrong letter, -1 where none is."""
+
+
+def letter_correct(predicted: Tokens, batch: Batch) -> PosMask:
+    """Where the answer's letter is predicted; False outside the answer."""
+    return batch.answer & (predicted == batch.targets)
+
+
+def score(predicted: Tokens | Logits, batch: Batch) -> Scores:
+    """Teacher-forced: the prediction (or the logits) at each position of `batch.tokens`."""
+    tokens = predicted.argmax(dim=-1) if predicted.is_floating_point() else predicted
+    return _summarise(letter_correct(tokens, batch), batch)
+
+
+def score_generated(generated: Int[Tensor, "batch letter"], batch: Batch) -> Scores:
+    """Free-running: the tokens that the model wrote after the prompt, the first of them in column 0.
+
+    Letters that were not written count as wrong; what was written after the answer does not count.
+    """
+    missing = max(0, batch.tokens.shape[1] - generated.shape[1])
+    written = F.pad(generated, (0, missing), value=-1)
+    return _summarise(letter_correct(written.gather(1, _rank(batch)), batch), batch)
+
+
+def answer_loss(logits: Logits, batch: Batch) -> Float[Tensor, "batch pos"]:
+    """Cross-entropy in nats at each letter of the answer, 0 elsewhere."""
+    targets = batch.targets.masked_fill(~batch.answer, 0)
+    loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
+    return loss.view_as(targets).masked_fill(~batch.answer, 0.0)
+
+
+def logit_difference(logits: Logits, batch: Batch, vocabulary: Vocabulary) -> Float[Tensor, "batch pos"]:
+    """The right letter's logit less the mean of the other letters', at each letter of the answer, 0 elsewhere."""
+    letters = vocabulary.ids(torch.arange(vocabulary.n_letters, device=logits.device))
+    targets = batch.targets.masked_fill(~batch.answer, 0)
+    right = logits.gather(2, targets[..., None])[..., 0].float()
+    others = (logits[..., letters].float().sum(dim=-1) - right) / (vocabulary.n_letters - 1)
+    return (right - others).masked_fill(~batch.answer, 0.0)
+
+
+def per_string(values: Float[Tensor, "batch pos"], batch: Batch) -> Float[Tensor, " batch"]:
+    """Mean of a quantity over each string's answer; nan for a string that is asked nothing."""
+    return (values * batch.answer).sum(dim=1) / batch.answer.sum(dim=1)
+
+
+def _rank(batch: Batch) -> Int[Tensor, "batch pos"]:
+    """How many letters of the answer come before the one asked for."""
+    return (batch.answer.cumsum(dim=1) - 1).clamp(min=0)
+
+
+def _summarise(correct: PosMask, batch: Batch) -> Scores:
+    wrong = batch.answer & ~correct
+    first = _rank(batch).gather(1, wrong.byte().argmax(dim=1, keepdim=True))[:, 0]
+    any_wrong = wrong.any(dim=1)
+    return Scores(~any_wrong, per_string(correct.float(), batch), first.masked_fill(~any_wrong, -1))
