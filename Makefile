@@ -1,0 +1,43 @@
+# make setup | demo | test | validate | bench. Needs Python 3.11 or newer and git; everything else goes into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check pytest validate bench
+
+help:
+	@sed -n '1s/^# //p' Makefile
+
+setup: $(READY)
+
+# torch comes first and alone, so that a CPU build at hand is taken before a resolver asks for CUDA's libraries.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "interp needs Python 3.11 or newer; name one: make setup PYTHON=python3.12")'
+	@echo "Installing into .venv (a few minutes the first time)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq $(TORCH)
+	@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,notebooks]'
+	@touch $(READY)
+
+demo: setup
+	$(BIN)/python analyses/find_hash_heads.py
+
+test: check pytest
+
+check: setup
+	$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted: $(BIN)/ruff format"; exit 1; }
+	$(BIN)/ruff check --quiet
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/basedpyright
+
+pytest: check
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --maxprocesses=4 --dist=loadfile
+
+validate: setup
+	OMP_NUM_THREADS=1 $(BIN)/pytest --runslow -m slow
+
+bench: setup
+	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
