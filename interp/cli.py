@@ -1,0 +1,90 @@
+"""What the command lines of `analyses/` share: their options, the device they name, and how they end.
+
+A script defines its options as a frozen dataclass on top of `Common`, does its work in `main(options)`, and ends with
+
+    if __name__ == "__main__":
+        run(main, Options)
+
+Its module docstring is what `--help` says first. `--help` stays fast as long as the script imports torch, and what
+needs torch, no earlier than in `main`; the names of `interp` itself (`interp.load`, `interp.train`) wait by themselves.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import tyro
+
+from interp.errors import InterpError, UserError, unknown
+
+if TYPE_CHECKING:
+    import torch
+
+Options = TypeVar("Options")
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+@dataclass(frozen=True)
+class Common:
+    """Options that every analysis has."""
+
+    model: str = "hard-alibi"
+    """What to look at: a run folder; a preset, trained once and kept (hard-alibi, rope, nope, alibi); a model built by
+    hand (planted:ngram?n=3); or a language model in the Hugging Face format (hf:PATH_OR_NAME)."""
+    out: Path | None = None
+    """Folder for what is found; by default a folder of its own under results/."""
+    device: str = "auto"
+    """auto (CUDA if there is any, else the CPU), cpu, cuda, cuda:N or mps."""
+    seed: int = 0
+    """Of everything that is drawn at random."""
+    retrain: bool = False
+    """Train a preset anew, even if it is kept from an earlier run."""
+    tiny: bool = False
+    """A quick look at the machinery on few strings; the numbers mean nothing."""
+
+
+def run(main: Callable[[Options], object], options: type[Options], args: Sequence[str] | None = None) -> NoReturn:
+    """Parse the command line into `options`, call `main` with them, and leave.
+
+    An InterpError ends in its message on stderr and its exit code, without a traceback; Ctrl-C in 130. Anything else
+    is a bug and keeps its traceback.
+    """
+    docstring = sys.modules[main.__module__].__doc__
+    plain_words = (
+        tyro.conf.FlagCreatePairsOff,
+        tyro.conf.DisallowNone,
+    )  # --tiny, without --no-tiny; PATH, not {None}|PATH
+    chosen = tyro.cli(options, description=docstring, args=args, config=plain_words)
+    try:
+        main(chosen)
+    except InterpError as error:
+        leave(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        leave("Interrupted.", INTERRUPTED)
+    sys.exit(0)
+
+
+def leave(message: str, exit_code: int) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    sys.exit(exit_code)
+
+
+def resolve_device(name: str = "auto") -> "torch.device":
+    """The device of that name. `auto` is CUDA, then the CPU; never MPS, whose results have been silently wrong.
+
+    Raises: UserError for a name that means nothing, and for a device that this machine does not have.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, colon, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (colon and not (kind == "cuda" and index.isdecimal())):
+        raise unknown("device", name, ("auto", "cpu", "cuda", "cuda:0", "mps"))
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UserError("device mps was asked for, and this machine has none; take cpu or auto.")
+    if kind == "cuda" and int(index or 0) >= (found := torch.cuda.device_count()):
+        raise UserError(f"device {name} was asked for, and this machine has {found} CUDA devices; take cpu or auto.")
+    return torch.device(name)
