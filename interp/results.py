@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -21,6 +21,7 @@ from interp.files import read_json, write_json, write_whole
 SCHEMA = "interp/1"
 Interval = tuple[float, float]
 Role = Literal["lookup", "gather", "none"]
+R = TypeVar("R", bound="Result")  # not Self: beartype, under which the tests run, cannot check it method by method
 
 
 class Result:
@@ -36,7 +37,7 @@ class Result:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls: type[R], folder: str | Path) -> R:
         """Read what `save` wrote.
 
         Raises: UserError if the folder holds no result or another kind of result; InterpError if it is damaged.
@@ -44,7 +45,9 @@ class Result:
         folder = Path(folder)
         document = read_json(folder / "results.json", "a result")
         if (found := (document.get("schema"), document.get("result"))) != (SCHEMA, cls.__name__):
-            raise UserError(f"{folder} should hold a {cls.__name__} of schema {SCHEMA}; it holds {found[1]} of {found[0]}.")
+            raise UserError(
+                f"{folder} should hold a {cls.__name__} of schema {SCHEMA}; it holds {found[1]} of {found[0]}."
+            )
         try:
             with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
                 return _unpack(cls, cls._restore(document), dict(arrays))

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -24,6 +24,7 @@ from interp.models.checkpoint import load_weights, read_config, save_weights, wr
 
 NamesFilter = str | Sequence[str] | Callable[[str], bool] | None
 Hook = tuple[str | Callable[[str], bool], Callable[..., Any]]
+M = TypeVar("M", bound="HookedModel")  # not Self: beartype, under which the tests run, cannot check it method by method
 
 
 def in_use(*points: HookPoint) -> bool:
@@ -105,7 +106,7 @@ class HookedModel(HookedRootModule):
         bwd_hooks: Sequence[Hook] = (),
         reset_hooks_end: bool = True,
         clear_contexts: bool = False,
-    ) -> Iterator[Self]:
+    ) -> Iterator["HookedModel"]:
         """As in TransformerLens, but every name is checked before the first hook is attached."""
         for name, _ in [*fwd_hooks, *bwd_hooks]:
             self.hook_names(name)
@@ -202,7 +203,7 @@ class HookedModel(HookedRootModule):
         return folder
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, device: torch.device | str = "cpu") -> Self:
+    def from_pretrained(cls: type[M], folder: str | Path, device: torch.device | str = "cpu") -> M:
         """Build the model that `save_pretrained` (or a training) left in a folder.
 
         Raises: UserError if the folder holds no model or one of another kind; InterpError for damaged weights.
