@@ -38,8 +38,8 @@ def in_use(*points: HookPoint) -> bool:
 class HookedModel(HookedRootModule):
     """A language model over token ids, opened by hook points.
 
-    Subclasses are built from a frozen config (`config`), declare the `kind` under which they are saved, call `setup()` at
-    the end of their constructor and implement `forward` and `new_past`.
+    Subclasses are built from a frozen config (`config`), declare the `kind` under which they are saved, call `setup()`
+    at the end of their constructor and implement `forward` and `new_past`.
     """
 
     kind: ClassVar[str]
