@@ -23,6 +23,8 @@ class UserError(InterpError, ValueError):
 def unknown(kind: str, name: str, known: Iterable[str], limit: int = 6) -> UserError:
     """The error for a name that does not exist: says so and lists the nearest known ones, at most `limit`."""
     known = list(known)
+    if not known:
+        return UserError(f"no {kind} is called {name!r}; there is none.")
     nearest = difflib.get_close_matches(name, known, n=limit, cutoff=0.5) or known[:limit]
     rest = "" if len(nearest) == len(known) else f" (of {len(known)})"
     return UserError(f"no {kind} is called {name!r}; the nearest known: {', '.join(nearest)}{rest}.")

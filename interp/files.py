@@ -4,37 +4,50 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from interp.errors import InterpError, UserError
 
+Write = Callable[[Path], object]
+"""Fills the file at a path."""
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let `write` fill a temporary file beside `path`, then rename it over `path`; on any failure `path` stays as it was.
+
+def write_whole(path: Path, write: Write) -> Path:
+    """Let `write` fill a temporary file beside `path`, then rename it over `path`, or leave `path` as it was.
 
     Raises: InterpError if the file cannot be written (no space, no permission).
     """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_together({path: write})
     return path
+
+
+def write_together(writes: Mapping[Path, Write]) -> None:
+    """`write_whole` for files that belong together: none is renamed into place before all are on the disk.
+
+    Raises: InterpError if one of them cannot be written.
+    """
+    with ExitStack() as cleanup:
+        filled = {}
+        for path, write in writes.items():
+            try:
+                filled[path] = temporary = _temporary_beside(path)
+                cleanup.callback(temporary.unlink, missing_ok=True)
+                write(temporary)
+                temporary.chmod(0o644)  # mkstemp made it private
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())
+            except (OSError, SafetensorError) as error:  # safetensors wraps the errors of the disk in its own
+                raise _cannot_write(path, error) from error
+        for path, temporary in filled.items():
+            try:
+                temporary.replace(path)
+            except OSError as error:
+                raise _cannot_write(path, error) from error
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -42,8 +55,12 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_json(path: Path, value: Any) -> Path:
+    return write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
     """Strict JSON, indented. Numbers that are not finite become null: JSON has no word for them."""
-    return write_text(path, json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
+    return json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
 
 
 def read_json(path: Path, what: str) -> Any:
@@ -69,5 +86,13 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _cannot_write(path: Path, error: OSError) -> InterpError:
-    return InterpError(f"{path} could not be written ({error.strerror or error}); what was there before is unchanged.")
+def _temporary_beside(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    return Path(name)
+
+
+def _cannot_write(path: Path, error: Exception) -> InterpError:
+    why = getattr(error, "strerror", None) or error
+    return InterpError(f"{path} could not be written ({why}); what was there before is unchanged.")
