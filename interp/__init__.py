@@ -1,1 +1,56 @@
-"""How does a sequence model copy?"""
+"""How does a sequence model copy? Train copiers, find the heads that copy by n-gram hashing, take them away.
+
+The package, in the order in which data passes through it; each line imports only from lines above it:
+
+    errors, files, axes, stats   what everything stands on: refusals, whole files, names of axes, intervals
+    tasks                        what a model is asked: copying, n-gram lookup, planted repeats; and its score
+    models                       what is asked: HookedTransformer, copiers planted by hand, pretrained models
+    results                      what was found: frozen, with per-example numbers, saved and loaded without a model
+    training, measure, figures   how a model learns, is opened, is shown; none of the three knows another
+    loading                      from a model specification (a run folder, a preset, planted:..., hf:...) to a model
+    study                        everything that is asked of one model, in one call
+    cli                          what the command lines of analyses/ share
+
+`import interp` imports none of it: the names below come from their modules at first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interp.loading import load as load
+    from interp.measure.heads import score_heads as score_heads
+    from interp.models.planted import planted_copier as planted_copier
+    from interp.models.transformer import HookedTransformer as HookedTransformer
+    from interp.models.transformer import TransformerConfig as TransformerConfig
+    from interp.study import hash_head_study as hash_head_study
+    from interp.tasks.copy import CopyTask as CopyTask
+    from interp.tasks.ngram import NgramLookup as NgramLookup
+    from interp.training.config import TrainConfig as TrainConfig
+    from interp.training.evaluate import accuracy_by_length as accuracy_by_length
+    from interp.training.loop import train as train
+
+_HOME = {
+    "CopyTask": "interp.tasks.copy",
+    "HookedTransformer": "interp.models.transformer",
+    "NgramLookup": "interp.tasks.ngram",
+    "TrainConfig": "interp.training.config",
+    "TransformerConfig": "interp.models.transformer",
+    "accuracy_by_length": "interp.training.evaluate",
+    "hash_head_study": "interp.study",
+    "load": "interp.loading",
+    "planted_copier": "interp.models.planted",
+    "score_heads": "interp.measure.heads",
+    "train": "interp.training.loop",
+}
+__all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
