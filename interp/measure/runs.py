@@ -1,0 +1,194 @@
+"""Running a model with heads ablated, two ways that give the same.
+
+The slow, obvious one runs the model anew for each ablation, with hooks (`one_by_one`); it is what any model with
+TransformerLens's surface gets. On our transformers `together` runs many at once:
+
+1. what precedes an ablation's first layer is the clean run, the same for all;
+2. in that layer attention's output changes by the sum over the ablated heads of (z' - z) W_O: nothing attends again;
+3. the changed streams go through the later layers side by side along the batch axis, with hooks for later heads;
+4. logits are made at the answer's positions alone.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from einops import einsum, repeat
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from interp.axes import HeadVectors, Logits, Pattern
+from interp.measure.interventions import EdgeEdit, Intervention, Replacement
+from interp.models.positions import attention_bias, segment_bias
+from interp.models.surface import Model
+from interp.models.transformer import HookedTransformer
+from interp.tasks.base import Batch
+
+Head = tuple[int, int]
+"""(layer, head)."""
+EditHook = Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A set of heads, and what they do instead; without heads, the model as it is."""
+
+    heads: tuple[Head, ...]
+    intervention: Intervention
+
+    @property
+    def layers(self) -> list[int]:
+        return sorted({layer for layer, _ in self.heads})
+
+
+@dataclass(frozen=True)
+class Strings:
+    """A block of strings, and what ablated heads do on them."""
+
+    batch: Batch
+    clean: dict[str, Tensor]
+    """Activations of the clean run (`clean_names`)."""
+    outputs: dict[tuple[Intervention, int], HeadVectors]
+    """(replacement, layer) -> z' of every head."""
+    edits: dict[Intervention, EdgeEdit]
+    """The edge edits, for these strings."""
+    visible: Bool[Tensor, "#batch #head query key"]
+    """Where heads may look."""
+    columns: Int[Tensor, " column"] | slice
+    """Positions at which some string is asked for a letter of the answer."""
+
+    def asked(self, times: int) -> Batch:
+        """The columns of the strings, all of them so many times."""
+        kept = {name: value[:, self.columns] for name, value in vars(self.batch).items() if value is not None}
+        return replace(self.batch, **{name: value.repeat(times, 1) for name, value in kept.items()})
+
+
+def clean_names(model: Model, ablations: Sequence[Ablation], fast: bool) -> list[str]:
+    """The activations of the clean run that the ablated runs need."""
+    replaced = [a for a in ablations if isinstance(a.intervention, Replacement)]
+    names = {f"blocks.{layer}.attn.hook_z" for a in replaced for layer in a.layers}
+    if fast:
+        names |= {f"blocks.{a.layers[0]}.{part}" for a in ablations if a.heads for part in _FINISH}
+        names |= {f"blocks.{model.cfg.n_layers - 1}.hook_resid_post" for a in ablations if not a.heads}
+    return sorted(names)
+
+
+def one_by_one(model: Model, strings: Strings, ablations: Sequence[Ablation]) -> Iterator[tuple[list[int], Logits]]:
+    """The reference: the model is run anew for each ablation. Yields which ablations, and logits at the columns."""
+    for index, ablation in enumerate(ablations):
+        hooks = _hooks(strings, [ablation], ablation.layers)
+        logits = model.run_with_hooks(strings.batch.tokens, fwd_hooks=hooks, **segment_of(strings.batch))
+        yield [index], logits[:, strings.columns]
+
+
+def together(
+    model: HookedTransformer, strings: Strings, ablations: Sequence[Ablation], tokens_at_once: int
+) -> Iterator[tuple[list[int], Logits]]:
+    """The same, many ablations at a time: logits ablation by ablation along the batch axis."""
+    end, groups = model.config.n_layers, defaultdict(list)
+    for index, ablation in enumerate(ablations):
+        if ablation.heads:
+            groups[ablation.layers[0], ablation.intervention].append(index)
+        else:
+            yield (
+                [index],
+                model(strings.clean[f"blocks.{end - 1}.hook_resid_post"][:, strings.columns], start_at_layer=end),
+            )
+
+    for (layer, intervention), members in groups.items():
+        at = strings.columns if layer == end - 1 else slice(None)
+        before, attn_out = (strings.clean[f"blocks.{layer}.{part}"][:, at] for part in _FINISH)
+        heads = sorted({head for i in members for where, head in ablations[i].heads if where == layer})
+        changes = _changes(model, strings, intervention, layer, heads)[:, :, at]
+        step = max(1, tokens_at_once // changes[0, ..., 0].numel())
+        for some in (members[first : first + step] for first in range(0, len(members), step)):
+            chosen = [ablations[i] for i in some]
+            sums = einsum(_mask(chosen, layer, heads, changes), changes, "a h, h b p m -> a b p m")
+            stream = repeat(before, "b p m -> (a b) p m", a=len(some))
+            stream = model.blocks[layer].add(stream, (attn_out + sums).flatten(0, 1))
+            if layer < end - 1:
+                stream = model.run_with_hooks(
+                    stream,
+                    fwd_hooks=_hooks(strings, chosen, range(layer + 1, end)),
+                    start_at_layer=layer + 1,
+                    stop_at_layer=end,
+                    **segment_of(strings.batch, len(some)),
+                )[:, strings.columns]
+            yield some, model(stream, start_at_layer=end)
+
+
+def visible(model: Model, batch: Batch) -> Bool[Tensor, "#batch #head query key"]:
+    """Where each head may look: not ahead, within its window (if the model states one), within its packed string."""
+    at = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
+    windows = model.config.windows if isinstance(model, HookedTransformer) else None
+    bias = attention_bias(at, at, torch.float32, windows=windows)[None]
+    if batch.segment is not None:
+        bias = bias + segment_bias(batch.segment, batch.segment, torch.float32)
+    return bias == 0
+
+
+def segment_of(batch: Batch, times: int = 1) -> dict[str, Tensor]:
+    """What the model must be told of packing: nothing, or the strings' segments, so many times."""
+    return {} if batch.segment is None else {"segment": batch.segment.repeat(times, 1)}
+
+
+_FINISH = ("hook_resid_pre", "hook_attn_out")
+"""What a block is finished from, once its attention has been changed."""
+
+
+def _changes(
+    model: HookedTransformer, strings: Strings, intervention: Intervention, layer: int, heads: list[int]
+) -> Float[Tensor, "head batch pos d_model"]:
+    """What ablating each of some heads of a layer adds to the attention's output: (z' - z) W_O."""
+    attn = f"blocks.{layer}.attn"
+    if isinstance(intervention, EdgeEdit):
+        names = [f"{attn}.hook_pattern", f"{attn}.hook_v"]
+        before = strings.clean[f"blocks.{layer}.hook_resid_pre"]
+        _, cache = model.run_with_cache(
+            before, names_filter=names, start_at_layer=layer, stop_at_layer=layer + 1, **segment_of(strings.batch)
+        )
+        pattern, v = (cache[name] for name in names)
+        moved = strings.edits[intervention].edit(pattern, strings.visible) - pattern
+        change = einsum(moved[:, heads], v[:, :, heads], "b h q k, b k h d -> b q h d")
+    else:
+        change = (strings.outputs[intervention, layer] - strings.clean[f"{attn}.hook_z"])[:, :, heads]
+    return einsum(change, model.blocks[layer].attn.W_O[heads], "b p h d, h d m -> h b p m")
+
+
+def _hooks(strings: Strings, ablations: Sequence[Ablation], layers: Sequence[int]) -> list[tuple[str, EditHook]]:
+    """Hooks that ablate heads of some layers, ablation by ablation along the batch axis; all share one intervention."""
+    concerned = sorted({layer for a in ablations for layer in a.layers} & set(layers))
+    if isinstance(ablations[0].intervention, EdgeEdit):
+        return [(f"blocks.{layer}.attn.hook_pattern", _edge_hook(strings, ablations, layer)) for layer in concerned]
+    return [(f"blocks.{layer}.attn.hook_z", _output_hook(strings, ablations, layer)) for layer in concerned]
+
+
+def _output_hook(strings: Strings, ablations: Sequence[Ablation], layer: int) -> EditHook:
+    new = strings.outputs[ablations[0].intervention, layer]
+
+    def put(z: HeadVectors, hook: object) -> HeadVectors:  # noqa: ARG001
+        mask = _mask(ablations, layer, range(z.shape[2]), z)[:, None, None, :, None] > 0
+        return torch.where(mask, new, z.unflatten(0, (len(ablations), -1))).flatten(0, 1)
+
+    return put
+
+
+def _edge_hook(strings: Strings, ablations: Sequence[Ablation], layer: int) -> EditHook:
+    times, n = len(ablations), len(strings.batch)
+    rows = torch.arange(n, device=strings.batch.tokens.device).repeat(times)
+    edit = strings.edits[ablations[0].intervention].rows(rows)
+    seen = strings.visible if len(strings.visible) == 1 else strings.visible[rows]
+
+    def put(pattern: Pattern, hook: object) -> Pattern:  # noqa: ARG001
+        mask = _mask(ablations, layer, range(pattern.shape[1]), pattern).repeat_interleave(n, dim=0)
+        return torch.where(mask[:, :, None, None] > 0, edit.edit(pattern, seen), pattern)
+
+    return put
+
+
+def _mask(
+    ablations: Sequence[Ablation], layer: int, heads: Sequence[int], like: Tensor
+) -> Float[Tensor, "ablation head"]:
+    """1 where an ablation takes a head of the layer away."""
+    return like.new_tensor([[float((layer, head) in a.heads) for head in heads] for a in ablations])
