@@ -7,14 +7,14 @@ t < n and does not for t >= n.
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.axes import Tokens
 from interp.measure.patterns import TOKENS_AT_ONCE
 from interp.models.surface import Model
-from interp.results import StepCurve
-from interp.stats import bootstrap_interval
+from interp.results import Interval, StepCurve
+from interp.stats import bootstrap_interval, proportion_interval
 from interp.tasks.copy import CopyTask
 from interp.tasks.repeats import offset_swaps, planted_repeats
 
@@ -45,7 +45,8 @@ def behavioural_n(
     right = guess == probe.batch.targets.take_along_dim(probe.query[:, None], 1)[:, 0]
     values = right.reshape(longest + 1, strings).double().cpu().numpy()
     drops = -np.diff(values.mean(axis=1))
-    return _curve(values, int(drops.argmax()) + 1 if drops.max() >= LEAST_STEP else None)
+    interval = [proportion_interval(int(row.sum()), strings) for row in values]
+    return _curve(values, interval, int(drops.argmax()) + 1 if drops.max() >= LEAST_STEP else None)
 
 
 def causal_n(
@@ -70,7 +71,8 @@ def causal_n(
     after = answers(model, edited, probe.query) == letter
     moved = (after.double() - before.double()).reshape(longest, strings).cpu().numpy()
     falls = -np.diff(moved.mean(axis=1))
-    return _curve(moved, int(falls.argmax()) + 1 if len(falls) and falls.max() >= LEAST_STEP else None)
+    interval = list(zip(*bootstrap_interval(moved), strict=True))
+    return _curve(moved, interval, int(falls.argmax()) + 1 if len(falls) and falls.max() >= LEAST_STEP else None)
 
 
 @torch.no_grad()
@@ -83,8 +85,7 @@ def answers(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> Int[T
     return torch.cat(parts)
 
 
-def _curve(values: Float[np.ndarray, "step example"], n: int | None) -> StepCurve:
-    low, high = bootstrap_interval(values)
-    interval = tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
+def _curve(values: Float[np.ndarray, "step example"], interval: list[Interval], n: int | None) -> StepCurve:
     mean = tuple(float(v) for v in values.mean(axis=1))
-    return StepCurve(x=tuple(range(len(values))), value=mean, interval=interval, n=n, examples=values)
+    bounds = tuple((float(low), float(high)) for low, high in interval)
+    return StepCurve(x=tuple(range(len(values))), value=mean, interval=bounds, n=n, examples=values)

@@ -5,6 +5,8 @@ pattern: an idle head may attend evenly over a window, too. What the gather head
 them together, since one letter may stand only in the difference of two of them.
 """
 
+from dataclasses import dataclass
+
 import torch
 from einops import einsum
 from jaxtyping import Bool, Float, Int
@@ -37,7 +39,9 @@ def path_effects(model: HookedTransformer, probe: Probe, lookups: list[Head]) ->
 def _path_block(model: HookedTransformer, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
     n_layers, n_heads = model.config.n_layers, model.config.n_heads
     tokens, letters = probe.batch.tokens, letters_of_first_copy(probe)
-    names = [f"blocks.{i}.hook_resid_pre" for i in range(n_layers)] + [f"blocks.{i}.attn.hook_z" for i in range(n_layers)]
+    names = [f"blocks.{i}.hook_resid_pre" for i in range(n_layers)] + [
+        f"blocks.{i}.attn.hook_z" for i in range(n_layers)
+    ]
     _, cache = model.run_with_cache(tokens, return_type=None, names_filter=names)
     effect = tokens.new_zeros((n_layers * n_heads, len(tokens)), dtype=model.dtype)
     for layer in sorted({layer for layer, _ in lookups}):
@@ -80,39 +84,54 @@ def _map(x: Tensor, weight: Tensor, bias: Tensor, heads: list[int]) -> Float[Ten
     return einsum(x, weight[heads], "b p m, h m d -> b p h d") + bias[heads]
 
 
+@dataclass(frozen=True)
+class OffsetDecoding:
+    """How often the letter t back from a position is read right from the outputs of a set of heads."""
+
+    together: Float[Tensor, "offset example"]
+    """From all of them; for each string the share of its positions."""
+    without: Float[Tensor, "left_out offset example"]
+    """From all but one, for each in turn."""
+
+
 @torch.no_grad()
 def decode_offsets(
     model: HookedTransformer, batch: Batch, heads: list[Head], offsets: int, ridge: float = 1e-4
-) -> Float[Tensor, "offset example"]:
-    """How often the letter t back from a position can be read linearly from the outputs of `heads` together.
+) -> OffsetDecoding:
+    """Read the letters 0, 1, ..., `offsets` - 1 back linearly from what `heads` bring to a position.
 
     Ridge regression from the concatenated z of the heads to the one-hot letter, fitted on the first half of the strings;
-    for each string of the second half, the share of positions at which the likeliest letter is right. Positions are
-    letters whose last `offsets` tokens are letters, too.
+    tested on the second, where the likeliest letter counts. Positions are letters whose last `offsets` tokens are
+    letters, too.
 
     Args:
         batch: ordinary copy strings, other than those on which the heads were chosen.
         heads: one head at least.
-        offsets: how many offsets: t = 0, ..., offsets - 1.
+        offsets: how many offsets.
         ridge: penalty, relative to the mean variance of the features.
     """
     z = torch.cat([_z_of(model, batch.tokens[block], heads) for block in blocks(batch)]).double()
-    letter = _is_letter(batch)
-    usable = torch.stack([_back(letter, t) for t in range(offsets)]).all(dim=0).double()[..., None]
-    train, test = slice(0, len(batch) // 2), slice(len(batch) // 2, None)
-    n_train = usable[train].sum()
-    x = z - (z[train] * usable[train]).sum(dim=(0, 1)) / n_train
-    gram = einsum(x[train] * usable[train], x[train], "b p i, b p j -> i j")
-    gram = gram + ridge * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(gram), device=z.device, dtype=z.dtype)
-    shares = []
-    for t in range(offsets):
-        back = _back(batch.tokens, t)
-        one_hot = torch.nn.functional.one_hot(back[train], model.config.d_vocab).double() * usable[train]
-        prior = one_hot.sum(dim=(0, 1)) / n_train
-        weights = torch.linalg.solve(gram, einsum(x[train], one_hot - prior * usable[train], "b p i, b p v -> i v"))
-        right = ((x[test] @ weights + prior).argmax(dim=-1) == back[test]).double() * usable[test][..., 0]
-        shares.append(right.sum(dim=1) / usable[test].sum(dim=(1, 2)))
-    return torch.stack(shares)
+    letter, half = _is_letter(batch), len(batch) // 2
+    usable = torch.stack([_back(letter, t) for t in range(offsets)]).all(dim=0)
+    back = torch.stack([_back(batch.tokens, t) for t in range(offsets)], dim=2)
+    weight = usable[:half, :, None].double()
+    features = z - (z[:half] * weight).sum(dim=(0, 1)) / weight.sum()
+    letters = torch.nn.functional.one_hot(back[:half], model.config.d_vocab).double()
+    prior = (letters * weight[..., None]).sum(dim=(0, 1)) / weight.sum()
+    fit = (features[:half] * weight).flatten(0, 1)
+    gram = fit.T @ features[:half].flatten(0, 1)
+    gram = gram + ridge * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(gram), dtype=z.dtype, device=z.device)
+    cross = einsum(fit, (letters - prior).flatten(0, 1), "row i, row t v -> i t v")
+
+    def shares(chosen: Int[Tensor, " feature"]) -> Float[Tensor, "offset example"]:
+        solved = torch.linalg.solve(gram[chosen][:, chosen], cross[chosen].flatten(1)).unflatten(1, prior.shape)
+        guess = (einsum(features[half:][..., chosen], solved, "b p i, i t v -> b p t v") + prior).argmax(dim=-1)
+        right = (guess == back[half:]) & usable[half:, :, None]
+        return (right.sum(dim=1) / usable[half:].sum(dim=1, keepdim=True)).T
+
+    every = torch.arange(len(gram), device=z.device).reshape(len(heads), -1)
+    all_but = [torch.cat([every[:i], every[i + 1 :]]).flatten() for i in range(len(heads))]
+    return OffsetDecoding(shares(every.flatten()), torch.stack([shares(rest) for rest in all_but]))
 
 
 def _z_of(model: HookedTransformer, tokens: Tensor, heads: list[Head]) -> Float[Tensor, "batch pos feature"]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.measure.circuit import copies_letter
-from interp.measure.gather import Head, decode_offsets, path_effects
+from interp.measure.gather import decode_offsets, path_effects
 from interp.measure.lookup import Looked, look, null_statistics
 from interp.models.surface import Model, head_shape
 from interp.models.transformer import HookedTransformer
@@ -37,6 +37,8 @@ class HeadSettings:
     """Least attention above chance that counts as an effect: the interval's lower end must lie above."""
     gather_floor: float = 0.1
     """Least relative change of a lookup head's scores that makes an earlier head a gather head."""
+    alike: float = 0.75
+    """A rival that draws at least this share of the true place's attention counts as not told apart from it."""
     untrained: int | None = None
     """Untrained models for the null; None: 1 / `level`, the fewest with which one head alone can be flagged."""
 
@@ -59,8 +61,8 @@ def score_heads(
     shuffled target, is more than untrained models of the same shape show (empirical p over the pooled heads of the
     untrained models, Benjamini-Hochberg over the heads of this one) and lies above the floor with its whole interval.
     It is a *lookup head* if, besides, it cannot tell the true place from a rival whose last `longest` letters are the
-    same: then what it attends by is the match, and its n is the match length at which its attention to the rival,
-    relative to the true place, jumps. An earlier head is a *gather head* if taking its output off the path to a lookup
+    same: then what it attends by is the match, and its n is the match length at which its attention jumps to the rival:
+    the shortest from which on the two places draw alike. An earlier head is a *gather head* if taking its output off the path to a lookup
     head changes that head's scores by more than `gather_floor`.
 
     Args:
@@ -115,7 +117,9 @@ def _rows(model: Model, looked: Looked, null: Float[Tensor, " draw"], settings: 
     _, n_heads = head_shape(model)
     for index in range(len(statistic)):
         layer, head = divmod(index, n_heads)
-        n = _jump(rival[index].mean(axis=1), source[index].mean(axis=1)) if flagged[index] else None
+        n = None
+        if flagged[index]:
+            n = _jump(rival[index].mean(axis=1), source[index].mean(axis=1), settings.alike)
         if flagged[index] and n is None:
             notes.append(
                 f"L{layer}H{head} attends to the source but not to a rival that agrees in {settings.longest} letters: "
@@ -183,34 +187,15 @@ def _with_circuits(
     gathers = [(head.layer, head.head) for head in heads if head.role == "gather"]
     if not gathers:
         return replace(scores, heads=tuple(heads))
-    accuracy, needed = _offsets(model, task, length, generator, settings, gathers)
-    chance = 1 / task.alphabet
+    batch, chance = task.sample(2 * settings.strings, length, generator), 1 / task.alphabet
+    decoded = decode_offsets(model, batch, gathers, settings.longest + 1)
+    accuracy, without = (x.mean(dim=-1).cpu().numpy() for x in (decoded.together, decoded.without))
     covered = tuple(t for t, a in enumerate(accuracy) if a > (1 + chance) / 2)
-    for (layer, number), without in zip(gathers, needed, strict=True):
+    for (layer, number), rest in zip(gathers, without, strict=True):
         index = layer * model.config.n_heads + number
-        lost = tuple(t for t in covered if accuracy[t] - without[t] > (accuracy[t] - chance) / 4)
+        lost = tuple(t for t in covered if accuracy[t] - rest[t] > (accuracy[t] - chance) / 4)
         heads[index] = replace(heads[index], offsets=lost)
     return replace(scores, heads=tuple(heads), set_offsets=covered, offset_accuracy=tuple(map(float, accuracy)))
-
-
-def _offsets(
-    model: HookedTransformer,
-    task: CopyTask,
-    length: int | tuple[int, int],
-    generator: torch.Generator,
-    settings: HeadSettings,
-    gathers: list[Head],
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Decoding accuracy by offset of all gather heads, and without each of them."""
-    batch = task.sample(4 * settings.strings, length, generator)
-    sets = [gathers, *([head for head in gathers if head != one] for one in gathers)]
-    accuracy = [
-        decode_offsets(model, batch, heads, settings.longest + 1).mean(dim=1).cpu().numpy()
-        if heads
-        else np.full(settings.longest + 1, 1 / task.alphabet)
-        for heads in sets
-    ]
-    return accuracy[0], accuracy[1:]
 
 
 def _by_match(values: Float[Tensor, "head example"] | None, steps: int) -> np.ndarray | None:
@@ -218,11 +203,12 @@ def _by_match(values: Float[Tensor, "head example"] | None, steps: int) -> np.nd
     return None if values is None else values.double().cpu().numpy().reshape(len(values), steps, -1)
 
 
-def _jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"]) -> int | None:
-    """The match length at which attention to the rival, relative to the true place, rises most; None where a rival with
-    the longest match still draws less than half of what the true place does."""
-    relative = rival / np.maximum(source, 1e-12)
-    return int(np.diff(relative).argmax()) + 1 if relative[-1] > 0.5 else None
+def _jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"], alike: float) -> int | None:
+    """The shortest match from which on the rival draws at least `alike` of what the true place does: letters further back
+    make no difference to the head. None where even a rival with the longest match draws less."""
+    told_apart = np.flatnonzero(rival < alike * source)
+    last = int(told_apart[-1]) if len(told_apart) else 0
+    return last + 1 if last + 1 < len(rival) else None
 
 
 def _score_gain(source: np.ndarray | None, rival: np.ndarray | None) -> np.ndarray | None:

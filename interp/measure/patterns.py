@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.axes import Tokens
-from interp.models.surface import Model, has_true_scores, head_shape, patterns
+from interp.axes import Pattern, Tokens
+from interp.models.surface import Model, visit_attention
 from interp.models.transformer import HookedTransformer
 from interp.tasks.base import Batch
 
@@ -34,9 +34,13 @@ class Rows:
 def rows_at(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> list[Rows]:
     """Every layer's attention from position `query` of each string, in one forward pass."""
     if not isinstance(model, HookedTransformer):
-        index = query[:, None, None, None]
-        layers = range(head_shape(model)[0])
-        return [Rows(i, patterns(model, tokens, i).take_along_dim(index, 2)[:, :, 0], None) for i in layers]
+        rows: list[Rows] = []
+
+        def keep(layer: int, pattern: Pattern, scores: Pattern | None) -> None:
+            rows.append(Rows(layer, _row(pattern, query), None if scores is None else _row(scores, query)))
+
+        visit_attention(model, tokens, keep)
+        return rows
     names = [name for layer in range(model.config.n_layers) for name in model.query_key_names(layer)]
     _, cache = model.run_with_cache(tokens, return_type=None, names_filter=names)
     return [_own_rows(model, layer, cache, query) for layer in range(model.config.n_layers)]
@@ -54,3 +58,14 @@ def _own_rows(model: HookedTransformer, layer: int, cache: object, query: Int[Te
     q = cache[name_q].take_along_dim(query[:, None, None, None], 1)[:, 0]
     scores = model.scores_at(q, cache[name_k], query)
     return Rows(layer, scores.softmax(dim=-1), scores)
+
+
+def _row(values: Pattern, query: Int[Tensor, " batch"]) -> Float[Tensor, "batch head key"]:
+    return values.take_along_dim(query[:, None, None, None], dim=2)[:, :, 0]
+
+
+def pattern_of(model: Model, tokens: Tokens) -> Float[Tensor, "head query key"]:
+    """Whole patterns of every head, all layers in order, on one short string."""
+    layers: list[Pattern] = []
+    visit_attention(model, tokens[:1], lambda _, pattern, __: layers.append(pattern[0]))
+    return torch.cat(layers)

@@ -1,0 +1,61 @@
+"""Where a result comes from: the command, the code, the packages, the machine, the seed."""
+
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("interp", "torch", "transformer-lens", "nnsight", "numpy", "scipy", "plotly")
+
+
+def provenance(device: str, seed: int) -> dict[str, Any]:
+    """JSON values that let a reader run the same again and see what it ran on."""
+    return {
+        "command": " ".join([Path(sys.executable).name, *_relative(sys.argv)]),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "device": device,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": versions(),
+        "git": git_revision(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that a number may depend on."""
+    return {name: found for name in PACKAGES if (found := _version(name)) is not None}
+
+
+def git_revision() -> str | None:
+    """The commit of the checkout that this package runs from, with "+changes" if it has any; None outside one."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return head + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(root: Path, *command: str) -> str:
+    return subprocess.run(["git", *command], cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _relative(arguments: list[str]) -> list[str]:
+    """The command as it is typed in the project's folder."""
+    here = Path.cwd()
+    return [
+        str(Path(a).relative_to(here)) if Path(a).is_absolute() and here in Path(a).parents else a for a in arguments
+    ]

@@ -1,0 +1,169 @@
+"""The whole question asked of one model: does it copy, by which heads, for which n, and is that really how?
+
+In this order: accuracy by length, head scores and roles, the model's effective n from behaviour and by intervention,
+ablation of the heads on strings of their own, attention on one short string, and a verdict in words.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from interp.errors import UserError
+from interp.loading import Loaded
+from interp.measure.ablate import ablation_study
+from interp.measure.effective_n import behavioural_n, causal_n
+from interp.measure.heads import HeadSettings, score_heads
+from interp.measure.patterns import pattern_of
+from interp.models.surface import Model, head_shape
+from interp.provenance import provenance
+from interp.results import AblationResult, AttentionExample, EffectiveN, HashHeadStudy, HeadScores, LengthAccuracy
+from interp.tasks.copy import CopyTask
+from interp.training.evaluate import accuracy_by_length
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """How much is measured. `tiny` is for a look at the machinery, not at a model."""
+
+    lengths: tuple[int, ...] | None = None
+    """Lengths at which accuracy is measured; None: from the trained lengths up to twenty times as long."""
+    accuracy_strings: int = 128
+    """Strings for each length."""
+    heads: HeadSettings = field(default_factory=HeadSettings)
+    n_strings: int = 96
+    """Strings for each point of the two curves of effective n."""
+    ablation_strings: int = 192
+    ablation_kind: str = "mean"
+    example_length: int = 12
+
+    @classmethod
+    def tiny(cls) -> "StudySettings":
+        heads = HeadSettings(longest=5, strings=16)
+        return cls(lengths=(10, 20), accuracy_strings=16, heads=heads, n_strings=16, ablation_strings=24)
+
+
+def hash_head_study(
+    loaded: Loaded, seed: int = 0, settings: StudySettings | None = None, say: Callable[[str], None] = lambda _: None
+) -> HashHeadStudy:
+    """Ask everything of a model.
+
+    Args:
+        loaded: from `interp.load`.
+        seed: of all strings, of the untrained models and of the bootstrap.
+        settings: how much is measured.
+        say: told what is being done.
+
+    Raises: UserError if the model's task is not the copy task.
+    """
+    settings = settings or StudySettings()
+    model, task = loaded.model, loaded.task
+    if not isinstance(task, CopyTask):
+        raise UserError(f"hash heads are looked for on the copy task; this model was trained on {type(task).__name__}.")
+    device = str(model.cfg.device)
+    generator = torch.Generator(device).manual_seed(seed)
+    span = probe_lengths(loaded.trained_lengths, settings.heads.longest)
+    longest = settings.heads.longest
+
+    say("accuracy by length")
+    lengths = settings.lengths or _lengths(loaded.trained_lengths)
+    accuracy = accuracy_by_length(
+        model, task, lengths, settings.accuracy_strings, generator, trained=loaded.trained_lengths
+    )
+    say("scoring heads")
+    scores = score_heads(model, task, span, generator, settings.heads, seed)
+    say("effective n")
+    behavioural = behavioural_n(model, task, span, longest, settings.n_strings, generator)
+    causal = causal_n(model, task, span, longest, settings.n_strings, generator)
+    say("ablations")
+    strings = task.sample(settings.ablation_strings, span[1], generator)
+    ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed)
+    n = EffectiveN(behavioural.n, causal.n, _common_n(scores))
+    return HashHeadStudy(
+        verdict=verdict(scores, accuracy, n, ablations),
+        provenance=provenance(device, seed),
+        model=loaded.description,
+        accuracy_by_length=accuracy,
+        effective_n=n,
+        behavioural=behavioural,
+        causal=causal,
+        scores=scores,
+        ablations=ablations,
+        attention=_example(model, task, scores, settings.example_length, generator),
+        training=loaded.training,
+    )
+
+
+def probe_lengths(trained: tuple[int, int] | None, longest: int) -> tuple[int, int]:
+    """Lengths of the probes: as far as two planted places fit within the trained ones, and never one length alone."""
+    shortest = 2 * longest + 4
+    high = max(trained[1] if trained else 0, shortest + 4)
+    return max(shortest, high - 8), high
+
+
+def verdict(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablations: tuple[AblationResult, ...]) -> str:
+    """What was found, in words that the numbers bear."""
+    first = float(accuracy.string_correct[0].mean())
+    copied = f"It copies {first:.0%} of strings of {accuracy.lengths[0]} letters."
+    lookups = scores.of_role("lookup")
+    if not lookups:
+        return (
+            f"No lookup head. {copied} None of its {len(scores.heads)} heads attends to the place that the answer is "
+            f"copied from, by the match before it, more than untrained models do (corrected level {scores.level:g})."
+        )
+    gathers = scores.of_role("gather")
+    sentences = [copied, f"{_list(lookups)} look{'s' if len(lookups) == 1 else ''} up the last {n.heads} letters."]
+    if gathers:
+        sentences.append(f"{_list(gathers)} gather{'s' if len(gathers) == 1 else ''} them.")
+    together = next((a for a in ablations if a.group == "all"), None)
+    if together is not None:
+        fall = f"from {together.string_accuracy_before:.0%} to {together.string_accuracy_after:.0%}"
+        sentences.append(f"Without the lookup heads, string accuracy falls {fall}{_against_control(together)}.")
+    measured = f"behaviour {_or_none(n.behavioural)}, intervention {_or_none(n.causal)}"
+    return " ".join([*sentences, f"Effective n of the whole model: {measured}."])
+
+
+def _lengths(trained: tuple[int, int] | None) -> tuple[int, ...]:
+    top = trained[1] if trained else 30
+    grid = (top // 2, top, top * 5 // 3, top * 10 // 3, top * 20 // 3, top * 10, top * 20)
+    return tuple(sorted({max(1, length) for length in (*(trained or ()), *grid)}))
+
+
+def _common_n(scores: HeadScores) -> int | None:
+    counts = Counter(head.n for head in scores.heads if head.role == "lookup")
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _example(
+    model: Model, task: CopyTask, scores: HeadScores, length: int, generator: torch.Generator
+) -> AttentionExample:
+    """The heads with a role on one short string (without any: the best by score)."""
+    batch = task.sample(1, length, generator)
+    ranked = sorted(scores.heads, key=lambda head: (head.role == "none", head.role != "lookup", -head.score))
+    shown = [head for head in ranked if head.role != "none"] or ranked[:4]
+    whole = pattern_of(model, batch.tokens)
+    _, n_heads = head_shape(model)
+    pattern = torch.stack([whole[head.layer * n_heads + head.head] for head in shown])
+    return AttentionExample(
+        labels=tuple(task.vocabulary.decode(token[None]) for token in batch.tokens[0]),
+        names=tuple(head.name for head in shown),
+        roles=tuple(head.role for head in shown),
+        source=batch.source[0].cpu().numpy(),
+        pattern=pattern.float().cpu().numpy(),
+    )
+
+
+def _against_control(ablation: AblationResult) -> str:
+    if ablation.control_mean is None:
+        return "; too few other heads are left for a control of heads"
+    return f"; without as many other heads it is {ablation.control_mean:.0%}"
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _or_none(value: Any) -> str:
+    return "none" if value is None else str(value)
