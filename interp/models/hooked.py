@@ -45,6 +45,8 @@ class HookedModel(HookedRootModule):
     kind: ClassVar[str]
     config: Any
     """The frozen dataclass from which the model is built."""
+    cfg: Any
+    """The same in TransformerLens's names."""
 
     @abstractmethod
     def new_past(self) -> Any:

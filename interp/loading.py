@@ -1,0 +1,178 @@
+"""`load`: a model from one string, with the task that it is asked to do and what is known about it.
+
+| specification | is |
+|---|---|
+| `hard-alibi`, `rope`, ... | a preset: trained once, then kept |
+| `planted:ngram?n=3` | a model built by hand, whose mechanism is known: see `interp.models.planted` |
+| `hf:PATH_OR_NAME` | a pretrained language model in the Hugging Face format |
+| anything else | the path of a run folder, which a training left behind |
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from interp.errors import UserError, unknown
+from interp.files import read_json
+from interp.models.hooked import HookedModel
+from interp.models.planted import Planting, planted_from_spec
+from interp.models.surface import Model
+from interp.results import TrainLog
+from interp.tasks.base import Task
+from interp.tasks.copy import CopyTask
+from interp.tasks.vocabulary import Vocabulary
+from interp.training.presets import PRESETS, trained_preset
+from interp.training.runs import CONFIG, WEIGHTS, Run, load_run
+
+LETTERS = 1000
+"""Tokens of a pretrained model that serve as its letters: many enough that n-grams do not recur by chance."""
+FEWEST_LETTERS = 26
+FORMS = "a model is a preset, a run folder, planted:ngram?n=3 (built by hand) or hf:PATH_OR_NAME (pretrained)"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model and what is known about it."""
+
+    model: Model
+    task: Task
+    description: dict[str, Any]
+    """What it is, as JSON values: stands as `model` in `results.json`."""
+    trained_lengths: tuple[int, int] | None = None
+    """Shortest and longest string of its training, if known."""
+    training: TrainLog | None = None
+    folder: Path | None = None
+    """Its run folder, if it has one."""
+    planting: Planting | None = None
+    """The ground truth of a planted model."""
+
+
+def load(
+    spec: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    retrain: bool = False,
+    progress: bool = True,
+) -> Loaded:
+    """The model that a specification means.
+
+    Args:
+        spec: see the table above.
+        device: where the model goes, and where a preset is trained.
+        seed: a preset's: of its training. A pretrained model's: of the tokens that serve as letters.
+        retrain: train a preset anew even if it is kept.
+        progress: show a bar while a preset is trained.
+
+    Raises:
+        UserError: for a specification that means nothing, naming the nearest that do.
+        InterpError: for damaged files.
+    """
+    spec = str(spec)
+    kind, colon, rest = spec.partition(":")
+    if colon and kind == "planted":
+        return _planted(rest, device)
+    if colon and kind == "hf":
+        return _pretrained(rest, device, seed)
+    if spec in PRESETS:
+        folder = trained_preset(spec, device=device, seed=seed, retrain=retrain, progress=progress)
+    else:
+        folder = _run_folder(spec)
+    return _of_run(load_run(folder, str(device)), spec)
+
+
+# ---------------------------------------------------------------------- the four kinds
+
+
+def _of_run(run: Run, spec: str) -> Loaded:
+    description = _describe(run.model, spec, "trained here", run.task, training=run.config.to_dict())
+    return Loaded(run.model, run.task, description, run.config.lengths, run.log, run.folder)
+
+
+def _planted(rest: str, device: torch.device | str) -> Loaded:
+    model, planting = planted_from_spec(rest)
+    task = CopyTask(planting.alphabet)
+    description = _describe(model, f"planted:{rest}", "built by hand", task, planted=dataclasses.asdict(planting))
+    return Loaded(model.to(device), task, description, planting=planting)
+
+
+def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
+    from interp.models.pretrained import load_bridge
+
+    if not name:
+        raise UserError("hf: needs a folder or a name on the Hugging Face hub behind it, as in hf:gpt2.")
+    bridge = load_bridge(name, device)
+    task = CopyTask(vocab=vocabulary_over(bridge, seed))
+    description = _describe(bridge, f"hf:{name}", "pretrained", task, architecture=bridge.cfg.architecture)
+    return Loaded(bridge, task, description)
+
+
+def vocabulary_over(bridge: Any, seed: int = 0) -> Vocabulary:
+    """Letters for a pretrained model: `LETTERS` of its ordinary tokens (all but one, if it has fewer), drawn at random.
+
+    A string is BOS c a b c a b, with no separator and no end. The padding is one more ordinary token; it stands behind
+    the string, where nothing is asked.
+
+    Raises: UserError for a model with too few ordinary tokens, or none that begins a text.
+    """
+    from interp.models.pretrained import begin_token, ordinary_tokens
+
+    bos = begin_token(bridge)
+    tokens = [token for token in ordinary_tokens(bridge) if token != bos]
+    n = min(LETTERS, len(tokens) - 1)
+    if n < FEWEST_LETTERS:
+        raise UserError(
+            f"random strings take {FEWEST_LETTERS + 1} ordinary tokens or more; this model has {len(tokens)}."
+        )
+    drawn = torch.randperm(len(tokens), generator=torch.Generator().manual_seed(seed))[: n + 1].tolist()
+    *letters, pad = (tokens[index] for index in drawn)
+    return Vocabulary(n, bos=bos, separator=None, eos=None, pad=pad, letter_ids=tuple(letters))
+
+
+def _describe(model: Any, spec: str, origin: str, task: Task, **more: Any) -> dict[str, Any]:
+    """What a model is, as JSON values."""
+    shape = {name: getattr(model.cfg, name) for name in ("n_layers", "n_heads", "d_model", "d_head", "d_vocab")}
+    own = {"config": model.config_dict()} if isinstance(model, HookedModel) else {}
+    description = {
+        "spec": spec,
+        "origin": origin,
+        "task": type(task).__name__,
+        "letters": task.vocabulary.n_letters,
+        "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
+        **shape,
+        **own,
+        **more,
+    }
+    return json.loads(json.dumps(description))  # tuples become lists, as they will on the disk
+
+
+# ---------------------------------------------------------------------- what is no model
+
+
+def _run_folder(spec: str) -> Path:
+    """The path of a run folder.
+
+    Raises: UserError that says what is wrong with it, or what could have been meant.
+    """
+    path = Path(spec).expanduser()
+    if path.is_file():
+        raise UserError(f"{spec} is a file; a run is the folder that a training leaves behind.")
+    if path.is_dir():
+        _check_run(path)
+        return path
+    if "/" in spec or spec.startswith((".", "~")):
+        raise UserError(f"there is no folder {spec}; {FORMS}.")
+    raise UserError(f"{unknown('model', spec, PRESETS)} {FORMS[0].upper()}{FORMS[1:]}.")
+
+
+def _check_run(folder: Path) -> None:
+    lacking = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    config = {} if CONFIG in lacking else read_json(folder / CONFIG, "a run's config")
+    if isinstance(config, dict) and "model_type" in config:
+        raise UserError(f"{folder} holds a Hugging Face model, no run; say hf:{folder}.")
+    if lacking:
+        raise UserError(f"{folder} is no run folder: it lacks {' and '.join(lacking)}.")

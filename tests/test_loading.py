@@ -1,0 +1,188 @@
+"""One string, and out comes a model with its task; a string that means nothing ends in one sentence."""
+
+import json
+
+import pytest
+import torch
+
+from interp.errors import InterpError, UserError
+from interp.loading import load, vocabulary_over
+from interp.models.transformer import TransformerConfig
+from interp.tasks.copy import CopyTask
+from interp.training.config import TrainConfig
+from interp.training.presets import PRESETS
+
+
+def quick() -> tuple[TransformerConfig, CopyTask, TrainConfig]:
+    training = TrainConfig(steps=2, batch=4, length=(3, 5), warmup=1, evaluate_lengths=(4,), evaluate_strings=2)
+    return TransformerConfig(n_heads=2, d_model=8, position="nope", d_vocab=10), CopyTask(6), training
+
+
+@pytest.fixture
+def preset(monkeypatch, tmp_path):
+    monkeypatch.setitem(PRESETS, "quick", quick)
+    monkeypatch.setenv("INTERP_HOME", str(tmp_path / "home"))
+    return "quick"
+
+
+@pytest.fixture(scope="module")
+def gpt2(tmp_path_factory):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(
+        n_layer=2, n_head=2, n_embd=8, vocab_size=60, n_positions=32, bos_token_id=59, eos_token_id=58
+    )
+    folder = tmp_path_factory.mktemp("gpt2")
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return folder
+
+
+def refusal(spec: object) -> str:
+    """What the user is told, which is the user's mistake and one line."""
+    with pytest.raises(UserError) as caught:
+        load(spec)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+# ---------------------------------------------------------------------- the four kinds
+
+
+def test_a_preset_is_trained_once_and_kept(preset):
+    first = load(preset, progress=False)
+    written = (first.folder / "model.safetensors").stat().st_mtime_ns
+    again = load(preset, progress=False)
+    assert again.folder == first.folder
+    assert (again.folder / "model.safetensors").stat().st_mtime_ns == written
+    assert torch.equal(first.model.W_E, again.model.W_E)
+    assert (first.trained_lengths, first.task) == ((3, 5), CopyTask(6))
+    assert first.training.examples.tolist() == [4, 8]
+
+
+def test_a_preset_is_trained_anew_when_that_is_asked_for(preset):
+    first = load(preset, progress=False)
+    written = (first.folder / "model.safetensors").stat().st_mtime_ns
+    anew = load(preset, progress=False, retrain=True)
+    assert (anew.folder / "model.safetensors").stat().st_mtime_ns > written
+    assert torch.equal(first.model.W_E, anew.model.W_E), "the same seed trains the same model"
+
+
+def test_another_seed_is_another_training(preset):
+    assert not torch.equal(load(preset, progress=False).model.W_E, load(preset, seed=1, progress=False).model.W_E)
+
+
+def test_a_run_folder_holds_what_the_training_left(preset):
+    trained = load(preset, progress=False)
+    found = load(trained.folder)
+    assert torch.equal(found.model.W_E, trained.model.W_E)
+    assert (found.task, found.trained_lengths, found.folder) == (trained.task, (3, 5), trained.folder)
+    assert {**found.description, "spec": preset} == trained.description
+
+
+def test_a_planted_model_comes_with_its_ground_truth():
+    loaded = load("planted:ngram?n=2&alphabet=5")
+    assert (loaded.planting.n, loaded.task) == (2, CopyTask(5))
+    batch = loaded.task.sample(4, 6, torch.Generator().manual_seed(0))
+    assert loaded.model(batch.tokens).shape == (4, batch.tokens.shape[1], loaded.task.vocabulary.size)
+    lookups = [head for head in loaded.description["planted"]["heads"] if head["role"] == "lookup"]
+    assert [head["n"] for head in lookups] == [2]
+
+
+def test_a_pretrained_model_is_asked_for_random_tokens_once_more(gpt2):
+    loaded = load(f"hf:{gpt2}")
+    vocabulary = loaded.task.vocabulary
+    batch = loaded.task.sample(5, 6, torch.Generator().manual_seed(0))
+    assert batch.tokens[:, 0].eq(59).all()
+    assert torch.equal(batch.tokens[:, 1:7], batch.targets[:, 6:12]), "BOS, s, s; the last letter is a target only"
+    assert set(batch.tokens[:, 1:].flatten().tolist()) <= set(vocabulary.letter_ids)
+    assert loaded.model(batch.tokens).shape == (5, 12, 60)
+    assert loaded.trained_lengths is None
+
+
+def test_letters_are_distinct_ordinary_tokens_drawn_by_the_seed(gpt2):
+    model = load(f"hf:{gpt2}").model
+    vocabulary = vocabulary_over(model, seed=0)
+    assert len(set(vocabulary.letter_ids)) == vocabulary.n_letters == 57
+    assert sorted((*vocabulary.letter_ids, vocabulary.pad)) == list(range(58)), "neither BOS nor the end token"
+    assert vocabulary == vocabulary_over(model, seed=0)
+    assert vocabulary != vocabulary_over(model, seed=1)
+
+
+@pytest.mark.parametrize("kind", ["run", "planted", "pretrained"])
+def test_the_description_is_json_and_names_the_shape(kind, preset, gpt2):
+    spec = {"run": preset, "planted": "planted:ngram?n=1", "pretrained": f"hf:{gpt2}"}[kind]
+    description = load(spec, progress=False).description
+    assert json.loads(json.dumps(description)) == description
+    assert description["spec"] == spec
+    assert (description["n_layers"], description["n_heads"]) == (2, {"planted": 3}.get(kind, 2))
+    assert description["n_parameters"] > 0
+
+
+def test_a_model_goes_to_the_device_that_is_asked_for(gpt2):
+    assert load("planted:ngram?n=1", device="meta").model.W_E.is_meta
+    assert str(load(f"hf:{gpt2}", device=torch.device("cpu")).model.cfg.device) == "cpu"
+
+
+# ---------------------------------------------------------------------- what means nothing
+
+
+def test_a_misspelt_preset_is_told_the_nearest_and_the_four_forms(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = refusal("hard-alibbi")
+    assert message.startswith("no model is called 'hard-alibbi'; the nearest known: hard-alibi, alibi")
+    assert all(form in message for form in ("a preset", "a run folder", "planted:ngram?n=3", "hf:PATH_OR_NAME"))
+
+
+def test_a_path_that_leads_nowhere_is_told_so(tmp_path):
+    assert refusal(tmp_path / "runs" / "none").startswith(f"there is no folder {tmp_path}/runs/none")
+
+
+def test_a_folder_that_is_no_run_is_told_what_it_lacks(tmp_path):
+    assert refusal(tmp_path) == f"{tmp_path} is no run folder: it lacks config.json and model.safetensors."
+
+
+def test_a_run_without_weights_is_told_what_it_lacks(preset):
+    folder = load(preset, progress=False).folder
+    (folder / "model.safetensors").unlink()
+    assert refusal(folder) == f"{folder} is no run folder: it lacks model.safetensors."
+
+
+def test_a_file_is_no_run(tmp_path):
+    (tmp_path / "weights").touch()
+    assert "is a file; a run is the folder" in refusal(tmp_path / "weights")
+
+
+def test_a_hugging_face_folder_is_told_its_prefix(gpt2):
+    assert f"say hf:{gpt2}" in refusal(gpt2)
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("planted:ngrams", "the nearest known: ngram"),
+        ("planted:", "the nearest known: ngram"),
+        ("planted:ngram?m=3", "no option of planted:ngram is called 'm'"),
+        ("planted:ngram?n=three", "n of planted:ngram is a whole number"),
+        ("hf:", "needs a folder or a name"),
+        ("gguf:model", "no model is called 'gguf:model'"),
+    ],
+)
+def test_a_specification_that_means_nothing_is_refused(spec, told):
+    assert told in refusal(spec)
+
+
+def test_truncated_weights_are_a_fault_and_not_the_users_mistake(preset):
+    folder = load(preset, progress=False).folder
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-100])
+    with pytest.raises(InterpError, match="damaged") as caught:
+        load(folder)
+    assert not isinstance(caught.value, UserError)
+
+
+def test_a_model_with_hardly_any_ordinary_tokens_is_refused(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=20, bos_token_id=19, eos_token_id=19)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    assert "27 ordinary tokens or more; this model has 19" in refusal(f"hf:{tmp_path}")
