@@ -1,8 +1,8 @@
 """The n of a whole model, whatever its heads: measured from behaviour and by intervening on the copied letters.
 
-Both curves step at n. Behaviour: after a planted repeat of k letters the model is right up to k = n - 1 and guesses from
-k = n on. Cause: when the copied letter t back is changed to that of a rival place, the answer moves to the rival for
-t < n and does not for t >= n.
+Both curves step at n. Behaviour: after a planted repeat of k letters the model is right up to k = n - 1 and guesses
+from k = n on. Cause: when the copied letter t back is changed to that of a rival place, the answer moves to the rival
+for t < n and does not for t >= n.
 """
 
 import numpy as np
@@ -57,10 +57,11 @@ def causal_n(
     strings: int,
     generator: torch.Generator,
 ) -> StepCurve:
-    """How far the answer moves to a rival place when the copied letter t = 0, ..., `longest` - 1 back becomes the rival's.
+    """How far the answer moves to a rival place when the copied letter t back becomes the rival's.
 
-    The value is the share of strings answered with the rival's letter after the edit, less the share before it. n is
-    the number of offsets before the greatest fall; a model that moves at no offset, or at all of them, has none.
+    At t = 0, ..., `longest` - 1, the value is the share of strings answered with the rival's letter after the edit,
+    less the share before it. n is the number of offsets before the greatest fall; a model that moves at no offset, or
+    at all of them, has none.
 
     Args: as in `behavioural_n`; strings for each offset.
     """

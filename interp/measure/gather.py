@@ -15,6 +15,7 @@ from torch import Tensor
 from interp.measure.lookup import letters_of_first_copy
 from interp.measure.patterns import blocks
 from interp.models.attention import Attention
+from interp.models.positions import rotate
 from interp.models.transformer import HookedTransformer
 from interp.tasks.base import Batch
 from interp.tasks.repeats import Probe
@@ -72,8 +73,8 @@ def _letter_scores(
     attn: Attention = model.blocks[layer].attn
     normed = model.blocks[layer].ln1(stream)
     positions = torch.arange(stream.shape[1], device=stream.device)[None]
-    q = attn.rotated(_map(normed.take_along_dim(query[:, None, None], 1), attn.W_Q, attn.b_Q, heads), query[:, None])
-    k = attn.rotated(_map(normed, attn.W_K, attn.b_K, heads), positions)
+    q = _turned(attn, _map(normed.take_along_dim(query[:, None, None], 1), attn.W_Q, attn.b_Q, heads), query[:, None])
+    k = _turned(attn, _map(normed, attn.W_K, attn.b_K, heads), positions)
     scores = einsum(q[:, 0], k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5
     here = letters[:, None]
     mean = scores.masked_fill(~here, 0.0).sum(dim=2, keepdim=True) / here.sum(dim=2, keepdim=True)
@@ -82,6 +83,11 @@ def _letter_scores(
 
 def _map(x: Tensor, weight: Tensor, bias: Tensor, heads: list[int]) -> Float[Tensor, "batch pos lookup d_head"]:
     return einsum(x, weight[heads], "b p m, h m d -> b p h d") + bias[heads]
+
+
+def _turned(attn: Attention, x: Tensor, positions: Tensor) -> Float[Tensor, "batch pos lookup d_head"]:
+    """Queries or keys as the scores use them: with RoPE turned by their positions."""
+    return x if attn.rotary_dim is None else rotate(x, positions, attn.rotary_dim, attn.rotary_base)
 
 
 @dataclass(frozen=True)
@@ -100,9 +106,9 @@ def decode_offsets(
 ) -> OffsetDecoding:
     """Read the letters 0, 1, ..., `offsets` - 1 back linearly from what `heads` bring to a position.
 
-    Ridge regression from the concatenated z of the heads to the one-hot letter, fitted on the first half of the strings;
-    tested on the second, where the likeliest letter counts. Positions are letters whose last `offsets` tokens are
-    letters, too.
+    Ridge regression from the concatenated z of the heads to the one-hot letter, fitted on the first half of the
+    strings; tested on the second, where the likeliest letter counts. Positions are letters whose last `offsets` tokens
+    are letters, too.
 
     Args:
         batch: ordinary copy strings, other than those on which the heads were chosen.
@@ -141,7 +147,7 @@ def _z_of(model: HookedTransformer, tokens: Tensor, heads: list[Head]) -> Float[
 
 
 def _is_letter(batch: Batch) -> Bool[Tensor, "batch pos"]:
-    """Positions that hold a letter of either copy: those copied from, and those whose predecessor asked for a letter."""
+    """Positions that hold a letter of either copy: those copied from, and those that the position before asked for."""
     first = torch.zeros_like(batch.answer, dtype=torch.int8)
     first = first.scatter_add(1, batch.source.clamp(min=0), batch.answer.to(torch.int8)) > 0
     return first | _back(batch.answer, 1)

@@ -61,13 +61,13 @@ def score_heads(
     shuffled target, is more than untrained models of the same shape show (empirical p over the pooled heads of the
     untrained models, Benjamini-Hochberg over the heads of this one) and lies above the floor with its whole interval.
     It is a *lookup head* if, besides, it cannot tell the true place from a rival whose last `longest` letters are the
-    same: then what it attends by is the match, and its n is the match length at which its attention jumps to the rival:
-    the shortest from which on the two places draw alike. An earlier head is a *gather head* if taking its output off the path to a lookup
-    head changes that head's scores by more than `gather_floor`.
+    same; then what it attends by is the match, and its n is the match length at which its attention jumps to the rival:
+    the shortest from which on the two places draw alike. An earlier head is a *gather head* if taking its output off
+    the path to a lookup head changes that head's scores by more than `gather_floor`.
 
     Args:
-        model: one of ours, or any model with TransformerLens's surface (on which gather heads and scores before the
-            softmax are not measured, as `notes` says).
+        model: one of ours, or any model with TransformerLens's surface (on which gather heads and OV circuits are not
+            measured, as `notes` says).
         task: gives the strings; a vocabulary laid over a language model serves as well.
         length: letters of a string; give a range, so that a head that attends at a fixed distance is not mistaken.
         generator: of the strings.
@@ -84,7 +84,7 @@ def score_heads(
     heads = _rows(model, looked, null, settings, seed)
     if isinstance(model, HookedTransformer):
         return _with_circuits(model, task, length, generator, settings, heads, plain, seed)
-    note = "gather heads, OV circuits and scores before the softmax are measured on this package's own models only"
+    note = "gather heads and OV circuits are measured on this package's own models only"
     return replace(heads, notes=(*heads.notes, note))
 
 
@@ -204,8 +204,10 @@ def _by_match(values: Float[Tensor, "head example"] | None, steps: int) -> np.nd
 
 
 def _jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"], alike: float) -> int | None:
-    """The shortest match from which on the rival draws at least `alike` of what the true place does: letters further back
-    make no difference to the head. None where even a rival with the longest match draws less."""
+    """The shortest match from which on the rival draws at least `alike` of what the true place does.
+
+    Letters further back make no difference to the head. None where even a rival with the longest match draws less.
+    """
     told_apart = np.flatnonzero(rival < alike * source)
     last = int(told_apart[-1]) if len(told_apart) else 0
     return last + 1 if last + 1 < len(rival) else None

@@ -1,10 +1,10 @@
 """What a model is asked: a `Task` samples a `Batch`, and the batch carries its own answer.
 
-    tokens      $  c  a  b  |  c  a  b          CopyTask, 3 letters
-    targets     c  a  b  |  c  a  b  .          the tokens shifted by one
-    loss_mask   .  .  .  .  1  1  1  1          what is trained: the answer and the end token
-    answer      .  .  .  .  1  1  1  .          what is scored: the answer's letters
-    source     -1 -1 -1 -1  1  2  3 -1          where in `tokens` each answer letter is copied from
+tokens      $  c  a  b  |  c  a  b          CopyTask, 3 letters
+targets     c  a  b  |  c  a  b  .          the tokens shifted by one
+loss_mask   .  .  .  .  1  1  1  1          what is trained: the answer and the end token
+answer      .  .  .  .  1  1  1  .          what is scored: the answer's letters
+source     -1 -1 -1 -1  1  2  3 -1          where in `tokens` each answer letter is copied from
 """
 
 from abc import ABC, abstractmethod

@@ -19,7 +19,7 @@ def _score(model, alphabet, seed=0, settings=SETTINGS, length=(24, 32)):
     return score_heads(model, CopyTask(alphabet), length, torch.Generator().manual_seed(seed), settings, seed)
 
 
-@pytest.mark.parametrize(("n", "alphabet"), [(1, 26), (2, 4), (3, 8), (4, 26), (5, 5), (6, 26)])
+@pytest.mark.parametrize(("n", "alphabet"), [(1, 26), (2, 4), (3, 8), (4, 4), (5, 6), (6, 4)])
 def test_planted_heads_get_their_roles_and_exact_n_whatever_stands_around_them(n, alphabet):
     model, planting = planted_copier(
         n, alphabet, n_layers=3, lookup_layer=2, n_lookup=2, zero_heads=1, random_heads=1, shuffle=True, seed=n
@@ -33,8 +33,8 @@ def test_planted_heads_get_their_roles_and_exact_n_whatever_stands_around_them(n
 
 
 def test_no_decoy_is_taken_for_a_lookup_head():
-    model, planting = planted_copier(3, 26, decoys=DECOYS, n_ctx=128, random_heads=1, shuffle=True, seed=1)
-    scores = _score(model, 26)
+    model, planting = planted_copier(3, 8, decoys=DECOYS, n_ctx=128, random_heads=1, shuffle=True, seed=1)
+    scores = _score(model, 8)
     assert set(scores.of_role("lookup")) == {head.name for head in planting.with_role("lookup")}
     assert not {head.name for head in planting.with_role("decoy")} & {h.name for h in scores.heads if h.role != "none"}
 
