@@ -21,7 +21,7 @@ def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
 
     Raises: UserError for an unknown kind or field.
     """
-    fields = dict(config)
+    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}  # JSON has no tuples
     kind = fields.pop("kind", None)
     if kind not in KINDS:
         raise unknown("kind of model", str(kind), KINDS)

@@ -1,0 +1,88 @@
+"""Tensors on disk that prove themselves whole, and the state from which a training goes on bit by bit.
+
+Each file names, in its safetensors header, the step, the recipe that it belongs to, and a digest of all its content.
+Weights and optimizer of a checkpoint share one file, `state.safetensors`: one rename makes it valid, and no moment
+exists at which a killed process could leave weights of one step beside moments of another.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from interp.errors import InterpError, UserError
+from interp.files import write_whole
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Where in a training a file was written."""
+
+    recipe: str
+    """Digest of the run's task, model and training: see `interp.training.runs`."""
+    step: int
+    """Steps done."""
+    examples: int
+    """Strings seen."""
+    finished: bool
+    """Whether the training has come to its end."""
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], stamp: Stamp) -> Path:
+    """Write a file that is whole or absent. Raises: InterpError if it cannot be written."""
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}  # untied
+    text = json.dumps(asdict(stamp), sort_keys=True)
+    content = save(tensors, {"stamp": text, "digest": _digest(tensors, text)})
+    return write_whole(path, lambda temporary: temporary.write_bytes(content))
+
+
+def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], Stamp]:
+    """Read what `write_tensors` wrote; `what` names it in the error.
+
+    Raises: UserError if it is not there; InterpError if it is cut, altered, or not of this package.
+    """
+    if not path.is_file():
+        raise UserError(f"{what} was looked for at {path}, and there is no such file.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InterpError(f"{what} at {path} is damaged: {error}.") from error
+    if metadata.get("digest") != _digest(tensors, metadata.get("stamp", "")):
+        raise InterpError(f"{what} at {path} is damaged or was altered: its content does not have the digest it names.")
+    return tensors, Stamp(**json.loads(metadata["stamp"]))
+
+
+def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, stamp: Stamp) -> Path:
+    """Write weights and optimizer state as one file."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+    return write_tensors(path, tensors, stamp)
+
+
+def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Stamp:
+    """Put a checkpoint back into the model and the optimizer that it was taken from. Raises: as `read_tensors`."""
+    tensors, stamp = read_tensors(path, "the training's state")
+    model.load_state_dict({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return stamp
+
+
+def _digest(tensors: dict[str, Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

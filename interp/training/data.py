@@ -1,0 +1,47 @@
+"""The strings of a step: a pure function of the recipe's seed and the step, so that resuming needs no random state.
+
+Every process draws the whole batch and keeps its own rows. The drawing is cheap beside a step, the number of trained
+tokens is known everywhere without communication, and a training sees the same strings however many processes share it.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from interp.errors import UserError
+from interp.tasks.base import Batch, Task
+from interp.tasks.copy import CopyTask
+from interp.tasks.packing import pack
+from interp.training.config import TrainConfig
+
+PURPOSES = ("train", "evaluate")
+
+
+def generator_for(seed: int, purpose: Literal["train", "evaluate"], number: int = 0) -> torch.Generator:
+    """A generator of its own for each seed, purpose and number (of a step, say), on the CPU."""
+    sequence = np.random.SeedSequence((seed, PURPOSES.index(purpose), number))
+    return torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+
+
+def draw(task: Task, config: TrainConfig, step: int) -> Batch:
+    """The batch of a step, for all processes together, on the CPU.
+
+    Raises: UserError if the recipe wants hard strings of a task that has none.
+    """
+    generator = generator_for(config.seed, "train", step)
+    if config.context is not None:
+        return pack(task, config.batch, config.context, config.length, generator, isolate=config.isolate)
+    if config.hard_letters is None or step < config.hard_from:
+        return task.sample(config.batch, config.length, generator)
+    if not isinstance(task, CopyTask):
+        raise UserError(f"hard_letters is a way to train CopyTask; a {type(task).__name__} is trained without it.")
+    letters = torch.full((config.batch,), task.alphabet)
+    letters[::2] = config.hard_letters
+    return task.sample(config.batch, config.length, generator, letters_per_string=letters)
+
+
+def count_examples(batch: Batch) -> int:
+    """Strings that are asked for an answer: one per row, or, where they are packed, one per unbroken run of answers."""
+    begins = batch.answer[:, 1:] & ~batch.answer[:, :-1]
+    return int(begins.sum() + batch.answer[:, 0].sum())

@@ -1,0 +1,102 @@
+"""Accuracy by string length, teacher-forced and free-running, beside what ideal n-gram copiers would reach."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from interp.errors import UserError
+from interp.results import LengthAccuracy
+from interp.tasks.base import Batch, Task
+from interp.tasks.copy import CopyTask
+from interp.tasks.ideal import ideal_ngram_accuracy
+from interp.tasks.score import score, score_generated
+
+PAIRS = 2**22
+"""Query-key pairs run at once: bounds the memory of attention (8 heads in fp32: 128 MiB a layer)."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What is kept of some strings of one length."""
+
+    string_correct: Tensor
+    letter_accuracy: Tensor
+    first_error: Tensor
+    free_letter_accuracy: Tensor | None
+
+
+@torch.no_grad()
+def accuracy_by_length(
+    model: nn.Module,
+    task: Task,
+    lengths: Sequence[int],
+    strings: int,
+    generator: torch.Generator,
+    free_running: bool = False,
+    trained: tuple[int, int] | None = None,
+    ideal: Sequence[int] = (),
+) -> LengthAccuracy:
+    """Ask `strings` strings of each length. They run on the model's device, in blocks that bound memory.
+
+    Args:
+        model: tokens to logits; with `free_running` also `generate`, as `HookedModel` has it.
+        task: what is asked.
+        lengths: letters per string.
+        strings: per length.
+        generator: draws the strings.
+        free_running: whether the model also writes every answer from its own output (slower: token by token).
+        trained: shortest and longest length of training, to be noted in the result.
+        ideal: the n of ideal n-gram copiers to compare with (CopyTask only).
+
+    Raises: UserError for ideal copiers of another task.
+    """
+    if ideal and not isinstance(task, CopyTask):
+        raise UserError(
+            f"ideal n-gram copiers are known for CopyTask; this is a {type(task).__name__}: leave them out."
+        )
+    training = model.training
+    model.eval()
+    try:
+        rows = [_one_length(model, task, length, strings, generator, free_running) for length in lengths]
+    finally:
+        model.train(training)
+    curves = {str(n): ideal_ngram_accuracy(task, n, lengths, generator).string for n in ideal}
+    return LengthAccuracy(
+        lengths=tuple(lengths),
+        trained=trained,
+        string_correct=_stack(rows, "string_correct"),
+        letter_accuracy=_stack(rows, "letter_accuracy"),
+        first_error=_stack(rows, "first_error"),
+        free_letter_accuracy=_stack(rows, "free_letter_accuracy") if free_running else None,
+        ideal={n: tuple(map(float, curve)) for n, curve in curves.items()},
+    )
+
+
+def _one_length(
+    model: nn.Module, task: Task, length: int, strings: int, generator: torch.Generator, free_running: bool
+) -> list[_Block]:
+    batch = task.sample(strings, length, generator)
+    size = max(1, PAIRS // batch.tokens.shape[1] ** 2)
+    blocks = [batch.rows(slice(start, start + size)) for start in range(0, strings, size)]
+    return [_one_block(model, block, free_running) for block in blocks]
+
+
+def _one_block(model: nn.Module, batch: Batch, free_running: bool) -> _Block:
+    device = next(model.parameters()).device
+    there = batch.to(device)
+    forced = score(model(there.tokens), there)
+    free = None
+    if free_running:
+        asked = batch.answer.any(dim=0).nonzero()[:, 0]  # strings of one length are asked at the same places
+        first, last = int(asked[0]), int(asked[-1])
+        written = model.generate(there.tokens[:, : first + 1], last - first + 1)
+        free = score_generated(written[:, first + 1 :], there).letter_accuracy
+    return _Block(forced.string_correct, forced.letter_accuracy, forced.first_error, free)
+
+
+def _stack(rows: list[list[_Block]], name: str) -> np.ndarray:
+    """One quantity of all strings, [length string]."""
+    return torch.stack([torch.cat([getattr(block, name) for block in row]) for row in rows]).cpu().numpy()

@@ -1,0 +1,242 @@
+"""The training loop: a step, now and then an evaluation and a checkpoint, and every way in which it can end.
+
+It ends after the last step, or when a target accuracy is reached, or by Ctrl-C (the folder is left resumable), or by an
+error (the last checkpoint is left as it was). Devices and processes are accelerate's: the same call trains in one
+process or, under `accelerate launch`, in several that share each batch.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from interp.errors import InterpError, UserError
+from interp.results import TrainLog
+from interp.tasks.base import Task
+from interp.training import runs
+from interp.training.checkpoint import Stamp, load_state, read_tensors, save_state, write_tensors
+from interp.training.config import TrainConfig
+from interp.training.data import count_examples, draw, generator_for
+from interp.training.evaluate import accuracy_by_length
+from interp.training.interrupt import Interruption
+from interp.training.log import Record, read_records, train_log
+from interp.training.sinks import JsonlSink, Sink
+from interp.training.step import make_optimizer, take_step
+
+READ_EVERY = 10
+"""Steps whose losses are read from the device at once: reading one waits for it."""
+
+
+def train(
+    model: nn.Module,
+    task: Task,
+    config: TrainConfig,
+    folder: str | Path | None = None,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    sinks: Sequence[Sink] = (),
+) -> TrainLog:
+    """Train `model` in place, where it stands (in several processes: on each one's device).
+
+    Args:
+        model: tokens to logits.
+        task: draws the strings.
+        config: the recipe.
+        folder: where the run is kept (see `interp.training.runs`); None keeps nothing.
+        resume: go on from the checkpoint in `folder`, to the very weights that an uninterrupted training would have.
+        progress: whether to show a progress bar.
+        sinks: where records go, besides the folder's `log.jsonl`.
+
+    Raises: UserError if `folder` holds a run already (or, to resume, none of this recipe); InterpError if the loss is
+        no longer finite or a file cannot be written; KeyboardInterrupt after Ctrl-C, once the checkpoint is written.
+    """
+    return _Training(model, task, config, folder, resume, progress, sinks).run()
+
+
+class _Training:
+    """The state of a training between steps."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        config: TrainConfig,
+        folder: str | Path | None,
+        resume: bool,
+        progress: bool,
+        sinks: Sequence[Sink],
+    ) -> None:
+        self.accelerator = Accelerator()
+        self.processes = self.accelerator.num_processes
+        if config.batch < self.processes:
+            raise UserError(f"a batch of {config.batch} cannot be shared by {self.processes} processes; raise batch.")
+        if self.processes > 1:
+            model.to(self.accelerator.device)
+        self.device = next(model.parameters()).device
+        self.model, self.task, self.config = model, task, config
+        self.optimizer = make_optimizer(model, config)
+        self.records: list[Record] = []
+        self.done = 0
+        self.examples = 0
+        self.finished = False
+        self.pending: list[tuple[int, int, Tensor, Tensor]] = []
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is not None:
+            self.recipe = runs.recipe(model, task, config)
+            self._resume(self.folder) if resume else self._begin(self.folder)
+        elif resume:
+            raise UserError("resuming needs the folder of the training that is to go on.")
+        self.sinks = self._open(sinks)
+        self.bar = tqdm(
+            total=config.steps * config.batch,
+            initial=self.done * config.batch,
+            unit="ex",
+            desc="training",
+            disable=not (progress and self.accelerator.is_main_process),
+        )
+
+    def run(self) -> TrainLog:
+        try:
+            if not self.finished:
+                self._steps()
+        finally:
+            self.bar.close()
+            for sink in self.sinks:
+                sink.close()
+        return train_log(self.records, self.config.evaluate_lengths)
+
+    def _steps(self) -> None:
+        stepped = self.accelerator.prepare_model(self.model, device_placement=False)
+        stepped = torch.compile(stepped) if self.config.compile else stepped
+        rows = slice(self.accelerator.process_index, None, self.processes)
+        with Interruption() as interruption:
+            while not self.finished:
+                batch = draw(self.task, self.config, self.done)
+                trained = int(batch.loss_mask.sum())
+                mine = batch.rows(rows).to(self.device)
+                loss, norm = take_step(stepped, self.optimizer, mine, self.config, self.done, trained, self.processes)
+                self.done += 1
+                self.examples += count_examples(batch)
+                self.pending.append((self.done, self.examples, loss, norm))
+                self._after_step(interruption)
+
+    def _after_step(self, interruption: Interruption) -> None:
+        last = self.done == self.config.steps
+        if last or self.done % READ_EVERY == 0:
+            self._read_losses()
+        if last or self.done % self.config.evaluate_every == 0:
+            self._evaluate()
+            self.finished = last or self._target_reached()
+        interrupted = self._agree(interruption)
+        if self.finished or interrupted or self.done % self.config.checkpoint_every == 0:
+            self._checkpoint()
+        if interrupted and not self.finished:
+            raise KeyboardInterrupt
+
+    def _read_losses(self) -> None:
+        """Turn the losses of the last steps into records; all of them must be finite."""
+        if not self.pending:
+            return
+        losses, norms = (torch.stack([entry[i] for entry in self.pending]) for i in (2, 3))
+        losses = self.accelerator.reduce(losses, "mean") if self.processes > 1 else losses
+        values = zip(self.pending, losses.tolist(), norms.tolist(), strict=True)
+        self.pending = []
+        for (step, examples, _, _), loss, norm in values:
+            rate = self.config.learning_rate_at(step - 1)
+            if not (torch.tensor([loss, norm]).isfinite().all()):
+                raise InterpError(self._diverged(step, rate, loss))
+            self._write({"step": step, "examples": examples, "loss": loss, "learning_rate": rate, "gradient": norm})
+        self.bar.update(self.done * self.config.batch - self.bar.n)
+        self.bar.set_postfix(self._shown(), refresh=False)
+
+    def _diverged(self, step: int, rate: float, loss: float) -> str:
+        config = self.config
+        kept = "" if self.folder is None else f" The last checkpoint in {self.folder} is whole."
+        return (
+            f"the loss or its gradient is not finite at step {step} (loss {loss}, learning rate {rate:.2g}): lower the "
+            f"learning rate of {config.learning_rate:.2g} or lengthen the warm-up of {config.warmup} steps.{kept}"
+        )
+
+    def _evaluate(self) -> None:
+        self._read_losses()
+        config = self.config
+        generator = generator_for(config.seed, "evaluate")
+        found = accuracy_by_length(self.model, self.task, config.evaluate_lengths, config.evaluate_strings, generator)
+        record: Record = {"step": self.done, "examples": self.examples}
+        for name, values in (("string_accuracy", found.string_correct), ("letter_accuracy", found.letter_accuracy)):
+            means = torch.as_tensor(values, dtype=torch.float64).mean(dim=1).to(self.device, torch.float32)
+            # Every process evaluates; their mean makes them agree to the last bit, and so on when to stop.
+            means = self.accelerator.reduce(means, "mean") if self.processes > 1 else means
+            record[name] = dict(zip(map(str, config.evaluate_lengths), means.tolist(), strict=True))
+        self._write(record)
+        self.bar.set_postfix(self._shown(), refresh=False)
+
+    def _target_reached(self) -> bool:
+        length = self.config.stop_length
+        return length is not None and self.records[-1]["string_accuracy"][str(length)] >= self.config.stop_accuracy
+
+    def _agree(self, interruption: Interruption) -> bool:
+        """Whether any process was asked to end. Several agree on it only when losses are read: asking costs time."""
+        if self.processes == 1:
+            return interruption.asked
+        if self.done % READ_EVERY:
+            return False
+        if interruption.asked:
+            self.accelerator.set_trigger()
+        return self.accelerator.check_trigger()
+
+    # ------------------------------------------------------------------ records and files
+
+    def _shown(self) -> dict[str, str]:
+        """What stands beside the progress bar."""
+        losses = [record["loss"] for record in self.records[-READ_EVERY:] if "loss" in record]
+        shown = {"loss": f"{sum(losses) / len(losses):.3f}"} if losses else {}
+        accuracy = next((r["string_accuracy"] for r in reversed(self.records) if "string_accuracy" in r), None)
+        length = self.config.stop_length or self.config.evaluate_lengths[-1]
+        return shown if accuracy is None else {**shown, f"copied at {length}": f"{accuracy[str(length)]:.1%}"}
+
+    def _write(self, record: Record) -> None:
+        self.records.append(record)
+        for sink in self.sinks:
+            sink.write(record)
+
+    def _open(self, sinks: Sequence[Sink]) -> list[Sink]:
+        if not self.accelerator.is_main_process:
+            return []
+        own = [] if self.folder is None else [JsonlSink(self.folder / runs.LOG, self.records)]
+        return [*own, *sinks]
+
+    def _stamp(self) -> Stamp:
+        return Stamp(runs.digest(self.recipe), self.done, self.examples, self.finished)
+
+    def _begin(self, folder: Path) -> None:
+        if (folder / runs.CONFIG).exists():
+            raise UserError(f"{folder} already holds a run: resume it, or choose another folder.")
+        self.accelerator.wait_for_everyone()  # all have looked before one writes
+        if self.accelerator.is_main_process:
+            JsonlSink(folder / runs.LOG).close()
+            self._checkpoint()
+            runs.write_run_config(folder, self.recipe)
+        self.accelerator.wait_for_everyone()
+
+    def _resume(self, folder: Path) -> None:
+        described = runs.read_run_config(folder)
+        if differing := runs.differing(described, self.recipe):
+            raise UserError(f"{folder} was trained with another recipe ({', '.join(differing)}); resume with its own.")
+        _, stamp = read_tensors(folder / runs.STATE, "the training's state")
+        runs.check_recipe(stamp, described, folder / runs.STATE)
+        load_state(folder / runs.STATE, self.model, self.optimizer)
+        self.done, self.examples, self.finished = stamp.step, stamp.examples, stamp.finished
+        self.records = read_records(folder / runs.LOG, until=self.done)
+
+    def _checkpoint(self) -> None:
+        """Write state, then weights. A kill between the two leaves both whole, the weights one checkpoint behind."""
+        self._read_losses()
+        if self.folder is None or not self.accelerator.is_main_process:
+            return
+        save_state(self.folder / runs.STATE, self.model, self.optimizer, self._stamp())
+        write_tensors(self.folder / runs.WEIGHTS, self.model.state_dict(), self._stamp())

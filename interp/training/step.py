@@ -1,0 +1,70 @@
+"""One step of a training: the loss on what is trained, its gradient, and AdamW."""
+
+from contextlib import nullcontext
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from interp.tasks.base import Batch
+from interp.training.config import TrainConfig
+
+EMBEDDINGS = ("W_E", "W_pos")
+
+
+def summed_loss(model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
+    """Cross-entropy in nats, summed over the trained tokens (`batch.loss_mask`)."""
+    arguments = {} if batch.segment is None else {"segment": batch.segment}
+    logits = model(batch.tokens, **arguments).float()
+    targets = batch.targets.masked_fill(~batch.loss_mask, -100)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum")
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW (Loshchilov & Hutter 2019) with weight decay on matrices only: see `TrainConfig.weight_decay`."""
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for name, p in named if decays(name, p)], "weight_decay": config.weight_decay},
+        {"params": [p for name, p in named if not decays(name, p)], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+
+
+def decays(name: str, parameter: nn.Parameter) -> bool:
+    """Whether a parameter is a matrix that decays: no bias, norm or embedding, nor marked `_no_weight_decay`."""
+    leaf = name.rsplit(".", 1)[-1]
+    if leaf in EMBEDDINGS or leaf.startswith("b") or getattr(parameter, "_no_weight_decay", False):
+        return False
+    return parameter.ndim >= 2
+
+
+def take_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    config: TrainConfig,
+    step: int,
+    trained: int,
+    processes: int = 1,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Update the weights once.
+
+    Args:
+        batch: this process's rows, on the model's device.
+        step: counted from 0; sets the learning rate.
+        trained: trained tokens in the rows of all processes together. Gradients are averaged over processes, hence the
+            factor: the mean of sum_r x processes / trained is the loss per token of the whole batch.
+
+    Returns: this process's share of the loss (its mean over processes is the loss in nats per trained token), and the
+        norm of the gradient before clipping.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = config.learning_rate_at(step)
+    with torch.autocast(batch.tokens.device.type, torch.bfloat16) if config.precision == "bf16" else nullcontext():
+        loss = summed_loss(model, batch) * (processes / trained)
+    optimizer.zero_grad()
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    optimizer.step()
+    return loss.detach(), norm.detach()
