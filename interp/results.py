@@ -203,9 +203,14 @@ class Control:
     pool: int
     """How many heads the control sets are drawn from."""
     draws: int
-    """How many different sets were drawn; 0: the pool is too small, and there is no interval."""
+    """How many different sets were drawn; 0: the pool is too small."""
     string_accuracy: float | None
+    """Mean over the sets."""
     interval: Interval | None
+    """None where too few sets could be drawn."""
+    attention: tuple[float, float] | None = None
+    """Edge control: mean attention that a query gives to its source, and how much was taken elsewhere instead."""
+    string_correct: Bool[np.ndarray, "draw string"] | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +220,7 @@ class AblationResult(Result):
     name: str
     group: Literal["single", "cumulative", "random order", "all but one", "all", "edges"]
     kind: str
-    """zero, mean, resample, ...: see `interp.measure.ablate`."""
+    """zero, mean, resample, ...: see `interp.measure.interventions`."""
     heads: tuple[str, ...]
     string_accuracy_before: float
     string_accuracy_after: float
@@ -224,6 +229,7 @@ class AblationResult(Result):
     letter_accuracy_before: float
     letter_accuracy_after: float
     letter_interval: Interval
+    """Of the drop in letter accuracy."""
     loss_before: float
     loss_after: float
     loss_interval: Interval
@@ -232,13 +238,21 @@ class AblationResult(Result):
     """Right letter's logit less the mean of the other letters'."""
     logit_difference_after: float
     logit_difference_interval: Interval
+    """Of its drop."""
     control_mean: float | None
-    """String accuracy under the first control that could be drawn; None where none could."""
+    """String accuracy under the first control of heads that could be drawn often enough for an interval, else the first
+    that could be drawn at all, else None; of the group "edges", under the edge control."""
     control_interval: Interval | None
     controls: tuple[Control, ...]
     string_correct: Bool[np.ndarray, " string"]
     letter_correct: Float[np.ndarray, " string"]
     loss: Float[np.ndarray, " string"]
+    logit_difference: Float[np.ndarray, " string"] | None = None
+    clean_string_correct: Bool[np.ndarray, " string"] | None = None
+    """The same four before the ablation, string by string: the drop is paired."""
+    clean_letter_correct: Float[np.ndarray, " string"] | None = None
+    clean_loss: Float[np.ndarray, " string"] | None = None
+    clean_logit_difference: Float[np.ndarray, " string"] | None = None
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,12 @@ from torch import Tensor
 
 from interp.axes import HeadVectors, Logits, Pattern
 from interp.measure.interventions import EdgeEdit, Intervention, Replacement
+from interp.measure.names import Head
 from interp.models.positions import attention_bias, segment_bias
 from interp.models.surface import Model
 from interp.models.transformer import HookedTransformer
 from interp.tasks.base import Batch
 
-Head = tuple[int, int]
-"""(layer, head)."""
 EditHook = Callable[..., Tensor]
 
 

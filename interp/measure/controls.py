@@ -1,0 +1,121 @@
+"""What an ablation is held against: as many other heads taken away, or as much other attention.
+
+*Same layer*: as many heads of the same layers, without a role. *Any layer*: as many of all heads without a role. Both
+are drawn from heads that can see the source on these strings; a head whose window hides it is no control. *Edges*: in
+the same heads, as much attention taken from places that do not match. In a small model the first two pools may be nearly
+empty: then a control says so by its number of draws, and has no interval.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from math import comb, prod
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from interp.measure.interventions import EdgeControl, EdgeEdit
+from interp.measure.names import Head, head_name
+from interp.measure.patterns import blocks
+from interp.measure.runs import visible
+from interp.models.surface import Model, head_shape, visit_attention
+from interp.results import Interval, Role
+from interp.stats import LEVEL, RESAMPLES, proportion_interval
+from interp.tasks.base import Batch
+
+ENOUGH = 4
+"""Fewer different sets than this make no interval."""
+
+Draw = tuple[tuple[tuple[Head, ...], int], ...]
+"""Pools, and how many heads are drawn from each."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The heads that controls are drawn from."""
+
+    heads: tuple[Head, ...]
+
+    def same_layer(self, ablated: Sequence[Head]) -> Draw:
+        """As many from each layer as are ablated there."""
+        layers, free = [layer for layer, _ in ablated], self._other(ablated)
+        return tuple((tuple(h for h in free if h[0] == at), layers.count(at)) for at in sorted(set(layers)))
+
+    def any_layer(self, ablated: Sequence[Head]) -> Draw:
+        """As many as are ablated."""
+        return ((self._other(ablated), len(ablated)),)
+
+    def _other(self, ablated: Sequence[Head]) -> tuple[Head, ...]:
+        return tuple(head for head in self.heads if head not in ablated)
+
+
+def control_pool(model: Model, batch: Batch, roles: Mapping[str, Role]) -> Pool:
+    """The heads without a role (by name) that can see the source of every answer in the batch."""
+    n_layers, n_heads = head_shape(model)
+    sees = can_see_source(model, batch).expand(n_heads).tolist()
+    every = product(range(n_layers), range(n_heads))
+    return Pool(tuple(head for head in every if roles.get(head_name(head), "none") == "none" and sees[head[1]]))
+
+
+def can_see_source(model: Model, batch: Batch) -> Bool[Tensor, " #head"]:
+    """Whether each head of a layer may look at the source of every answer of these strings."""
+    source = batch.source.clamp(min=0)[:, None, :, None]
+    seen = visible(model, batch).take_along_dim(source, dim=3)[..., 0]
+    return (seen | ~batch.answer[:, None]).all(dim=2).all(dim=0)
+
+
+def distinct_sets(draw: Draw, most: int, generator: torch.Generator) -> list[tuple[Head, ...]]:
+    """Different sets of heads: all that there are, or `most` of them at random."""
+    if prod(comb(len(pool), needed) for pool, needed in draw) <= most:
+        parts = product(*(combinations(pool, needed) for pool, needed in draw))
+        return [tuple(head for part in chosen for head in part) for chosen in parts]
+    sets: set[tuple[Head, ...]] = set()
+    while len(sets) < most:
+        sets.add(tuple(head for pool, needed in draw for head in _some(pool, needed, generator)))
+    return sorted(sets)
+
+
+def control_interval(correct: Bool[np.ndarray, "draw string"], seed: int = 0) -> Interval | None:
+    """Interval of the mean accuracy, control sets and strings both resampled (percentile bootstrap).
+
+    Where every string fares the same under every set: Wilson's, over the strings. None for fewer than `ENOUGH` sets.
+    """
+    n_sets, n_strings = correct.shape
+    if n_sets < ENOUGH:
+        return None
+    if correct.min() == correct.max():
+        return proportion_interval(int(correct[0].sum()), n_strings)
+    rng = np.random.default_rng(seed)
+    of_sets = rng.multinomial(n_sets, np.full(n_sets, 1 / n_sets), RESAMPLES) / n_sets
+    of_strings = rng.multinomial(n_strings, np.full(n_strings, 1 / n_strings), RESAMPLES) / n_strings
+    means = np.einsum("rd,rd->r", of_sets, of_strings @ correct.T.astype(float))
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+@torch.no_grad()
+def attention_removed(model: Model, batch: Batch, edits: Sequence[EdgeEdit]) -> Float[Tensor, "edit layer head"]:
+    """Mean attention that each edit takes from a query of the answer, in every head of the clean run."""
+    total = torch.zeros(len(edits), *head_shape(model), device=batch.tokens.device)
+    for block in blocks(batch):
+        here = [edit.rows(block) for edit in edits]
+
+        def add(layer: int, pattern: Tensor, _: Tensor | None, here: list[EdgeEdit] = here) -> None:
+            for index, edit in enumerate(here):
+                total[index, layer] += edit.amount(pattern).sum(dim=0)
+
+        visit_attention(model, batch.tokens[block], add)
+    return total / len(batch)
+
+
+def places_per_query(control: EdgeControl) -> int:
+    """How many places the edge control can take attention from, at a query, on average (rounded)."""
+    places = sum(int(control.rows(slice(i, i + 1)).places().sum()) for i in range(len(control.tokens)))
+    return round(places / max(1, int((control.source >= 0).sum())))
+
+
+def _some(pool: Sequence[Head], needed: int, generator: torch.Generator) -> list[Head]:
+    order = torch.randperm(len(pool), generator=generator, device=generator.device)[:needed]
+    return sorted(pool[i] for i in order.tolist())

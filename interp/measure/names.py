@@ -1,0 +1,26 @@
+"""Heads by name: L1H3 is head 3 of layer 1, both counted from 0."""
+
+from collections.abc import Sequence
+
+from interp.errors import unknown
+from interp.models.surface import Model, head_shape
+
+Head = tuple[int, int]
+"""(layer, head)."""
+
+
+def head_name(head: Head) -> str:
+    return f"L{head[0]}H{head[1]}"
+
+
+def parse_heads(names: Sequence[str], model: Model) -> tuple[Head, ...]:
+    """The heads of these names.
+
+    Raises: UserError for a head that the model does not have.
+    """
+    n_layers, n_heads = head_shape(model)
+    known = {head_name((layer, head)): (layer, head) for layer in range(n_layers) for head in range(n_heads)}
+    for name in names:
+        if name not in known:
+            raise unknown("head", name, known)
+    return tuple(known[name] for name in names)
