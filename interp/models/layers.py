@@ -1,5 +1,7 @@
 """The parts of a transformer block beside attention: LayerNorm and MLP, with TransformerLens's hook names."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -8,7 +10,8 @@ from transformer_lens.hook_points import HookPoint
 
 from interp.models.hooked import in_use
 
-ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
+ACTIVATIONS = {"gelu": F.gelu, "gelu_new": partial(F.gelu, approximate="tanh"), "relu": F.relu, "silu": F.silu}
+"""By TransformerLens's names; `gelu_new` is GPT-2's."""
 
 
 class LayerNorm(nn.Module):

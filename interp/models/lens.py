@@ -25,6 +25,7 @@ class LensSurface(nn.Module):
     embed: Any
     unembed: Any
     blocks: nn.ModuleList
+    ln_final: nn.Module
     device: torch.device
     dtype: torch.dtype
 
@@ -57,8 +58,10 @@ class LensSurface(nn.Module):
         return self.unembed.b_U
 
     def on_demand(self, name: str) -> bool:
-        flag = ON_DEMAND.get(name.rsplit(".", 1)[-1])
-        return flag is not None and not getattr(self.cfg, flag)
+        last = name.rsplit(".", 1)[-1]
+        if last == "hook_mlp_out":
+            return self.cfg.attn_only
+        return last in ON_DEMAND and not getattr(self.cfg, ON_DEMAND[last])
 
     def set_use_attn_result(self, use: bool) -> None:
         """Whether `hook_result` is cached when everything is; named, it always fires."""
@@ -75,9 +78,15 @@ class LensSurface(nn.Module):
     def to_single_token(self, token: int) -> int:
         return token
 
-    def tokens_to_residual_directions(self, tokens: Int[Tensor, "*axes"]) -> Float[Tensor, "*axes d_model"]:
-        """The direction of the residual stream that raises each token's logit."""
-        return self.W_U.T[tokens]
+    def tokens_to_residual_directions(self, tokens: Int[Tensor, "*axes"] | int) -> Float[Tensor, "*axes d_model"]:
+        """The direction of the normalised residual stream that raises each token's logit.
+
+        It holds the final norm's learned scale, so that attributions add up to the logits, less what its
+        shift and b_U add.
+        """
+        directions = self.W_U.T[tokens]
+        scale = getattr(self.ln_final, "w", None)
+        return directions if scale is None else directions * scale
 
     def accumulated_bias(
         self, layer: int, mlp_input: bool = False, include_mlp_biases: bool = True

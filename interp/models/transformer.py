@@ -83,7 +83,13 @@ class TransformerConfig:
 
 
 class Block(nn.Module):
-    """One layer. `hook_q_input | hook_k_input | hook_v_input` [batch pos head d_model] and `hook_mlp_in` on demand."""
+    """One layer: x + attention, then + MLP.
+
+    `hook_resid_mid` stands between the two, in a parallel block (whose MLP reads x) and in one without an MLP as well.
+    On demand: `hook_mlp_in`; the paths into each head's queries, keys and values, `attn.hook_q_input | hook_k_input |
+    hook_v_input` [batch pos head d_model] (the hooks of `ln1` then fire for each of them); and, without an MLP,
+    `hook_mlp_out`, where zeros are written.
+    """
 
     hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
 
@@ -92,35 +98,34 @@ class Block(nn.Module):
         rotary = config.rope_dim if config.position == "rope" else None
         self.attn = Attention(config.d_model, config.n_heads, config.head_width, rotary, config.rotary_base)
         self.ln1 = _norm(config)
-        self.parallel, self.n_heads = config.parallel, config.n_heads
-        self.hook_resid_pre, self.hook_attn_out, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
-        self.hook_q_input, self.hook_k_input, self.hook_v_input = HookPoint(), HookPoint(), HookPoint()
         self.mlp = MLP(config.d_model, config.d_mlp, config.activation) if config.d_mlp else None
         if self.mlp is not None:
             self.ln2 = _norm(config)
-            self.hook_mlp_in, self.hook_mlp_out = HookPoint(), HookPoint()
-            if not config.parallel:
-                self.hook_resid_mid = HookPoint()
+        self.parallel, self.n_heads = config.parallel, config.n_heads
+        self.hook_resid_pre, self.hook_attn_out, self.hook_resid_mid = HookPoint(), HookPoint(), HookPoint()
+        self.hook_mlp_in, self.hook_mlp_out, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
 
-    def forward(self, x: Residual, mask: Mask, past: KeyValues | None = None) -> Residual:
+    def forward(self, x: Residual, mask: Mask, past: KeyValues | None = None) -> Float[Tensor, "batch query d_model"]:
         x = self.hook_resid_pre(x)
-        return self.add(x, self.hook_attn_out(self.attn(self._attention_input(x), mask, past)))
+        attn_out = self.hook_attn_out(self.attn(self._attention_input(x, mask.first), mask, past))
+        return self.add(x[:, mask.first :] if mask.first else x, attn_out)
 
     def add(self, x: Residual, attn_out: Residual) -> Residual:
         """The stream after the block: its input, what attention writes, and what the MLP makes of them."""
-        if self.mlp is None:
-            return self.hook_resid_post(x + attn_out)
-        mid = x if self.parallel else self.hook_resid_mid(x + attn_out)
-        mlp_out = self.hook_mlp_out(self.mlp(self.ln2(self.hook_mlp_in(mid))))
-        return self.hook_resid_post(x + attn_out + mlp_out if self.parallel else mid + mlp_out)
+        mid = self.hook_resid_mid(x + attn_out)
+        if self.mlp is None and not in_use(self.hook_mlp_in, self.hook_mlp_out):
+            return self.hook_resid_post(mid)
+        mlp_in = self.hook_mlp_in(x if self.parallel else mid)
+        mlp_out = torch.zeros_like(mid) if self.mlp is None else self.mlp(self.ln2(mlp_in))
+        return self.hook_resid_post(mid + self.hook_mlp_out(mlp_out))
 
-    def _attention_input(self, x: Residual) -> Any:
+    def _attention_input(self, x: Residual, first: int) -> Any:
         """The normalised stream; split by head and by use where a path into one of them is watched or patched."""
-        inputs = (self.hook_q_input, self.hook_k_input, self.hook_v_input)
-        if not in_use(*inputs):
+        hooks = self.attn.hook_q_input, self.attn.hook_k_input, self.attn.hook_v_input
+        if not in_use(*hooks):
             return self.ln1(x)
         copies = x[:, :, None].expand(-1, -1, self.n_heads, -1)
-        return tuple(self.ln1(hook(copies)) for hook in inputs)
+        return tuple(self.ln1(hook(y)) for hook, y in zip(hooks, (copies[:, first:], copies, copies), strict=True))
 
 
 class HookedTransformer(LensSurface, HookedModel):
@@ -175,6 +180,7 @@ class HookedTransformer(LensSurface, HookedModel):
         past: list[KeyValues] | None = None,
         start_at_layer: int | None = None,
         stop_at_layer: int | None = None,
+        queries_from: int = 0,
     ) -> Any:
         """Run the model.
 
@@ -186,12 +192,21 @@ class HookedTransformer(LensSurface, HookedModel):
                 anew in each.
             past: from `new_past`; extended in place, so that the next call needs only the new tokens.
             start_at_layer, stop_at_layer: run only these blocks; stopped early, the residual stream is returned.
+            queries_from: the first position that is wanted (negative: from the end). `model(tokens, queries_from=q)`
+                equals `model(tokens)[:, q:]`, in value and in gradient, without what the last block would compute for
+                the others alone: for a loss that begins at the answer (cut its mask alike). The last block's hooks then
+                have only these positions, keys and values excepted (a pattern: these query rows).
+
+        Raises: UserError where these do not fit together.
         """
+        first = _index(queries_from, tokens.shape[1])
         mask = self._mask(tokens, segment, past)
+        last_mask = self._mask(tokens, segment, past, first) if first else mask
         x = tokens if start_at_layer is not None else self._embed(tokens, mask)
         layers = range(*slice(start_at_layer, stop_at_layer).indices(self.config.n_layers))
         for layer in layers:
-            x = self.blocks[layer](x, mask, None if past is None else past[layer])
+            of_layer = last_mask if layer == layers[-1] else mask
+            x = self.blocks[layer](x, of_layer, None if past is None else past[layer])
         if stop_at_layer is not None:
             return x
         if return_type is None:
@@ -199,12 +214,12 @@ class HookedTransformer(LensSurface, HookedModel):
         logits = F.linear(self.ln_final(x), self.W_U.T, self.b_U)
         if return_type == "logits":
             return logits
-        loss = _next_token_loss(logits, tokens, loss_per_token)
-        if return_type == "loss":
-            return loss
-        if return_type == "both":
-            return logits, loss
-        raise unknown("return type", str(return_type), ("logits", "loss", "both", "None"))
+        if return_type not in ("loss", "both"):
+            raise unknown("return type", str(return_type), ("logits", "loss", "both", "None"))
+        if start_at_layer is not None:
+            raise UserError("the loss needs the token ids; with start_at_layer only logits can be returned.")
+        loss = _next_token_loss(logits, tokens[:, first:], loss_per_token)
+        return loss if return_type == "loss" else (logits, loss)
 
     @property
     def lens_names(self) -> dict[str, Any]:
@@ -250,23 +265,26 @@ class HookedTransformer(LensSurface, HookedModel):
     def _embed(self, tokens: Tokens, mask: Mask) -> Residual:
         x = self.hook_embed(self.W_E[tokens])
         if self.config.position == "learned":
-            x = x + self.hook_pos_embed(self.pos_embed.W_pos[mask.positions].expand_as(x))
+            x = x + self.hook_pos_embed(self.pos_embed.W_pos[mask.keys].expand_as(x))
         return x
 
-    def _mask(self, tokens: Tensor, segment: Tensor | None, past: list[KeyValues] | None) -> Mask:
+    def _mask(self, tokens: Tensor, segment: Tensor | None, past: list[KeyValues] | None, first: int = 0) -> Mask:
+        """Who may look where, for the new tokens from index `first` on."""
         if past is not None and segment is not None:
             raise UserError("segments are for whole packed sequences; they cannot be combined with a past.")
         seen = 0 if past is None or past[0].keys is None else past[0].keys.shape[1]
         n_keys = seen + tokens.shape[1]
         if self.config.position == "learned" and n_keys > self.config.n_ctx:
             raise UserError(f"the sequence has {n_keys} positions; this model has learned {self.config.n_ctx} (n_ctx).")
-        queries = torch.arange(seen, n_keys, device=tokens.device)
-        if segment is None and seen == 0 and self.config.position != "alibi" and self.config.windows is None:
-            return Mask(queries[None], None)
-        bias = self._bias(queries, torch.arange(n_keys, device=tokens.device), self.W_E.dtype)[None]
-        if segment is None:
-            return Mask(queries[None], bias)
-        return Mask(_position_in_segment(segment), bias + segment_bias(segment, segment, bias.dtype))
+        places = torch.arange(n_keys, device=tokens.device)
+        positions = places[None, seen:] if segment is None else _position_in_segment(segment)
+        queries = positions[:, first:]
+        if segment is None and seen + first == 0 and self.config.position != "alibi" and self.config.windows is None:
+            return Mask(queries, positions, None)
+        bias = self._bias(places[seen + first :], places, self.W_E.dtype)[None]
+        if segment is not None:
+            bias = bias + segment_bias(segment[:, first:], segment, bias.dtype)
+        return Mask(queries, positions, bias)
 
     def _bias(self, queries: Int[Tensor, " query"], keys: Int[Tensor, " key"], dtype: torch.dtype) -> Tensor:
         slopes = alibi_slopes(self.config.n_heads) if self.config.position == "alibi" else None
@@ -282,6 +300,13 @@ def _norm(config: TransformerConfig) -> nn.Module:
 def _fan_in(name: str, weight: Tensor) -> int:
     """Numbers summed into each output: W_O sums over heads and their width, every other map over its first axis."""
     return weight.shape[0] * weight.shape[1] if name.endswith("W_O") else weight.shape[0]
+
+
+def _index(position: int, n: int) -> int:
+    """A position counted from the front."""
+    if not -n <= position < n:
+        raise UserError(f"queries_from {position} is none of the {n} positions.")
+    return position % n
 
 
 def _position_in_segment(segment: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
