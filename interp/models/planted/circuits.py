@@ -43,29 +43,33 @@ def gather_offsets(n: int, window: int) -> tuple[int, ...]:
 def lookup(stream: Stream, tau: float, share: float) -> Circuit:
     """Attends to the token that followed the last n tokens earlier, and writes `share` of it to the answer.
 
-    A matching letter scores tau. The separator in a query matches BOS in a key with beta, more than all letters
-    together, so that the i-th letter after one finds the i-th after the other; gamma keeps position 0 out, which has
-    BOS in every slot. The separator as a key is worth half a letter less: where the last n letters of a string stand
-    inside it too, what followed them there wins over the end.
+    A matching letter scores tau. Gamma keeps position 0 out, which has BOS in every slot. The separator as a key is
+    worth half a letter less: where the last n letters of a string stand inside it too, what followed them there wins
+    over the end.
     """
-    beta = 2 * stream.n + 2
-    gamma = 2 * beta + 2 * stream.n
-    q, k = match(stream, first_key_slot=1, beta=beta)
+    gamma = 2 * beta(stream.n) + 2 * stream.n
+    q, k = match(stream, first_key_slot=1)
     always, penalty = zeros(stream.d_model, 1), zeros(stream.d_model, 1)
     always[stream.slot(0)] = 1
     penalty[stream.bos], penalty[stream.separator] = -gamma, -0.5
     return Circuit(tau * torch.cat([q, always], 1), torch.cat([k, penalty], 1), *carry(stream, {stream.answer: share}))
 
 
-def match(stream: Stream, first_key_slot: int, beta: float) -> tuple[Tensor, Tensor]:
+def beta(n: int) -> int:
+    """What it counts that the separator in a query finds BOS in a key, in letters: twice as much as n of them and more,
+    so that half a BOS (in the mean of the first two tokens) and n - 1 letters do not outweigh it."""
+    return 2 * n + 2
+
+
+def match(stream: Stream, first_key_slot: int) -> tuple[Tensor, Tensor]:
     """Query and key maps whose product counts how many of the query's last n letters stand in the key's n slots.
 
-    The separator in the query agrees with BOS in the key, and counts beta.
+    The separator agrees with BOS, and counts `beta`: the i-th letter after the one finds the i-th after the other.
     """
     letters = torch.ones(stream.n_tokens, dtype=torch.float64)
     letters[stream.alphabet :] = 0
     asked, found = letters.diag(), letters.diag()
-    asked[stream.separator, stream.bos], found[stream.bos, stream.bos] = beta, 1
+    asked[stream.separator, stream.bos], found[stream.bos, stream.bos] = beta(stream.n), 1
     q, k = (zeros(stream.d_model, stream.n * stream.n_tokens) for _ in range(2))
     q[stream.slot(0, stream.n)] = torch.block_diag(*[asked] * stream.n)
     k[stream.slot(first_key_slot, stream.n)] = torch.block_diag(*[found] * stream.n)

@@ -58,7 +58,7 @@ def _matched_token(stream: Stream, tau: float) -> Circuit:
 
     Codes differ by at most 2F, so that one matching letter counts more than any distance.
     """
-    q, k = match(stream, first_key_slot=0, beta=2 * stream.n + 2)
+    q, k = match(stream, first_key_slot=0)
     here = zeros(stream.d_model, 2 * stream.n_frequencies)
     here[stream.position] = torch.eye(2 * stream.n_frequencies, dtype=torch.float64)
     letter = 2 * stream.n_frequencies + 1
