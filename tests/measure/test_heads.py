@@ -11,7 +11,7 @@ from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
 from interp.tasks.repeats import planted_repeats
 
-DECOYS = ("position?distance=31", "matched-token", "previous", "bos", "even")
+DECOYS = ("position:31", "matched-token", "previous", "bos", "even")
 SETTINGS = HeadSettings(strings=32)
 
 
@@ -40,8 +40,8 @@ def test_no_decoy_is_taken_for_a_lookup_head():
 
 
 def test_a_head_at_the_right_distance_is_flagged_on_one_length_but_not_called_a_lookup():
-    model, planting = planted_copier(3, 26, decoys=("position?distance=31",), n_ctx=128)
-    scores = _score(model, 26, length=31)
+    model, planting = planted_copier(3, 8, decoys=("position:31",), n_ctx=128)
+    scores = _score(model, 8, length=31)
     (decoy,) = planting.with_role("decoy")
     row = next(head for head in scores.heads if head.name == decoy.name)
     assert row.score > 0.9
@@ -51,9 +51,9 @@ def test_a_head_at_the_right_distance_is_flagged_on_one_length_but_not_called_a_
 
 
 def test_the_response_is_zero_below_n_and_even_from_n_on():
-    model, planting = planted_copier(3, 26)
+    model, planting = planted_copier(3, 8)
     (lookup,) = planting.with_role("lookup")
-    row = next(head for head in _score(model, 26).heads if head.name == lookup.name)
+    row = next(head for head in _score(model, 8).heads if head.name == lookup.name)
     assert row.response == pytest.approx([0, 0, 0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 1], abs=1e-3)
     assert row.score_gain == pytest.approx([30, 30, 30, 0, 0, 0, 0, 0], abs=5)
 
@@ -67,16 +67,16 @@ def test_heads_of_untrained_models_are_not_flagged():
 
 
 def test_the_null_is_fine_enough_for_one_head_alone():
-    model, _ = planted_copier(2, 26, zero_heads=4)
-    scores = _score(model, 26)
+    model, _ = planted_copier(2, 8, zero_heads=4)
+    scores = _score(model, 8)
     (lookup,) = [head for head in scores.heads if head.role == "lookup"]
     assert len(scores.null) >= len(scores.heads) / scores.level
     assert lookup.q_value < scores.level
 
 
 def test_taking_a_head_that_writes_where_nothing_reads_off_the_path_changes_nothing():
-    model, planting = planted_copier(3, 26, random_heads=2, decoys=("previous",), gather_layer=0, lookup_layer=1)
-    scores = _score(model, 26)
+    model, planting = planted_copier(3, 8, random_heads=2, decoys=("previous",))
+    scores = _score(model, 8)
     effect = {head.name: head.gather_effect for head in scores.heads}
     for head in planting.heads:
         if head.role in ("random", "decoy", "zero"):
@@ -104,8 +104,8 @@ def test_path_effects_and_decoding_run_on_meta_tensors():
 
 
 def test_scores_survive_saving(tmp_path):
-    model, _ = planted_copier(2, 26)
-    scores = _score(model, 26)
+    model, _ = planted_copier(2, 5)
+    scores = _score(model, 5)
     back = type(scores).load(scores.save(tmp_path))
     assert back.heads == scores.heads
     np.testing.assert_array_equal(back.attention, scores.attention)
