@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --maxprocesses=4
 TORCH := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
@@ -34,10 +35,10 @@ check: setup
 	$(BIN)/basedpyright
 
 pytest: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --maxprocesses=4 --dist=loadfile
+	$(PYTEST) --dist=loadfile
 
 validate: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest --runslow -m slow
+	$(PYTEST) --runslow -m slow
 
 bench: setup
 	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
