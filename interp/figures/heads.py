@@ -1,0 +1,289 @@
+"""What each head does: scores against chance, the grid of roles, the response to match length, and effective n."""
+
+from typing import Literal
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from interp.figures.theme import (
+    LETTERS,
+    NEUTRAL,
+    ROLES,
+    STRINGS,
+    accuracy_axis,
+    dress,
+    error_bars,
+    literal,
+    names,
+    number,
+)
+from interp.results import HeadScore, HeadScores, StepCurve
+
+StepKind = Literal["behavioural", "causal"]
+
+
+def head_scores(scores: HeadScores) -> go.Figure:
+    """Attention to the place copied from, with interval, and chance (a tick) for every head, coloured by role."""
+    figure = go.Figure()
+    figure.add_trace(
+        go.Scatter(
+            x=list(range(len(scores.heads))),
+            y=[head.chance for head in scores.heads],
+            mode="markers",
+            marker={"symbol": "line-ew", "size": 11, "line": {"width": 1.6, "color": NEUTRAL}},
+            name="chance",
+            hovertemplate="chance %{y:.3f}<extra></extra>",
+        )
+    )
+    for role, look in ROLES.items():
+        chosen = [(i, head) for i, head in enumerate(scores.heads) if head.role == role]
+        if not chosen:
+            continue
+        figure.add_trace(
+            go.Scatter(
+                x=[i for i, _ in chosen],
+                y=[head.score for _, head in chosen],
+                error_y=error_bars([head.score for _, head in chosen], [head.interval for _, head in chosen]),
+                mode="markers",
+                marker={
+                    "color": look.color,
+                    "symbol": look.symbol,
+                    "size": 10,
+                    "line": {"width": 2, "color": look.color},
+                },
+                name=_role_name(role),
+                text=[_hover(head) for _, head in chosen],
+                hovertemplate="%{text}<extra></extra>",
+            )
+        )
+    ticks = {"tickvals": list(range(len(scores.heads))), "ticktext": [literal(head.name) for head in scores.heads]}
+    layers = [head.layer for head in scores.heads]
+    for i in range(1, len(layers)):
+        if layers[i] != layers[i - 1]:
+            figure.add_vline(i - 0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, opacity=0.6)
+    many = len(scores.heads) > 48
+    figure.update_xaxes(**({"title_text": "head, all layers in order"} if many else ticks))
+    figure.update_yaxes(title_text="attention to the place copied from", range=[-0.03, 1.05])
+    return dress(figure, "Score of every head", _scores_say(scores), 380)
+
+
+def head_grid(scores: HeadScores) -> go.Figure:
+    """Layers by heads: colour and letter say the role, darkness the score (gather heads: the effect)."""
+    figure = go.Figure()
+    across = max((head.head for head in scores.heads), default=0) + 1
+    down = max((head.layer for head in scores.heads), default=0) + 1
+    side = max(10, min(46, 880 // across))
+    for role, look in ROLES.items():
+        chosen = [head for head in scores.heads if head.role == role]
+        if not chosen:
+            continue
+        marker = {
+            "symbol": "square",
+            "size": side - 4,
+            "color": look.color,
+            "opacity": [0.12 + 0.88 * min(1.0, max(0.0, _strength(head))) for head in chosen],
+        }
+        figure.add_trace(
+            go.Scatter(
+                x=[head.head for head in chosen],
+                y=[head.layer for head in chosen],
+                mode="markers",
+                marker=marker,
+                name=_role_name(role),
+                text=[_hover(head) for head in chosen],
+                hovertemplate="%{text}<extra></extra>",
+            )
+        )
+    figure.update_xaxes(
+        title_text="head", range=[-0.6, across - 0.4], dtick=max(1, across // 16), showline=False, ticks=""
+    )
+    y = {
+        "title_text": "layer",
+        "range": [down - 0.4, -0.6],
+        "dtick": max(1, down // 12),
+        "showline": False,
+        "ticks": "",
+    }
+    figure.update_yaxes(**y, showgrid=False)
+    figure.update_layout(legend={"itemsizing": "constant"})
+    return dress(figure, "Roles by layer", _roles_say(scores), max(240, 150 + side * down))
+
+
+def response(scores: HeadScores) -> go.Figure:
+    """Attention to the place after a match of m letters, and the gain of the score per further letter, for every head.
+
+    Heads with a role are coloured; a ring marks each lookup head's n.
+    """
+    gains = any(head.score_gain is not None and head.role == "lookup" for head in scores.heads)
+    titles = ("attention after a match of m letters", "gain of the score by the m-th letter")
+    figure = make_subplots(1, 1 + gains, horizontal_spacing=0.11, subplot_titles=titles[: 1 + gains])
+    for role in ("none", "gather", "lookup"):
+        for index, head in enumerate([h for h in scores.heads if h.role == role]):
+            figure.add_trace(_curve(head, scores.match_lengths, head.response, index == 0), 1, 1)
+            if gains and head.score_gain is not None:
+                m = scores.match_lengths[1 : 1 + len(head.score_gain)]
+                figure.add_trace(_curve(head, m, head.score_gain, False), 1, 2)
+    lookups = [head for head in scores.heads if head.role == "lookup" and head.n is not None]
+    if lookups:
+        figure.add_trace(
+            go.Scatter(
+                x=[head.n for head in lookups],
+                y=[head.response[scores.match_lengths.index(head.n)] for head in lookups],
+                mode="markers",
+                marker={"symbol": "circle-open", "size": 14, "color": ROLES["lookup"].color, "line": {"width": 2}},
+                name="its n",
+                text=[literal(head.name) for head in lookups],
+                hovertemplate="%{text}: n = %{x}<extra></extra>",
+            ),
+            1,
+            1,
+        )
+    labels = [str(m) for m in scores.match_lengths[:-1]] + [f"{scores.match_lengths[-1]}+"]
+    figure.update_xaxes(title_text="letters that match, m", tickvals=scores.match_lengths, ticktext=labels)
+    figure.update_yaxes(title_text="attention", range=[-0.03, 1.05], row=1, col=1)
+    figure.update_yaxes(title_text="gain before the softmax", row=1, col=1 + gains) if gains else None
+    return dress(figure, "Response to match length", _response_says(scores, lookups), 400)
+
+
+def step_curve(curve: StepCurve, kind: StepKind) -> go.Figure:
+    """One curve that steps at n, with its 95 % intervals.
+
+    Args:
+        curve: from behaviour (accuracy after a planted repeat) or by intervention (answers moved to the rival).
+        kind: which of the two it is.
+    """
+    figure = make_subplots(1, 1)
+    _add_step(figure, curve, kind, 1)
+    return dress(figure, f"Effective n, {_STEP[kind].title}", _step_says(curve, kind), 360)
+
+
+def effective_n(behavioural: StepCurve, causal: StepCurve) -> go.Figure:
+    """Both curves side by side."""
+    curves: tuple[tuple[StepKind, StepCurve], ...] = (("behavioural", behavioural), ("causal", causal))
+    figure = make_subplots(1, 2, horizontal_spacing=0.11, subplot_titles=[_STEP[kind].title for kind, _ in curves])
+    for column, (kind, curve) in enumerate(curves, 1):
+        _add_step(figure, curve, kind, column)
+    return dress(figure, "Effective n of the whole model", " ".join(_step_says(c, k) for k, c in curves), 380)
+
+
+class _Words:
+    def __init__(self, title: str, x: str, y: str, color: str, says: str) -> None:
+        self.title, self.x, self.y, self.color, self.says = title, x, y, color, says
+
+
+_STEP = {
+    "behavioural": _Words(
+        "from behaviour",
+        "letters of the planted repeat, k",
+        "right after the repeat",
+        STRINGS.color,
+        "After a planted repeat of k letters the next letter is right in",
+    ),
+    "causal": _Words(
+        "by intervention",
+        "letters back of the edited letter, t",
+        "answers moved to the rival",
+        LETTERS.color,
+        "When the copied letter t back is set to that of a rival place, the answer moves to the rival in",
+    ),
+}
+
+
+def _add_step(figure: go.Figure, curve: StepCurve, kind: StepKind, column: int) -> None:
+    words = _STEP[kind]
+    figure.add_trace(
+        go.Scatter(
+            x=curve.x,
+            y=curve.value,
+            error_y=error_bars(curve.value, curve.interval),
+            mode="lines+markers",
+            line={"color": words.color, "width": 2.2},
+            marker={"size": 8},
+            name=words.title,
+            customdata=curve.interval,
+            hovertemplate="%{x}: %{y:.1%}<br>95 %: %{customdata[0]:.1%} to %{customdata[1]:.1%}<extra></extra>",
+            showlegend=False,
+        ),
+        1,
+        column,
+    )
+    if curve.n is not None:
+        line = {"color": NEUTRAL, "width": 1.5, "dash": "dash"}
+        figure.add_vline(
+            curve.n - 0.5,
+            line=line,
+            annotation={"text": f"n = {curve.n}", "font": {"size": 15}},
+            annotation_position="top right",
+            row=1,
+            col=column,
+        )
+    figure.update_xaxes(title_text=words.x, dtick=1, row=1, col=column)
+    figure.update_yaxes(accuracy_axis(words.y), row=1, col=column)
+
+
+def _step_says(curve: StepCurve, kind: StepKind) -> str:
+    steps = [f"{value:.0%} at {x}" for x, value in zip(curve.x, curve.value, strict=True)]
+    found = f"the greatest step is at n = {curve.n}" if curve.n is not None else "there is no step, so no n"
+    return f"{_STEP[kind].says} {names(steps)}; {found}."
+
+
+def _curve(head: HeadScore, x: tuple[int, ...], y: tuple[float, ...], legend: bool) -> go.Scatter:
+    strong = head.role == "lookup"
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="lines+markers",
+        line={"color": ROLES[head.role].color, "width": 2.4 if strong else 1.1},
+        marker={"symbol": ROLES[head.role].symbol, "size": 6 if strong else 4},
+        opacity=1.0 if head.role != "none" else 0.6,
+        name=_role_name(head.role),
+        legendgroup=head.role,
+        showlegend=legend,
+        hovertemplate=f"{literal(head.name)} ({head.role}), m = %{{x}}: %{{y:.3f}}<extra></extra>",
+    )
+
+
+def _role_name(role: str) -> str:
+    return "no role" if role == "none" else f"{role} head"
+
+
+def _strength(head: HeadScore) -> float:
+    return (head.gather_effect or 0.0) if head.role == "gather" else head.score
+
+
+def _hover(head: HeadScore) -> str:
+    lines = [
+        f"<b>{literal(head.name)}</b> · {_role_name(head.role)}" + (f", n = {head.n}" if head.n is not None else ""),
+        f"attention {number(head.score, 3)} [{number(head.interval[0], 3)}, {number(head.interval[1], 3)}]",
+        f"chance {number(head.chance, 3)}, q = {number(head.q_value, 4)}",
+    ]
+    if head.gather_effect is not None:
+        lines.append(f"effect on lookup scores {number(head.gather_effect)}")
+    return "<br>".join(lines)
+
+
+def _scores_say(scores: HeadScores) -> str:
+    lookups = [head for head in scores.heads if head.role == "lookup"]
+    others = [head.score for head in scores.heads if head.role != "lookup"]
+    rest = f"the other {len(others)} reach at most {number(max(others))}" if others else "there is no other head"
+    if not lookups:
+        most = max((head.score for head in scores.heads), default=0.0)
+        return (
+            f"No lookup head: none of {len(scores.heads)} heads; the highest attention to the source is {number(most)}."
+        )
+    found = [f"{head.name} {number(head.score)} (chance {number(head.chance)})" for head in lookups]
+    return f"Attention to the place copied from: {names(found)}; {rest}."
+
+
+def _roles_say(scores: HeadScores) -> str:
+    return f"Lookup heads: {names(scores.of_role('lookup'))}. Gather heads: {names(scores.of_role('gather'))}."
+
+
+def _response_says(scores: HeadScores, lookups: list[HeadScore]) -> str:
+    if not lookups:
+        return "No head attends by the match: there is no lookup head, so no n."
+    found = []
+    for head in lookups:
+        at = scores.match_lengths.index(head.n)
+        found.append(f"{head.name} from {number(head.response[at - 1])} to {number(head.response[at])} at m = {head.n}")
+    return f"Attention to the place after a match rises where the match reaches n: {names(found)}."

@@ -1,0 +1,129 @@
+"""How every figure looks: colours, symbols, fonts, and the figure to start from.
+
+A role and a quantity keep their colour everywhere. The colours (after Okabe and Ito, for colour-blind readers) stand
+out by 3:1 from a white page and from a dark one; what must change between the two (text, grid, axes) is in `template`.
+Roles differ in symbol, too. Nothing is set globally.
+"""
+
+import html
+import math
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+
+class Look(NamedTuple):
+    color: str
+    symbol: str
+
+
+ROLES = {"lookup": Look("#D55E00", "circle"), "gather": Look("#2A82C4", "square"), "none": Look("#84888F", "x-thin")}
+STRINGS = Look("#00936B", "circle")
+LETTERS = Look("#B9659A", "diamond")
+NEUTRAL = "#84888F"
+SHADE = "rgba(132, 136, 143, 0.13)"
+FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+MONO = "ui-monospace, 'Cascadia Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+CLEAR = "rgba(0, 0, 0, 0)"
+ABSENT = "\N{EN DASH}"
+"""Stands where there is no number."""
+
+
+def template(dark: bool = False) -> go.layout.Template:
+    """Text, grid and axes for a light page or a dark one; the background is the page's own."""
+    ink, muted, grid = ("#E7E5E0", "#B4B8BF", "#34373D") if dark else ("#1D1F23", "#565B63", "#E4E2DC")
+    axis = {
+        "gridcolor": grid,
+        "linecolor": muted,
+        "tickcolor": muted,
+        "tickfont": {"color": muted},
+        "showline": True,
+        "ticks": "outside",
+        "ticklen": 4,
+        "zeroline": False,
+        "title": {"font": {"size": 13}, "standoff": 8},
+        "automargin": True,
+    }
+    hover = {"bgcolor": "#26292F" if dark else "#FFFFFF", "bordercolor": muted, "font": {"color": ink, "family": FONT}}
+    return go.layout.Template(
+        layout={
+            "font": {"family": FONT, "size": 13, "color": ink},
+            "title": {"x": 0, "xanchor": "left", "xref": "paper", "font": {"size": 17}},
+            "paper_bgcolor": CLEAR,
+            "plot_bgcolor": CLEAR,
+            "xaxis": {**axis, "showgrid": False},
+            "yaxis": axis,
+            "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
+            "hoverlabel": hover,
+            "annotationdefaults": {"font": {"color": muted, "size": 12}, "showarrow": False},
+            "colorway": [STRINGS.color, LETTERS.color, ROLES["lookup"].color, ROLES["gather"].color, NEUTRAL],
+            "modebar": {"bgcolor": CLEAR, "color": muted, "activecolor": ink},
+        }
+    )
+
+
+def dress(figure: go.Figure, title: str, says: str, height: int = 400) -> go.Figure:
+    """Give a figure its looks, its title, and in `layout.meta["says"]` what it shows in one sentence with its numbers.
+
+    Title and sentence may hold any text; pages take them from here, for readers who do not see the figure.
+    """
+    margin = {"l": 64, "r": 24, "t": 72, "b": 92}
+    title_text = {"text": literal(title), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14}}
+    meta = {"title": title, "says": says}
+    return figure.update_layout(template=template(), title=title_text, height=height, margin=margin, meta=meta)
+
+
+def accuracy_axis(title: str) -> dict:
+    """A y axis of shares, in per cent."""
+    return {"title": {"text": title}, "range": [-0.03, 1.05], "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]}
+
+
+def error_bars(value, interval, width: float = 3) -> dict:
+    """Plotly's error bars from values and their (low, high); no bar where the interval is None."""
+    pairs = [(v, v) if pair is None else pair for v, pair in zip(value, interval, strict=True)]
+    up, down = ([abs(pair[i] - v) for v, pair in zip(value, pairs, strict=True)] for i in (1, 0))
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.3, "width": width}
+
+
+def band(x, low, high, color: str, name: str, **more) -> go.Scatter:
+    """The area between two curves."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return go.Scatter(
+        x=[*x, *reversed(list(x))],
+        y=[*high, *reversed(list(low))],
+        fill="toself",
+        fillcolor=f"rgba({red}, {green}, {blue}, 0.18)",
+        line={"width": 0},
+        name=name,
+        hoverinfo="skip",
+        showlegend=False,
+        **more,
+    )
+
+
+def literal(text: str) -> str:
+    """Text that plotly draws as it is: it takes tags and entities for markup, and `$...$` for mathematics."""
+    return html.escape(str(text), quote=False).replace("$", "&#36;")
+
+
+def percent(share: float | None) -> str:
+    """`99.3 %`; never 100 % or 0 % by rounding alone."""
+    if share is None or not math.isfinite(share):
+        return ABSENT
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    if 0.9995 <= share < 1:
+        return "> 99.9 %"
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def names(items, none: str = "none") -> str:
+    """`a, b and c`."""
+    items = [str(item) for item in items]
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items) or none

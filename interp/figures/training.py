@@ -1,0 +1,188 @@
+"""How the model learnt, and how well it copies: curves by examples seen and by length."""
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+from plotly.subplots import make_subplots
+
+from interp.figures.theme import (
+    LETTERS,
+    NEUTRAL,
+    SHADE,
+    STRINGS,
+    accuracy_axis,
+    band,
+    dress,
+    names,
+    number,
+    percent,
+)
+from interp.results import LengthAccuracy, TrainLog
+from interp.stats import bootstrap_interval, proportion_interval
+
+DASHES = ("dot", "dashdot", "dash", "longdash", "longdashdot", "solid")
+MOST_POINTS = 2000
+"""Points of a loss curve that a page carries; of more, every so manieth is drawn."""
+
+
+def training(log: TrainLog) -> go.Figure:
+    """Loss, and string accuracy (full lines) and letter accuracy (dotted) at each length, by examples seen."""
+    figure = make_subplots(1, 2, horizontal_spacing=0.11, subplot_titles=("loss", "accuracy"))
+    step = max(1, len(log.loss) // MOST_POINTS)
+    figure.add_trace(
+        go.Scatter(
+            x=log.examples[::step],
+            y=log.loss[::step],
+            customdata=log.learning_rate[::step],
+            hovertemplate="%{x:,} examples: %{y:.3f} nats<br>learning rate %{customdata:.2g}<extra></extra>",
+            line={"color": NEUTRAL, "width": 1.5},
+            name="loss",
+            showlegend=False,
+        ),
+        1,
+        1,
+    )
+    shades = sample_colorscale([[0, "#7FCBB2"], [0.5, STRINGS.color], [1, "#00553E"]], max(2, len(log.lengths)))
+    for i, length in enumerate(log.lengths):
+        for kind, values, dash in (("strings", log.string_accuracy, "solid"), ("letters", log.letter_accuracy, "dot")):
+            figure.add_trace(
+                go.Scatter(
+                    x=log.evaluated_at,
+                    y=values[:, i],
+                    mode="lines+markers",
+                    marker={"size": 4},
+                    line={"color": STRINGS.color if len(log.lengths) == 1 else shades[i], "dash": dash, "width": 2},
+                    name=f"{kind} of {length}" if kind == "strings" else f"their letters ({length})",
+                    hovertemplate="%{x:,} examples: %{y:.1%}<extra>%{fullData.name}</extra>",
+                ),
+                1,
+                2,
+            )
+    figure.update_xaxes(title_text="examples seen", rangemode="tozero")
+    figure.update_yaxes(title_text="nats per trained token", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(accuracy_axis("accuracy"), row=1, col=2)
+    return dress(figure, "How it learnt", _training_says(log), 400)
+
+
+def length_accuracy(result: LengthAccuracy) -> go.Figure:
+    """Accuracy of strings and letters by length with 95 % intervals, beside ideal copiers; trained lengths are shaded."""
+    figure, x = go.Figure(), result.lengths
+    ideals = sorted(result.ideal.items(), key=lambda item: (len(item[0]), item[0]))
+    for i, (n, curve) in enumerate(ideals):
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=curve,
+                name=f"ideal, n = {n}",
+                mode="lines",
+                line={"color": NEUTRAL, "width": 1.4, "dash": DASHES[i % len(DASHES)]},
+                hovertemplate=f"ideal {n}-gram copier, %{{x}} letters: %{{y:.1%}} of strings<extra></extra>",
+            )
+        )
+    if result.free_letter_accuracy is not None:
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=result.free_letter_accuracy.mean(axis=1),
+                name="letters, reading its own output",
+                mode="lines+markers",
+                line={"color": LETTERS.color, "dash": "dot", "width": 1.6},
+                marker={"symbol": "diamond-open", "size": 7},
+                hovertemplate="%{x} letters, free-running: %{y:.2%} of letters<extra></extra>",
+            )
+        )
+    measured = (
+        ("letters", LETTERS, result.letter_accuracy, letter_intervals(result)),
+        ("strings", STRINGS, result.string_correct, string_intervals(result)),
+    )
+    for name, look, values, intervals in measured:
+        figure.add_trace(band(x, [i[0] for i in intervals], [i[1] for i in intervals], look.color, name))
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=values.mean(axis=1),
+                name=name,
+                mode="lines+markers",
+                line={"color": look.color, "width": 2.5},
+                marker={"symbol": look.symbol, "size": 8},
+                customdata=intervals,
+                hovertemplate=f"%{{x}} letters: %{{y:.2%}} of {name}"
+                "<br>95 %: %{customdata[0]:.2%} to %{customdata[1]:.2%}<extra></extra>",
+            )
+        )
+    if result.trained is not None:
+        low, high = result.trained
+        pad = 1.03 if low == high else 1.0  # a single length is made visible
+        shade = {"fillcolor": SHADE, "line_width": 0, "layer": "below"}
+        figure.add_vrect(low / pad, high * pad, annotation_text="trained", annotation_position="bottom left", **shade)
+    figure.update_xaxes(title_text="letters in the string", type="log", tickvals=x, ticktext=[str(n) for n in x])
+    figure.update_yaxes(accuracy_axis("share that is right"))
+    return dress(figure, "Accuracy by length", _length_says(result), 440)
+
+
+def first_errors(result: LengthAccuracy) -> go.Figure:
+    """For each length, the share of strings that are still without an error, by position within the answer."""
+    figure = go.Figure()
+    shades = sample_colorscale([[0, "#7FCBB2"], [0.5, STRINGS.color], [1, "#00553E"]], max(2, len(result.lengths)))
+    for length, first, shade in zip(result.lengths, result.first_error, shades, strict=False):
+        until = np.where(first < 0, length, first)
+        points = np.unique(np.linspace(0, length, min(length, 100) + 1).round().astype(int))
+        figure.add_trace(
+            go.Scatter(
+                x=points / length,
+                y=[float(np.mean(until >= point)) for point in points],
+                customdata=points,
+                mode="lines",
+                line={"color": shade, "width": 2},
+                name=f"{length} letters",
+                hovertemplate=f"{length} letters: %{{y:.1%}} right up to letter %{{customdata}}<extra></extra>",
+            )
+        )
+    figure.update_xaxes(title_text="place in the answer", tickformat=".0%", range=[0, 1.01])
+    figure.update_yaxes(accuracy_axis("strings without an error so far"))
+    wrong = [
+        f"{np.median(first[first >= 0]) / length:.0%} of the way at {length} letters"
+        for length, first in zip(result.lengths, result.first_error, strict=True)
+        if (first >= 0).any()
+    ]
+    says = f"Where a string goes wrong, its first wrong letter stands in the median {names(wrong)}."
+    return dress(figure, "Where strings first go wrong", says if wrong else "No string went wrong.", 380)
+
+
+def string_intervals(result: LengthAccuracy) -> list[tuple[float, float]]:
+    """95 % intervals (Wilson) of string accuracy, by length."""
+    return [proportion_interval(int(row.sum()), len(row)) for row in result.string_correct]
+
+
+def letter_intervals(result: LengthAccuracy) -> list[tuple[float, float]]:
+    """95 % intervals of letter accuracy, by length: bootstrap over strings; a single string has its value."""
+    if result.letter_accuracy.shape[1] < 2:
+        return [(float(row.mean()),) * 2 for row in result.letter_accuracy]
+    low, high = bootstrap_interval(result.letter_accuracy)
+    return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+
+
+def _training_says(log: TrainLog) -> str:
+    start = (
+        f"{log.examples[-1]:,} examples: loss from {number(float(log.loss[0]))} to {number(float(log.loss[-1]))} nats"
+    )
+    if not len(log.evaluated_at):
+        return f"{start}."
+    last = zip(log.lengths, log.string_accuracy[-1], log.letter_accuracy[-1], strict=True)
+    ends = [f"{percent(s)} of strings ({percent(c)} of letters) of {length}" for length, s, c in last]
+    return f"{start}; at the end it copies {names(ends)}."
+
+
+def _length_says(result: LengthAccuracy) -> str:
+    strings, letters = result.string_correct.mean(axis=1), result.letter_accuracy.mean(axis=1)
+    cells = [
+        f"{percent(s)} at {length} letters ({percent(c)} of the letters)"
+        for length, s, c in zip(result.lengths, strings, letters, strict=True)
+    ]
+    trained = result.trained and f" It was trained on {span(result.trained)} letters."
+    return f"Strings copied without an error: {names(cells)}.{trained or ''}"
+
+
+def span(lengths: tuple[int, int]) -> str:
+    low, high = lengths
+    return str(low) if low == high else f"{low} to {high}"
