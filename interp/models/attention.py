@@ -123,6 +123,8 @@ class Attention(nn.Module):
             past: keys and values of earlier positions, extended in place.
         """
         q, k, v = self._project(x, mask.first)
+        if in_use(self.hook_q, self.hook_k, self.hook_v):
+            q, k, v = q.clone(), k.clone(), v.clone()  # they are views of one tensor, which autograd keeps from edits
         q, k, v = self.hook_q(q), self.hook_k(k), self.hook_v(v)
         if self.rotary_dim is not None:
             q = self.hook_rot_q(rotate(q, mask.queries, self.rotary_dim, self.rotary_base))

@@ -147,6 +147,8 @@ class HookedModel(HookedRootModule):
             def save(tensor: Tensor, hook: HookPoint) -> None:
                 name = hook.name or ""
                 axis = 2 if name.endswith(("hook_pattern", "hook_attn_scores")) else 1
+                if remove_batch_dim and len(tensor) != 1:
+                    raise UserError(f"remove_batch_dim is for a batch of one string; {name} has {len(tensor)}.")
                 kept = pos_slice.apply(tensor.detach(), dim=axis - tensor.ndim).to(device, copy=True)
                 cache[name + suffix] = kept[0] if remove_batch_dim else kept
 
@@ -156,6 +158,21 @@ class HookedModel(HookedRootModule):
         forward: list[Hook] = [(name, keep("")) for name in names]
         backward: list[Hook] = [(name, keep("_grad")) for name in names] if incl_bwd else []
         return cache, forward, backward
+
+    def add_caching_hooks(
+        self,
+        names_filter: NamesFilter = None,
+        incl_bwd: bool = False,
+        device: torch.device | str | None = None,
+        remove_batch_dim: bool = False,
+        cache: dict[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Attach `get_caching_hooks` until `reset_hooks`; returns the cache that they fill."""
+        cache, forward, backward = self.get_caching_hooks(names_filter, incl_bwd, device, remove_batch_dim, cache)
+        for direction, hooks in (("fwd", forward), ("bwd", backward)):
+            for name, hook in hooks:
+                self.add_hook(name, hook, direction)
+        return cache
 
     # ------------------------------------------------------------------ generation
 

@@ -115,7 +115,9 @@ class Block(nn.Module):
         mid = self.hook_resid_mid(x + attn_out)
         if self.mlp is None and not in_use(self.hook_mlp_in, self.hook_mlp_out):
             return self.hook_resid_post(mid)
-        mlp_in = self.hook_mlp_in(x if self.parallel else mid)
+        mlp_in = x if self.parallel else mid
+        if in_use(self.hook_mlp_in):
+            mlp_in = self.hook_mlp_in(mlp_in.clone())  # an edit in place must not reach the stream itself
         mlp_out = torch.zeros_like(mid) if self.mlp is None else self.mlp(self.ln2(mlp_in))
         return self.hook_resid_post(mid + self.hook_mlp_out(mlp_out))
 
@@ -125,7 +127,9 @@ class Block(nn.Module):
         if not in_use(*hooks):
             return self.ln1(x)
         copies = x[:, :, None].expand(-1, -1, self.n_heads, -1)
-        return tuple(self.ln1(hook(y)) for hook, y in zip(hooks, (copies[:, first:], copies, copies), strict=True))
+        return tuple(
+            self.ln1(hook(y.clone())) for hook, y in zip(hooks, (copies[:, first:], copies, copies), strict=True)
+        )
 
 
 class HookedTransformer(LensSurface, HookedModel):
@@ -173,7 +177,7 @@ class HookedTransformer(LensSurface, HookedModel):
     def forward(
         self,
         tokens: Tokens | Residual,
-        return_type: Literal["logits", "loss", "both"] | None = "logits",
+        return_type: str | None = "logits",
         *,
         loss_per_token: bool = False,
         segment: Int[Tensor, "batch pos"] | None = None,
@@ -186,7 +190,7 @@ class HookedTransformer(LensSurface, HookedModel):
 
         Args:
             tokens: token ids; with `start_at_layer`, the residual stream before that layer.
-            return_type: logits [batch pos vocab]; the mean next-token cross-entropy in nats; both; or None.
+            return_type: "logits" [batch pos vocab]; "loss", the mean next-token cross-entropy in nats; "both"; or None.
             loss_per_token: the loss as [batch pos-1], not averaged.
             segment: which packed string each position belongs to; strings do not see each other, and positions start
                 anew in each.
@@ -265,7 +269,7 @@ class HookedTransformer(LensSurface, HookedModel):
     def _embed(self, tokens: Tokens, mask: Mask) -> Residual:
         x = self.hook_embed(self.W_E[tokens])
         if self.config.position == "learned":
-            x = x + self.hook_pos_embed(self.pos_embed.W_pos[mask.keys].expand_as(x))
+            x = x + self.hook_pos_embed(self.pos_embed.W_pos[mask.keys.expand(len(x), -1)])
         return x
 
     def _mask(self, tokens: Tensor, segment: Tensor | None, past: list[KeyValues] | None, first: int = 0) -> Mask:
