@@ -2,8 +2,8 @@
 
 *Same layer*: as many heads of the same layers, without a role. *Any layer*: as many of all heads without a role. Both
 are drawn from heads that can see the source on these strings; a head whose window hides it is no control. *Edges*: in
-the same heads, as much attention taken from places that do not match. In a small model the first two pools may be nearly
-empty: then a control says so by its number of draws, and has no interval.
+the same heads, as much attention taken from places that do not match. In a small model the first two pools may be
+nearly empty: then a control says so by its number of draws, and has no interval.
 """
 
 from collections.abc import Mapping, Sequence

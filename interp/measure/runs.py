@@ -6,7 +6,7 @@ TransformerLens's surface gets. On our transformers `together` runs many at once
 1. what precedes an ablation's first layer is the clean run, the same for all;
 2. in that layer attention's output changes by the sum over the ablated heads of (z' - z) W_O: nothing attends again;
 3. the changed streams go through the later layers side by side along the batch axis, with hooks for later heads;
-4. logits are made at the answer's positions alone.
+4. the last layer's queries, and the logits, are made from the answer on.
 """
 
 from collections import defaultdict
@@ -56,6 +56,11 @@ class Strings:
     """Where heads may look."""
     columns: Int[Tensor, " column"] | slice
     """Positions at which some string is asked for a letter of the answer."""
+
+    @property
+    def start(self) -> int:
+        """The first of the columns."""
+        return 0 if isinstance(self.columns, slice) else int(self.columns[0])
 
     def asked(self, times: int) -> Batch:
         """The columns of the strings, all of them so many times."""
@@ -107,13 +112,17 @@ def together(
             stream = repeat(before, "b p m -> (a b) p m", a=len(some))
             stream = model.blocks[layer].add(stream, (attn_out + sums).flatten(0, 1))
             if layer < end - 1:
+                start = 0 if isinstance(intervention, EdgeEdit) else strings.start  # an edge edit wants all rows
                 stream = model.run_with_hooks(
                     stream,
                     fwd_hooks=_hooks(strings, chosen, range(layer + 1, end)),
                     start_at_layer=layer + 1,
                     stop_at_layer=end,
+                    queries_from=start,
                     **segment_of(strings.batch, len(some)),
-                )[:, strings.columns]
+                )
+                columns = strings.columns if isinstance(strings.columns, slice) else strings.columns - start
+                stream = stream[:, columns]
             yield some, model(stream, start_at_layer=end)
 
 
@@ -168,7 +177,8 @@ def _output_hook(strings: Strings, ablations: Sequence[Ablation], layer: int) ->
 
     def put(z: HeadVectors, hook: object) -> HeadVectors:  # noqa: ARG001
         mask = _mask(ablations, layer, range(z.shape[2]), z)[:, None, None, :, None] > 0
-        return torch.where(mask, new, z.unflatten(0, (len(ablations), -1))).flatten(0, 1)
+        here = new[:, new.shape[1] - z.shape[1] :]  # the last layer may run for the last positions alone
+        return torch.where(mask, here, z.unflatten(0, (len(ablations), -1))).flatten(0, 1)
 
     return put
 

@@ -21,7 +21,8 @@ SHAPES = {
     "learned norm": {"normalization": "LN", "position": "nope"},
 }
 SETS = [(), *(((layer, head),) for layer in range(3) for head in range(3))]
-SETS += [((2, 0), (2, 2)), ((0, 1), (1, 0), (1, 2)), ((1, 0), (2, 0), (2, 1)), ((0, 0), (2, 2)), tuple(SETS[-1])]
+SPANNING = [(), ((2, 0), (2, 2)), ((0, 1), (1, 0), (1, 2)), ((1, 0), (2, 0), (2, 1)), ((0, 0), (2, 2))]
+SETS += SPANNING[1:]
 
 
 def random_model(**shape) -> HookedTransformer:
@@ -56,13 +57,13 @@ def test_many_ablations_at_once_equal_one_run_each_for_every_kind_and_every_set(
 
 
 def test_cutting_the_work_into_small_pieces_changes_nothing(generator):
-    model, strings = random_model(d_mlp=20, position="nope"), batch(generator())
-    for kind in ("mean", "resample", "edge-control"):
+    model, strings = random_model(d_mlp=20, position="nope"), batch(generator(), n=4)
+    for kind in ("mean", "edge-control"):
         way = intervention(kind, strings, generator(1))
-        ablations = [Ablation(heads, way) for heads in SETS]
+        ablations = [Ablation(heads, way) for heads in SPANNING]
         whole = sweep(model, strings, TASK.vocabulary, ablations)
         assert_same(sweep(model, strings, TASK.vocabulary, ablations, floats_at_once=1), whole)
-        assert_same(sweep(model, strings, TASK.vocabulary, ablations, floats_at_once=15_000), whole)
+        assert_same(sweep(model, strings, TASK.vocabulary, ablations, floats_at_once=8_000), whole)
         assert_same(sweep(model, strings, TASK.vocabulary, ablations, slow=True, floats_at_once=1), whole)
 
 
@@ -120,7 +121,7 @@ def test_ablations_run_on_the_meta_device(generator):
     ablations = []
     for kind in KINDS:
         way = intervention(kind, strings.to("meta"), generator())
-        ablations += [Ablation(heads, way) for heads in SETS]
+        ablations += [Ablation(heads, way) for heads in SPANNING[:3]]
     for slow in (False, True):
         found = sweep(model.to("meta"), strings.to("meta"), TASK.vocabulary, ablations, slow=slow)
         assert found.loss.device.type == "meta"
