@@ -256,6 +256,15 @@ class AblationResult(Result):
 
 
 @dataclass(frozen=True)
+class AblationStudy(Result):
+    """What `analyses/ablate_heads.py` finds."""
+
+    provenance: dict[str, Any]
+    model: dict[str, Any]
+    ablations: tuple[AblationResult, ...]
+
+
+@dataclass(frozen=True)
 class AttentionExample(Result):
     """Patterns of some heads on one short string, before and after the ablation of all lookup heads."""
 

@@ -97,6 +97,12 @@ def lookup_questions(
     return [*questions, Question("all", "all", every), Question("edges to the match", "edges", every)]
 
 
+def named_questions(heads: Sequence[Head]) -> list[Question]:
+    """Each head alone, and all of them together."""
+    together = [Question("all", "all", tuple(heads))] if len(heads) > 1 else []
+    return [*(Question(head_name(head), "single", (head,)) for head in heads), *together]
+
+
 def ablate(
     model: Model,
     vocabulary: Vocabulary,

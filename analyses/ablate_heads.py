@@ -1,0 +1,85 @@
+"""What does a model lose without these heads?
+
+Takes heads away, each alone and all together, and compares that with taking away as many other heads, or as much other
+attention. Roles are measured first, on other strings, so that no head with a role serves as a control.
+
+  python analyses/ablate_heads.py                                       the lookup heads of the demo model
+  python analyses/ablate_heads.py --heads L1H3 L1H5 --kind resample
+  python analyses/ablate_heads.py --model 'planted:ngram?n=4' --heads L0H1 --kind zero --length 60
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from interp.cli import Common, resolve_device, run
+
+if TYPE_CHECKING:
+    from interp.results import AblationResult
+
+
+@dataclass(frozen=True)
+class Options(Common):
+    heads: tuple[str, ...] = ()
+    """Heads by name, layer and head counted from 0: L1H3 L1H5. By default the lookup heads that are found."""
+    kind: Literal["zero", "mean", "mean-per-position", "resample", "edges"] = "mean"
+    """What a head does instead: write nothing; its mean output over strings and positions, or over strings alone; what
+    it writes on another string; or look anywhere but at the place that the answer is copied from."""
+    length: int | None = None
+    """Letters of a string; by default as in training, else 30."""
+    strings: int = 200
+    """How many strings."""
+
+
+def main(options: Options) -> None:
+    import torch
+
+    from interp.figures.ablation import ablations
+    from interp.figures.report import figure_page
+    from interp.files import write_text
+    from interp.loading import load
+    from interp.measure.ablate import ablate, named_questions
+    from interp.measure.heads import score_heads
+    from interp.measure.names import parse_heads
+    from interp.provenance import provenance
+    from interp.results import AblationStudy
+    from interp.study import StudySettings, probe_lengths
+
+    device = resolve_device(options.device)
+    loaded = load(options.model, device=device, seed=options.seed, retrain=options.retrain)
+    model, task, trained = loaded.model, loaded.task, loaded.trained_lengths
+    named = parse_heads(options.heads, model)
+    settings = StudySettings.tiny() if options.tiny else StudySettings()
+    generator = torch.Generator(device).manual_seed(options.seed)
+    scores = score_heads(model, task, probe_lengths(trained, settings.heads.longest), generator, settings.heads)
+    heads = named or parse_heads(scores.of_role("lookup"), model)
+    if not heads:
+        print("No lookup head was found and no head was named: there is nothing to take away.")
+        return
+    length = options.length or (trained[1] if trained else 30)
+    strings = task.sample(20 if options.tiny else options.strings, length, generator)
+    roles = {head.name: head.role for head in scores.heads}
+    results = ablate(model, task.vocabulary, strings, named_questions(heads), options.kind, roles, options.seed)
+    print(f"{len(strings)} strings of {length} letters, {options.kind} ablation; intervals at 95 %")
+    print_table(results)
+    name = "".join(c if c.isalnum() or c in "-=" else "-" for c in options.model).strip("-")
+    folder = options.out or Path("results/ablate_heads") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}"
+    AblationStudy(provenance(str(device), options.seed), loaded.description, results).save(folder)
+    print(f"\n{write_text(folder / 'ablations.html', figure_page(ablations(results), 'ablations', options.model))}")
+
+
+def print_table(results: "tuple[AblationResult, ...]") -> None:
+    layout = "{:10} {:>15} {:>15} {:>15} {:>20}   {}"
+    print(layout.format("taken away", "strings right", "drop", "letters right", "rise in loss", "controls"))
+    for r in results:
+        controls = (f"{c.name} {c.string_accuracy:.2f}" if c.draws else f"{c.name} none" for c in r.controls)
+        (low, high), (loss_low, loss_high) = r.interval, r.loss_interval
+        strings = f"{r.string_accuracy_before:.2f} -> {r.string_accuracy_after:.2f}"
+        letters = f"{r.letter_accuracy_before:.2f} -> {r.letter_accuracy_after:.2f}"
+        loss = f"{r.loss_after - r.loss_before:.2f} [{loss_low:.2f}, {loss_high:.2f}]"
+        print(layout.format(r.name, strings, f"[{low:.2f}, {high:.2f}]", letters, loss, ", ".join(controls)))
+
+
+if __name__ == "__main__":
+    run(main, Options)
