@@ -141,7 +141,7 @@ def test_a_lower_tau_keeps_the_behaviour_and_spreads_the_attention():
 
 
 def test_taking_heads_away_one_by_one_breaks_it_as_the_construction_says():
-    # Window 1 is spare: without it slot 1 holds the position's own letter too, which no wrong key gains more from.
+    # Not uniform: window 1 is spare (slot 1 then holds the position's own letter too), the last is hardly missed.
     model, planting = planted_copier(5)
     batch = unrepeated(26, 100, 5, 24)
     string, letter = {}, {}
@@ -364,6 +364,7 @@ def test_a_name_gives_the_model_that_the_call_gives():
         ("ngram?gather_layer=1", "the gather layer comes before the lookup layer"),
         ("ngram?n_lookup=0", "at least one lookup head"),
         ("ngram?tau=-1", "positive tau"),
+        ("ngram?n_ctx=0", "positive tau and n_ctx"),
         ("ngram?idle=busy", "no idle head is called 'busy'"),
         ("ngram?decoys=next", "no decoy is called 'next'.*previous"),
         ("ngram?decoys=position", "written with its distance, e.g. position:30"),

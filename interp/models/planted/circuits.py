@@ -83,6 +83,7 @@ def random_head(stream: Stream, d_head: int, generator: torch.Generator) -> Circ
         weight[stream.slot(stream.scratch)] = 0
     o = zeros(d_head, stream.d_model)
     o[:, stream.slot(stream.scratch)] = torch.randn(d_head, stream.n_tokens, generator=generator, dtype=torch.float64)
+    # Scores are then as large as the product of what stands at the query and at the key.
     scale = d_head**-0.5
     return Circuit(q * scale, k, v, o * scale)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -56,7 +57,7 @@ def planted_copier(
         shuffle: put the heads in random order.
         seed: of the order and the random weights.
         tau: score of a matching letter. Against K keys that match one letter less, the right one has attention
-            1 / (1 + K exp(-tau)).
+            1 / (1 + K exp(-tau)); where K is large (few letters, long strings) a small tau costs accuracy.
         n_ctx: longest sequence; counts only where a decoy needs learned positions.
         dtype: float32 or float64.
 
@@ -69,10 +70,10 @@ def planted_copier(
             f"the gather layer comes before the lookup layer, both among {n_layers} layers; "
             f"{gather_layer} and {lookup_layer} were asked for."
         )
-    if n_lookup < 1 or zero_heads < 0 or random_heads < 0 or not tau > 0:
+    if n_lookup < 1 or min(zero_heads, random_heads) < 0 or not tau > 0 or n_ctx < 1:
         raise UserError(
-            f"a copier has at least one lookup head, no negative number of zero or random heads and a positive tau; "
-            f"{n_lookup}, {zero_heads}, {random_heads} and {tau} were asked for."
+            "a copier has at least one lookup head, no negative number of zero or random heads, a positive tau and "
+            f"n_ctx; {n_lookup}, {zero_heads}, {random_heads}, {tau} and {n_ctx} were asked for."
         )
     if idle not in ("zero", "random"):
         raise unknown("idle head", idle, ("zero", "random"))
@@ -145,7 +146,8 @@ def _write_ends(model: HookedTransformer, stream: Stream) -> None:
     one = torch.eye(stream.n_tokens, dtype=model.dtype)
     model.W_E[:, stream.slot(0)] = one
     if stream.n_frequencies:
-        model.pos_embed.W_pos[:, stream.position] = stream.position_code(model.config.n_ctx).to(model.dtype)
+        embedding: Any = model.pos_embed
+        embedding.W_pos[:, stream.position] = stream.position_code(model.config.n_ctx).to(model.dtype)
     answer = model.W_U[stream.slot(stream.answer)]
     answer[: stream.alphabet] = LOGIT * one[: stream.alphabet]
     answer[stream.separator] = LOGIT * one[stream.eos]
@@ -154,7 +156,7 @@ def _write_ends(model: HookedTransformer, stream: Stream) -> None:
 @torch.no_grad()
 def _write_head(model: HookedTransformer, layer: int, head: int, circuit: Circuit) -> None:
     """Into the first axes of the head; the rest stay zero. q undoes the model's division by the root of the width."""
-    attention = model.blocks[layer].attn
+    attention: Any = model.blocks[layer].attn
     q = circuit.q * model.config.head_width**0.5
     for index, weight in enumerate((q, circuit.k, circuit.v)):
         attention.W_QKV[:, index, head, : weight.shape[1]] = weight.to(model.dtype)
