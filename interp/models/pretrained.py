@@ -28,7 +28,7 @@ def load_bridge(path_or_name: str | Path, device: torch.device | str = "cpu") ->
         UserError: if there is no such model, or it is of a kind whose attention TransformerLens cannot open.
         InterpError: if the hub cannot be reached, or the files are damaged or incomplete.
     """
-    name = str(path_or_name)
+    name = str(Path(path_or_name).expanduser())
     model = _read(name).to(torch.device(device)).eval()
     return _open(model, name, _read_tokenizer(name))
 
@@ -119,6 +119,7 @@ def _architecture(config: Any, name: str) -> str:
 def _not_found(name: str, error: OSError) -> InterpError:
     from huggingface_hub.errors import (
         EntryNotFoundError,
+        GatedRepoError,
         HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
@@ -132,6 +133,10 @@ def _not_found(name: str, error: OSError) -> InterpError:
         return InterpError(f"there is no folder {name}, and the Hugging Face hub could not be reached to look it up.")
     if isinstance(cause, HFValidationError):
         return UserError(f"there is no folder {name}, and a name on the Hugging Face hub cannot look like that.")
+    if isinstance(cause, GatedRepoError):
+        return UserError(
+            f"the Hugging Face hub gives {name} only to those who accepted its terms; log in with hf auth."
+        )
     if isinstance(cause, RepositoryNotFoundError | EntryNotFoundError):
         return UserError(f"there is no folder {name}, and no model of that name on the Hugging Face hub.")
     return InterpError(f"there is no folder {name}, and the Hugging Face hub did not give it: {_first_line(error)}.")

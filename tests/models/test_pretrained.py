@@ -185,6 +185,22 @@ def test_a_hub_out_of_reach_is_not_the_users_mistake(monkeypatch, tmp_path):
     assert not isinstance(caught.value, UserError)
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("RepositoryNotFoundError", "no model of that name"), ("GatedRepoError", "only to those who accepted its terms")],
+)
+def test_what_the_hub_refuses_is_told_in_a_sentence(kind, told, monkeypatch, tmp_path):
+    def refuse(_):
+        response = httpx.Response(404, request=httpx.Request("HEAD", "https://hub"))
+        raise OSError("many lines") from getattr(huggingface_hub.errors, kind)("no", response=response)
+
+    httpx, huggingface_hub = pytest.importorskip("httpx"), pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", refuse)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=told):
+        load_bridge("someone/some-model")
+
+
 def test_a_folder_without_a_config_holds_no_model(tmp_path):
     with pytest.raises(UserError, match=r"it has no config\.json"):
         load_bridge(tmp_path)
