@@ -11,12 +11,9 @@ attention. Roles are measured first, on other strings, so that no head with a ro
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from interp.cli import Common, resolve_device, run
-
-if TYPE_CHECKING:
-    from interp.results import AblationResult
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def main(options: Options) -> None:
     print(f"\n{write_text(folder / 'ablations.html', figure_page(ablations(results), 'ablations', options.model))}")
 
 
-def print_table(results: "tuple[AblationResult, ...]") -> None:
+def print_table(results: tuple) -> None:
     layout = "{:10} {:>15} {:>15} {:>15} {:>20}   {}"
     print(layout.format("taken away", "strings right", "drop", "letters right", "rise in loss", "controls"))
     for r in results:

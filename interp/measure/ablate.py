@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 import torch
 
-from interp.errors import UserError
 from interp.measure.controls import (
     attention_removed,
     control_interval,
@@ -21,7 +20,7 @@ from interp.measure.controls import (
     distinct_sets,
     places_per_query,
 )
-from interp.measure.interventions import EdgeControl, EdgeCut, EdgeEdit, Zero, intervention
+from interp.measure.interventions import EdgeControl, EdgeCut, Zero, intervention
 from interp.measure.names import Head, head_name, parse_heads
 from interp.measure.runs import Ablation
 from interp.measure.sweep import Outcomes, sweep
@@ -124,7 +123,7 @@ def ablate(
         one result for each question, in order. The interval of string accuracy is Newcombe's for paired proportions,
         the others are paired bootstrap intervals over strings.
 
-    Raises: UserError for an unknown kind, or edges to be cut in a model whose attention cannot be edited.
+    Raises: UserError for an unknown kind of ablation, and as `sweep` does.
     """
     generator = torch.Generator(batch.tokens.device).manual_seed(seed)
     plans = _plans(model, batch, questions, kind, roles or {}, generator, draws)
@@ -172,10 +171,8 @@ def _plans(
     draws: int,
 ) -> list[_Plan]:
     way, cut = intervention(kind, batch, generator), EdgeCut(batch.source)
-    editable = has_true_scores(model)
-    if not editable and (isinstance(way, EdgeEdit) or any(q.group == "edges" for q in questions)):
-        raise UserError("edges are cut in the attention pattern, and this model's pattern can be read, but not edited.")
-    pool, edges = control_pool(model, batch, roles), _edge_control(model, batch, cut, generator) if editable else None
+    pool = control_pool(model, batch, roles)
+    edges = _edge_control(model, batch, cut, generator) if has_true_scores(model) else None
     sets = cache(lambda draw: distinct_sets(draw, draws, generator))
 
     def plan(question: Question) -> _Plan:

@@ -16,11 +16,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.measure.interventions import EdgeControl, EdgeEdit
+from interp.measure.interventions import EdgeControl, EdgeCut, EdgeEdit
 from interp.measure.names import Head, head_name
 from interp.measure.patterns import blocks
 from interp.measure.runs import visible
 from interp.models.surface import Model, head_shape, visit_attention
+from interp.models.transformer import HookedTransformer
 from interp.results import Interval, Role
 from interp.stats import LEVEL, RESAMPLES, proportion_interval
 from interp.tasks.base import Batch
@@ -54,16 +55,22 @@ class Pool:
 def control_pool(model: Model, batch: Batch, roles: Mapping[str, Role]) -> Pool:
     """The heads without a role (by name) that can see the source of every answer in the batch."""
     n_layers, n_heads = head_shape(model)
-    sees = can_see_source(model, batch).expand(n_heads).tolist()
+    sees = can_see_source(model, batch).tolist()
     every = product(range(n_layers), range(n_heads))
-    return Pool(tuple(head for head in every if roles.get(head_name(head), "none") == "none" and sees[head[1]]))
+    free = ((i, j) for i, j in every if sees[i][j] and roles.get(head_name((i, j)), "none") == "none")
+    return Pool(tuple(free))
 
 
-def can_see_source(model: Model, batch: Batch) -> Bool[Tensor, " #head"]:
-    """Whether each head of a layer may look at the source of every answer of these strings."""
+def can_see_source(model: Model, batch: Batch) -> Bool[Tensor, "layer head"]:
+    """Whether each head may look at the source of every answer of these strings.
+
+    A pretrained model does not say where its windows end; there, whether a head ever gives the source any attention.
+    """
+    if not isinstance(model, HookedTransformer):
+        return attention_removed(model, batch, [EdgeCut(batch.source)])[0] > 0
     source = batch.source.clamp(min=0)[:, None, :, None]
     seen = visible(model, batch).take_along_dim(source, dim=3)[..., 0]
-    return (seen | ~batch.answer[:, None]).all(dim=2).all(dim=0)
+    return (seen | ~batch.answer[:, None]).all(dim=2).all(dim=0).expand(head_shape(model))
 
 
 def distinct_sets(draw: Draw, most: int, generator: torch.Generator) -> list[tuple[Head, ...]]:

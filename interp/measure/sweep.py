@@ -15,9 +15,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from interp.axes import HeadVectors, Logits
+from interp.errors import UserError
 from interp.measure.interventions import EdgeEdit, Intervention, Replacement
 from interp.measure.runs import Ablation, Strings, clean_names, one_by_one, segment_of, together, visible
-from interp.models.surface import Model
+from interp.models.surface import Model, has_true_scores
 from interp.models.transformer import HookedTransformer
 from interp.tasks.base import Batch
 from interp.tasks.score import answer_loss, letter_correct, logit_difference, per_string
@@ -59,13 +60,17 @@ def sweep(
         ablations: what to take away, in any order.
         slow: one run of the model for each ablation, on our models too.
         floats_at_once: bounds the memory of activations; the clean ones of the layers concerned come on top.
+
+    Raises: UserError for edges to be cut in a model whose attention cannot be edited.
     """
+    edits = {a.intervention for a in ablations if isinstance(a.intervention, EdgeEdit)}
+    if edits and not has_true_scores(model):
+        raise UserError("edges are cut in the attention pattern, and this model's pattern can be read, but not edited.")
     fast = isinstance(model, HookedTransformer) and not slow
     tokens_at_once = floats_at_once // _floats_per_token(model, batch, ablations)
     blocks = _blocks(batch, tokens_at_once)
     clean = _clean_run(model, batch, clean_names(model, ablations, fast), blocks)
     outputs = _replaced_outputs(batch, ablations, clean)
-    edits = {a.intervention for a in ablations if isinstance(a.intervention, EdgeEdit)}
     columns, parts = _answer_columns(batch), []
     with tqdm(total=len(blocks) * len(ablations), desc="ablations", disable=None, leave=False) as progress:
         for rows in blocks:
