@@ -61,8 +61,8 @@ def run(main: Callable[[Options], object], options: type[Options], args: Sequenc
         main(chosen)
     except InterpError as error:
         leave(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        leave("Interrupted.", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        leave(f"Interrupted. {interrupt}".rstrip(), INTERRUPTED)
     sys.exit(0)
 
 

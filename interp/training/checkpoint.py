@@ -5,7 +5,6 @@ Weights and optimizer of a checkpoint share one file, `state.safetensors`: one r
 exists at which a killed process could leave weights of one step beside moments of another.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from interp.errors import InterpError, UserError
 from interp.files import write_whole
+from interp.models.checkpoint import content_digest
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], stamp: Stamp) -> Path:
     """Write a file that is whole or absent. Raises: InterpError if it cannot be written."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}  # untied
     text = json.dumps(asdict(stamp), sort_keys=True)
-    content = save(tensors, {"stamp": text, "digest": _digest(tensors, text)})
+    content = save(tensors, {"stamp": text, "digest": content_digest(tensors, text)})
     return write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
@@ -54,7 +54,7 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], Stamp]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
     except (SafetensorError, OSError, ValueError) as error:
         raise InterpError(f"{what} at {path} is damaged: {error}.") from error
-    if metadata.get("digest") != _digest(tensors, metadata.get("stamp", "")):
+    if metadata.get("digest") != content_digest(tensors, metadata.get("stamp", "")):
         raise InterpError(f"{what} at {path} is damaged or was altered: its content does not have the digest it names.")
     return tensors, Stamp(**json.loads(metadata["stamp"]))
 
@@ -78,11 +78,3 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
             state.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     return stamp
-
-
-def _digest(tensors: dict[str, Tensor], text: str) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

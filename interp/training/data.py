@@ -4,6 +4,7 @@ Every process draws the whole batch and keeps its own rows. The drawing is cheap
 tokens is known everywhere without communication, and a training sees the same strings however many processes share it.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -39,6 +40,35 @@ def draw(task: Task, config: TrainConfig, step: int) -> Batch:
     letters = torch.full((config.batch,), task.alphabet)
     letters[::2] = config.hard_letters
     return task.sample(config.batch, config.length, generator, letters_per_string=letters)
+
+
+@dataclass(frozen=True)
+class Share:
+    """One process's rows of a step's batch, and what it must know about the whole."""
+
+    batch: Batch
+    processes: int
+    trained: int
+    """Trained tokens in the rows of all processes."""
+    first: int
+    """No string is trained before this position; 0 for a model that cannot make use of it."""
+
+
+def share(
+    batch: Batch,
+    process: int = 0,
+    processes: int = 1,
+    device: torch.device | str = "cpu",
+    answers_only: bool = False,
+) -> Share:
+    """Every `processes`-th row from row `process` on, moved to its device.
+
+    Args:
+        answers_only: whether the model can leave out what comes before the first answer.
+    """
+    rows = batch.rows(slice(process, None, processes)).to(device)
+    first = int(batch.loss_mask.any(dim=0).int().argmax()) if answers_only else 0
+    return Share(rows, processes, int(batch.loss_mask.sum()), first)
 
 
 def count_examples(batch: Batch) -> int:

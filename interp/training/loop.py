@@ -6,6 +6,7 @@ process or, under `accelerate launch`, in several that share each batch.
 """
 
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from interp.tasks.base import Task
 from interp.training import runs
 from interp.training.checkpoint import Stamp, load_state, read_tensors, save_state, write_tensors
 from interp.training.config import TrainConfig
-from interp.training.data import count_examples, draw, generator_for
+from interp.training.data import count_examples, draw, generator_for, share
 from interp.training.evaluate import accuracy_by_length
 from interp.training.interrupt import Interruption
 from interp.training.log import Record, read_records, train_log
@@ -112,13 +113,12 @@ class _Training:
     def _steps(self) -> None:
         stepped = self.accelerator.prepare_model(self.model, device_placement=False)
         stepped = torch.compile(stepped) if self.config.compile else stepped
-        rows = slice(self.accelerator.process_index, None, self.processes)
+        answers_only = "queries_from" in signature(self.model.forward).parameters
         with Interruption() as interruption:
             while not self.finished:
                 batch = draw(self.task, self.config, self.done)
-                trained = int(batch.loss_mask.sum())
-                mine = batch.rows(rows).to(self.device)
-                loss, norm = take_step(stepped, self.optimizer, mine, self.config, self.done, trained, self.processes)
+                mine = share(batch, self.accelerator.process_index, self.processes, self.device, answers_only)
+                loss, norm = take_step(stepped, self.optimizer, mine, self.config, self.done)
                 self.done += 1
                 self.examples += count_examples(batch)
                 self.pending.append((self.done, self.examples, loss, norm))
@@ -135,7 +135,8 @@ class _Training:
         if self.finished or interrupted or self.done % self.config.checkpoint_every == 0:
             self._checkpoint()
         if interrupted and not self.finished:
-            raise KeyboardInterrupt
+            kept = "" if self.folder is None else f"{self.folder} can be resumed from step {self.done}."
+            raise KeyboardInterrupt(kept)
 
     def _read_losses(self) -> None:
         """Turn the losses of the last steps into records; all of them must be finite."""

@@ -55,7 +55,7 @@ def _with_position(position: str) -> Preset:
     """Lengths are mixed from short ones on: strings of one length would be copied by looking a fixed distance back."""
     from interp.models.transformer import TransformerConfig
 
-    training = TrainConfig(steps=500, length=(5, 30))
+    training = TrainConfig(steps=500, length=(5, 30), learning_rate=8e-3, hard_letters=4, hard_from=200)
     return TransformerConfig(position=position), CopyTask(), training
 
 

@@ -22,6 +22,7 @@ from torch import nn
 from interp.errors import InterpError, UserError
 from interp.files import read_json, write_json
 from interp.models import build
+from interp.models.checkpoint import CONFIG, WEIGHTS, load_weights
 from interp.provenance import versions
 from interp.results import TrainLog
 from interp.tasks import task_config, task_from_config
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from interp.models.hooked import HookedModel
 
 SCHEMA = "interp-run/1"
-CONFIG, WEIGHTS, STATE, LOG = "config.json", "model.safetensors", "state.safetensors", "log.jsonl"
+STATE, LOG = "state.safetensors", "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     folder = Path(folder)
     described = read_run_config(folder)
     model = build(described["model"])
-    tensors, stamp = read_tensors(folder / WEIGHTS, "a model's weights")
+    _, stamp = read_tensors(folder / WEIGHTS, "a model's weights")
     check_recipe(stamp, described, folder / WEIGHTS)
-    _load_weights(model, tensors, folder / WEIGHTS)
+    load_weights(model, folder / WEIGHTS)
     config = TrainConfig.from_dict(described["training"])
     log = train_log(read_records(folder / LOG, until=stamp.step), config.evaluate_lengths)
     return Run(folder, model.to(device), task_from_config(described["task"]), config, log, stamp)
@@ -112,10 +113,3 @@ def check_recipe(stamp: Stamp, described: dict[str, Any], path: Path) -> None:
     """Raises: InterpError if a file belongs to another recipe than the folder's config."""
     if stamp.recipe != digest(described):
         raise InterpError(f"{path} does not belong to the {CONFIG} beside it: one of the two is from another run.")
-
-
-def _load_weights(model: nn.Module, tensors: dict[str, Any], path: Path) -> None:
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise InterpError(f"the weights in {path} do not fit the model of its {CONFIG}: {error}.") from error

@@ -1,6 +1,7 @@
 """One step of a training: the loss on what is trained, its gradient, and AdamW."""
 
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,15 +10,23 @@ from torch import Tensor, nn
 
 from interp.tasks.base import Batch
 from interp.training.config import TrainConfig
+from interp.training.data import Share
 
 EMBEDDINGS = ("W_E", "W_pos")
 
 
-def summed_loss(model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
-    """Cross-entropy in nats, summed over the trained tokens (`batch.loss_mask`)."""
-    arguments = {} if batch.segment is None else {"segment": batch.segment}
-    logits = model(batch.tokens, **arguments).float()
-    targets = batch.targets.masked_fill(~batch.loss_mask, -100)
+def summed_loss(model: nn.Module, batch: Batch, first: int = 0) -> Float[Tensor, ""]:
+    """Cross-entropy in nats, summed over the trained tokens (`batch.loss_mask`).
+
+    Args:
+        first: no token before this position is trained. Above 0, the model's forward must take `queries_from`; its last
+            block then computes half as much.
+    """
+    options: dict[str, Any] = {} if batch.segment is None else {"segment": batch.segment}
+    if first:
+        options["queries_from"] = first
+    logits = model(batch.tokens, **options).float()
+    targets = batch.targets.masked_fill(~batch.loss_mask, -100)[:, -logits.shape[1] :]
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum")
 
 
@@ -40,29 +49,23 @@ def decays(name: str, parameter: nn.Parameter) -> bool:
 
 
 def take_step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    config: TrainConfig,
-    step: int,
-    trained: int,
-    processes: int = 1,
+    model: nn.Module, optimizer: torch.optim.Optimizer, share: Share, config: TrainConfig, step: int
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Update the weights once.
 
     Args:
-        batch: this process's rows, on the model's device.
+        share: this process's rows, on the model's device. Gradients are averaged over processes, hence the factor: the
+            mean of sum_r x processes / trained is the loss per trained token of the whole batch.
         step: counted from 0; sets the learning rate.
-        trained: trained tokens in the rows of all processes together. Gradients are averaged over processes, hence the
-            factor: the mean of sum_r x processes / trained is the loss per token of the whole batch.
 
-    Returns: this process's share of the loss (its mean over processes is the loss in nats per trained token), and the
+    Returns: this process's part of the loss (its mean over processes is the loss in nats per trained token), and the
         norm of the gradient before clipping.
     """
     for group in optimizer.param_groups:
         group["lr"] = config.learning_rate_at(step)
-    with torch.autocast(batch.tokens.device.type, torch.bfloat16) if config.precision == "bf16" else nullcontext():
-        loss = summed_loss(model, batch) * (processes / trained)
+    device = share.batch.tokens.device.type
+    with torch.autocast(device, torch.bfloat16) if config.precision == "bf16" else nullcontext():
+        loss = summed_loss(model, share.batch, share.first) * (share.processes / share.trained)
     optimizer.zero_grad()
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)

@@ -104,7 +104,7 @@ def test_ctrl_c_ends_after_a_whole_step_and_leaves_a_resumable_folder(task, tiny
     before = signal.getsignal(signal.SIGINT)
     interrupt = At(3, lambda: os.kill(os.getpid(), signal.SIGINT))
     config = replace(recipe, evaluate_every=3, checkpoint_every=12)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="resumed from step 3"):
         train(tiny(), task, config, tmp_path, progress=False, sinks=[interrupt])
     assert signal.getsignal(signal.SIGINT) is before
     run = load_run(tmp_path)

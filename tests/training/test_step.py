@@ -9,7 +9,7 @@ from torch import nn
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.base import Batch
 from interp.training.config import TrainConfig
-from interp.training.data import count_examples, draw
+from interp.training.data import count_examples, draw, share
 from interp.training.step import decays, make_optimizer, summed_loss, take_step
 
 
@@ -100,12 +100,19 @@ def test_weight_decay_spares_norms_biases_embeddings_and_what_is_marked(tiny) ->
     assert not any(decays(name, parameter) for name, parameter in layers.named_parameters())
 
 
+def test_what_comes_before_the_answers_is_left_out_without_a_change_of_loss(task, recipe, tiny) -> None:
+    model, batch = tiny(0), draw(task, recipe, 0)
+    first = share(batch, answers_only=True).first
+    assert first == batch.answer.sum(dim=1).min() + 1  # where the separator of the shortest string stands
+    whole, short = summed_loss(model, batch), summed_loss(model, batch, first)
+    assert short.item() == pytest.approx(whole.item(), rel=1e-6)
+
+
 def test_a_step_is_adamw_on_the_clipped_mean_gradient(task, recipe, tiny) -> None:
     """The first step of AdamW worked by hand: w (1 - lr wd) - lr g / (|g| + eps), g clipped to norm 1."""
     model, reference = tiny(0), tiny(0)
     batch = draw(task, recipe, 0)
-    trained = int(batch.loss_mask.sum())
-    loss, norm = take_step(model, make_optimizer(model, recipe), batch, recipe, 0, trained)
+    loss, norm = take_step(model, make_optimizer(model, recipe), share(batch), recipe, 0)
     logits = reference(batch.tokens)
     expected = F.cross_entropy(logits[batch.loss_mask], batch.targets[batch.loss_mask])
     expected.backward()
@@ -123,7 +130,7 @@ def test_a_training_step_runs_on_the_meta_device(task, recipe) -> None:
     with torch.device("meta"):
         model = HookedTransformer(TransformerConfig(n_heads=4, d_model=32, d_vocab=10, windows=(2, 3, None, None)))
     batch = draw(task, recipe, 0)
-    loss, _ = take_step(model, make_optimizer(model, recipe), batch.to("meta"), recipe, 0, int(batch.loss_mask.sum()))
+    loss, _ = take_step(model, make_optimizer(model, recipe), share(batch, device="meta"), recipe, 0)
     assert loss.is_meta
     assert all(p.grad is not None and p.grad.is_meta for p in model.parameters())
 
@@ -134,7 +141,7 @@ def test_bf16_is_close_to_fp32_and_leaves_the_weights_in_fp32(task, recipe, tiny
     for precision in ("fp32", "bf16"):
         model = tiny(0)
         config = TrainConfig(precision=precision)
-        losses.append(take_step(model, make_optimizer(model, config), batch, config, 0, 100)[0].item())
+        losses.append(take_step(model, make_optimizer(model, config), share(batch), config, 0)[0].item())
         assert all(p.dtype == torch.float32 for p in model.parameters())
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=2e-2)  # bf16 keeps 8 bits

@@ -1,0 +1,52 @@
+"""`analyses/train.py` as a person runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from interp.training.runs import load_run
+
+ROOT = Path(__file__).parents[2]
+SMALL = ("--steps", "4", "--batch", "4")
+
+
+def script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "analyses" / "train.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+
+
+def test_it_trains_a_preset_into_a_folder_and_says_where(tmp_path) -> None:
+    done = script("--model", "alibi", "--seed", "2", "--out", str(tmp_path / "run"), *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / "run") in done.stdout
+    run = load_run(tmp_path / "run")
+    assert run.model.config.position == "alibi"
+    assert (run.config.seed, run.config.steps, run.stamp.step) == (2, 4, 4)
+
+
+def test_the_user_mistake_ends_in_one_sentence_and_code_2(tmp_path) -> None:
+    done = script("--model", "hard-alibj", "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "hard-alibi" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_what_is_kept_and_resume_goes_on(tmp_path) -> None:
+    options = ("--out", str(tmp_path / "run"), "--steps", "150", "--batch", "4")
+    command = [sys.executable, str(ROOT / "analyses" / "train.py"), *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=dict(os.environ))
+    log = tmp_path / "run" / "log.jsonl"
+    while not (log.exists() and log.stat().st_size):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "can be resumed from step" in said
+    assert script(*options, "--resume").returncode == 0
+    assert load_run(tmp_path / "run").stamp.finished
