@@ -151,7 +151,7 @@ def test_taking_heads_away_one_by_one_breaks_it_as_the_construction_says():
         key = head.window or "lookup"
         string[key], letter[key] = scores.string_correct.float().mean(), scores.letter_accuracy.mean()
     assert string[1] == letter[1] == 1
-    assert 0.75 < string[6] < 1
+    assert 0.5 < string[6] < 1
     assert letter[6] > 0.99
     assert all(string[key] == 0 for key in (2, 3, 4, 5, "lookup"))
     assert letter[2] == pytest.approx(0.53, abs=0.08)
