@@ -4,8 +4,7 @@ Takes heads away, each alone and all together, and compares that with taking awa
 attention. Roles are measured first, on other strings, so that no head with a role serves as a control.
 
   python analyses/ablate_heads.py                                       the lookup heads of the demo model
-  python analyses/ablate_heads.py --heads L1H3 L1H5 --kind resample
-  python analyses/ablate_heads.py --model 'planted:ngram?n=4' --heads L0H1 --kind zero --length 60
+  python analyses/ablate_heads.py --heads L1H3 L1H5 --kind resample --length 60
 """
 
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ class Options(Common):
     heads: tuple[str, ...] = ()
     """Heads by name, layer and head counted from 0: L1H3 L1H5. By default the lookup heads that are found."""
     kind: Literal["zero", "mean", "mean-per-position", "resample", "edges"] = "mean"
-    """What a head does instead: write nothing; its mean output over strings and positions, or over strings alone; what
-    it writes on another string; or look anywhere but at the place that the answer is copied from."""
+    """What a head does instead: write nothing; its mean output, over strings and positions or over strings alone; what
+    it writes on another string; or look anywhere but at the match."""
     length: int | None = None
     """Letters of a string; by default as in training, else 30."""
     strings: int = 200
@@ -63,19 +62,19 @@ def main(options: Options) -> None:
     name = "".join(c if c.isalnum() or c in "-=" else "-" for c in options.model).strip("-")
     folder = options.out or Path("results/ablate_heads") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}"
     AblationStudy(provenance(str(device), options.seed), loaded.description, results).save(folder)
-    print(f"\n{write_text(folder / 'ablations.html', figure_page(ablations(results), 'ablations', options.model))}")
+    print(write_text(folder / "ablations.html", figure_page(ablations(results), "ablations", options.model)))
 
 
 def print_table(results: tuple) -> None:
     layout = "{:10} {:>15} {:>15} {:>15} {:>20}   {}"
-    print(layout.format("taken away", "strings right", "drop", "letters right", "rise in loss", "controls"))
+    print(layout.format("without", "strings right", "drop", "letters right", "rise in loss", "strings: controls"))
     for r in results:
         controls = (f"{c.name} {c.string_accuracy:.2f}" if c.draws else f"{c.name} none" for c in r.controls)
-        (low, high), (loss_low, loss_high) = r.interval, r.loss_interval
         strings = f"{r.string_accuracy_before:.2f} -> {r.string_accuracy_after:.2f}"
         letters = f"{r.letter_accuracy_before:.2f} -> {r.letter_accuracy_after:.2f}"
-        loss = f"{r.loss_after - r.loss_before:.2f} [{loss_low:.2f}, {loss_high:.2f}]"
-        print(layout.format(r.name, strings, f"[{low:.2f}, {high:.2f}]", letters, loss, ", ".join(controls)))
+        drop, (low, high) = "[{:.2f}, {:.2f}]".format(*r.interval), r.loss_interval
+        loss = f"{r.loss_after - r.loss_before:.2f} [{low:.2f}, {high:.2f}]"
+        print(layout.format(r.name, strings, drop, letters, loss, ", ".join(controls)))
 
 
 if __name__ == "__main__":

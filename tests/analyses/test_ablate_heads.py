@@ -1,0 +1,39 @@
+"""`analyses/ablate_heads.py` as a person runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from interp.results import AblationStudy
+
+ROOT = Path(__file__).parents[2]
+
+
+def script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "analyses" / "ablate_heads.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+
+
+def test_it_takes_the_named_heads_away_and_leaves_numbers_and_a_figure(tmp_path):
+    model = ("--model", "planted:ngram?n=2&n_lookup=2&zero_heads=2", "--tiny", "--kind", "zero")
+    done = script(*model, "--heads", "L1H3", "L1H4", "L0H5", "--length", "10", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    study = AblationStudy.load(tmp_path)
+    assert [(a.name, a.group, a.kind) for a in study.ablations] == [
+        ("L1H3", "single", "zero"),
+        ("L1H4", "single", "zero"),
+        ("L0H5", "single", "zero"),
+        ("all", "all", "zero"),
+    ]
+    assert [a.string_accuracy_after for a in study.ablations[2:]] == [1.0, 0.0]
+    # 4 heads of the first layer do nothing and see everything, one of them ablated; so do 2 of the second.
+    assert [control.pool for control in study.ablations[2].controls[:2]] == [3, 5]
+    assert "plotly" in (tmp_path / "ablations.html").read_text(encoding="utf-8").lower()
+    assert "L1H4" in done.stdout
+
+
+def test_a_head_that_does_not_exist_ends_in_one_sentence_and_code_2(tmp_path):
+    done = script("--model", "planted:ngram?n=2", "--heads", "L1H9", "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("no head is called 'L1H9'")
+    assert not (tmp_path / "out").exists()
