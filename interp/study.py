@@ -17,7 +17,7 @@ from interp.measure.ablate import ablation_study
 from interp.measure.effective_n import behavioural_n, causal_n
 from interp.measure.heads import HeadSettings, score_heads
 from interp.measure.patterns import pattern_of
-from interp.models.surface import Model, head_shape
+from interp.models.surface import Model, head_shape, n_ctx
 from interp.provenance import provenance
 from interp.results import AblationResult, AttentionExample, EffectiveN, HashHeadStudy, HeadScores, LengthAccuracy
 from interp.tasks.copy import CopyTask
@@ -32,6 +32,8 @@ class StudySettings:
     """Lengths at which accuracy is measured; None: from the trained lengths up to twenty times as long."""
     accuracy_strings: int = 128
     """Strings for each length."""
+    ideal: tuple[int, ...] = (3, 4, 5, 6)
+    """The n of the ideal copiers that stand beside it."""
     heads: HeadSettings = field(default_factory=HeadSettings)
     n_strings: int = 96
     """Strings for each point of the two curves of effective n."""
@@ -64,13 +66,14 @@ def hash_head_study(
         raise UserError(f"hash heads are looked for on the copy task; this model was trained on {type(task).__name__}.")
     device = str(model.cfg.device)
     generator = torch.Generator(device).manual_seed(seed)
-    span = probe_lengths(loaded.trained_lengths, settings.heads.longest)
     longest = settings.heads.longest
+    most = longest_string(model, task)
+    span = probe_lengths(loaded.trained_lengths, longest, most)
 
     say("accuracy by length")
-    lengths = settings.lengths or _lengths(loaded.trained_lengths)
+    lengths = settings.lengths or accuracy_lengths(loaded.trained_lengths, most)
     accuracy = accuracy_by_length(
-        model, task, lengths, settings.accuracy_strings, generator, trained=loaded.trained_lengths
+        model, task, lengths, settings.accuracy_strings, generator, trained=loaded.trained_lengths, ideal=settings.ideal
     )
     say("scoring heads")
     scores = score_heads(model, task, span, generator, settings.heads, seed)
@@ -96,23 +99,45 @@ def hash_head_study(
     )
 
 
-def probe_lengths(trained: tuple[int, int] | None, longest: int) -> tuple[int, int]:
-    """Lengths of the probes: as far as two planted places fit within the trained ones, and never one length alone."""
+def longest_string(model: Model, task: CopyTask) -> int | None:
+    """Letters of the longest string that fits the model's context; None where nothing bounds it."""
+    context = n_ctx(model)
+    if context is None:
+        return None
+    overhead = task.sample(1, 1, torch.Generator()).tokens.shape[1] - 2
+    return (context - overhead) // 2
+
+
+def probe_lengths(trained: tuple[int, int] | None, longest: int, most: int | None = None) -> tuple[int, int]:
+    """Lengths of the probes: as far as two planted places fit within the trained ones, and never one length alone.
+
+    Raises: UserError if two places do not fit the model's context.
+    """
     shortest = 2 * longest + 4
     high = max(trained[1] if trained else 0, shortest + 4)
+    high = high if most is None else min(high, most)
+    if high <= shortest:
+        raise UserError(
+            f"two places of {longest} letters take strings of more than {shortest}; this model's context holds {most}: "
+            f"plant shorter repeats."
+        )
     return max(shortest, high - 8), high
+
+
+def accuracy_lengths(trained: tuple[int, int] | None, most: int | None = None) -> tuple[int, ...]:
+    """From the trained lengths up to twenty times as long, as far as the context goes."""
+    top = trained[1] if trained else 30
+    grid = (*(trained or ()), top // 2, top, top * 5 // 3, top * 10 // 3, top * 20 // 3, top * 10, top * 20)
+    return tuple(sorted({max(1, min(length, most or length)) for length in grid}))
 
 
 def verdict(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablations: tuple[AblationResult, ...]) -> str:
     """What was found, in words that the numbers bear."""
-    first = float(accuracy.string_correct[0].mean())
-    copied = f"It copies {first:.0%} of strings of {accuracy.lengths[0]} letters."
+    at = accuracy.lengths.index(accuracy.trained[1]) if accuracy.trained else 0
+    copied = f"It copies {accuracy.string_correct[at].mean():.1%} of strings of {accuracy.lengths[at]} letters."
     lookups = scores.of_role("lookup")
     if not lookups:
-        return (
-            f"No lookup head. {copied} None of its {len(scores.heads)} heads attends to the place that the answer is "
-            f"copied from, by the match before it, more than untrained models do (corrected level {scores.level:g})."
-        )
+        return f"No lookup head. {copied} {_why_none(scores)}"
     gathers = scores.of_role("gather")
     sentences = [copied, f"{_list(lookups)} look{'s' if len(lookups) == 1 else ''} up the last {n.heads} letters."]
     if gathers:
@@ -120,15 +145,10 @@ def verdict(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablatio
     together = next((a for a in ablations if a.group == "all"), None)
     if together is not None:
         fall = f"from {together.string_accuracy_before:.0%} to {together.string_accuracy_after:.0%}"
-        sentences.append(f"Without the lookup heads, string accuracy falls {fall}{_against_control(together)}.")
+        edges = next((a for a in ablations if a.group == "edges"), None)
+        sentences.append(f"Without the lookup heads, string accuracy goes {fall}{_controls(together, edges)}.")
     measured = f"behaviour {_or_none(n.behavioural)}, intervention {_or_none(n.causal)}"
     return " ".join([*sentences, f"Effective n of the whole model: {measured}."])
-
-
-def _lengths(trained: tuple[int, int] | None) -> tuple[int, ...]:
-    top = trained[1] if trained else 30
-    grid = (top // 2, top, top * 5 // 3, top * 10 // 3, top * 20 // 3, top * 10, top * 20)
-    return tuple(sorted({max(1, length) for length in (*(trained or ()), *grid)}))
 
 
 def _common_n(scores: HeadScores) -> int | None:
@@ -155,10 +175,30 @@ def _example(
     )
 
 
-def _against_control(ablation: AblationResult) -> str:
-    if ablation.control_mean is None:
-        return "; too few other heads are left for a control of heads"
-    return f"; without as many other heads it is {ablation.control_mean:.0%}"
+def _why_none(scores: HeadScores) -> str:
+    flagged = tuple(head.name for head in scores.heads if head.flagged)
+    if not flagged:
+        return (
+            f"None of its {len(scores.heads)} heads attends to the place that the answer is copied from more than "
+            f"untrained models do (corrected level {scores.level:g}, effect above {scores.floor:g})."
+        )
+    return (
+        f"{_list(flagged)} attend{'s' if len(flagged) == 1 else ''} to the place that the answer is copied from, but "
+        f"not to a rival whose last {len(scores.match_lengths) - 2} letters are the same: by position, or by more."
+    )
+
+
+def _controls(together: AblationResult, edges: AblationResult | None) -> str:
+    """What the same string accuracy is under the controls that could be drawn."""
+    parts = []
+    if together.control_mean is not None:
+        parts.append(f"without as many other heads it is {together.control_mean:.0%}")
+    if edges is not None and edges.control_mean is not None:
+        parts.append(
+            f"with only their attention to the match cut it is {edges.string_accuracy_after:.0%}, "
+            f"with as much cut elsewhere {edges.control_mean:.0%}"
+        )
+    return "".join(f"; {part}" for part in parts)
 
 
 def _list(names: tuple[str, ...]) -> str:

@@ -19,7 +19,9 @@ from interp.tasks.copy import CopyTask
 from interp.tasks.repeats import offset_swaps, planted_repeats
 
 LEAST_STEP = 0.2
-"""A curve whose greatest step is smaller (in accuracy, or in share of answers moved) has no n."""
+"""A curve that falls by less in all (in accuracy, or in share of answers moved) has no n."""
+REMAINS = 0.25
+"""Below this share of its whole fall, a curve counts as fallen: what a letter further back still adds is less."""
 
 
 def behavioural_n(
@@ -32,7 +34,8 @@ def behavioural_n(
 ) -> StepCurve:
     """Accuracy at the letter after a planted repeat of k = 0, ..., `longest` letters.
 
-    n is where accuracy falls most from k = n - 1 to k = n; k = 0 is the control at the same places.
+    n is the k from which on at most a quarter is left of what accuracy loses from k = 0, the control at the same
+    places, to the longest repeat, where it guesses between the two places.
 
     Args:
         length: letters of a string.
@@ -44,9 +47,9 @@ def behavioural_n(
     guess = answers(model, probe.batch.tokens, probe.query)
     right = guess == probe.batch.targets.take_along_dim(probe.query[:, None], 1)[:, 0]
     values = right.reshape(longest + 1, strings).double().cpu().numpy()
-    drops = -np.diff(values.mean(axis=1))
+    mean = values.mean(axis=1)
     interval = [proportion_interval(int(row.sum()), strings) for row in values]
-    return _curve(values, interval, int(drops.argmax()) + 1 if drops.max() >= LEAST_STEP else None)
+    return _curve(values, interval, _fallen(mean, mean[-1]))
 
 
 def causal_n(
@@ -60,8 +63,8 @@ def causal_n(
     """How far the answer moves to a rival place when the copied letter t back becomes the rival's.
 
     At t = 0, ..., `longest` - 1, the value is the share of strings answered with the rival's letter after the edit,
-    less the share before it. n is the number of offsets before the greatest fall; a model that moves at no offset, or
-    at all of them, has none.
+    less the share before it. n is the number of offsets before the curve has fallen below a quarter of what it is at
+    t = 0; a model that moves at no offset, or at all of them, has none.
 
     Args: as in `behavioural_n`; strings for each offset.
     """
@@ -71,9 +74,8 @@ def causal_n(
     before = answers(model, probe.batch.tokens, probe.query) == letter
     after = answers(model, edited, probe.query) == letter
     moved = (after.double() - before.double()).reshape(longest, strings).cpu().numpy()
-    falls = -np.diff(moved.mean(axis=1))
     interval = list(zip(*bootstrap_interval(moved), strict=True))
-    return _curve(moved, interval, int(falls.argmax()) + 1 if len(falls) and falls.max() >= LEAST_STEP else None)
+    return _curve(moved, interval, _fallen(moved.mean(axis=1), 0.0))
 
 
 @torch.no_grad()
@@ -84,6 +86,14 @@ def answers(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> Int[T
         logits = model(some, return_type="logits")
         parts.append(logits.take_along_dim(at[:, None, None], 1)[:, 0].argmax(dim=-1))
     return torch.cat(parts)
+
+
+def _fallen(curve: Float[np.ndarray, " step"], end: float) -> int | None:
+    """The step from which on at most `REMAINS` of the whole fall to `end` is left; None if there is no fall."""
+    whole = curve[0] - end
+    above = np.flatnonzero(curve - end > REMAINS * whole)
+    first = int(above[-1]) + 1 if len(above) else 0
+    return first if whole >= LEAST_STEP and 0 < first < len(curve) else None
 
 
 def _curve(values: Float[np.ndarray, "step example"], interval: list[Interval], n: int | None) -> StepCurve:
