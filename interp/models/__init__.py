@@ -19,7 +19,7 @@ def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
         config: `{"kind": ..., **fields of the config class}`.
         seed: of the initial weights.
 
-    Raises: UserError for an unknown kind or field.
+    Raises: UserError for an unknown kind or field, or a value that does not fit.
     """
     fields = {name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}  # JSON has no tuples
     kind = fields.pop("kind", None)
@@ -30,4 +30,8 @@ def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
     config_class = getattr(module, config_name)
     if strange := sorted(set(fields) - set(config_class.__dataclass_fields__)):
         raise UserError(f"a {config_name} has no field {', '.join(strange)}; was the model written by another version?")
-    return getattr(module, model_name)(config_class(**fields), seed=seed)
+    try:
+        shape = config_class(**fields)
+    except TypeError as error:
+        raise UserError(f"{fields} makes no {config_name}: {str(error).splitlines()[0]}") from error
+    return getattr(module, model_name)(shape, seed=seed)

@@ -1,33 +1,43 @@
-"""Weights and configs on disk: safetensors and JSON, never a pickle."""
+"""Weights and configs on disk: safetensors and JSON, never a pickle. A weights file names a digest of its content."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from interp.errors import InterpError, UserError
-from interp.files import read_json, write_json, write_whole
+from interp.files import json_text, read_json, write_together
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
-def save_weights(model: nn.Module, path: Path) -> Path:
-    """Write every parameter and buffer of the state dict; the file is whole or absent."""
+def save_model(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
+    """Write both files; on any failure what was in the folder stays as it was.
+
+    Raises: InterpError if they cannot be written.
+    """
     tensors = {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
-    return write_whole(path, lambda temporary: save_file(tensors, temporary))
+    metadata = {"digest": content_digest(tensors)}
+    write_together(
+        {
+            folder / WEIGHTS: lambda temporary: save_file(tensors, temporary, metadata),
+            folder / CONFIG: lambda temporary: temporary.write_text(json_text({"model": config}), encoding="utf-8"),
+        }
+    )
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Read weights into `model`; names and shapes must agree exactly.
+    """Put the tensors of a file in the place of the model's, in the file's dtype; names and shapes must agree exactly.
 
-    Raises: UserError if the file is not there or belongs to another model; InterpError if it is damaged.
+    Raises: UserError if the file is not there or belongs to another model; InterpError if it is damaged or was altered.
     """
     if not path.is_file():
         raise UserError(f"the model's weights were looked for at {path}, and there is no such file.")
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InterpError(f"the weights in {path} are damaged: {error}.") from error
+    tensors = _read(path)
     wanted = model.state_dict()
     if missing := sorted(set(wanted) - set(tensors)):
         raise UserError(f"the weights in {path} lack {', '.join(missing[:6])}, which this model has.")
@@ -38,16 +48,37 @@ def load_weights(model: nn.Module, path: Path) -> None:
             raise UserError(
                 f"{name} in {path} has shape {list(tensors[name].shape)}; this model has {list(value.shape)} there."
             )
-    model.load_state_dict(tensors)
-
-
-def write_config(folder: Path, model: dict[str, Any]) -> None:
-    write_json(folder / "config.json", {"model": model})
+    model.load_state_dict(tensors, assign=True)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The model's part of a folder's `config.json`."""
-    config = read_json(folder / "config.json", "a model's config")
+    """The model's part of a folder's `config.json`.
+
+    Raises: UserError if it is not there or describes no model; InterpError if it is damaged.
+    """
+    config = read_json(folder / CONFIG, "a model's config")
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
-        raise UserError(f"{folder / 'config.json'} describes no model: it has no entry 'model'.")
+        raise UserError(f"{folder / CONFIG} describes no model: it has no entry 'model'.")
     return config["model"]
+
+
+def content_digest(tensors: dict[str, Tensor], text: str = "") -> str:
+    """SHA-256 of names, types, shapes and values, and of a text that is kept beside them."""
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file; whatever wrote a digest beside them is held to it."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InterpError(f"the weights in {path} are damaged: {error}.") from error
+    if "digest" in metadata and metadata["digest"] != content_digest(tensors, metadata.get("stamp", "")):
+        raise InterpError(f"the weights in {path} are damaged or were altered: they are not those that were saved.")
+    return tensors

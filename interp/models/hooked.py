@@ -20,7 +20,7 @@ from transformer_lens.utilities import Slice
 
 from interp.axes import Tokens
 from interp.errors import UserError, unknown
-from interp.models.checkpoint import load_weights, read_config, save_weights, write_config
+from interp.models.checkpoint import WEIGHTS, load_weights, read_config, save_model
 
 NamesFilter = str | Sequence[str] | Callable[[str], bool] | None
 Hook = tuple[str | Callable[[str], bool], Callable[..., Any]]
@@ -64,7 +64,7 @@ class HookedModel(HookedRootModule):
     def n_parameters(self) -> int:
         return sum(p.numel() for p in self.parameters())
 
-    def to_tokens(self, tokens: Tensor, *_: Any, **__: Any) -> Tokens:
+    def to_tokens(self, tokens: Any, *_: Any, **__: Any) -> Tokens:
         """Token ids as a batch: TransformerLens's tools ask for it. There is no tokenizer behind it.
 
         Raises: UserError for text; a task's vocabulary encodes text.
@@ -194,7 +194,11 @@ class HookedModel(HookedRootModule):
                 are finished no more is generated.
             temperature: 0 takes the most likely token.
             generator: randomness for a temperature above 0.
+
+        Raises: UserError for a negative temperature.
         """
+        if temperature < 0:
+            raise UserError(f"temperature is at least 0, which takes the most likely token; got {temperature}.")
         past, new, out = self.new_past(), tokens, [tokens]
         finished = torch.zeros_like(tokens[:, :1], dtype=torch.bool)
         for _ in range(max_new_tokens):
@@ -215,15 +219,16 @@ class HookedModel(HookedRootModule):
         return {"kind": self.kind, **dataclasses.asdict(self.config)}
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write `config.json` and `model.safetensors`; each is whole or absent. Returns the folder."""
-        folder = Path(folder)
-        write_config(folder, self.config_dict())
-        save_weights(self, folder / "model.safetensors")
-        return folder
+        """Write `config.json` and `model.safetensors`, or leave the folder as it was. Returns the folder.
+
+        Raises: InterpError if they cannot be written.
+        """
+        save_model(self, self.config_dict(), Path(folder))
+        return Path(folder)
 
     @classmethod
     def from_pretrained(cls: type[M], folder: str | Path, device: torch.device | str = "cpu") -> M:
-        """Build the model that `save_pretrained` (or a training) left in a folder.
+        """Build the model that `save_pretrained` (or a training) left in a folder, in the dtype that it has there.
 
         Raises: UserError if the folder holds no model or one of another kind; InterpError for damaged weights.
         """
@@ -232,7 +237,7 @@ class HookedModel(HookedRootModule):
         model = build(read_config(Path(folder)))
         if not isinstance(model, cls):
             raise UserError(f"{folder} should hold a {cls.__name__}; it holds a {type(model).__name__}.")
-        load_weights(model, Path(folder) / "model.safetensors")
+        load_weights(model, Path(folder) / WEIGHTS)
         return model.to(device)
 
 

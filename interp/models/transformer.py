@@ -5,7 +5,7 @@ residual; positions learned, RoPE, NoPE, ALiBi or Hard-ALiBi. Names are Transfor
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +38,9 @@ class TransformerConfig:
     d_mlp: int = 0
     """Hidden width of the MLP; 0: attention only."""
     activation: str = "gelu"
-    position: Literal["learned", "rope", "nope", "alibi", "hard-alibi"] = "hard-alibi"
+    """One of `layers.ACTIVATIONS`."""
+    position: str = "hard-alibi"
+    """One of `POSITIONS`."""
     windows: tuple[int | None, ...] | None = None
     """One window per head, the same in every layer: how many positions it sees, itself included; None sees all.
     Needed by "hard-alibi"; may be given with any other position encoding too."""
@@ -47,7 +49,7 @@ class TransformerConfig:
     rotary_dim: int | None = None
     """Coordinates of each head that RoPE turns; None: all."""
     rotary_base: float = 10000.0
-    normalization: Literal["LN", "LNPre"] | None = "LNPre"
+    normalization: str | None = "LNPre"
     """LayerNorm before each part, with learned scale and shift ("LN") or without ("LNPre"); None: no norm."""
     parallel: bool = False
     """Attention and MLP both read the block's input (GPT-NeoX) rather than one after the other."""
@@ -61,6 +63,10 @@ class TransformerConfig:
             raise unknown("activation", self.activation, ACTIVATIONS)
         if self.normalization not in ("LN", "LNPre", None):
             raise unknown("normalization", str(self.normalization), ("LN", "LNPre", "None"))
+        for name in ("n_layers", "n_heads", "d_model", "d_vocab", "n_ctx", "d_mlp"):
+            least = 0 if name == "d_mlp" else 1
+            if getattr(self, name) < least:
+                raise UserError(f"{name} is at least {least}; got {getattr(self, name)}.")
         if self.d_head is None and self.d_model % self.n_heads:
             raise UserError(f"d_model {self.d_model} is no multiple of n_heads {self.n_heads}; give d_head.")
         if self.position == "hard-alibi" and self.windows is None:
@@ -118,7 +124,7 @@ class Block(nn.Module):
         mlp_in = x if self.parallel else mid
         if in_use(self.hook_mlp_in):
             mlp_in = self.hook_mlp_in(mlp_in.clone())  # an edit in place must not reach the stream itself
-        mlp_out = torch.zeros_like(mid) if self.mlp is None else self.mlp(self.ln2(mlp_in))
+        mlp_out = 0 * mlp_in if self.mlp is None else self.mlp(self.ln2(mlp_in))  # so that it has a gradient: zero
         return self.hook_resid_post(mid + self.hook_mlp_out(mlp_out))
 
     def _attention_input(self, x: Residual, first: int) -> Any:
