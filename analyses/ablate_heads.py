@@ -35,9 +35,10 @@ def main(options: Options) -> None:
     from interp.figures.report import figure_page
     from interp.files import write_text
     from interp.loading import load
-    from interp.measure.ablate import ablate, named_questions
+    from interp.measure.ablate import ablate
     from interp.measure.heads import score_heads
     from interp.measure.names import parse_heads
+    from interp.measure.plans import named_questions
     from interp.provenance import provenance
     from interp.results import AblationStudy
     from interp.study import StudySettings, probe_lengths
@@ -55,8 +56,8 @@ def main(options: Options) -> None:
         return
     length = options.length or (trained[1] if trained else 30)
     strings = task.sample(20 if options.tiny else options.strings, length, generator)
-    roles = {head.name: head.role for head in scores.heads}
-    results = ablate(model, task.vocabulary, strings, named_questions(heads), options.kind, roles, options.seed)
+    with_role = [head.name for head in scores.heads if head.role != "none"]
+    results = ablate(model, task.vocabulary, strings, named_questions(heads), options.kind, with_role, options.seed)
     print(f"{len(strings)} strings of {length} letters, {options.kind} ablation; intervals at 95 %")
     print_table(results)
     name = "".join(c if c.isalnum() or c in "-=" else "-" for c in options.model).strip("-")

@@ -6,7 +6,7 @@ the same heads, as much attention taken from places that do not match. In a smal
 nearly empty: then a control says so by its number of draws, and has no interval.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from math import comb, prod
@@ -22,7 +22,7 @@ from interp.measure.patterns import blocks
 from interp.measure.runs import visible
 from interp.models.surface import Model, head_shape, visit_attention
 from interp.models.transformer import HookedTransformer
-from interp.results import Interval, Role
+from interp.results import Interval
 from interp.stats import LEVEL, RESAMPLES, proportion_interval
 from interp.tasks.base import Batch
 
@@ -52,12 +52,12 @@ class Pool:
         return tuple(head for head in self.heads if head not in ablated)
 
 
-def control_pool(model: Model, batch: Batch, roles: Mapping[str, Role]) -> Pool:
-    """The heads without a role (by name) that can see the source of every answer in the batch."""
+def control_pool(model: Model, batch: Batch, with_role: Collection[str]) -> Pool:
+    """The heads, but for those with a role (by name), that can see the source of every answer in the batch."""
     n_layers, n_heads = head_shape(model)
     sees = can_see_source(model, batch).tolist()
     every = product(range(n_layers), range(n_heads))
-    free = ((i, j) for i, j in every if sees[i][j] and roles.get(head_name((i, j)), "none") == "none")
+    free = ((i, j) for i, j in every if sees[i][j] and head_name((i, j)) not in with_role)
     return Pool(tuple(free))
 
 

@@ -12,6 +12,7 @@ TransformerLens's surface gets. On our transformers `together` runs many at once
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from einops import einsum, repeat
@@ -21,12 +22,11 @@ from torch import Tensor
 from interp.axes import HeadVectors, Logits, Pattern
 from interp.measure.interventions import EdgeEdit, Intervention, Replacement
 from interp.measure.names import Head
+from interp.models.hooked import Hook
 from interp.models.positions import attention_bias, segment_bias
 from interp.models.surface import Model
-from interp.models.transformer import HookedTransformer
+from interp.models.transformer import Block, HookedTransformer
 from interp.tasks.base import Batch
-
-EditHook = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,8 @@ def together(
         if ablation.heads:
             groups[ablation.layers[0], ablation.intervention].append(index)
         else:
-            yield (
-                [index],
-                model(strings.clean[f"blocks.{end - 1}.hook_resid_post"][:, strings.columns], start_at_layer=end),
-            )
+            last = strings.clean[f"blocks.{end - 1}.hook_resid_post"][:, strings.columns]
+            yield [index], model(last, start_at_layer=end)
 
     for (layer, intervention), members in groups.items():
         at = strings.columns if layer == end - 1 else slice(None)
@@ -110,7 +108,7 @@ def together(
             chosen = [ablations[i] for i in some]
             sums = einsum(_mask(chosen, layer, heads, changes), changes, "a h, h b p m -> a b p m")
             stream = repeat(before, "b p m -> (a b) p m", a=len(some))
-            stream = model.blocks[layer].add(stream, (attn_out + sums).flatten(0, 1))
+            stream = cast(Block, model.blocks[layer]).add(stream, (attn_out + sums).flatten(0, 1))
             if layer < end - 1:
                 start = 0 if isinstance(intervention, EdgeEdit) else strings.start  # an edge edit wants all rows
                 stream = model.run_with_hooks(
@@ -136,7 +134,7 @@ def visible(model: Model, batch: Batch) -> Bool[Tensor, "#batch #head query key"
     return bias == 0
 
 
-def segment_of(batch: Batch, times: int = 1) -> dict[str, Tensor]:
+def segment_of(batch: Batch, times: int = 1) -> dict[str, Any]:
     """What the model must be told of packing: nothing, or the strings' segments, so many times."""
     return {} if batch.segment is None else {"segment": batch.segment.repeat(times, 1)}
 
@@ -161,10 +159,10 @@ def _changes(
         change = einsum(moved[:, heads], v[:, :, heads], "b h q k, b k h d -> b q h d")
     else:
         change = (strings.outputs[intervention, layer] - strings.clean[f"{attn}.hook_z"])[:, :, heads]
-    return einsum(change, model.blocks[layer].attn.W_O[heads], "b p h d, h d m -> h b p m")
+    return einsum(change, cast(Block, model.blocks[layer]).attn.W_O[heads], "b p h d, h d m -> h b p m")
 
 
-def _hooks(strings: Strings, ablations: Sequence[Ablation], layers: Sequence[int]) -> list[tuple[str, EditHook]]:
+def _hooks(strings: Strings, ablations: Sequence[Ablation], layers: Sequence[int]) -> list[Hook]:
     """Hooks that ablate heads of some layers, ablation by ablation along the batch axis; all share one intervention."""
     concerned = sorted({layer for a in ablations for layer in a.layers} & set(layers))
     if isinstance(ablations[0].intervention, EdgeEdit):
@@ -172,7 +170,7 @@ def _hooks(strings: Strings, ablations: Sequence[Ablation], layers: Sequence[int
     return [(f"blocks.{layer}.attn.hook_z", _output_hook(strings, ablations, layer)) for layer in concerned]
 
 
-def _output_hook(strings: Strings, ablations: Sequence[Ablation], layer: int) -> EditHook:
+def _output_hook(strings: Strings, ablations: Sequence[Ablation], layer: int) -> Callable[..., Tensor]:
     new = strings.outputs[ablations[0].intervention, layer]
 
     def put(z: HeadVectors, hook: object) -> HeadVectors:  # noqa: ARG001
@@ -183,7 +181,7 @@ def _output_hook(strings: Strings, ablations: Sequence[Ablation], layer: int) ->
     return put
 
 
-def _edge_hook(strings: Strings, ablations: Sequence[Ablation], layer: int) -> EditHook:
+def _edge_hook(strings: Strings, ablations: Sequence[Ablation], layer: int) -> Callable[..., Tensor]:
     times, n = len(ablations), len(strings.batch)
     rows = torch.arange(n, device=strings.batch.tokens.device).repeat(times)
     edit = strings.edits[ablations[0].intervention].rows(rows)

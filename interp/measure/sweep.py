@@ -66,10 +66,10 @@ def sweep(
     edits = {a.intervention for a in ablations if isinstance(a.intervention, EdgeEdit)}
     if edits and not has_true_scores(model):
         raise UserError("edges are cut in the attention pattern, and this model's pattern can be read, but not edited.")
-    fast = isinstance(model, HookedTransformer) and not slow
+    fast = model if isinstance(model, HookedTransformer) and not slow else None
     tokens_at_once = floats_at_once // _floats_per_token(model, batch, ablations)
     blocks = _blocks(batch, tokens_at_once)
-    clean = _clean_run(model, batch, clean_names(model, ablations, fast), blocks)
+    clean = _clean_run(model, batch, clean_names(model, ablations, fast is not None), blocks)
     outputs = _replaced_outputs(batch, ablations, clean)
     columns, parts = _answer_columns(batch), []
     with tqdm(total=len(blocks) * len(ablations), desc="ablations", disable=None, leave=False) as progress:
@@ -82,9 +82,7 @@ def sweep(
                 visible(model, batch.rows(rows)),
                 columns,
             )
-            runs = (
-                together(model, strings, ablations, tokens_at_once) if fast else one_by_one(model, strings, ablations)
-            )
+            runs = together(fast, strings, ablations, tokens_at_once) if fast else one_by_one(model, strings, ablations)
             parts.append(_score(runs, strings, vocabulary, progress))
     return Outcomes(*(torch.cat([getattr(part, f.name) for part in parts], dim=1) for f in fields(Outcomes)))
 

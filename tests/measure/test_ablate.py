@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from interp.errors import UserError
-from interp.measure.ablate import Question, ablate, ablation_study, lookup_questions
+from interp.measure.ablate import ablate, ablation_study
 from interp.measure.interventions import Zero
-from interp.measure.names import head_name, parse_heads
+from interp.measure.names import parse_heads
+from interp.measure.plans import Question, lookup_questions
 from interp.measure.runs import Ablation
 from interp.measure.sweep import sweep
 from interp.models.planted import Planting, planted_copier
@@ -156,11 +157,10 @@ def test_with_many_heads_some_sizes_are_left_out(generator):
 
 def test_an_empty_pool_says_so_and_gives_no_interval(generator):
     model, planting = planted_copier(2, 26)
-    roles = {head.name: head.role for head in planting.heads if head.role in ("lookup", "gather")}
-    roles |= {head_name((0, h.head)): "gather" for h in planting.heads}
+    every = [head.name for head in planting.heads]
     head = parse_heads(["L1H3"], model)
     result = ablate(
-        model, TASK.vocabulary, TASK.sample(6, 6, generator()), [Question("x", "single", head)], "mean", roles
+        model, TASK.vocabulary, TASK.sample(6, 6, generator()), [Question("x", "single", head)], "mean", every
     )[0]
     same, anywhere, _ = result.controls
     assert (same.pool, same.draws, same.string_accuracy, same.interval) == (0, 0, None, None)

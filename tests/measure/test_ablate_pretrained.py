@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from interp.errors import UserError
-from interp.measure.ablate import Question, ablate, named_questions
+from interp.measure.ablate import ablate
 from interp.measure.interventions import EdgeCut, Zero
+from interp.measure.plans import Question, named_questions
 from interp.measure.runs import Ablation
 from interp.measure.sweep import sweep
 from interp.models.pretrained import load_bridge
@@ -60,7 +61,7 @@ def test_zeroed_heads_are_heads_whose_output_weights_are_zero(gpt2):
 def test_a_study_of_sets_has_all_its_controls(gpt2):
     heads = ((1, 0), (1, 2))
     questions = [*named_questions(heads), Question("edges", "edges", heads)]
-    results = ablate(gpt2[1], VOCABULARY, STRINGS, questions, "mean", {"L0H0": "gather"}, draws=3)
+    results = ablate(gpt2[1], VOCABULARY, STRINGS, questions, "mean", ["L0H0"], draws=3)
     assert [result.kind for result in results] == ["mean", "mean", "mean", "edges"]
     pools = [[control.pool for control in result.controls[:2]] for result in results]
     assert pools == [[3, 6], [3, 6], [2, 5], [2, 5]]  # of 8 heads, less the ablated ones and the gather head

@@ -59,7 +59,7 @@ def test_a_head_whose_window_hides_the_source_is_no_control(generator):
     # In a copy of L letters the source of every letter stands L positions back.
     model, strings = windowed(2, 6, 7, None), TASK.sample(3, 6, generator())
     assert can_see_source(model, strings).tolist() == [[False, False, True, True]] * 2
-    assert control_pool(model, strings, {"L0H2": "gather", "L1H3": "lookup"}).heads == ((0, 3), (1, 2))
+    assert control_pool(model, strings, ["L0H2", "L1H3"]).heads == ((0, 3), (1, 2))
 
 
 def test_with_ragged_strings_a_head_must_see_the_source_in_all_of_them(generator):
@@ -69,7 +69,7 @@ def test_with_ragged_strings_a_head_must_see_the_source_in_all_of_them(generator
 
 def test_a_model_without_windows_sees_everything(generator):
     model = HookedTransformer(TransformerConfig(n_heads=3, d_model=12, d_vocab=9, position="nope"))
-    assert len(control_pool(model, TASK.sample(3, 6, generator()), {}).heads) == 6
+    assert len(control_pool(model, TASK.sample(3, 6, generator()), ()).heads) == 6
 
 
 def test_few_sets_make_no_interval_and_many_contain_the_mean():
