@@ -5,7 +5,18 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.figures.theme import LETTERS, NEUTRAL, STRINGS, accuracy_axis, dress, error_bars, literal, names, percent
+from interp.figures.theme import (
+    LETTERS,
+    NEUTRAL,
+    STRINGS,
+    Look,
+    accuracy_axis,
+    dress,
+    error_bars,
+    literal,
+    names,
+    percent,
+)
 from interp.results import AblationResult, Control, Interval
 
 PANELS = {
@@ -21,12 +32,12 @@ CONTROLS = {"same layer": "triangle-up-open", "any layer": "triangle-down-open",
 def ablations(results: Sequence[AblationResult]) -> go.Figure:
     """Accuracy after each ablation: strings (bars), letters (diamonds), controls (open), one panel for each group.
 
-    Sets in random order stand, as dots, with those of the same size that were chosen by score.
+    Sets in random order stand, as crosses, with those of the same size that were chosen by score.
     """
     panels = {group: [r for r in results if r.group == group] for group in PANELS}
     panels = {group: rows for group, rows in panels.items() if rows}
     if not panels:
-        return dress(go.Figure(), "What ablation does", "Nothing was taken away: there is no lookup head.", 200)
+        return dress(go.Figure(), "Accuracy after ablation", "Nothing was taken away: there is no lookup head.", 200)
     figure = make_subplots(
         1,
         len(panels),
@@ -51,7 +62,7 @@ def ablations(results: Sequence[AblationResult]) -> go.Figure:
     figure.update_yaxes(accuracy_axis(""), showline=False)
     figure.update_yaxes(title_text="share that is right", row=1, col=1)
     figure.update_layout(bargap=0.35)
-    return dress(figure, "What ablation does", _says(results), 460)
+    return dress(figure, "Accuracy after ablation", _says(results), 460)
 
 
 def interval_after(result: AblationResult) -> Interval:
@@ -60,66 +71,62 @@ def interval_after(result: AblationResult) -> Interval:
 
 
 def control_notes(results: Sequence[AblationResult]) -> tuple[str, ...]:
-    """In words: which controls could not be drawn, or too few of them for an interval, and the size of their pool."""
+    """In words: which controls could not be drawn, or too seldom for an interval, and from how large a pool."""
     notes = []
     for name in dict.fromkeys(control.name for r in results for control in r.controls):
-        pairs = [(r, c) for r in results for c in r.controls if c.name == name]
-        for few, words in ((False, "could not be drawn"), (True, "has too few sets for an interval")):
-            lacking = [(r, c) for r, c in pairs if c.interval is None and (c.draws > 0) == few]
-            if not lacking:
-                continue
-            pools = sorted({c.pool for _, c in lacking})
-            heads = f"{pools[0]}" if len(pools) == 1 else f"{pools[0]} to {pools[-1]}"
-            what = "places at a query" if name == "edges" else "heads without a role that can see the source"
-            sizes = f"{len(lacking)} of {len(pairs)} ablations"
-            notes.append(f"The control “{name}” {words} for {sizes}: its pool is {heads} {what}.")
+        found = [control for r in results for control in r.controls if control.name == name]
+        missing, few = [c for c in found if c.draws == 0], [c for c in found if c.draws > 0 and c.interval is None]
+        parts = [f"could not be drawn for {len(missing)}{_pool(missing)}"] if missing else []
+        parts += [f"has too few sets for an interval for {len(few)}{_pool(few)}"] if few else []
+        if parts:
+            notes.append(f"Of {len(found)} ablations, the control “{name}” {' and '.join(parts)}.")
     return tuple(notes)
+
+
+def _pool(controls: Sequence[Control]) -> str:
+    sizes = sorted({control.pool for control in controls})
+    return f" (pool of {names(sizes) if len(sizes) < 3 else f'{sizes[0]} to {sizes[-1]}'})"
 
 
 def _traces(rows: Sequence[AblationResult], drawn: set[str]) -> list[go.Bar | go.Scatter]:
     """Bars, letters and controls of one panel; a name is put into the legend when it is drawn first."""
-    x, strings, letters = (
-        list(range(len(rows))),
-        *zip(*((r.string_accuracy_after, r.letter_accuracy_after) for r in rows), strict=True),
-    )
+    x, hovers = list(range(len(rows))), [_hover(r) for r in rows]
+    strings, letters = [r.string_accuracy_after for r in rows], [r.letter_accuracy_after for r in rows]
     bars = go.Bar(
         x=x,
         y=strings,
-        error_y=error_bars(strings, [interval_after(r) for r in rows]),
-        marker={"color": STRINGS.color, "opacity": 0.75},
+        marker={"color": STRINGS.color, "opacity": 0.4, "line": {"width": 0}},
         name="strings",
-        text=[_hover(r) for r in rows],
-        textposition="none",
-        hovertemplate="%{text}<extra></extra>",
+        hovertext=hovers,
+        hovertemplate="%{hovertext}<extra></extra>",
     )
-    intervals = [_after(r.letter_accuracy_before, r.letter_interval) for r in rows]
-    marks = _marks([i - 0.27 for i in x], letters, intervals, LETTERS.color, LETTERS.symbol, "letters")
-    traces = [bars, marks]
-    for place, (name, symbol) in enumerate(CONTROLS.items()):
-        found = [
-            (i, c) for i, r in enumerate(rows) for c in r.controls if c.name == name and c.string_accuracy is not None
-        ]
-        if found:
-            at, values = [i + 0.12 + 0.14 * place for i, _ in found], [c.string_accuracy for _, c in found]
-            trace = _marks(at, values, [c.interval for _, c in found], NEUTRAL, symbol, f"control: {name}")
-            traces.append(
-                trace.update(text=[_control_hover(c) for _, c in found], hovertemplate="%{text}<extra></extra>")
-            )
+    ends = _marks(x, strings, [interval_after(r) for r in rows], STRINGS, "strings", hovers).update(showlegend=False)
+    spread = [_after(r.letter_accuracy_before, r.letter_interval) for r in rows]
+    traces = [bars, ends, _marks([i - 0.27 for i in x], letters, spread, LETTERS, "letters", hovers)]
+    for place, name in enumerate(dict.fromkeys(control.name for r in rows for control in r.controls)):
+        found = [(i, c) for i, r in enumerate(rows) for c in r.controls if c.name == name and c.draws > 0]
+        at, values = [i + 0.12 + 0.14 * place for i, _ in found], [c.string_accuracy for _, c in found]
+        look = Look(NEUTRAL, CONTROLS.get(name, "circle-open"))
+        words = [_control_hover(control) for _, control in found]
+        traces.append(_marks(at, values, [c.interval for _, c in found], look, f"control: {literal(name)}", words))
     for trace in traces:
-        trace.update(legendgroup=trace.name, showlegend=trace.name not in drawn)
-        drawn.add(trace.name)
+        if trace is not ends:
+            trace.update(showlegend=trace.name not in drawn and len(trace.x) > 0)
+            drawn |= {trace.name} if trace.showlegend else set()
+        trace.update(legendgroup=trace.name)
     return traces
 
 
-def _marks(x, y, intervals, color: str, symbol: str, name: str) -> go.Scatter:
+def _marks(x, y, intervals, look: Look, name: str, hovers: Sequence[str]) -> go.Scatter:
     return go.Scatter(
         x=x,
         y=y,
-        error_y=error_bars(y, intervals),
+        error_y={**error_bars(y, intervals), "color": look.color},
         mode="markers",
-        marker={"color": color, "symbol": symbol, "size": 9, "line": {"width": 1.6}},
+        marker={"color": look.color, "symbol": look.symbol, "size": 9, "line": {"width": 1.6, "color": look.color}},
         name=name,
-        hovertemplate=f"{name}: %{{y:.1%}}<extra></extra>",
+        hovertext=hovers,
+        hovertemplate="%{hovertext}<extra></extra>",
     )
 
 
@@ -130,17 +137,24 @@ def _random_orders(rows: Sequence[AblationResult], others: Sequence[AblationResu
         x=[place[len(r.heads)] for r in shown],
         y=[r.string_accuracy_after for r in shown],
         mode="markers",
-        marker={"color": STRINGS.color, "symbol": "circle", "size": 7, "line": {"width": 1, "color": "white"}},
+        marker={
+            "color": STRINGS.color,
+            "symbol": "cross-thin",
+            "size": 7,
+            "line": {"width": 1.5, "color": STRINGS.color},
+        },
         name="strings, random order",
-        text=[_hover(r) for r in shown],
-        hovertemplate="%{text}<extra></extra>",
+        hovertext=[_hover(r) for r in shown],
+        hovertemplate="%{hovertext}<extra></extra>",
     )
 
 
 def _label(result: AblationResult) -> str:
     if result.group == "cumulative":
         return str(len(result.heads))
-    return {"all": f"{len(result.heads)} heads", "edges": "to the match"}.get(result.group, result.name)
+    return {"all": f"{len(result.heads)} heads", "edges": "match"}.get(
+        result.group, result.name.removeprefix("all but ")
+    )
 
 
 def _after(before: float, drop: Interval) -> Interval:
@@ -160,25 +174,24 @@ def _hover(result: AblationResult) -> str:
 
 
 def _control_hover(control: Control) -> str:
-    interval = control.interval
-    spread = "too few for an interval" if interval is None else f"[{percent(interval[0])}, {percent(interval[1])}]"
+    spread = _spread(control) or ", too few for an interval"
     sets = f"{control.draws} draws from a pool of {control.pool}"
-    return f"control {literal(control.name)}: strings {percent(control.string_accuracy)} {spread}<br>{sets}"
+    return f"control {literal(control.name)}: strings {percent(control.string_accuracy)}{spread}<br>{sets}"
 
 
 def _says(results: Sequence[AblationResult]) -> str:
     parts = []
     for result in (r for r in results if r.group in ("all", "edges")):
-        what = "the edges to the match" if result.group == "edges" else f"all of {names(result.heads)}"
-        if result.control_mean is None:
-            control = "no control could be drawn"
-        else:
-            bounds = result.control_interval
-            spread = f" [{percent(bounds[0])}, {percent(bounds[1])}]" if bounds else ", too few sets for an interval"
-            control = f"under the control it is {percent(result.control_mean)}{spread}"
+        what = "the edges to the match" if result.group == "edges" else names(result.heads)
+        controls = [f"{c.name} {percent(c.string_accuracy)}{_spread(c)}" for c in result.controls if c.draws > 0]
         parts.append(
             f"Without {what} string accuracy goes from {percent(result.string_accuracy_before)} to "
             f"{percent(result.string_accuracy_after)} and letters from {percent(result.letter_accuracy_before)} to "
-            f"{percent(result.letter_accuracy_after)}; {control}."
+            f"{percent(result.letter_accuracy_after)}; string accuracy under controls: "
+            f"{names(controls, none='none could be drawn')}."
         )
     return " ".join([*parts, *control_notes(results)])
+
+
+def _spread(control: Control) -> str:
+    return f" [{percent(control.interval[0])}, {percent(control.interval[1])}]" if control.interval else ""

@@ -6,12 +6,14 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.figures.theme import MONO, NEUTRAL, ROLES, dress, literal, names, number
+from interp.figures.theme import MONO, NEUTRAL, ROLES, dress, faded, literal, names, number
 from interp.results import AttentionExample
 
 COLUMNS = 4
 PANEL = 250
 """Height of a panel in pixels."""
+LONGEST_LABEL = 8
+"""Characters of a token on an axis; hovering shows all of it."""
 
 
 def attention(example: AttentionExample) -> go.Figure:
@@ -20,6 +22,7 @@ def attention(example: AttentionExample) -> go.Figure:
     Dragging over a panel enlarges that part of all of them.
     """
     n_heads, n_pos = len(example.names), len(example.labels)
+    long = max(map(len, example.labels), default=0) > 2
     rows, columns = math.ceil(n_heads / COLUMNS) or 1, min(COLUMNS, n_heads) or 1
     figure = make_subplots(
         rows,
@@ -28,13 +31,13 @@ def attention(example: AttentionExample) -> go.Figure:
         shared_xaxes="all",
         shared_yaxes="all",
         horizontal_spacing=0.03,
-        vertical_spacing=min(0.09, 0.3 / rows),
+        vertical_spacing=min(0.16 if long else 0.09, 0.3 / rows),
     )
     asked = np.flatnonzero(example.source >= 0)
     for index, role in enumerate(example.roles):
         place = {"row": index // columns + 1, "col": index % columns + 1}
         figure.add_trace(_heat_map(example, index, ROLES[role].color), **place)
-        ring = {"symbol": "circle-open", "size": max(4, min(9, 180 / n_pos)), "color": NEUTRAL, "line": {"width": 1.2}}
+        ring = {"symbol": "circle-open", "size": max(4, min(11, 240 / n_pos)), "color": NEUTRAL, "line": {"width": 1.2}}
         figure.add_trace(
             go.Scatter(
                 x=example.source[asked],
@@ -50,11 +53,11 @@ def attention(example: AttentionExample) -> go.Figure:
     every = math.ceil(n_pos / 40)  # more labels than that cannot be read in one panel
     shown = list(range(0, n_pos, every))
     font = {"size": 8 if n_pos > 20 else 10, "family": MONO}
-    ticks = {"tickvals": shown, "ticktext": [literal(example.labels[i]) for i in shown], "tickfont": font}
-    plain = {"showline": False, "ticks": "", "showgrid": False, "automargin": False, "tickangle": 0}
-    figure.update_xaxes(**ticks, **plain, range=[-0.5, n_pos - 0.5], showticklabels=True)
+    ticks = {"tickvals": shown, "ticktext": [literal(_short(example.labels[i])) for i in shown], "tickfont": font}
+    plain = {"showline": False, "ticks": "", "showgrid": False, "automargin": False}
+    figure.update_xaxes(**ticks, **plain, range=[-0.5, n_pos - 0.5], showticklabels=True, tickangle=-90 if long else 0)
     figure.update_yaxes(**ticks, **plain, range=[n_pos - 0.5, -0.5])
-    return dress(figure, "Where the heads look", _says(example), PANEL * rows + 110)
+    return dress(figure, "Attention patterns on one string", _says(example), PANEL * rows + 110)
 
 
 def on_source(example: AttentionExample) -> list[float]:
@@ -72,22 +75,21 @@ def _heat_map(example: AttentionExample, index: int, color: str) -> go.Heatmap:
         text=text,
         hovertemplate=f"{literal(example.names[index])}: %{{text}}<br>attention %{{z:.3f}}<extra></extra>",
         hoverongaps=False,
-        colorscale=[[0, "rgba(132, 136, 143, 0.10)"], [0.08, _clear(color, 0.3)], [1, _clear(color, 1)]],
+        colorscale=[[0, faded(NEUTRAL, 0.1)], [0.08, faded(color, 0.3)], [1, color]],
         zmin=0,
         zmax=1,
         showscale=False,
     )
 
 
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+
+
 def _cell(example: AttentionExample, query: int, key: int) -> str:
     asker, asked = literal(example.labels[query]), literal(example.labels[key])
     mark = ", which is copied next" if example.source[query] == key else ""
     return f"from {asker} at {query} to {asked} at {key}{mark}"
-
-
-def _clear(color: str, alpha: float) -> str:
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {alpha})"
 
 
 def _says(example: AttentionExample) -> str:

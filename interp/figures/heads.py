@@ -87,11 +87,13 @@ def head_grid(scores: HeadScores) -> go.Figure:
             go.Scatter(
                 x=[head.head for head in chosen],
                 y=[head.layer for head in chosen],
-                mode="markers",
+                mode="markers+text",
                 marker=marker,
                 name=_role_name(role),
-                text=[_hover(head) for head in chosen],
-                hovertemplate="%{text}<extra></extra>",
+                text=[f"n={head.n}" if role == "lookup" and side > 30 else "" for head in chosen],
+                textfont={"color": "white", "size": 12},
+                customdata=[_hover(head) for head in chosen],
+                hovertemplate="%{customdata}<extra></extra>",
             )
         )
     figure.update_xaxes(
@@ -123,7 +125,7 @@ def response(scores: HeadScores) -> go.Figure:
             if gains and head.score_gain is not None:
                 m = scores.match_lengths[1 : 1 + len(head.score_gain)]
                 figure.add_trace(_curve(head, m, head.score_gain, False), 1, 2)
-    lookups = [head for head in scores.heads if head.role == "lookup" and head.n is not None]
+    lookups = [head for head in scores.heads if head.role == "lookup" and head.n in scores.match_lengths]
     if lookups:
         figure.add_trace(
             go.Scatter(
@@ -146,7 +148,7 @@ def response(scores: HeadScores) -> go.Figure:
 
 
 def step_curve(curve: StepCurve, kind: StepKind) -> go.Figure:
-    """One curve that steps at n, with its 95 % intervals.
+    """One curve that steps at n, with its 95% intervals.
 
     Args:
         curve: from behaviour (accuracy after a planted repeat) or by intervention (answers moved to the rival).
@@ -154,7 +156,7 @@ def step_curve(curve: StepCurve, kind: StepKind) -> go.Figure:
     """
     figure = make_subplots(1, 1)
     _add_step(figure, curve, kind, 1)
-    return dress(figure, f"Effective n, {_STEP[kind].title}", _step_says(curve, kind), 360)
+    return dress(figure, f"Effective n, {_STEP[kind].title}", _step_says(curve, kind), 340, legend=False)
 
 
 def effective_n(behavioural: StepCurve, causal: StepCurve) -> go.Figure:
@@ -163,7 +165,9 @@ def effective_n(behavioural: StepCurve, causal: StepCurve) -> go.Figure:
     figure = make_subplots(1, 2, horizontal_spacing=0.11, subplot_titles=[_STEP[kind].title for kind, _ in curves])
     for column, (kind, curve) in enumerate(curves, 1):
         _add_step(figure, curve, kind, column)
-    return dress(figure, "Effective n of the whole model", " ".join(_step_says(c, k) for k, c in curves), 380)
+    return dress(
+        figure, "Effective n of the whole model", " ".join(_step_says(c, k) for k, c in curves), 350, legend=False
+    )
 
 
 class _Words:
@@ -201,7 +205,7 @@ def _add_step(figure: go.Figure, curve: StepCurve, kind: StepKind, column: int) 
             marker={"size": 8},
             name=words.title,
             customdata=curve.interval,
-            hovertemplate="%{x}: %{y:.1%}<br>95 %: %{customdata[0]:.1%} to %{customdata[1]:.1%}<extra></extra>",
+            hovertemplate="%{x}: %{y:.1%}<br>95%: %{customdata[0]:.1%} to %{customdata[1]:.1%}<extra></extra>",
             showlegend=False,
         ),
         1,

@@ -7,12 +7,12 @@
   document.documentElement.classList.add("scripted");
 
   const draw = (node) => {
-    const { data, layout } = json(node.dataset.figure);
+    const { data, layout } = json(`${node.dataset.figure}-data`);
     layout.template = templates[dark.matches ? "dark" : "light"];
     return Plotly.react(node, data, layout, {
       responsive: true,
       displaylogo: false,
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+      modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],
       toImageButtonOptions: { format: "svg", filename: node.dataset.figure },
     });
   };

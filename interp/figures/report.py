@@ -20,7 +20,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from interp.figures import tables, theme
-from interp.figures.ablation import ablations, control_notes
+from interp.figures.ablation import ablations
 from interp.figures.attention import attention
 from interp.figures.heads import effective_n, head_grid, head_scores, response
 from interp.figures.training import first_errors, length_accuracy, span, string_intervals, training
@@ -116,7 +116,7 @@ def report_page(study: HashHeadStudy, figures: Mapping[str, go.Figure]) -> str:
         ideals=list(accuracy.ideal),
         ablations=study.ablations,
         kinds=Markup("; ".join(KINDS.get(kind, str(Markup.escape(kind))) for kind in kinds) + ".") if kinds else "",
-        notes=[*scores.notes, *control_notes(study.ablations)],
+        notes=scores.notes,
         command=study.provenance.get("command"),
         provenance=_facts(study.provenance, leave_out="command"),
         model_facts=_facts(study.model),
@@ -167,7 +167,7 @@ def _copies(study: HashHeadStudy) -> Card:
     low, high = string_intervals(result)[at]
     trained = f" (trained on {span(result.trained)})" if result.trained else ""
     longer = [f"{theme.percent(share[i])} at {result.lengths[i]}" for i in range(at + 1, len(result.lengths))][:3]
-    here = f"of strings of {result.lengths[at]} letters{trained}, 95 %: {theme.percent(low)} to {theme.percent(high)}"
+    here = f"of strings of {result.lengths[at]} letters{trained}, 95%: {theme.percent(low)} to {theme.percent(high)}"
     return Card(
         "Does it copy?", theme.percent(share[at]), f"{here}. {'Longer: ' + ', '.join(longer) + '.' if longer else ''}"
     )

@@ -7,9 +7,10 @@ Roles differ in symbol, too. Nothing is set globally.
 
 import html
 import math
-from typing import NamedTuple
+from typing import NamedTuple, SupportsFloat
 
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 
 class Look(NamedTuple):
@@ -57,17 +58,17 @@ def template(dark: bool = False) -> go.layout.Template:
             "hoverlabel": hover,
             "annotationdefaults": {"font": {"color": muted, "size": 12}, "showarrow": False},
             "colorway": [STRINGS.color, LETTERS.color, ROLES["lookup"].color, ROLES["gather"].color, NEUTRAL],
-            "modebar": {"bgcolor": CLEAR, "color": muted, "activecolor": ink},
+            "modebar": {"orientation": "v", "bgcolor": CLEAR, "color": muted, "activecolor": ink},
         }
     )
 
 
-def dress(figure: go.Figure, title: str, says: str, height: int = 400) -> go.Figure:
+def dress(figure: go.Figure, title: str, says: str, height: int = 400, legend: bool = True) -> go.Figure:
     """Give a figure its looks, its title, and in `layout.meta["says"]` what it shows in one sentence with its numbers.
 
     Title and sentence may hold any text; pages take them from here, for readers who do not see the figure.
     """
-    margin = {"l": 64, "r": 24, "t": 72, "b": 92}
+    margin = {"l": 64, "r": 40, "t": 72, "b": 92 if legend else 60}
     title_text = {"text": literal(title), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14}}
     meta = {"title": title, "says": says}
     return figure.update_layout(template=template(), title=title_text, height=height, margin=margin, meta=meta)
@@ -87,12 +88,12 @@ def error_bars(value, interval, width: float = 3) -> dict:
 
 def band(x, low, high, color: str, name: str, **more) -> go.Scatter:
     """The area between two curves."""
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return go.Scatter(
         x=[*x, *reversed(list(x))],
         y=[*high, *reversed(list(low))],
         fill="toself",
-        fillcolor=f"rgba({red}, {green}, {blue}, 0.18)",
+        fillcolor=faded(color, 0.18),
+        mode="lines",
         line={"width": 0},
         name=name,
         hoverinfo="skip",
@@ -101,26 +102,38 @@ def band(x, low, high, color: str, name: str, **more) -> go.Scatter:
     )
 
 
+def faded(color: str, alpha: float) -> str:
+    """A colour that lets the page shine through."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {alpha})"
+
+
+def shades(n: int) -> list[str]:
+    """Colours of `n` lengths, the shortest first."""
+    return sample_colorscale([[0, "#A88A1E"], [0.5, STRINGS.color], [1, "#6470C8"]], max(2, n))[:n]
+
+
 def literal(text: str) -> str:
     """Text that plotly draws as it is: it takes tags and entities for markup, and `$...$` for mathematics."""
     return html.escape(str(text), quote=False).replace("$", "&#36;")
 
 
-def percent(share: float | None) -> str:
-    """`99.3 %`; never 100 % or 0 % by rounding alone."""
+def percent(share: SupportsFloat | None) -> str:
+    """`99.3%`; never 100% or 0% by rounding alone."""
     if share is None or not math.isfinite(share):
         return ABSENT
+    share = float(share)
     if 0 < share < 0.0005:
-        return "< 0.1 %"
+        return "<0.1%"
     if 0.9995 <= share < 1:
-        return "> 99.9 %"
-    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+        return ">99.9%"
+    return f"{100 * share:.1f}".removesuffix(".0") + "%"
 
 
-def number(value: float | None, digits: int = 2) -> str:
+def number(value: SupportsFloat | None, digits: int = 2) -> str:
     if value is None or not math.isfinite(value):
         return ABSENT
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{float(value):.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def names(items, none: str = "none") -> str:

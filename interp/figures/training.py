@@ -2,7 +2,6 @@
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from interp.figures.theme import (
@@ -16,6 +15,7 @@ from interp.figures.theme import (
     names,
     number,
     percent,
+    shades,
 )
 from interp.results import LengthAccuracy, TrainLog
 from interp.stats import bootstrap_interval, proportion_interval
@@ -42,8 +42,7 @@ def training(log: TrainLog) -> go.Figure:
         1,
         1,
     )
-    shades = sample_colorscale([[0, "#7FCBB2"], [0.5, STRINGS.color], [1, "#00553E"]], max(2, len(log.lengths)))
-    for i, length in enumerate(log.lengths):
+    for i, (length, shade) in enumerate(zip(log.lengths, shades(len(log.lengths)), strict=True)):
         for kind, values, dash in (("strings", log.string_accuracy, "solid"), ("letters", log.letter_accuracy, "dot")):
             figure.add_trace(
                 go.Scatter(
@@ -51,7 +50,7 @@ def training(log: TrainLog) -> go.Figure:
                     y=values[:, i],
                     mode="lines+markers",
                     marker={"size": 4},
-                    line={"color": STRINGS.color if len(log.lengths) == 1 else shades[i], "dash": dash, "width": 2},
+                    line={"color": shade, "dash": dash, "width": 2},
                     name=f"{kind} of {length}" if kind == "strings" else f"their letters ({length})",
                     hovertemplate="%{x:,} examples: %{y:.1%}<extra>%{fullData.name}</extra>",
                 ),
@@ -61,11 +60,11 @@ def training(log: TrainLog) -> go.Figure:
     figure.update_xaxes(title_text="examples seen", rangemode="tozero")
     figure.update_yaxes(title_text="nats per trained token", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(accuracy_axis("accuracy"), row=1, col=2)
-    return dress(figure, "How it learnt", _training_says(log), 400)
+    return dress(figure, "Loss and accuracy by examples seen", _training_says(log), 400)
 
 
 def length_accuracy(result: LengthAccuracy) -> go.Figure:
-    """Accuracy of strings and letters by length with 95 % intervals, beside ideal copiers; trained lengths are shaded."""
+    """Accuracy of strings and letters by length, 95% intervals, beside ideal copiers; trained lengths are shaded."""
     figure, x = go.Figure(), result.lengths
     ideals = sorted(result.ideal.items(), key=lambda item: (len(item[0]), item[0]))
     for i, (n, curve) in enumerate(ideals):
@@ -107,14 +106,15 @@ def length_accuracy(result: LengthAccuracy) -> go.Figure:
                 marker={"symbol": look.symbol, "size": 8},
                 customdata=intervals,
                 hovertemplate=f"%{{x}} letters: %{{y:.2%}} of {name}"
-                "<br>95 %: %{customdata[0]:.2%} to %{customdata[1]:.2%}<extra></extra>",
+                "<br>95%: %{customdata[0]:.2%} to %{customdata[1]:.2%}<extra></extra>",
             )
         )
     if result.trained is not None:
         low, high = result.trained
         pad = 1.03 if low == high else 1.0  # a single length is made visible
-        shade = {"fillcolor": SHADE, "line_width": 0, "layer": "below"}
-        figure.add_vrect(low / pad, high * pad, annotation_text="trained", annotation_position="bottom left", **shade)
+        label = {"text": "trained", "textangle": -90, "font": {"size": 12, "color": NEUTRAL}}
+        shade = {"fillcolor": SHADE, "line_width": 0, "layer": "below", "label": label}
+        figure.add_vrect(low / pad, high * pad, **shade)
     figure.update_xaxes(title_text="letters in the string", type="log", tickvals=x, ticktext=[str(n) for n in x])
     figure.update_yaxes(accuracy_axis("share that is right"))
     return dress(figure, "Accuracy by length", _length_says(result), 440)
@@ -123,8 +123,8 @@ def length_accuracy(result: LengthAccuracy) -> go.Figure:
 def first_errors(result: LengthAccuracy) -> go.Figure:
     """For each length, the share of strings that are still without an error, by position within the answer."""
     figure = go.Figure()
-    shades = sample_colorscale([[0, "#7FCBB2"], [0.5, STRINGS.color], [1, "#00553E"]], max(2, len(result.lengths)))
-    for length, first, shade in zip(result.lengths, result.first_error, shades, strict=False):
+    colors = shades(len(result.lengths))
+    for length, first, shade in zip(result.lengths, result.first_error, colors, strict=True):
         until = np.where(first < 0, length, first)
         points = np.unique(np.linspace(0, length, min(length, 100) + 1).round().astype(int))
         figure.add_trace(
@@ -150,12 +150,12 @@ def first_errors(result: LengthAccuracy) -> go.Figure:
 
 
 def string_intervals(result: LengthAccuracy) -> list[tuple[float, float]]:
-    """95 % intervals (Wilson) of string accuracy, by length."""
+    """95% intervals (Wilson) of string accuracy, by length."""
     return [proportion_interval(int(row.sum()), len(row)) for row in result.string_correct]
 
 
 def letter_intervals(result: LengthAccuracy) -> list[tuple[float, float]]:
-    """95 % intervals of letter accuracy, by length: bootstrap over strings; a single string has its value."""
+    """95% intervals of letter accuracy, by length: bootstrap over strings; a single string has its value."""
     if result.letter_accuracy.shape[1] < 2:
         return [(float(row.mean()),) * 2 for row in result.letter_accuracy]
     low, high = bootstrap_interval(result.letter_accuracy)

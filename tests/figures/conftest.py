@@ -1,8 +1,10 @@
 """Fabricated studies that look like real ones: the figures and the page need no model to be tested."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from interp.results import (
     AblationResult,
@@ -20,7 +22,17 @@ from interp.results import (
 N = 4
 LOOKUPS = ("L1H4", "L1H5", "L1H6", "L1H7")
 GATHERS = ("L0H0", "L0H1", "L0H2", "L0H3")
-HOSTILE = "<script>alert('x')</script><b>bold</b> \"quoted\" & ' \u2028 $x$"
+HOSTILE = (
+    "<script>document.documentElement.dataset.broken=1</script></script><b>bold</b>"
+    "<img src=x onerror='document.documentElement.dataset.broken=1'> \"quoted\" & ' {{ 7 * 7 }} \u2028 $x$"
+)
+
+
+@pytest.fixture(scope="session")
+def studies() -> SimpleNamespace:
+    """The studies, each made anew by a call, and what they were made of."""
+    made = {"hard_alibi": hard_alibi, "no_lookup": no_lookup, "hostile": hostile}
+    return SimpleNamespace(**made, HOSTILE=HOSTILE, LOOKUPS=LOOKUPS, N=N)
 
 
 def hard_alibi(seed: int = 0) -> HashHeadStudy:

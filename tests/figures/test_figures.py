@@ -1,0 +1,243 @@
+"""The figures show the numbers that they are given, say them in words, and take no text for markup."""
+
+from dataclasses import replace
+
+import numpy as np
+import plotly.io
+import pytest
+
+from interp import figures
+from interp.figures import theme
+from interp.figures.ablation import control_notes
+from interp.figures.training import letter_intervals, string_intervals
+
+
+@pytest.fixture(scope="module")
+def study(studies):
+    return studies.hard_alibi()
+
+
+def traces(figure, name):
+    return [trace for trace in figure.data if trace.name == name]
+
+
+def test_accuracy_by_length_draws_measured_and_ideal_curves(study):
+    result = study.accuracy_by_length
+    figure = figures.length_accuracy(result)
+    (strings,) = (t for t in traces(figure, "strings") if t.fill is None)
+    (letters,) = (t for t in traces(figure, "letters") if t.fill is None)
+    assert tuple(strings.x) == result.lengths
+    np.testing.assert_allclose(strings.y, result.string_correct.mean(axis=1))
+    np.testing.assert_allclose(letters.y, result.letter_accuracy.mean(axis=1))
+    for n, curve in result.ideal.items():
+        assert tuple(traces(figure, f"ideal, n = {n}")[0].y) == curve
+    (free,) = traces(figure, "letters, reading its own output")
+    np.testing.assert_allclose(free.y, result.free_letter_accuracy.mean(axis=1))
+    assert figure.layout.shapes[0].x0 <= 30 <= figure.layout.shapes[0].x1
+
+
+def test_the_band_of_accuracy_is_its_interval(study):
+    figure = figures.length_accuracy(study.accuracy_by_length)
+    (band,) = (t for t in traces(figure, "strings") if t.fill is not None)
+    low, high = np.array(string_intervals(study.accuracy_by_length)).T
+    np.testing.assert_allclose(band.y, [*high, *low[::-1]])
+
+
+def test_intervals_contain_the_mean_and_have_width_even_where_every_string_is_right(study):
+    result = study.accuracy_by_length
+    for intervals, values in (
+        (string_intervals(result), result.string_correct),
+        (letter_intervals(result), result.letter_accuracy),
+    ):
+        for (low, high), row in zip(intervals, values, strict=True):
+            assert low <= row.mean() <= high
+    assert string_intervals(result)[0][0] < 1.0
+
+
+def test_first_errors_are_the_share_of_strings_still_right(study):
+    result = study.accuracy_by_length
+    correct, first = np.array([[True, False, False, True]]), np.array([[-1, 0, 5, -1]])
+    small = replace(
+        result,
+        lengths=(10,),
+        string_correct=correct,
+        letter_accuracy=np.array([[1.0, 0.9, 0.9, 1.0]]),
+        first_error=first,
+        free_letter_accuracy=None,
+        ideal={},
+    )
+    (curve,) = figures.first_errors(small).data
+    # One string fails at once, one after five right letters, two never.
+    assert list(curve.customdata) == list(range(11))
+    assert list(curve.y) == [1.0] + [0.75] * 5 + [0.5] * 5
+
+
+def test_every_head_stands_once_in_scores_and_grid_in_the_colour_of_its_role(study):
+    for figure in (figures.head_scores(study.scores), figures.head_grid(study.scores)):
+        shown = [t for t in figure.data if t.name != "chance"]
+        assert sum(len(t.x) for t in shown) == len(study.heads)
+        colors = {t.name: t.marker.color for t in shown}
+        assert colors == {
+            "lookup head": theme.ROLES["lookup"].color,
+            "gather head": theme.ROLES["gather"].color,
+            "no role": theme.ROLES["none"].color,
+        }
+
+
+def test_head_scores_carry_interval_and_chance(studies, study):
+    figure = figures.head_scores(study.scores)
+    (lookups,) = traces(figure, "lookup head")
+    heads = [study.heads[i] for i in lookups.x]
+    assert [h.name for h in heads] == list(studies.LOOKUPS)
+    np.testing.assert_allclose(lookups.y + np.array(lookups.error_y.array), [h.interval[1] for h in heads])
+    np.testing.assert_allclose(lookups.y - np.array(lookups.error_y.arrayminus), [h.interval[0] for h in heads])
+    assert tuple(traces(figure, "chance")[0].y) == tuple(h.chance for h in study.heads)
+
+
+def test_the_response_marks_the_n_of_each_lookup_head(studies, study):
+    figure = figures.response(study.scores)
+    (rings,) = traces(figure, "its n")
+    assert list(rings.x) == [studies.N] * 4
+    assert list(rings.y) == [h.response[studies.N] for h in study.heads if h.role == "lookup"]
+    curves = [t for t in figure.data if t.mode == "lines+markers" and t.xaxis == "x"]
+    assert sorted(tuple(t.y) for t in curves) == sorted(h.response for h in study.heads)
+
+
+def test_the_gain_of_the_score_stands_at_the_letter_that_brings_it(study):
+    gains = [t for t in figures.response(study.scores).data if t.xaxis == "x2" and t.legendgroup == "lookup"]
+    head = next(h for h in study.heads if h.role == "lookup")
+    assert tuple(gains[0].x) == tuple(range(1, 9))
+    assert tuple(gains[0].y) == head.score_gain
+
+
+@pytest.mark.parametrize("kind", ["behavioural", "causal"])
+def test_a_step_curve_is_cut_before_its_n(study, kind):
+    curve = getattr(study, kind)
+    figure = figures.step_curve(curve, kind)
+    assert tuple(figure.data[0].y) == curve.value
+    assert figure.layout.shapes[0].x0 == curve.n - 0.5
+    assert f"n = {curve.n}" in figure.layout.meta["says"]
+    assert not figures.step_curve(replace(curve, n=None), kind).layout.shapes
+
+
+def test_ablation_bars_have_the_interval_of_what_is_left(study):
+    figure = figures.ablations(study.ablations)
+    bars = [t for t in figure.data if t.type == "bar"]
+    shown = [
+        r
+        for group in ("single", "cumulative", "all but one", "all", "edges")
+        for r in study.ablations
+        if r.group == group
+    ]
+    assert [y for bar in bars for y in bar.y] == [r.string_accuracy_after for r in shown]
+    ends = [t for t in figure.data if t.type == "scatter" and t.name == "strings"]
+    whole = next(r for r in shown if r.name == "best 2")
+    assert ends[1].y[1] + ends[1].error_y.array[1] == pytest.approx(whole.string_accuracy_before - whole.interval[0])
+    assert ends[1].y[1] - ends[1].error_y.arrayminus[1] == pytest.approx(
+        whole.string_accuracy_before - whole.interval[1]
+    )
+    letters = [y for t in traces(figure, "letters") for y in t.y]
+    assert letters == [r.letter_accuracy_after for r in shown]
+
+
+def test_random_orders_stand_with_the_sets_of_their_size(study):
+    (crosses,) = traces(figures.ablations(study.ablations), "strings, random order")
+    others = [r for r in study.ablations if r.group == "random order"]
+    assert list(zip(crosses.x, crosses.y, strict=True)) == [(len(r.heads) - 1, r.string_accuracy_after) for r in others]
+
+
+def test_a_control_that_could_not_be_drawn_is_said_and_not_drawn(study):
+    figure, notes = figures.ablations(study.ablations), control_notes(study.ablations)
+    same_layer = [y for t in traces(figure, "control: same layer") for y in t.y]
+    drawn = [
+        c
+        for r in study.ablations
+        if r.group != "random order"
+        for c in r.controls
+        if c.name == "same layer" and c.draws
+    ]
+    assert len(same_layer) == len(drawn) < len(study.ablations)
+    missing = sum(c.draws == 0 for r in study.ablations for c in r.controls)
+    assert any(f"could not be drawn for {missing} (pool of 0)" in note for note in notes)
+    assert all(note in figure.layout.meta["says"] for note in notes)
+
+
+def test_attention_is_drawn_below_the_diagonal_with_a_ring_at_the_source(study):
+    example, figure = study.attention, figures.attention(study.attention)
+    maps = [t for t in figure.data if t.type == "heatmap"]
+    assert len(maps) == len(example.names)
+    seen = np.tri(len(example.labels), dtype=bool)
+    for heat_map, pattern in zip(maps, example.pattern, strict=True):
+        np.testing.assert_array_equal(np.array(heat_map.z)[seen], pattern[seen])
+        assert np.isnan(np.array(heat_map.z)[~seen]).all()
+    rings = next(t for t in figure.data if t.type == "scatter")
+    assert list(zip(rings.x, rings.y, strict=True)) == [(s, q) for q, s in enumerate(example.source) if s >= 0]
+    query = int(rings.y[0])
+    assert maps[0].text[query][int(rings.x[0])] == "from | at 13 to k at 1, which is copied next"
+
+
+def test_training_curves_are_those_of_the_log(study):
+    figure = figures.training(study.training)
+    np.testing.assert_array_equal(figure.data[0].y, study.training.loss)
+    (last,) = traces(figure, "strings of 100")
+    np.testing.assert_array_equal(last.y, study.training.string_accuracy[:, 1])
+    assert "22,400 examples" in figure.layout.meta["says"]
+
+
+def test_a_long_loss_curve_is_thinned(study):
+    n = 100_000
+    long = replace(study.training, examples=np.arange(n), loss=np.ones(n), learning_rate=np.ones(n))
+    assert len(figures.training(long).data[0].y) == 2000
+
+
+def test_token_text_is_no_markup(studies):
+    figure = figures.attention(studies.hostile().attention)
+    assert figure.layout.xaxis.ticktext[1] == "&lt;b&gt;x"
+    assert figure.layout.xaxis.ticktext[4] == "&#36;a&#36;"
+    assert "<script>" not in figure.to_json()
+
+
+def test_a_study_without_lookup_heads_can_be_drawn(studies):
+    study = studies.no_lookup()
+    assert "No lookup head" in figures.head_scores(study.scores).layout.meta["says"]
+    assert "no n" in figures.response(study.scores).layout.meta["says"]
+    assert "there is no step" in figures.effective_n(study.behavioural, study.causal).layout.meta["says"]
+    assert not figures.ablations(study.ablations).data
+
+
+def test_nothing_is_set_for_other_figures():
+    assert plotly.io.templates.default == "plotly"
+    light, dark = theme.template(), theme.template(dark=True)
+    assert light.layout.font.color != dark.layout.font.color
+    assert light.layout.paper_bgcolor == dark.layout.paper_bgcolor == theme.CLEAR
+
+
+@pytest.mark.parametrize("paper", ["#FDFCFA", "#15171B"])
+def test_every_colour_stands_out_from_both_pages(paper):
+    looks = [*theme.ROLES.values(), theme.STRINGS, theme.LETTERS]
+    for color in {look.color for look in looks} | {theme.NEUTRAL}:
+        darker, lighter = sorted((luminance(color), luminance(paper)))
+        assert (lighter + 0.05) / (darker + 0.05) >= 3, color
+
+
+def luminance(color: str) -> float:
+    """Relative luminance, WCAG 2."""
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (1.0, "100%"),
+        (0.9999, ">99.9%"),
+        (0.993, "99.3%"),
+        (0.0001, "<0.1%"),
+        (0.0, "0%"),
+        (float("nan"), theme.ABSENT),
+        (None, theme.ABSENT),
+    ],
+)
+def test_rounding_makes_no_certainty(share, text):
+    assert theme.percent(share) == text
