@@ -29,7 +29,7 @@ class StudySettings:
     """How much is measured. `tiny` is for a look at the machinery, not at a model."""
 
     lengths: tuple[int, ...] | None = None
-    """Lengths at which accuracy is measured; None: from the trained lengths up to twenty times as long."""
+    """Lengths at which accuracy is measured; None: from the trained lengths up to ten times as long."""
     accuracy_strings: int = 128
     """Strings for each length."""
     ideal: tuple[int, ...] = (3, 4, 5, 6)
@@ -125,9 +125,9 @@ def probe_lengths(trained: tuple[int, int] | None, longest: int, most: int | Non
 
 
 def accuracy_lengths(trained: tuple[int, int] | None, most: int | None = None) -> tuple[int, ...]:
-    """From the trained lengths up to twenty times as long, as far as the context goes."""
+    """From the trained lengths up to ten times as long, as far as the context goes."""
     top = trained[1] if trained else 30
-    grid = (*(trained or ()), top // 2, top, top * 5 // 3, top * 10 // 3, top * 20 // 3, top * 10, top * 20)
+    grid = (*(trained or ()), top, top * 5 // 3, top * 10 // 3, top * 20 // 3, top * 10)
     return tuple(sorted({max(1, min(length, most or length)) for length in grid}))
 
 

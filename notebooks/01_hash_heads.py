@@ -1,0 +1,142 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How does a transformer copy?
+#
+# A transformer that copies a string has to know, at every letter, where it is in the string. The paper
+# *Repeat After Me* (arXiv 2402.01032) proves that two layers can do it by **hashing n-grams**: some heads gather the
+# last letters into a key, another head looks for the place where the same letters stood before and attends to the
+# letter that followed.
+#
+# Here we train such a model, find those heads, say for which n, and take them away.
+
+# %%
+import os
+
+import torch
+
+import interp
+from interp import figures
+
+TINY = bool(os.environ.get("INTERP_TINY"))  # the tests run this notebook on a planted model and few strings
+loaded = interp.load("planted:ngram?n=3&alphabet=8&decoys=previous" if TINY else "hard-alibi")
+model, task = loaded.model, loaded.task
+generator = torch.Generator().manual_seed(0)
+print(f"{model.n_parameters:,} parameters, {model.config.n_layers} layers of {model.config.n_heads} heads")
+print("windows:", model.config.windows)
+
+# %% [markdown]
+# ## The task
+# `$` begins, `|` asks for the copy, `.` ends it. A batch carries its own answer: `source` says for every letter of the
+# answer where it is copied from, so that no measurement has to do index arithmetic.
+
+# %%
+batch = task.sample(3, 12, generator)
+for row in range(3):
+    print(task.decode(batch.tokens)[row], "->", task.decode(batch.targets)[row])
+print(batch.source[0].tolist())
+
+# %% [markdown]
+# ## Does it copy, and how far?
+# Dashed: ideal copiers that know only the last n letters and guess where these stand in several places.
+
+# %%
+lengths = (10, 20) if TINY else (20, 30, 50, 100, 200)
+accuracy = interp.accuracy_by_length(
+    model, task, lengths, 16 if TINY else 96, generator, trained=loaded.trained_lengths, ideal=(3, 4, 5)
+)
+figures.length_accuracy(accuracy)
+
+# %% [markdown]
+# ## What do the heads look at?
+# On a plain copy every n-gram lookup, whatever its n, attends along the same diagonal: the place that the answer comes
+# from. So does a head that merely looks a fixed distance back.
+
+# %%
+logits, cache = model.run_with_cache(batch.tokens)
+pattern = cache["blocks.1.attn.hook_pattern"]
+print("hook_pattern", tuple(pattern.shape), "[batch head query key]")
+asked = batch.answer[0].nonzero()[:, 0]
+attention = pattern[0, :, asked, batch.source[0, asked]].mean(dim=1)
+print("attention to the source, by head of the last layer:", [round(a, 2) for a in attention.tolist()])
+
+# %% [markdown]
+# ## Which n?
+# Plant a repeat of exactly k letters: two places that agree in k letters and differ on both sides. A head that matches
+# n letters tells them apart if k < n, and divides its attention between them if k >= n.
+
+# %%
+from interp.tasks import planted_repeats
+
+probe = planted_repeats(task, torch.tensor([3]), 20, generator, exclusive=True, context=3, place=0)
+query, source, rival = int(probe.query), int(probe.source), int(probe.rival)
+print(task.decode(probe.batch.tokens)[0], f"  query at {query}, source at {source}, rival at {rival}")
+
+# %%
+from interp.measure.heads import HeadSettings
+
+span = (20, 28) if TINY else (22, 30)
+settings = HeadSettings(strings=16, longest=5) if TINY else HeadSettings()
+scores = interp.score_heads(model, task, span, generator, settings)
+for head in scores.heads:
+    if head.role != "none":
+        print(f"{head.name} {head.role:7} n={head.n} attention {head.score:.2f}, q = {head.q_value:.3f}", head.offsets)
+figures.response(scores)
+
+# %% [markdown]
+# A head is flagged only if it beats the heads of untrained models of the same shape (corrected for all heads tested)
+# and by a stated margin. The gather heads were found by intervening: their output was taken off the path to the lookup
+# heads' queries and keys. `scores.set_offsets` says which letters back can be read linearly from all of them together.
+
+# %%
+print("letters back in the key:", scores.set_offsets, [round(a, 2) for a in scores.offset_accuracy])
+
+# %% [markdown]
+# ## The whole model's n, twice more
+# From behaviour: accuracy at the letter after a planted repeat. By intervention: change the copied letter t back to
+# that of a rival place, and see whether the answer moves there.
+
+# %%
+from interp.measure.effective_n import behavioural_n, causal_n
+
+strings, longest = (16, 5) if TINY else (96, 8)
+behavioural = behavioural_n(model, task, span, longest, strings, generator)
+causal = causal_n(model, task, span, longest, strings, generator)
+print("n from behaviour", behavioural.n, "by intervention", causal.n)
+figures.effective_n(behavioural, causal)
+
+# %% [markdown]
+# ## Proof by ablation
+# Lookup heads are often copies of each other: one can go unnoticed, all of them cannot. As a control, as much attention
+# is cut in the same heads from places that do not match.
+
+# %%
+from interp.measure.ablate import ablation_study
+
+ablations = ablation_study(model, task.vocabulary, scores, task.sample(32 if TINY else 192, span[1], generator))
+for a in ablations:
+    if a.group in ("single", "all", "edges"):
+        print(f"{a.name:24} {a.string_accuracy_before:.2f} -> {a.string_accuracy_after:.2f}   control {a.control_mean}")
+figures.ablations(ablations)
+
+# %% [markdown]
+# ## Would we have found it if it were not there?
+# `planted_copier` builds the paper's construction by hand, with the n that you ask for, and decoys beside it. The
+# detector finds the n exactly and takes no decoy for a lookup.
+
+# %%
+planted, planting = interp.planted_copier(4, 8, decoys=("previous", "even", "matched-token"), shuffle=True)
+found = interp.score_heads(planted, interp.CopyTask(8), (20, 28), generator, HeadSettings(strings=16, longest=6))
+print("planted:", [head.name for head in planting.with_role("lookup")], "n =", planting.n)
+print("found:  ", list(found.of_role("lookup")), "n =", {head.n for head in found.heads if head.role == "lookup"})
