@@ -28,11 +28,25 @@ M = TypeVar("M", bound="HookedModel")  # not Self: beartype, under which the tes
 
 
 def in_use(*points: HookPoint) -> bool:
-    """Whether anything listens at one of these hook points: a TransformerLens hook of either direction, or nnsight."""
+    """Whether anything listens at one of these hook points: a hook of either direction, or an nnsight trace."""
     return any(
-        p._forward_hooks or p._forward_pre_hooks or p._backward_hooks or p._backward_pre_hooks or "forward" in vars(p)
+        p._forward_hooks or p._forward_pre_hooks or p._backward_hooks or p._backward_pre_hooks or _traced(p)
         for p in points
     )
+
+
+def _traced(point: HookPoint) -> bool:
+    """Whether a running nnsight trace waits for this point next, or caches it.
+
+    nnsight leaves a `forward` of its own on each module that it has wrapped, traced or not. A trace reads in the order
+    of execution, so what it wants of a point is known when the model comes there.
+    """
+    state = vars(point).get("__nnsight__")
+    if state is None:
+        return "forward" in vars(point)  # replaced by something else: who knows
+    interleaver, path = state.active()[:2]
+    wanted = () if interleaver is None else (*interleaver.parked, *interleaver.observers)
+    return any(place.startswith(f"{path}.") for place in wanted)
 
 
 class HookedModel(HookedRootModule):
