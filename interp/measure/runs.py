@@ -28,6 +28,9 @@ from interp.models.surface import Model
 from interp.models.transformer import Block, HookedTransformer
 from interp.tasks.base import Batch
 
+FINISH = ("hook_resid_pre", "hook_attn_out")
+"""What a block is finished from, once its attention has been changed."""
+
 
 @dataclass(frozen=True)
 class Ablation:
@@ -73,7 +76,7 @@ def clean_names(model: Model, ablations: Sequence[Ablation], fast: bool) -> list
     replaced = [a for a in ablations if isinstance(a.intervention, Replacement)]
     names = {f"blocks.{layer}.attn.hook_z" for a in replaced for layer in a.layers}
     if fast:
-        names |= {f"blocks.{a.layers[0]}.{part}" for a in ablations if a.heads for part in _FINISH}
+        names |= {f"blocks.{a.layers[0]}.{part}" for a in ablations if a.heads for part in FINISH}
         names |= {f"blocks.{model.cfg.n_layers - 1}.hook_resid_post" for a in ablations if not a.heads}
     return sorted(names)
 
@@ -100,9 +103,9 @@ def together(
 
     for (layer, intervention), members in groups.items():
         at = strings.columns if layer == end - 1 else slice(None)
-        before, attn_out = (strings.clean[f"blocks.{layer}.{part}"][:, at] for part in _FINISH)
+        before, attn_out = (strings.clean[f"blocks.{layer}.{part}"][:, at] for part in FINISH)
         heads = sorted({head for i in members for where, head in ablations[i].heads if where == layer})
-        changes = _changes(model, strings, intervention, layer, heads)[:, :, at]
+        changes = _changes(model, strings, intervention, layer, heads, at)
         step = max(1, tokens_at_once // changes[0, ..., 0].numel())
         for some in (members[first : first + step] for first in range(0, len(members), step)):
             chosen = [ablations[i] for i in some]
@@ -139,14 +142,15 @@ def segment_of(batch: Batch, times: int = 1) -> dict[str, Any]:
     return {} if batch.segment is None else {"segment": batch.segment.repeat(times, 1)}
 
 
-_FINISH = ("hook_resid_pre", "hook_attn_out")
-"""What a block is finished from, once its attention has been changed."""
-
-
 def _changes(
-    model: HookedTransformer, strings: Strings, intervention: Intervention, layer: int, heads: list[int]
+    model: HookedTransformer,
+    strings: Strings,
+    intervention: Intervention,
+    layer: int,
+    heads: list[int],
+    at: Int[Tensor, " column"] | slice,
 ) -> Float[Tensor, "head batch pos d_model"]:
-    """What ablating each of some heads of a layer adds to the attention's output: (z' - z) W_O."""
+    """What ablating each of some heads of a layer adds to the attention's output, at some positions: (z' - z) W_O."""
     attn = f"blocks.{layer}.attn"
     if isinstance(intervention, EdgeEdit):
         names = [f"{attn}.hook_pattern", f"{attn}.hook_v"]
@@ -159,7 +163,7 @@ def _changes(
         change = einsum(moved[:, heads], v[:, :, heads], "b h q k, b k h d -> b q h d")
     else:
         change = (strings.outputs[intervention, layer] - strings.clean[f"{attn}.hook_z"])[:, :, heads]
-    return einsum(change, cast(Block, model.blocks[layer]).attn.W_O[heads], "b p h d, h d m -> h b p m")
+    return einsum(change[:, at], cast(Block, model.blocks[layer]).attn.W_O[heads], "b p h d, h d m -> h b p m")
 
 
 def _hooks(strings: Strings, ablations: Sequence[Ablation], layers: Sequence[int]) -> list[Hook]:
