@@ -35,9 +35,8 @@ def main(options: Options) -> None:
     from interp.figures.report import figure_page
     from interp.files import write_text
     from interp.loading import load
-    from interp.measure.ablate import ablate
+    from interp.measure.ablate import ablate, parse_heads
     from interp.measure.heads import score_heads
-    from interp.measure.names import parse_heads
     from interp.measure.plans import named_questions
     from interp.provenance import provenance
     from interp.results import AblationStudy
@@ -52,8 +51,7 @@ def main(options: Options) -> None:
     scores = score_heads(model, task, probe_lengths(trained, settings.heads.longest), generator, settings.heads)
     heads = named or parse_heads(scores.of_role("lookup"), model)
     if not heads:
-        print("No lookup head was found and no head was named: there is nothing to take away.")
-        return
+        return print("No lookup head was found and no head was named: there is nothing to take away.")
     length = options.length or (trained[1] if trained else 30)
     strings = task.sample(20 if options.tiny else options.strings, length, generator)
     with_role = [head.name for head in scores.heads if head.role != "none"]
