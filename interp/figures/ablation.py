@@ -53,8 +53,8 @@ def ablations(results: Sequence[AblationResult]) -> go.Figure:
         if group == "cumulative":
             others = [r for r in results if r.group == "random order"]
             figure.add_traces([_random_orders(rows, others)] if others else [], 1, column)
-        several = len({r.kind for r in results}) > 1
-        ticks = [literal(_label(r) + (f" {r.kind}" if several else "")) for r in rows]
+        several = len({r.kind for r in results if r.group != "edges"}) > 1
+        ticks = [literal(_label(r) + (f" {r.kind}" if several and group != "edges" else "")) for r in rows]
         axis = {"tickvals": list(range(len(rows))), "ticktext": ticks, "range": [-0.8, len(rows) - 0.2]}
         figure.update_xaxes(**axis, row=1, col=column)
     before = next(iter(panels.values()))[0].string_accuracy_before
@@ -152,7 +152,7 @@ def _random_orders(rows: Sequence[AblationResult], others: Sequence[AblationResu
 def _label(result: AblationResult) -> str:
     if result.group == "cumulative":
         return str(len(result.heads))
-    return {"all": f"{len(result.heads)} heads", "edges": "match"}.get(
+    return {"all": f"{len(result.heads)} head{'s' * (len(result.heads) > 1)}", "edges": "match"}.get(
         result.group, result.name.removeprefix("all but ")
     )
 

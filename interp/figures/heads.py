@@ -81,7 +81,7 @@ def head_grid(scores: HeadScores) -> go.Figure:
             "symbol": "square",
             "size": side - 4,
             "color": look.color,
-            "opacity": [0.12 + 0.88 * min(1.0, max(0.0, _strength(head))) for head in chosen],
+            "opacity": [_opacity(head) for head in chosen],
         }
         figure.add_trace(
             go.Scatter(
@@ -91,7 +91,6 @@ def head_grid(scores: HeadScores) -> go.Figure:
                 marker=marker,
                 name=_role_name(role),
                 text=[f"n={head.n}" if role == "lookup" and side > 30 else "" for head in chosen],
-                textfont={"color": "white", "size": 12},
                 customdata=[_hover(head) for head in chosen],
                 hovertemplate="%{customdata}<extra></extra>",
             )
@@ -251,8 +250,10 @@ def _role_name(role: str) -> str:
     return "no role" if role == "none" else f"{role} head"
 
 
-def _strength(head: HeadScore) -> float:
-    return (head.gather_effect or 0.0) if head.role == "gather" else head.score
+def _opacity(head: HeadScore) -> float:
+    strength = (head.gather_effect or 0.0) if head.role == "gather" else head.score
+    faint, more = (0.12, 0.3) if head.role == "none" else (0.55, 0.45)
+    return faint + more * min(1.0, max(0.0, strength))
 
 
 def _hover(head: HeadScore) -> str:

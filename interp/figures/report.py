@@ -90,9 +90,9 @@ def study_tables(study: HashHeadStudy) -> dict[str, list[tables.Row]]:
 
 def report_page(study: HashHeadStudy, figures: Mapping[str, go.Figure]) -> str:
     """The page as text."""
-    scores, accuracy, rank = study.scores, study.accuracy_by_length, {"lookup": 0, "gather": 1}
+    scores, accuracy = study.scores, study.accuracy_by_length
     by_name = {head.name: head for head in scores.heads}
-    with_role = [by_name[name] for role in rank for name in scores.of_role(role)]
+    with_role = [by_name[name] for name in (*scores.of_role("lookup"), *scores.of_role("gather"))]
     best = [] if with_role else sorted(scores.heads, key=lambda head: -head.score)[:4]
     used = {key: value for key, value in SECTIONS.items() if key != "training" or "training" in figures}
     kinds = dict.fromkeys(result.kind for result in study.ablations if result.group != "edges")
@@ -267,7 +267,7 @@ def _render(page: str, **values: Any) -> str:
             percent=theme.percent,
             number=theme.number,
             three=lambda value: theme.number(value, 3),
-            p_text=lambda value: "< 0.001" if value < 0.001 else theme.number(value, 3),
+            p_text=lambda value: "<0.001" if value < 0.001 else f"{value:.3g}",
             names=theme.names,
         )
     )

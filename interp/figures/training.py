@@ -157,9 +157,9 @@ def string_intervals(result: LengthAccuracy) -> list[tuple[float, float]]:
 def letter_intervals(result: LengthAccuracy) -> list[tuple[float, float]]:
     """95% intervals of letter accuracy, by length: bootstrap over strings; a single string has its value."""
     if result.letter_accuracy.shape[1] < 2:
-        return [(float(row.mean()),) * 2 for row in result.letter_accuracy]
-    low, high = bootstrap_interval(result.letter_accuracy)
-    return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+        return [(float(row.mean()), float(row.mean())) for row in result.letter_accuracy]
+    bounds = np.stack(bootstrap_interval(result.letter_accuracy), axis=1)
+    return [(float(low), float(high)) for low, high in bounds]
 
 
 def _training_says(log: TrainLog) -> str:

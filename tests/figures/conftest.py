@@ -227,7 +227,7 @@ def ablation(
     return AblationResult(
         name=name,
         group=group,
-        kind="mean",
+        kind="edges" if group == "edges" else "mean",
         heads=heads,
         string_accuracy_before=0.995,
         string_accuracy_after=strings,
