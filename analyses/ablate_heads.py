@@ -51,7 +51,7 @@ def main(options: Options) -> None:
     scores = score_heads(model, task, probe_lengths(trained, settings.heads.longest), generator, settings.heads)
     heads = named or parse_heads(scores.of_role("lookup"), model)
     if not heads:
-        return print("No lookup head was found and no head was named: there is nothing to take away.")
+        print("No lookup head was found and no head was named: there is nothing to take away.")
     length = options.length or (trained[1] if trained else 30)
     strings = task.sample(20 if options.tiny else options.strings, length, generator)
     with_role = [head.name for head in scores.heads if head.role != "none"]
