@@ -3,7 +3,8 @@
     python analyses/train.py                                     the demo's model, under a minute on two CPU cores
     python analyses/train.py --model rope --seed 1 --out runs/rope-1
     python analyses/train.py --resume --out runs/rope-1          go on after Ctrl-C, a crash or a power cut
-    accelerate launch --num_processes 2 analyses/train.py        several GPUs or processes share each batch
+    accelerate launch --multi_gpu --num_processes 2 analyses/train.py
+                                                                 GPUs (without any: CPU processes) share each batch
 
 Presets: hard-alibi, rope, nope, alibi. The folder can be given to every other script as --model. Its log is
 log.jsonl: one JSON object per step and per evaluation.

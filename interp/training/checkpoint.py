@@ -41,7 +41,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], stamp: Stamp) -> Path:
     return write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
-def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], Stamp]:
+def read_tensors(path: Path, what: str) -> tuple[Stamp, dict[str, Tensor]]:
     """Read what `write_tensors` wrote; `what` names it in the error.
 
     Raises: UserError if it is not there; InterpError if it is cut, altered, or not of this package.
@@ -56,7 +56,7 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], Stamp]:
         raise InterpError(f"{what} at {path} is damaged: {error}.") from error
     if metadata.get("digest") != content_digest(tensors, metadata.get("stamp", "")):
         raise InterpError(f"{what} at {path} is damaged or was altered: its content does not have the digest it names.")
-    return tensors, Stamp(**json.loads(metadata["stamp"]))
+    return Stamp(**json.loads(metadata["stamp"])), tensors
 
 
 def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, stamp: Stamp) -> Path:
@@ -67,9 +67,8 @@ def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, s
     return write_tensors(path, tensors, stamp)
 
 
-def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Stamp:
-    """Put a checkpoint back into the model and the optimizer that it was taken from. Raises: as `read_tensors`."""
-    tensors, stamp = read_tensors(path, "the training's state")
+def load_state(tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put what `save_state` wrote back into the model and the optimizer that it was taken from."""
     model.load_state_dict({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -77,4 +76,3 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
             _, index, key = name.split(".")
             state.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return stamp

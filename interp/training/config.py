@@ -87,7 +87,8 @@ class TrainConfig:
         for name in fields:
             if name not in cls.__dataclass_fields__:
                 raise unknown("training option", name, cls.__dataclass_fields__)
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()})
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+        return cls(**values)
 
     def _check_numbers(self) -> None:
         at_least_one = ("steps", "batch", "evaluate_every", "evaluate_strings", "checkpoint_every")

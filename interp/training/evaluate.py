@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,13 +58,13 @@ def accuracy_by_length(
         raise UserError(
             f"ideal n-gram copiers are known for CopyTask; this is a {type(task).__name__}: leave them out."
         )
+    curves = _ideal(task, ideal, lengths, generator)
     training = model.training
     model.eval()
     try:
         rows = [_one_length(model, task, length, strings, generator, free_running) for length in lengths]
     finally:
         model.train(training)
-    curves = {str(n): ideal_ngram_accuracy(task, n, lengths, generator).string for n in ideal}
     return LengthAccuracy(
         lengths=tuple(lengths),
         trained=trained,
@@ -71,8 +72,21 @@ def accuracy_by_length(
         letter_accuracy=_stack(rows, "letter_accuracy"),
         first_error=_stack(rows, "first_error"),
         free_letter_accuracy=_stack(rows, "free_letter_accuracy") if free_running else None,
-        ideal={n: tuple(map(float, curve)) for n, curve in curves.items()},
+        ideal=curves,
     )
+
+
+def _ideal(
+    task: Task, orders: Sequence[int], lengths: Sequence[int], generator: torch.Generator
+) -> dict[str, tuple[float, ...]]:
+    """n -> string accuracy of the ideal n-gram copier at each length."""
+    if not orders:
+        return {}
+    if not isinstance(task, CopyTask):
+        raise UserError(
+            f"ideal n-gram copiers are known for CopyTask; this is a {type(task).__name__}: leave them out."
+        )
+    return {str(n): tuple(ideal_ngram_accuracy(task, n, lengths, generator).string.tolist()) for n in orders}
 
 
 def _one_length(
@@ -84,7 +98,7 @@ def _one_length(
     return [_one_block(model, block, free_running) for block in blocks]
 
 
-def _one_block(model: nn.Module, batch: Batch, free_running: bool) -> _Block:
+def _one_block(model: Any, batch: Batch, free_running: bool) -> _Block:
     device = next(model.parameters()).device
     there = batch.to(device)
     forced = score(model(there.tokens), there)

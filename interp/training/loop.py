@@ -5,9 +5,11 @@ error (the last checkpoint is left as it was). Devices and processes are acceler
 process or, under `accelerate launch`, in several that share each batch.
 """
 
+import math
 from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -17,13 +19,13 @@ from tqdm.auto import tqdm
 from interp.errors import InterpError, UserError
 from interp.results import TrainLog
 from interp.tasks.base import Task
-from interp.training import runs
-from interp.training.checkpoint import Stamp, load_state, read_tensors, save_state, write_tensors
 from interp.training.config import TrainConfig
 from interp.training.data import count_examples, draw, generator_for, share
 from interp.training.evaluate import accuracy_by_length
+from interp.training.folder import RunFolder
 from interp.training.interrupt import Interruption
-from interp.training.log import Record, read_records, train_log
+from interp.training.log import Record, train_log
+from interp.training.runs import LOG
 from interp.training.sinks import JsonlSink, Sink
 from interp.training.step import make_optimizer, take_step
 
@@ -71,7 +73,8 @@ class _Training:
         progress: bool,
         sinks: Sequence[Sink],
     ) -> None:
-        self.accelerator = Accelerator()
+        # Without CUDA it would leave processes that were launched together unconnected, each training on its own.
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.processes = self.accelerator.num_processes
         if config.batch < self.processes:
             raise UserError(f"a batch of {config.batch} cannot be shared by {self.processes} processes; raise batch.")
@@ -85,9 +88,8 @@ class _Training:
         self.examples = 0
         self.finished = False
         self.pending: list[tuple[int, int, Tensor, Tensor]] = []
-        self.folder = None if folder is None else Path(folder)
+        self.folder = None if folder is None else RunFolder(folder, model, task, config)
         if self.folder is not None:
-            self.recipe = runs.recipe(model, task, config)
             self._resume(self.folder) if resume else self._begin(self.folder)
         elif resume:
             raise UserError("resuming needs the folder of the training that is to go on.")
@@ -111,8 +113,9 @@ class _Training:
         return train_log(self.records, self.config.evaluate_lengths)
 
     def _steps(self) -> None:
-        stepped = self.accelerator.prepare_model(self.model, device_placement=False)
-        stepped = torch.compile(stepped) if self.config.compile else stepped
+        stepped: Any = self.accelerator.prepare_model(self.model, device_placement=False)
+        if self.config.compile:
+            stepped = torch.compile(stepped)
         answers_only = "queries_from" in signature(self.model.forward).parameters
         with Interruption() as interruption:
             while not self.finished:
@@ -135,20 +138,21 @@ class _Training:
         if self.finished or interrupted or self.done % self.config.checkpoint_every == 0:
             self._checkpoint()
         if interrupted and not self.finished:
-            kept = "" if self.folder is None else f"{self.folder} can be resumed from step {self.done}."
+            kept = "" if self.folder is None else f"{self.folder.path} can be resumed from step {self.done}."
             raise KeyboardInterrupt(kept)
 
     def _read_losses(self) -> None:
         """Turn the losses of the last steps into records; all of them must be finite."""
         if not self.pending:
             return
-        losses, norms = (torch.stack([entry[i] for entry in self.pending]) for i in (2, 3))
+        losses = torch.stack([loss for _, _, loss, _ in self.pending])
+        norms = torch.stack([norm for _, _, _, norm in self.pending])
         losses = self.accelerator.reduce(losses, "mean") if self.processes > 1 else losses
         values = zip(self.pending, losses.tolist(), norms.tolist(), strict=True)
         self.pending = []
         for (step, examples, _, _), loss, norm in values:
             rate = self.config.learning_rate_at(step - 1)
-            if not (torch.tensor([loss, norm]).isfinite().all()):
+            if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise InterpError(self._diverged(step, rate, loss))
             self._write({"step": step, "examples": examples, "loss": loss, "learning_rate": rate, "gradient": norm})
         self.bar.update(self.done * self.config.batch - self.bar.n)
@@ -156,7 +160,7 @@ class _Training:
 
     def _diverged(self, step: int, rate: float, loss: float) -> str:
         config = self.config
-        kept = "" if self.folder is None else f" The last checkpoint in {self.folder} is whole."
+        kept = "" if self.folder is None else f" The last checkpoint in {self.folder.path} is whole."
         return (
             f"the loss or its gradient is not finite at step {step} (loss {loss}, learning rate {rate:.2g}): lower the "
             f"learning rate of {config.learning_rate:.2g} or lengthen the warm-up of {config.warmup} steps.{kept}"
@@ -190,8 +194,6 @@ class _Training:
             self.accelerator.set_trigger()
         return self.accelerator.check_trigger()
 
-    # ------------------------------------------------------------------ records and files
-
     def _shown(self) -> dict[str, str]:
         """What stands beside the progress bar."""
         losses = [record["loss"] for record in self.records[-READ_EVERY:] if "loss" in record]
@@ -208,36 +210,21 @@ class _Training:
     def _open(self, sinks: Sequence[Sink]) -> list[Sink]:
         if not self.accelerator.is_main_process:
             return []
-        own = [] if self.folder is None else [JsonlSink(self.folder / runs.LOG, self.records)]
+        own = [] if self.folder is None else [JsonlSink(self.folder.path / LOG, self.records)]
         return [*own, *sinks]
 
-    def _stamp(self) -> Stamp:
-        return Stamp(runs.digest(self.recipe), self.done, self.examples, self.finished)
+    def _checkpoint(self) -> None:
+        self._read_losses()
+        if self.folder is not None and self.accelerator.is_main_process:
+            self.folder.checkpoint(self.model, self.optimizer, self.done, self.examples, self.finished)
 
-    def _begin(self, folder: Path) -> None:
-        if (folder / runs.CONFIG).exists():
-            raise UserError(f"{folder} already holds a run: resume it, or choose another folder.")
+    def _begin(self, folder: RunFolder) -> None:
+        folder.refuse_if_begun()
         self.accelerator.wait_for_everyone()  # all have looked before one writes
         if self.accelerator.is_main_process:
-            JsonlSink(folder / runs.LOG).close()
-            self._checkpoint()
-            runs.write_run_config(folder, self.recipe)
+            folder.begin(self.model, self.optimizer)
         self.accelerator.wait_for_everyone()
 
-    def _resume(self, folder: Path) -> None:
-        described = runs.read_run_config(folder)
-        if differing := runs.differing(described, self.recipe):
-            raise UserError(f"{folder} was trained with another recipe ({', '.join(differing)}); resume with its own.")
-        _, stamp = read_tensors(folder / runs.STATE, "the training's state")
-        runs.check_recipe(stamp, described, folder / runs.STATE)
-        load_state(folder / runs.STATE, self.model, self.optimizer)
+    def _resume(self, folder: RunFolder) -> None:
+        stamp, self.records = folder.resume(self.model, self.optimizer)
         self.done, self.examples, self.finished = stamp.step, stamp.examples, stamp.finished
-        self.records = read_records(folder / runs.LOG, until=self.done)
-
-    def _checkpoint(self) -> None:
-        """Write state, then weights. A kill between the two leaves both whole, the weights one checkpoint behind."""
-        self._read_losses()
-        if self.folder is None or not self.accelerator.is_main_process:
-            return
-        save_state(self.folder / runs.STATE, self.model, self.optimizer, self._stamp())
-        write_tensors(self.folder / runs.WEIGHTS, self.model.state_dict(), self._stamp())

@@ -14,7 +14,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,6 +23,7 @@ from interp.errors import InterpError, UserError
 from interp.files import read_json, write_json
 from interp.models import build
 from interp.models.checkpoint import CONFIG, WEIGHTS, load_weights
+from interp.models.hooked import HookedModel
 from interp.provenance import versions
 from interp.results import TrainLog
 from interp.tasks import task_config, task_from_config
@@ -30,9 +31,6 @@ from interp.tasks.base import Task
 from interp.training.checkpoint import Stamp, read_tensors
 from interp.training.config import TrainConfig
 from interp.training.log import read_records, train_log
-
-if TYPE_CHECKING:
-    from interp.models.hooked import HookedModel
 
 SCHEMA = "interp-run/1"
 STATE, LOG = "state.safetensors", "log.jsonl"
@@ -43,7 +41,7 @@ class Run:
     """A trained model and all that is known about its training."""
 
     folder: Path
-    model: "HookedModel"
+    model: HookedModel
     task: Task
     config: TrainConfig
     log: TrainLog
@@ -52,7 +50,12 @@ class Run:
 
 
 def recipe(model: nn.Module, task: Task, config: TrainConfig) -> dict[str, Any]:
-    """What a training is determined by, as JSON values: model, task and training."""
+    """What a training is determined by, as JSON values: model, task and training.
+
+    Raises: UserError if the model cannot say what it is built from.
+    """
+    if not isinstance(model, HookedModel):
+        raise UserError(f"a run folder keeps a HookedModel; a {type(model).__name__} is trained without a folder.")
     described = {"model": model.config_dict(), "task": task_config(task), "training": config.to_dict()}
     return json.loads(json.dumps(described))
 
@@ -94,7 +97,7 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     folder = Path(folder)
     described = read_run_config(folder)
     model = build(described["model"])
-    _, stamp = read_tensors(folder / WEIGHTS, "a model's weights")
+    stamp, _ = read_tensors(folder / WEIGHTS, "a model's weights")
     check_recipe(stamp, described, folder / WEIGHTS)
     load_weights(model, folder / WEIGHTS)
     config = TrainConfig.from_dict(described["training"])

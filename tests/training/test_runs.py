@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from interp.errors import InterpError, UserError
 from interp.models.transformer import HookedTransformer
@@ -48,6 +49,13 @@ def test_a_run_that_lost_a_file_says_which(folder, name) -> None:
     (folder / name).unlink()
     with pytest.raises(InterpError, match=name):
         load_run(folder)
+
+
+def test_a_model_that_cannot_be_built_again_is_trained_without_a_folder(task, recipe, tmp_path) -> None:
+    with pytest.raises(UserError, match="HookedModel"):
+        train(nn.Embedding(10, 10), task, recipe, tmp_path, progress=False)
+    train(nn.Embedding(10, 10), task, recipe, progress=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_truncated_weights_are_damaged(folder) -> None:

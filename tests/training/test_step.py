@@ -10,6 +10,7 @@ from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.base import Batch
 from interp.training.config import TrainConfig
 from interp.training.data import count_examples, draw, share
+from interp.training.loop import train
 from interp.training.step import decays, make_optimizer, summed_loss, take_step
 
 
@@ -145,3 +146,12 @@ def test_bf16_is_close_to_fp32_and_leaves_the_weights_in_fp32(task, recipe, tiny
         assert all(p.dtype == torch.float32 for p in model.parameters())
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=2e-2)  # bf16 keeps 8 bits
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch's own compiler warns of itself
+def test_a_compiled_training_learns_what_an_ordinary_one_does(task, recipe, tiny) -> None:
+    short = replace(recipe, steps=5, evaluate_every=5)
+    plain = train(tiny(0), task, short, progress=False)
+    compiled = train(tiny(0), task, replace(short, compile=True), progress=False)
+    assert compiled.loss.tolist() == pytest.approx(plain.loss.tolist(), rel=1e-3)
