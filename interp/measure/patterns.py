@@ -4,8 +4,9 @@ On our own transformers the fast path runs, queries and keys are kept, and only 
 that strings of thousands of tokens fit in memory. On a TransformerBridge whole patterns are made one layer at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -31,18 +32,21 @@ class Rows:
 
 
 @torch.no_grad()
-def rows_at(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> list[Rows]:
-    """Every layer's attention from position `query` of each string, in one forward pass."""
+def rows_at(
+    model: Model, tokens: Tokens, query: Int[Tensor, " batch"], hooks: Sequence[tuple[str, Any]] = ()
+) -> list[Rows]:
+    """Every layer's attention from position `query` of each string, in one forward pass with `hooks` in force."""
     if not isinstance(model, HookedTransformer):
         rows: list[Rows] = []
 
         def keep(layer: int, pattern: Pattern, scores: Pattern | None) -> None:
             rows.append(Rows(layer, _row(pattern, query), None if scores is None else _row(scores, query)))
 
-        visit_attention(model, tokens, keep)
+        visit_attention(model, tokens, keep, hooks)
         return rows
     names = [name for layer in range(model.config.n_layers) for name in model.query_key_names(layer)]
-    _, cache = model.run_with_cache(tokens, return_type=None, names_filter=names)
+    with model.hooks(hooks):
+        _, cache = model.run_with_cache(tokens, return_type=None, names_filter=names)
     return [_own_rows(model, layer, cache, query) for layer in range(model.config.n_layers)]
 
 

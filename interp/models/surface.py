@@ -5,7 +5,7 @@ Its shape, its attention one layer at a time, and an untrained model of the same
 `hook_pattern` and `hook_attn_scores` work where there are true scores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -56,8 +56,13 @@ def has_true_scores(model: Model) -> bool:
 
 
 @torch.no_grad()
-def visit_attention(model: Model, tokens: Tokens, visit: Callable[[int, Pattern, Pattern | None], None]) -> None:
-    """Call `visit(layer, pattern, scores)` for every layer, first to last, in one forward pass.
+def visit_attention(
+    model: Model,
+    tokens: Tokens,
+    visit: Callable[[int, Pattern, Pattern | None], None],
+    fwd_hooks: Sequence[tuple[str, Any]] = (),
+) -> None:
+    """Call `visit(layer, pattern, scores)` for every layer, first to last, in one forward pass under `fwd_hooks`.
 
     Whole patterns [batch head query key] are made, and freed before the next layer's. Scores are those before the
     softmax, -inf where hidden; None where the model has no true scores.
@@ -71,7 +76,7 @@ def visit_attention(model: Model, tokens: Tokens, visit: Callable[[int, Pattern,
     def show(pattern: Pattern, layer: int, **_: Any) -> None:
         visit(layer, pattern, held.pop("scores", None))
 
-    hooks = []
+    hooks = list(fwd_hooks)
     for layer in range(head_shape(model)[0]):
         hooks += [(_name(layer, "hook_attn_scores"), keep)] if with_scores else []
         hooks += [(_name(layer, "hook_pattern"), partial(show, layer=layer))]

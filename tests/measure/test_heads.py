@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from interp.measure.gather import decode_offsets, path_effects
+from interp.measure.gather import path_effects, total_effects
 from interp.measure.heads import HeadSettings, score_heads
+from interp.measure.offsets import decode_offsets
 from interp.models.planted import planted_copier
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
@@ -83,11 +84,21 @@ def test_taking_a_head_that_writes_where_nothing_reads_off_the_path_changes_noth
             assert effect[head.name] == pytest.approx(0, abs=1e-5)
 
 
+def test_without_heads_between_the_total_effect_is_that_of_the_direct_path():
+    model, planting = planted_copier(3, 6, random_heads=1, shuffle=True)
+    lookups = [(head.layer, head.head) for head in planting.with_role("lookup")]
+    k = torch.zeros(16, dtype=torch.long)
+    probe = planted_repeats(CopyTask(6), k, (20, 24), torch.Generator().manual_seed(0), True, 8, place=0)
+    direct, total = path_effects(model, probe, lookups), total_effects(model, probe, lookups)
+    torch.testing.assert_close(direct, total, rtol=1e-3, atol=1e-4)
+    assert direct.max() > 0.5
+
+
 def test_a_letter_is_decoded_from_the_difference_of_two_heads_and_from_neither_alone():
     model, planting = planted_copier(4, 26)
     window = {head.window: (head.layer, head.head) for head in planting.with_role("gather")}
     batch = CopyTask(26).sample(96, (20, 28), torch.Generator().manual_seed(0))
-    decoded = decode_offsets(model, batch, [window[3], window[4]], 6)
+    decoded = decode_offsets(model, CopyTask(26).vocabulary, batch, [window[3], window[4]], 6)
     together, without = decoded.together.mean(dim=-1), decoded.without.mean(dim=-1)
     assert together[3] > 0.99
     assert without[:, 3].max() < 0.5
@@ -99,8 +110,9 @@ def test_path_effects_and_decoding_run_on_meta_tensors():
         model = HookedTransformer(TransformerConfig(d_model=16, n_heads=2, windows=(2, None)))
     k = torch.arange(24) % 4
     probe = planted_repeats(CopyTask(8), k, (12, 16), torch.Generator().manual_seed(0), True, 3, place=0).to("meta")
-    assert path_effects(model, probe, [(1, 1)]).shape == (4, 24)
-    assert decode_offsets(model, probe.whole, [(0, 0), (0, 1)], 3).without.shape == (2, 3, 12)
+    assert path_effects(model, probe, [(1, 1)]).shape == total_effects(model, probe, [(1, 1)]).shape == (4, 24)
+    vocabulary = CopyTask(8).vocabulary
+    assert decode_offsets(model, vocabulary, probe.whole, [(0, 0), (0, 1)], 3).without.shape == (2, 3, 12)
 
 
 def test_scores_survive_saving(tmp_path):
