@@ -16,6 +16,7 @@ from interp.errors import InterpError, UserError
 from interp.files import read_json, write_json
 from interp.results import (
     AblationResult,
+    AblationStudy,
     AttentionExample,
     Control,
     EffectiveN,
@@ -93,7 +94,11 @@ def step_curve(n: int | None = 3) -> StepCurve:
 
 
 def ablation() -> AblationResult:
-    controls = (Control("same layer", 3, 10, 0.9, (0.8, 1.0)), Control("any", 0, 0, None, None))
+    controls = (
+        Control("same layer", 3, 10, 0.9, (0.8, 1.0), string_correct=np.ones((10, 2), dtype=bool)),
+        Control("edges", 3, 10, 0.9, (0.8, 1.0), attention=(0.9, 0.8)),
+        Control("any", 0, 0, None, None),
+    )
     return AblationResult(
         name="all lookup heads",
         group="all",
@@ -117,7 +122,12 @@ def ablation() -> AblationResult:
         string_correct=np.array([False, True]),
         letter_correct=np.array([0.1, 1.0]),
         loss=np.array([4.0, 0.5], dtype=np.float32),
+        clean_loss=np.array([0.1, 0.2]),
     )
+
+
+def ablation_study() -> AblationStudy:
+    return AblationStudy(provenance={"seed": 0}, model={"n_layers": 2}, ablations=(ablation(), ablation()))
 
 
 def attention_example() -> AttentionExample:
@@ -164,6 +174,7 @@ ONE_OF_EACH = [
     step_curve(),
     head_scores(),
     ablation(),
+    ablation_study(),
     attention_example(),
     study(),
     study(train_log()),
