@@ -25,9 +25,11 @@ def test_it_takes_the_named_heads_away_and_leaves_numbers_and_a_figure(tmp_path)
         ("L0H5", "single", "zero"),
         ("all", "all", "zero"),
     ]
-    assert [a.string_accuracy_after for a in study.ablations[2:]] == [1.0, 0.0]
+    idle, lookups = study.ablations[2:]
+    assert idle.string_accuracy_after == idle.string_accuracy_before > 0.5
+    assert lookups.string_accuracy_after == 0.0
     # 4 heads of the first layer do nothing and see everything, one of them ablated; so do 2 of the second.
-    assert [control.pool for control in study.ablations[2].controls[:2]] == [3, 5]
+    assert [control.pool for control in idle.controls[:2]] == [3, 5]
     assert "plotly" in (tmp_path / "ablations.html").read_text(encoding="utf-8").lower()
     assert "L1H4" in done.stdout
 
