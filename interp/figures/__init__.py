@@ -6,8 +6,9 @@ what it shows.
 
 from interp.figures.ablation import ablations
 from interp.figures.attention import attention
-from interp.figures.heads import effective_n, head_grid, head_scores, response, step_curve
+from interp.figures.heads import head_grid, head_scores, response
 from interp.figures.report import write_report
+from interp.figures.steps import effective_n, step_curve
 from interp.figures.training import first_errors, length_accuracy, training
 
 __all__ = [

@@ -1,25 +1,18 @@
-"""What each head does: scores against chance, the grid of roles, the response to match length, and effective n."""
-
-from typing import Literal
+"""What each head does: its score against chance, its role in the grid of layers, its response to match length."""
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.figures.theme import (
-    LETTERS,
     NEUTRAL,
     ROLES,
-    STRINGS,
-    accuracy_axis,
     dress,
     error_bars,
     literal,
     names,
     number,
 )
-from interp.results import HeadScore, HeadScores, StepCurve
-
-StepKind = Literal["behavioural", "causal"]
+from interp.results import HeadScore, HeadScores
 
 
 def head_scores(scores: HeadScores) -> go.Figure:
@@ -144,90 +137,6 @@ def response(scores: HeadScores) -> go.Figure:
     figure.update_yaxes(title_text="attention", range=[-0.03, 1.05], row=1, col=1)
     figure.update_yaxes(title_text="gain before the softmax", row=1, col=1 + gains) if gains else None
     return dress(figure, "Response to match length", _response_says(scores, lookups), 400)
-
-
-def step_curve(curve: StepCurve, kind: StepKind) -> go.Figure:
-    """One curve that steps at n, with its 95% intervals.
-
-    Args:
-        curve: from behaviour (accuracy after a planted repeat) or by intervention (answers moved to the rival).
-        kind: which of the two it is.
-    """
-    figure = make_subplots(1, 1)
-    _add_step(figure, curve, kind, 1)
-    return dress(figure, f"Effective n, {_STEP[kind].title}", _step_says(curve, kind), 340, legend=False)
-
-
-def effective_n(behavioural: StepCurve, causal: StepCurve) -> go.Figure:
-    """Both curves side by side."""
-    curves: tuple[tuple[StepKind, StepCurve], ...] = (("behavioural", behavioural), ("causal", causal))
-    figure = make_subplots(1, 2, horizontal_spacing=0.11, subplot_titles=[_STEP[kind].title for kind, _ in curves])
-    for column, (kind, curve) in enumerate(curves, 1):
-        _add_step(figure, curve, kind, column)
-    return dress(
-        figure, "Effective n of the whole model", " ".join(_step_says(c, k) for k, c in curves), 350, legend=False
-    )
-
-
-class _Words:
-    def __init__(self, title: str, x: str, y: str, color: str, says: str) -> None:
-        self.title, self.x, self.y, self.color, self.says = title, x, y, color, says
-
-
-_STEP = {
-    "behavioural": _Words(
-        "from behaviour",
-        "letters of the planted repeat, k",
-        "right after the repeat",
-        STRINGS.color,
-        "After a planted repeat of k letters the next letter is right in",
-    ),
-    "causal": _Words(
-        "by intervention",
-        "letters back of the edited letter, t",
-        "answers moved to the rival",
-        LETTERS.color,
-        "When the copied letter t back is set to that of a rival place, the answer moves to the rival in",
-    ),
-}
-
-
-def _add_step(figure: go.Figure, curve: StepCurve, kind: StepKind, column: int) -> None:
-    words = _STEP[kind]
-    figure.add_trace(
-        go.Scatter(
-            x=curve.x,
-            y=curve.value,
-            error_y=error_bars(curve.value, curve.interval),
-            mode="lines+markers",
-            line={"color": words.color, "width": 2.2},
-            marker={"size": 8},
-            name=words.title,
-            customdata=curve.interval,
-            hovertemplate="%{x}: %{y:.1%}<br>95%: %{customdata[0]:.1%} to %{customdata[1]:.1%}<extra></extra>",
-            showlegend=False,
-        ),
-        1,
-        column,
-    )
-    if curve.n is not None:
-        line = {"color": NEUTRAL, "width": 1.5, "dash": "dash"}
-        figure.add_vline(
-            curve.n - 0.5,
-            line=line,
-            annotation={"text": f"n = {curve.n}", "font": {"size": 15}},
-            annotation_position="top right",
-            row=1,
-            col=column,
-        )
-    figure.update_xaxes(title_text=words.x, dtick=1, row=1, col=column)
-    figure.update_yaxes(accuracy_axis(words.y), row=1, col=column)
-
-
-def _step_says(curve: StepCurve, kind: StepKind) -> str:
-    steps = [f"{value:.0%} at {x}" for x, value in zip(curve.x, curve.value, strict=True)]
-    found = f"the greatest step is at n = {curve.n}" if curve.n is not None else "there is no step, so no n"
-    return f"{_STEP[kind].says} {names(steps)}; {found}."
 
 
 def _curve(head: HeadScore, x: tuple[int, ...], y: tuple[float, ...], legend: bool) -> go.Scatter:

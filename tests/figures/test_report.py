@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 from interp.errors import InterpError
-from interp.figures.report import glance, write_report
+from interp.figures.glance import glance
+from interp.figures.report import write_report
 from interp.results import HashHeadStudy
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

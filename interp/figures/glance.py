@@ -1,0 +1,88 @@
+"""A study in a few words: the question, the model, and the four answers that stand at the head of its page."""
+
+from dataclasses import dataclass
+
+from interp.figures import theme
+from interp.figures.training import span, string_intervals
+from interp.results import HashHeadStudy
+
+
+def question(study: HashHeadStudy) -> str:
+    return f"Does {study.model.get('spec', 'this model')} copy by n-gram hashing?"
+
+
+def model_line(study: HashHeadStudy) -> str:
+    """The model in a few words, of what is known about it."""
+    about, parts = study.model, [str(study.model.get("spec", "a model"))]
+    parts += [str(about["origin"])] if "origin" in about else []
+    parts += (
+        [f"{about['n_layers']} layers of {about['n_heads']} heads"] if {"n_layers", "n_heads"} <= set(about) else []
+    )
+    parts += [f"{about['n_parameters']:,} parameters"] if isinstance(about.get("n_parameters"), int) else []
+    return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One of the answers at a glance."""
+
+    asks: str
+    answer: str
+    detail: str
+
+
+def glance(study: HashHeadStudy) -> tuple[Card, ...]:
+    """What must be understood in ten seconds: does it copy, by which heads, for which n, and what ablation does."""
+    return _copies(study), _by_heads(study), _which_n(study), _without(study)
+
+
+def _copies(study: HashHeadStudy) -> Card:
+    result = study.accuracy_by_length
+    known = [i for i, length in enumerate(result.lengths) if result.trained and length <= result.trained[1]]
+    at = known[-1] if known else 0
+    share = result.string_correct.mean(axis=1)
+    low, high = string_intervals(result)[at]
+    trained = f" (trained on {span(result.trained)})" if result.trained else ""
+    longer = [f"{theme.percent(share[i])} at {result.lengths[i]}" for i in range(at + 1, len(result.lengths))][:3]
+    here = f"of strings of {result.lengths[at]} letters{trained}, 95%: {theme.percent(low)} to {theme.percent(high)}"
+    return Card(
+        "Does it copy?", theme.percent(share[at]), f"{here}. {'Longer: ' + ', '.join(longer) + '.' if longer else ''}"
+    )
+
+
+def _by_heads(study: HashHeadStudy) -> Card:
+    lookups, gathers = study.scores.of_role("lookup"), study.scores.of_role("gather")
+    if not lookups:
+        return Card("By which heads?", "no lookup head", f"None of {len(study.heads)} heads attends by the match.")
+    detail = f"Look up: {', '.join(lookups)}. Gather: {', '.join(gathers) or 'none found'}."
+    return Card("By which heads?", f"{len(lookups)} of {len(study.heads)} look up", detail)
+
+
+def _which_n(study: HashHeadStudy) -> Card:
+    n = study.effective_n
+    measured = {"response of the heads": n.heads, "behaviour": n.behavioural, "intervention": n.causal}
+    detail = ", ".join(f"{name} {'none' if value is None else value}" for name, value in measured.items())
+    distinct = set(measured.values())
+    if distinct == {None}:
+        return Card("For which n?", "none", "No measurement shows a step.")
+    if len(distinct) == 1:
+        return Card("For which n?", f"n = {n.heads}", f"Measured three ways, all agree: {detail}.")
+    found = [str(value) for value in sorted(value for value in distinct if value is not None)]
+    return Card("For which n?", f"n = {' or '.join(found)}", f"The measurements differ: {detail}.")
+
+
+def _without(study: HashHeadStudy) -> Card:
+    asks = "And without the lookup heads?"
+    result = next((r for r in study.ablations if r.group == "all"), None)
+    if result is None:
+        return Card(asks, theme.ABSENT, "There was nothing to take away.")
+    fall = f"{theme.percent(result.string_accuracy_before)} → {theme.percent(result.string_accuracy_after)}"
+    before, after = theme.percent(result.letter_accuracy_before), theme.percent(result.letter_accuracy_after)
+    letters = f"of strings; letters {before} → {after}"
+    controls = [
+        f"{c.name} {theme.percent(c.string_accuracy)}" for c in result.controls if c.string_accuracy is not None
+    ]
+    control = (
+        f"Controls leave: {', '.join(controls)}." if controls else "No control could be drawn: the pools are too small."
+    )
+    return Card(asks, fall, f"{letters}. {control}")
