@@ -8,11 +8,9 @@ attention. Roles are measured first, on other strings, so that no head with a ro
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
-from interp.cli import Common, resolve_device, run
+from interp.cli import Common, resolve_device, result_folder, run
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def main(options: Options) -> None:
 
     device = resolve_device(options.device)
     loaded = load(options.model, device=device, seed=options.seed, retrain=options.retrain)
-    model, task, trained = loaded.model, loaded.task, loaded.trained_lengths
+    model, task, trained = loaded.model, loaded.copy_task, loaded.trained_lengths
     named = parse_heads(options.heads, model)
     settings = StudySettings.tiny() if options.tiny else StudySettings()
     generator = torch.Generator(device).manual_seed(options.seed)
@@ -58,8 +56,7 @@ def main(options: Options) -> None:
     results = ablate(model, task.vocabulary, strings, named_questions(heads), options.kind, with_role, options.seed)
     print(f"{len(strings)} strings of {length} letters, {options.kind} ablation; intervals at 95 %")
     print_table(results)
-    name = "".join(c if c.isalnum() or c in "-=" else "-" for c in options.model).strip("-")
-    folder = options.out or Path("results/ablate_heads") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}"
+    folder = result_folder("ablate_heads", options)
     AblationStudy(provenance(str(device), options.seed), loaded.description, results).save(folder)
     print(write_text(folder / "ablations.html", figure_page(ablations(results), "ablations", options.model)))
 

@@ -9,11 +9,9 @@ lookup heads away, compares that with taking away as many others, and leaves one
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interp.cli import Common, resolve_device, run
+from interp.cli import Common, resolve_device, result_folder, run
 
 if TYPE_CHECKING:
     from interp.results import HashHeadStudy
@@ -34,8 +32,7 @@ def main(options: Options) -> None:
     loaded = load(options.model, device=device, seed=options.seed, retrain=options.retrain)
     settings = StudySettings.tiny() if options.tiny else StudySettings()
     study = hash_head_study(loaded, options.seed, settings, say=lambda step: print(f"  {step} ..."))
-    name = "".join(c if c.isalnum() or c in "-=" else "-" for c in options.model).strip("-")
-    folder = options.out or Path("results/find_hash_heads") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}"
+    folder = result_folder("find_hash_heads", options)
     study.save(folder)
     page = write_report(study, folder)
     print_table(study)

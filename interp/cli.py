@@ -12,6 +12,7 @@ needs torch, no earlier than in `main`; the names of `interp` itself (`interp.lo
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -69,6 +70,14 @@ def run(main: Callable[[Options], object], options: type[Options], args: Sequenc
 def leave(message: str, exit_code: int) -> NoReturn:
     sys.stderr.write(f"{message}\n")
     sys.exit(exit_code)
+
+
+def result_folder(analysis: str, options: Common) -> Path:
+    """Where an analysis leaves what it finds: `--out`, or a folder under results/ named by time and model."""
+    if options.out is not None:
+        return options.out
+    name = "".join(c if c.isalnum() or c in "-=" else "-" for c in options.model).strip("-")
+    return Path("results") / analysis / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}"
 
 
 def resolve_device(name: str = "auto") -> "torch.device":

@@ -50,6 +50,13 @@ class Loaded:
     planting: Planting | None = None
     """The ground truth of a planted model."""
 
+    @property
+    def copy_task(self) -> CopyTask:
+        """The task, for a measurement that asks for copies. Raises: UserError if it is another one."""
+        if isinstance(self.task, CopyTask):
+            return self.task
+        raise UserError(f"this is measured on the copy task; the model was trained on {type(self.task).__name__}.")
+
 
 def load(
     spec: str | Path,

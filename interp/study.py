@@ -61,9 +61,7 @@ def hash_head_study(
     Raises: UserError if the model's task is not the copy task.
     """
     settings = settings or StudySettings()
-    model, task = loaded.model, loaded.task
-    if not isinstance(task, CopyTask):
-        raise UserError(f"hash heads are looked for on the copy task; this model was trained on {type(task).__name__}.")
+    model, task = loaded.model, loaded.copy_task
     device = str(model.cfg.device)
     generator = torch.Generator(device).manual_seed(seed)
     longest = settings.heads.longest
