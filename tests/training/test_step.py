@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,6 @@ from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.base import Batch
 from interp.training.config import TrainConfig
 from interp.training.data import count_examples, draw, share
-from interp.training.loop import train
 from interp.training.step import decays, make_optimizer, summed_loss, take_step
 
 
@@ -148,10 +149,23 @@ def test_bf16_is_close_to_fp32_and_leaves_the_weights_in_fp32(task, recipe, tiny
     assert losses[1] == pytest.approx(losses[0], rel=2e-2)  # bf16 keeps 8 bits
 
 
+COMPILED = """
+from interp.models.transformer import HookedTransformer, TransformerConfig
+from interp.tasks import CopyTask
+from interp.training.config import TrainConfig
+from interp.training.loop import train
+
+for compiled in (False, True):
+    model = HookedTransformer(TransformerConfig(n_heads=4, d_model=32, d_vocab=10, windows=(2, 3, None, None)), seed=0)
+    recipe = TrainConfig(steps=5, batch=8, warmup=2, length=(3, 6), evaluate_lengths=(4,), compile=compiled)
+    print(*train(model, CopyTask(alphabet=6), recipe, progress=False).loss)
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # torch's own compiler warns of itself
-def test_a_compiled_training_learns_what_an_ordinary_one_does(task, recipe, tiny) -> None:
-    short = replace(recipe, steps=5, evaluate_every=5)
-    plain = train(tiny(0), task, short, progress=False)
-    compiled = train(tiny(0), task, replace(short, compile=True), progress=False)
-    assert compiled.loss.tolist() == pytest.approx(plain.loss.tolist(), rel=1e-3)
+def test_a_compiled_training_learns_what_an_ordinary_one_does() -> None:
+    """In a process of its own: the compiler cannot look through the checks of types that the tests switch on."""
+    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    plain, compiled = (list(map(float, line.split())) for line in done.stdout.splitlines())
+    assert compiled == pytest.approx(plain, rel=1e-4)
