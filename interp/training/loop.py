@@ -11,8 +11,10 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -173,9 +175,9 @@ class _Training:
         found = accuracy_by_length(self.model, self.task, config.evaluate_lengths, config.evaluate_strings, generator)
         record: Record = {"step": self.done, "examples": self.examples}
         for name, values in (("string_accuracy", found.string_correct), ("letter_accuracy", found.letter_accuracy)):
-            means = torch.as_tensor(values, dtype=torch.float64).mean(dim=1).to(self.device, torch.float32)
-            # Every process evaluates; their mean makes them agree to the last bit, and so on when to stop.
-            means = self.accelerator.reduce(means, "mean") if self.processes > 1 else means
+            means = torch.as_tensor(values.mean(axis=1, dtype=np.float64))
+            if self.processes > 1:  # all evaluate, and take the first one's word, so as to stop together
+                means = broadcast(means.to(self.device))
             record[name] = dict(zip(map(str, config.evaluate_lengths), means.tolist(), strict=True))
         self._write(record)
         self.bar.set_postfix(self._shown(), refresh=False)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from filelock import FileLock
 
-from interp.errors import unknown
+from interp.errors import InterpError, unknown
 from interp.models import build
 from interp.tasks.copy import CopyTask
 from interp.training.config import TrainConfig
@@ -81,14 +81,17 @@ def trained_preset(
 
     Kept under `home()` by name, seed and recipe: a changed recipe is trained anew. An interrupted training goes on.
 
-    Raises: UserError for an unknown name; otherwise as `train`.
+    Raises: UserError for an unknown name; InterpError if nothing can be kept there; otherwise as `train`.
     """
     config, task, training = preset(name)
     training = replace(training, seed=seed)
     model = build({"kind": "transformer", **vars(config)}, seed=seed).to(device)
     key = digest(recipe(model, task, training))[:12]
     folder = home() / "presets" / f"{name}-seed{seed}-{key}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InterpError(f"no preset can be kept in {home()} ({error.strerror}); set INTERP_HOME.") from error
     with FileLock(folder.with_name(f"{folder.name}.lock")):  # another process may be training it
         if retrain or not folder.exists():
             partial = folder.with_name(f"{folder.name}.partial")

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from interp.errors import UserError
+from interp.errors import InterpError, UserError
 from interp.training import presets
 from interp.training.config import TrainConfig
 from interp.training.loop import train
@@ -82,6 +82,14 @@ def test_a_preset_whose_training_was_cut_short_is_not_taken_as_trained(monkeypat
     assert not [path for path in (home() / "presets").iterdir() if path.is_dir() and path.suffix != ".partial"]
     assert load_run(trained_preset("small", progress=False)).stamp.finished
     assert len(trainings) == 1
+
+
+@pytest.mark.usefixtures("small")
+def test_a_home_that_cannot_be_written_is_told_in_one_sentence(monkeypatch, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("INTERP_HOME", str(tmp_path / "file"))
+    with pytest.raises(InterpError, match="INTERP_HOME"):
+        trained_preset("small", progress=False)
 
 
 @pytest.mark.slow

@@ -126,6 +126,17 @@ def test_a_second_ctrl_c_ends_at_once_and_the_last_checkpoint_stays(task, tiny, 
     assert load_run(tmp_path).stamp.step == 5
 
 
+def test_a_training_ends_when_its_target_is_reached_and_not_before(task, tiny, recipe, tmp_path) -> None:
+    """Random copies of one letter are right one time in so many: the share that is reached is asked for exactly."""
+    config = replace(recipe, evaluate_every=2, evaluate_lengths=(1, 4), evaluate_strings=50)
+    reached = train(tiny(), task, config, progress=False).string_accuracy[:, 0]
+    first = int((reached >= reached[2]).argmax())
+    config = replace(config, stop_length=1, stop_accuracy=float(reached[2]))
+    log = train(tiny(), task, config, tmp_path, progress=False)
+    assert log.string_accuracy[:, 0].tolist() == reached[: first + 1].tolist()
+    assert load_run(tmp_path).stamp == replace(load_run(tmp_path).stamp, step=2 * (first + 1), finished=True)
+
+
 def test_a_resumed_training_that_had_finished_changes_nothing(task, tiny, recipe, tmp_path) -> None:
     train(tiny(), task, recipe, tmp_path, progress=False)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
