@@ -5,9 +5,10 @@ error; saving and loading; greedy generation from whatever the model carries fro
 """
 
 import dataclasses
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -16,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
 from transformer_lens.hook_points import HookPoint
-from transformer_lens.utilities import Slice
+from transformer_lens.utilities.slice import Slice
 
 from interp.axes import Tokens
 from interp.errors import UserError, unknown
@@ -123,10 +124,18 @@ class HookedModel(HookedRootModule):
         reset_hooks_end: bool = True,
         clear_contexts: bool = False,
     ) -> Iterator["HookedModel"]:
-        """As in TransformerLens, but every name is checked before the first hook is attached."""
+        """As in TransformerLens, but every name is checked before the first hook is attached.
+
+        Compiled code does not look for hooks that came after it: it runs as written while these are attached. One that
+        is added for good (`add_hook`) must be there before the model is compiled.
+        """
         for name, _ in [*fwd_hooks, *bwd_hooks]:
             self.hook_names(name)
-        with super().hooks(list(fwd_hooks), list(bwd_hooks), reset_hooks_end, clear_contexts):
+        compiling = "torch._dynamo" in sys.modules
+        with (
+            torch.compiler.set_stance("force_eager") if compiling else nullcontext(),
+            super().hooks(list(fwd_hooks), list(bwd_hooks), reset_hooks_end, clear_contexts),
+        ):
             yield self
 
     def add_hook(self, name: str | Callable[[str], bool], *args: Any, **kwargs: Any) -> None:

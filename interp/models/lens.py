@@ -9,6 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens import TransformerBridgeConfig
 
+from interp.models.hooked import HookedModel
+
 ON_DEMAND = {
     "hook_result": "use_attn_result",
     "hook_q_input": "use_split_qkv_input",
@@ -19,15 +21,14 @@ ON_DEMAND = {
 """Hook points that are left out when everything is cached, unless the switch of that name is on."""
 
 
-class LensSurface(nn.Module):
-    """Mixed into a model that has `embed.W_E`, `unembed.W_U | b_U` and `blocks`."""
+class LensModel(HookedModel):
+    """A hooked model that has `embed.W_E`, blocks with `attn` and `mlp`, `ln_final` and `unembed.W_U | b_U`."""
 
     embed: Any
     unembed: Any
-    blocks: nn.ModuleList
+    blocks: Any
+    """An `nn.ModuleList`."""
     ln_final: nn.Module
-    device: torch.device
-    dtype: torch.dtype
 
     @property
     @abstractmethod

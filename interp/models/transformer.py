@@ -17,9 +17,9 @@ from transformer_lens.hook_points import HookPoint
 from interp.axes import Logits, Residual, Tokens
 from interp.errors import UserError, unknown
 from interp.models.attention import Attention, KeyValues, Mask
-from interp.models.hooked import HookedModel, in_use
+from interp.models.hooked import in_use
 from interp.models.layers import ACTIVATIONS, MLP, LayerNorm
-from interp.models.lens import LensSurface
+from interp.models.lens import LensModel
 from interp.models.positions import alibi_slopes, attention_bias, segment_bias
 
 POSITIONS = ("learned", "rope", "nope", "alibi", "hard-alibi")
@@ -138,7 +138,7 @@ class Block(nn.Module):
         )
 
 
-class HookedTransformer(LensSurface, HookedModel):
+class HookedTransformer(LensModel):
     """A transformer language model opened by hook points.
 
     Args:
@@ -148,6 +148,7 @@ class HookedTransformer(LensSurface, HookedModel):
 
     kind = "transformer"
     config: TransformerConfig
+    pos_embed: Any
 
     def __init__(self, config: TransformerConfig, seed: int = 0) -> None:
         super().__init__()

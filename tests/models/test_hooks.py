@@ -1,5 +1,7 @@
 """Every hook point fires, is heard, and leaves nothing behind; a cache is a copy."""
 
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -279,6 +281,33 @@ def test_a_stretch_of_layers_can_be_run_alone(model, tokens):
     torch.testing.assert_close(
         model(model(tokens, stop_at_layer=1), start_at_layer=1, stop_at_layer=2), model(tokens, stop_at_layer=2)
     )
+
+
+COMPILED = """
+import torch
+from interp.models.transformer import HookedTransformer, TransformerConfig
+
+tokens = torch.randint(0, 30, (2, 9))
+for in_place in (True, False):
+    model = HookedTransformer(TransformerConfig(n_heads=4, d_model=16, windows=(1, 2, None, None)))
+    plain, hooks = model(tokens), [("blocks.1.attn.hook_pattern", lambda x, **_: 0 * x)]
+    hooked = model.run_with_hooks(tokens, fwd_hooks=hooks)
+    assert not torch.allclose(hooked, plain)
+    compiled = model if in_place else torch.compile(model, backend="eager")
+    if in_place:
+        model.compile(backend="eager")
+    for _ in range(2):
+        torch.testing.assert_close(compiled(tokens), plain)
+        with compiled.hooks(fwd_hooks=hooks):
+            torch.testing.assert_close(compiled(tokens), hooked)
+        assert len(compiled.run_with_cache(tokens)[1]) == len(model.hook_names(None))
+"""
+
+
+@pytest.mark.slow
+def test_hooks_fire_on_a_compiled_model():
+    """In a process of its own: what checks array types in the tests cannot be compiled."""
+    subprocess.run([sys.executable, "-c", COMPILED], check=True)
 
 
 def test_losses_are_the_cross_entropy_of_the_next_token(tiny, tokens):

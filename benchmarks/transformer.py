@@ -1,0 +1,181 @@
+"""What being open costs: a training step beside a plain model's, and many ablations beside one at a time.
+
+Contestants compute the same function of the same weights, which is checked before the clock starts, and take turns in
+an order that changes from round to round. Times are medians of processor seconds; the last line is JSON.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from itertools import product
+from statistics import median
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+import tyro
+from einops import rearrange
+from torch import Tensor, nn
+from transformer_lens import TransformerBridgeConfig
+from transformer_lens.model_bridge import TransformerBridge
+
+from interp.measure.interventions import Zero
+from interp.measure.runs import Ablation
+from interp.measure.sweep import sweep
+from interp.models.positions import attention_bias
+from interp.models.transformer import HookedTransformer, TransformerConfig
+from interp.tasks.copy import CopyTask
+from interp.tasks.score import answer_loss, letter_correct, per_string
+
+CONFIG = TransformerConfig(n_layers=2, n_heads=8, d_model=128, d_vocab=30, windows=(2, 3, 4, 5, 6, None, None, None))
+BATCH = 32
+LENGTHS = (128, 512)
+
+Run = Callable[[], Any]
+
+
+class PlainTransformer(nn.Module):
+    """The same in PyTorch's own words, with nothing to hold on to; its mask is made once, for the fused kernel."""
+
+    bias: Tensor
+
+    def __init__(self, ours: HookedTransformer, n_ctx: int) -> None:
+        super().__init__()
+        d, v = CONFIG.d_model, CONFIG.d_vocab
+        self.embed, self.unembed = nn.Embedding(v, d), nn.Linear(d, v)
+        self.qkv = nn.ModuleList(nn.Linear(d, 3 * d) for _ in range(CONFIG.n_layers))
+        self.out = nn.ModuleList(nn.Linear(d, d) for _ in range(CONFIG.n_layers))
+        at = torch.arange(n_ctx)
+        self.register_buffer("bias", attention_bias(at, at, torch.float32, windows=CONFIG.windows)[None])
+        with torch.no_grad():
+            self.embed.weight.copy_(ours.W_E)
+        _fill(self.unembed, ours.W_U, ours.b_U)
+        for block, qkv, out in zip(ours.blocks, self.qkv, self.out, strict=True):
+            _fill(qkv, block.attn.W_QKV.flatten(1), block.attn.b_QKV.flatten())
+            _fill(out, block.attn.W_O.flatten(0, 1), block.attn.b_O)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embed(tokens)
+        for qkv, out in zip(self.qkv, self.out, strict=True):
+            q, k, v = rearrange(qkv(F.layer_norm(x, x.shape[-1:])), "b p (w h d) -> w b h p d", w=3, h=CONFIG.n_heads)
+            z = F.scaled_dot_product_attention(q, k, v, attn_mask=self.bias)
+            x = x + out(rearrange(z, "b h p d -> b p (h d)"))
+        return self.unembed(F.layer_norm(x, x.shape[-1:]))
+
+
+@torch.no_grad()
+def _fill(linear: Any, weight: Tensor, bias: Tensor) -> None:
+    linear.weight.copy_(weight.T)
+    linear.bias.copy_(bias)
+
+
+def native_model(ours: HookedTransformer, n_ctx: int) -> TransformerBridge:
+    """TransformerLens's model of this shape, with its positions held at zero."""
+    shape = {name: getattr(ours.cfg, name) for name in ("n_layers", "n_heads", "d_model", "d_head", "d_vocab")}
+    names = {"attn_only": True, "normalization_type": "LNPre", "positional_embedding_type": "standard"}
+    boot: Any = TransformerBridge  # boot_native is attached when it is imported
+    bridge = boot.boot_native(TransformerBridgeConfig(n_ctx=n_ctx, device="cpu", seed=0, **shape, **names))
+    parameters = {name.replace("_original_component.", ""): p for name, p in bridge.named_parameters()}
+    with torch.no_grad():
+        parameters["pos.weight"].zero_().requires_grad_(False)
+        parameters["tok_embed.weight"].copy_(ours.W_E)
+        parameters["head.weight"].copy_(ours.W_U.T)
+        for (layer, block), letter in product(enumerate(ours.blocks), "qkv"):
+            weight = rearrange(getattr(block.attn, f"W_{letter.upper()}"), "h m d -> (h d) m")
+            parameters[f"layers.{layer}.attn.{letter}.weight"].copy_(weight)
+            parameters[f"layers.{layer}.attn.o.weight"].copy_(block.attn.W_O.flatten(0, 1).T)
+    return bridge
+
+
+def training_steps(length: int, with_native: bool) -> dict[str, Run]:
+    """Forward, loss, backward and AdamW of every contestant, on the same strings."""
+    ours = HookedTransformer(CONFIG, seed=0)
+    tokens = torch.randint(0, CONFIG.d_vocab, (BATCH, length), generator=torch.Generator().manual_seed(0))
+    models = {"ours": (ours, {}), "plain SDPA": (PlainTransformer(ours, length), {})}
+    if with_native:
+        hidden = attention_bias(torch.arange(length), torch.arange(length), torch.float32, windows=CONFIG.windows) < 0
+        models["TransformerLens"] = (native_model(ours, length), {"attention_mask": hidden.expand(BATCH, -1, -1, -1)})
+    steps = {}
+    for name, (model, options) in models.items():
+        torch.testing.assert_close(model(tokens, **options), ours(tokens), atol=1e-4, rtol=1e-4)
+        steps[name] = _step(model, tokens, options)
+    return steps
+
+
+def _step(model: nn.Module, tokens: Tensor, options: dict[str, Any]) -> Run:
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        logits = model(tokens, **options)
+        F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()).backward()
+        optimizer.step()
+
+    return step
+
+
+def ablation_sweeps() -> dict[str, Run]:
+    """Each head alone set to zero on 64 strings of 30 letters: the letters right and the loss, string by string."""
+    model, task = HookedTransformer(CONFIG, seed=0), CopyTask()
+    batch = task.sample(64, 30, torch.Generator().manual_seed(0))
+    heads = list(product(range(CONFIG.n_layers), range(CONFIG.n_heads)))
+
+    def batched() -> tuple[Tensor, Tensor]:
+        outcomes = sweep(model, batch, task.vocabulary, [Ablation((head,), Zero()) for head in heads])
+        return outcomes.letter_correct, outcomes.loss
+
+    @torch.no_grad()
+    def one_by_one() -> tuple[Tensor, Tensor]:
+        letters, losses = [], []
+        for layer, head in heads:
+
+            def zero(z: Tensor, head: int = head, **_: Any) -> None:
+                z[:, :, head] = 0
+
+            logits = model.run_with_hooks(batch.tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", zero)])
+            letters.append(per_string(letter_correct(logits.argmax(-1), batch), batch))
+            losses.append(per_string(answer_loss(logits, batch), batch))
+        return torch.stack(letters), torch.stack(losses)
+
+    torch.testing.assert_close(batched(), one_by_one())
+    return {"ours": batched, "run_with_hooks per head": one_by_one}
+
+
+def measure(contestants: dict[str, Run], repeats: int) -> dict[str, float]:
+    """Median processor seconds of each; the first round is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(repeats + 1):
+        for name in sorted(contestants, reverse=turn % 2 == 1):
+            start = time.process_time()
+            contestants[name]()
+            times[name].append(time.process_time() - start)
+    return {name: median(values[1:]) for name, values in times.items()}
+
+
+def main(repeats: int = 15, threads: int = 1) -> None:
+    """Measure, print a table, and the ratios as one line of JSON.
+
+    Args:
+        repeats: rounds that count.
+        threads: of PyTorch.
+    """
+    torch.set_num_threads(threads)
+    rounds = {f"training step, {length} tokens": training_steps(length, length == LENGTHS[0]) for length in LENGTHS}
+    rounds["ablation of each of 16 heads"] = ablation_sweeps()
+    medians = {what: measure(contestants, repeats) for what, contestants in rounds.items()}
+    print(f"{'':30}{'':26}{'ms':>10}{'/ ours':>10}")
+    for what, times in medians.items():
+        for name, seconds in times.items():
+            print(f"{what:30}{name:26}{seconds * 1e3:10.1f}{seconds / times['ours']:10.2f}")
+    short, long, sweeps = medians.values()
+    ratios = {
+        "step_vs_sdpa_128": short["ours"] / short["plain SDPA"],
+        "step_vs_sdpa_512": long["ours"] / long["plain SDPA"],
+        "step_vs_tl_native_128": short["ours"] / short["TransformerLens"],
+        "ablation_sweep_speedup": sweeps["run_with_hooks per head"] / sweeps["ours"],
+    }
+    print(json.dumps({name: round(ratio, 3) for name, ratio in ratios.items()}))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
