@@ -266,7 +266,7 @@ class AblationStudy(Result):
 
 @dataclass(frozen=True)
 class AttentionExample(Result):
-    """Patterns of some heads on one short string, before and after the ablation of all lookup heads."""
+    """Patterns of some heads on one short string."""
 
     labels: tuple[str, ...]
     """One visible token a position."""

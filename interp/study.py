@@ -7,9 +7,10 @@ ablation of the heads on strings of their own, attention on one short string, an
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import nn
 
 from interp.errors import UserError
 from interp.loading import Loaded
@@ -71,7 +72,13 @@ def hash_head_study(
     say("accuracy by length")
     lengths = settings.lengths or accuracy_lengths(loaded.trained_lengths, most)
     accuracy = accuracy_by_length(
-        model, task, lengths, settings.accuracy_strings, generator, trained=loaded.trained_lengths, ideal=settings.ideal
+        cast("nn.Module", model),  # a bridge is one, too
+        task,
+        lengths,
+        settings.accuracy_strings,
+        generator,
+        trained=loaded.trained_lengths,
+        ideal=settings.ideal,
     )
     say("scoring heads")
     scores = score_heads(model, task, span, generator, settings.heads, seed)

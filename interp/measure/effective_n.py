@@ -12,7 +12,7 @@ from torch import Tensor
 
 from interp.axes import Tokens
 from interp.measure.patterns import TOKENS_AT_ONCE
-from interp.models.surface import Model
+from interp.models.surface import Model, run
 from interp.results import Interval, StepCurve
 from interp.stats import bootstrap_interval, proportion_interval
 from interp.tasks.copy import CopyTask
@@ -74,7 +74,8 @@ def causal_n(
     before = answers(model, probe.batch.tokens, probe.query) == letter
     after = answers(model, edited, probe.query) == letter
     moved = (after.double() - before.double()).reshape(longest, strings).cpu().numpy()
-    interval = list(zip(*bootstrap_interval(moved), strict=True))
+    low, high = np.stack(bootstrap_interval(moved))
+    interval = list(zip(low.tolist(), high.tolist(), strict=True))
     return _curve(moved, interval, _fallen(moved.mean(axis=1), 0.0))
 
 
@@ -83,7 +84,7 @@ def answers(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> Int[T
     """The token that the model puts after each string's query position, a block of strings at a time."""
     parts = []
     for some, at in zip(*(x.split(max(1, TOKENS_AT_ONCE // tokens.shape[1])) for x in (tokens, query)), strict=True):
-        logits = model(some, return_type="logits")
+        logits = run(model, some)
         parts.append(logits.take_along_dim(at[:, None, None], 1)[:, 0].argmax(dim=-1))
     return torch.cat(parts)
 
@@ -98,5 +99,4 @@ def _fallen(curve: Float[np.ndarray, " step"], end: float) -> int | None:
 
 def _curve(values: Float[np.ndarray, "step example"], interval: list[Interval], n: int | None) -> StepCurve:
     mean = tuple(float(v) for v in values.mean(axis=1))
-    bounds = tuple((float(low), float(high)) for low, high in interval)
-    return StepCurve(x=tuple(range(len(values))), value=mean, interval=bounds, n=n, examples=values)
+    return StepCurve(x=tuple(range(len(values))), value=mean, interval=tuple(interval), n=n, examples=values)

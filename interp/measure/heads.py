@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.axes import HeadByMatch
 from interp.measure.circuit import copies_letter
 from interp.measure.gather import path_effects, total_effects
 from interp.measure.lookup import Looked, look, null_statistics
@@ -100,21 +101,20 @@ def _probes(task: CopyTask, length: int | tuple[int, int], generator: torch.Gene
 def _rows(model: Model, looked: Looked, null: Float[Tensor, " draw"], settings: HeadSettings, seed: int) -> HeadScores:
     """Everything that attention alone says."""
     steps = settings.longest + 1
-    by_match = {name: _by_match(value, steps) for name, value in vars(looked).items()}
-    source, rival = by_match["source"], by_match["rival"]
-    attention, shuffled = source[:, 0], by_match["shuffled"][:, 0]
-    above, null = attention - shuffled, null.double().cpu().numpy()
+    source, rival, shuffled = (_by_match(x, steps) for x in (looked.source, looked.rival, looked.shuffled))
+    attention, shuffled = source[:, 0], shuffled[:, 0]
+    above, untrained = attention - shuffled, null.double().cpu().numpy()
     statistic = above.mean(axis=1)
-    p = empirical_p(statistic, null)
+    p = empirical_p(statistic, untrained)
     q = benjamini_hochberg(p)
-    low, _ = bootstrap_interval(above, seed=seed)
+    low, _ = np.stack(bootstrap_interval(above, seed=seed))
     interval = np.stack(bootstrap_interval(attention, seed=seed), axis=1)
     flagged = (q < settings.level) & (low > settings.floor)
 
     response = rival.mean(axis=2)
     response[:, 0] = shuffled.mean(axis=1)
     response = np.concatenate([response, attention.mean(axis=1, keepdims=True)], axis=1)
-    gain = _score_gain(by_match["source_score"], by_match["rival_score"])
+    gain = _score_gain(looked, steps)
     rows, notes = [], []
     _, n_heads = head_shape(model)
     for index in range(len(statistic)):
@@ -160,7 +160,7 @@ def _rows(model: Model, looked: Looked, null: Float[Tensor, " draw"], settings: 
         attention=attention,
         shuffled=shuffled,
         response=response,
-        null=null,
+        null=untrained,
     )
 
 
@@ -193,7 +193,7 @@ def _with_gather_heads(
         effects = total_effects(model, ordinary, lookups)
         notes = (*notes, "gather heads by their total effect on the lookup heads' scores, not along the direct path")
     effects = effects.double().cpu().numpy()
-    low, high = bootstrap_interval(effects, seed=seed)
+    low, high = np.stack(bootstrap_interval(effects, seed=seed))
     for i, head in enumerate(heads):
         role = "gather" if head.role == "none" and low[i] > settings.gather_floor else head.role
         interval = (float(low[i]), float(high[i]))
@@ -213,9 +213,9 @@ def _with_gather_heads(
     return replace(scores, heads=tuple(heads), notes=notes, set_offsets=covered, offset_accuracy=curve)
 
 
-def _by_match(values: Float[Tensor, "head example"] | None, steps: int) -> np.ndarray | None:
-    """[head match example]: the probes stand in order of their match length."""
-    return None if values is None else values.double().cpu().numpy().reshape(len(values), steps, -1)
+def _by_match(values: Float[Tensor, "head example"], steps: int) -> Float[np.ndarray, "head match strings"]:
+    """The probes stand in order of their match length."""
+    return values.double().cpu().numpy().reshape(len(values), steps, -1)
 
 
 def _jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"], alike: float) -> int | None:
@@ -228,10 +228,11 @@ def _jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"
     return last + 1 if last + 1 < len(rival) else None
 
 
-def _score_gain(source: np.ndarray | None, rival: np.ndarray | None) -> np.ndarray | None:
-    """[head longest]: what the m-th matching letter adds to a score; 0 where both places are hidden."""
-    if source is None or rival is None:
+def _score_gain(looked: Looked, steps: int) -> HeadByMatch | None:
+    """What the first, second, ... matching letter adds to a score; 0 where both places are hidden."""
+    if looked.source_score is None or looked.rival_score is None:
         return None
+    source, rival = _by_match(looked.source_score, steps), _by_match(looked.rival_score, steps)
     with np.errstate(invalid="ignore"):
         behind = np.where(np.isfinite(source) & np.isfinite(rival), source - rival, 0.0).mean(axis=2)
     return -np.diff(behind, axis=1)

@@ -4,7 +4,7 @@ Each probe asks one question: attention from the query to the place that follows
 follows a rival match of exactly k letters, and to the other letters of the string.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,8 +25,8 @@ class Looked:
     """To the place after the rival match; 0 where there is no rival."""
     shuffled: Float[Tensor, "head example"]
     """To a shuffled target: the mean over the other letters of the first copy, its expectation."""
-    source_score: Float[Tensor, "head example"] | None
-    rival_score: Float[Tensor, "head example"] | None
+    source_score: Float[Tensor, "head example"] | None = None
+    rival_score: Float[Tensor, "head example"] | None = None
     """Where there is no rival: the mean over the other letters."""
 
     def above_chance(self) -> Float[Tensor, "head example"]:
@@ -35,9 +35,9 @@ class Looked:
 
 def look(model: Model, probe: Probe) -> Looked:
     """Run the probes, a block of strings at a time."""
-    parts = [_look_block(model, probe.rows(block)) for block in blocks(probe.batch)]
-    columns = ([getattr(part, f.name) for part in parts] for f in fields(Looked))
-    return Looked(*(None if column[0] is None else torch.cat(column, dim=1) for column in columns))
+    parts = [vars(_look_block(model, probe.rows(block))) for block in blocks(probe.batch)]
+    measured = [name for name, value in parts[0].items() if value is not None]
+    return Looked(**{name: torch.cat([part[name] for part in parts], dim=1) for name in measured})
 
 
 def null_statistics(model: Model, probe: Probe, draws: int, seed: int) -> Float[Tensor, " draw"]:
@@ -65,7 +65,7 @@ def _look_block(model: Model, probe: Probe) -> Looked:
     shuffled = _mean_over(pattern, others)
     source, rival = _at(pattern, probe.source), _at(pattern, probe.rival.clamp(min=0)).where(has_rival[:, None], 0.0)
     if layers[0].scores is None:
-        return Looked(source.T, rival.T, shuffled.T, None, None)
+        return Looked(source.T, rival.T, shuffled.T)
     scores = torch.cat([rows.scores for rows in layers if rows.scores is not None], dim=1)
     other_score = _mean_over(scores, others)
     rival_score = _at(scores, probe.rival.clamp(min=0)).where(has_rival[:, None], other_score)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from transformer_lens import ActivationCache
 
 from interp.axes import Pattern, Tokens
 from interp.models.surface import Model, visit_attention
@@ -57,7 +58,7 @@ def blocks(batch: Batch, at_once: int = TOKENS_AT_ONCE) -> Iterator[slice]:
         yield slice(first, min(first + step, len(batch)))
 
 
-def _own_rows(model: HookedTransformer, layer: int, cache: object, query: Int[Tensor, " batch"]) -> Rows:
+def _own_rows(model: HookedTransformer, layer: int, cache: ActivationCache, query: Int[Tensor, " batch"]) -> Rows:
     name_q, name_k = model.query_key_names(layer)
     q = cache[name_q].take_along_dim(query[:, None, None, None], 1)[:, 0]
     scores = model.scores_at(q, cache[name_k], query)

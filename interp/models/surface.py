@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from transformer_lens.model_protocol import TransformerLensModel
 
-from interp.axes import Pattern, Tokens
+from interp.axes import Logits, Pattern, Tokens
 from interp.models import build
 from interp.models.hooked import HookedModel
 
@@ -38,6 +38,11 @@ def n_ctx(model: Model) -> int | None:
 
 def device(model: Model) -> torch.device:
     return torch.device(model.cfg.device or "cpu")
+
+
+def run(model: Model, tokens: Tokens) -> Logits:
+    """The model's logits."""
+    return model.run_with_hooks(tokens, return_type="logits")
 
 
 @torch.no_grad()
