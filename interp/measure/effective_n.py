@@ -34,7 +34,7 @@ def behavioural_n(
 ) -> StepCurve:
     """Accuracy at the letter after a planted repeat of k = 0, ..., `longest` letters.
 
-    n is the k from which on at most a quarter is left of what accuracy loses from k = 0, the control at the same
+    n is the first k at which at most a quarter is left of what accuracy loses from k = 0, the control at the same
     places, to the longest repeat, where it guesses between the two places.
 
     Args:
@@ -90,11 +90,10 @@ def answers(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> Int[T
 
 
 def _fallen(curve: Float[np.ndarray, " step"], end: float) -> int | None:
-    """The step from which on at most `REMAINS` of the whole fall to `end` is left; None if there is no fall."""
+    """The first step at which at most `REMAINS` of the whole fall to `end` is left; None if there is no fall."""
     whole = curve[0] - end
-    above = np.flatnonzero(curve - end > REMAINS * whole)
-    first = int(above[-1]) + 1 if len(above) else 0
-    return first if whole >= LEAST_STEP and 0 < first < len(curve) else None
+    fallen = np.flatnonzero(curve - end <= REMAINS * whole)
+    return int(fallen[0]) if whole >= LEAST_STEP and len(fallen) else None
 
 
 def _curve(values: Float[np.ndarray, "step example"], interval: list[Interval], n: int | None) -> StepCurve:

@@ -65,7 +65,7 @@ def score_heads(
     untrained models, Benjamini-Hochberg over the heads of this one) and lies above the floor with its whole interval.
     It is a *lookup head* if, besides, it cannot tell the true place from a rival whose last `longest` letters are the
     same; then what it attends by is the match, and its n is the match length at which its attention jumps to the rival:
-    the shortest from which on the two places draw alike. An earlier head is a *gather head* if taking its output off
+    the shortest at which the two places draw alike. An earlier head is a *gather head* if taking its output off
     the path to a lookup head changes that head's scores by more than `gather_floor`.
 
     Args:
@@ -219,13 +219,12 @@ def _by_match(values: Float[Tensor, "head example"], steps: int) -> Float[np.nda
 
 
 def _jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"], alike: float) -> int | None:
-    """The shortest match from which on the rival draws at least `alike` of what the true place does.
+    """The shortest match at which the rival draws at least `alike` of what the true place does.
 
-    Letters further back make no difference to the head. None where even a rival with the longest match draws less.
+    None where a rival with the longest match draws less: the head tells the two apart by something else.
     """
-    told_apart = np.flatnonzero(rival < alike * source)
-    last = int(told_apart[-1]) if len(told_apart) else 0
-    return last + 1 if last + 1 < len(rival) else None
+    drawn = np.flatnonzero(rival[1:] >= alike * source[1:])
+    return int(drawn[0]) + 1 if len(drawn) and rival[-1] >= alike * source[-1] else None
 
 
 def _score_gain(looked: Looked, steps: int) -> HeadByMatch | None:
