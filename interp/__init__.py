@@ -2,7 +2,8 @@
 
 The package, in the order in which data passes through it; each line imports only from lines above it:
 
-    errors, files, axes, stats   what everything stands on: refusals, whole files, names of axes, intervals
+    errors, files, axes, stats   what everything stands on: refusals, whole files, names of axes, intervals; with
+    provenance                   where a result comes from
     tasks                        what a model is asked: copying, n-gram lookup, planted repeats; and its score
     models                       what is asked: HookedTransformer, copiers planted by hand, pretrained models
     results                      what was found: frozen, with per-example numbers, saved and loaded without a model
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from interp.loading import load as load
+    from interp.measure.ablate import ablation_study as ablation_study
     from interp.measure.heads import score_heads as score_heads
     from interp.models.planted import planted_copier as planted_copier
     from interp.models.transformer import HookedTransformer as HookedTransformer
@@ -36,6 +38,7 @@ _HOME = {
     "NgramLookup": "interp.tasks.ngram",
     "TrainConfig": "interp.training.config",
     "TransformerConfig": "interp.models.transformer",
+    "ablation_study": "interp.measure.ablate",
     "accuracy_by_length": "interp.training.evaluate",
     "hash_head_study": "interp.study",
     "load": "interp.loading",
