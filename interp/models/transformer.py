@@ -4,7 +4,6 @@ Embedding, blocks of attention and (optionally) MLP, final norm, unembedding; pr
 residual; positions learned, RoPE, NoPE, ALiBi or Hard-ALiBi. Names are TransformerLens's, so that its tools run on it.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,126 +15,11 @@ from transformer_lens.hook_points import HookPoint
 
 from interp.axes import Logits, Residual, Tokens
 from interp.errors import UserError, unknown
-from interp.models.attention import Attention, KeyValues, Mask
-from interp.models.hooked import in_use
-from interp.models.layers import ACTIVATIONS, MLP, LayerNorm
+from interp.models.attention import KeyValues, Mask
+from interp.models.block import Block, norm
 from interp.models.lens import LensModel
 from interp.models.positions import alibi_slopes, attention_bias, segment_bias
-
-POSITIONS = ("learned", "rope", "nope", "alibi", "hard-alibi")
-
-
-@dataclass(frozen=True)
-class TransformerConfig:
-    """Shape of a `HookedTransformer`."""
-
-    n_layers: int = 2
-    n_heads: int = 8
-    d_model: int = 128
-    d_vocab: int = 30
-    d_head: int | None = None
-    """Width of a head; None: d_model / n_heads."""
-    d_mlp: int = 0
-    """Hidden width of the MLP; 0: attention only."""
-    activation: str = "gelu"
-    """One of `layers.ACTIVATIONS`."""
-    position: str = "hard-alibi"
-    """One of `POSITIONS`."""
-    windows: tuple[int | None, ...] | None = None
-    """One window per head, the same in every layer: how many positions it sees, itself included; None sees all.
-    Needed by "hard-alibi"; may be given with any other position encoding too."""
-    n_ctx: int = 4096
-    """Longest sequence; binding for learned positions, which have one vector each."""
-    rotary_dim: int | None = None
-    """Coordinates of each head that RoPE turns; None: all."""
-    rotary_base: float = 10000.0
-    normalization: str | None = "LNPre"
-    """LayerNorm before each part, with learned scale and shift ("LN") or without ("LNPre"); None: no norm."""
-    parallel: bool = False
-    """Attention and MLP both read the block's input (GPT-NeoX) rather than one after the other."""
-
-    def __post_init__(self) -> None:
-        if self.windows is not None:
-            object.__setattr__(self, "windows", tuple(self.windows))
-        if self.position not in POSITIONS:
-            raise unknown("position encoding", self.position, POSITIONS)
-        if self.activation not in ACTIVATIONS:
-            raise unknown("activation", self.activation, ACTIVATIONS)
-        if self.normalization not in ("LN", "LNPre", None):
-            raise unknown("normalization", str(self.normalization), ("LN", "LNPre", "None"))
-        for name in ("n_layers", "n_heads", "d_model", "d_vocab", "n_ctx", "d_mlp"):
-            least = 0 if name == "d_mlp" else 1
-            if getattr(self, name) < least:
-                raise UserError(f"{name} is at least {least}; got {getattr(self, name)}.")
-        if self.d_head is None and self.d_model % self.n_heads:
-            raise UserError(f"d_model {self.d_model} is no multiple of n_heads {self.n_heads}; give d_head.")
-        if self.position == "hard-alibi" and self.windows is None:
-            raise UserError("position 'hard-alibi' needs windows, one per head, e.g. (2, 3, 4, None).")
-        if self.windows is not None:
-            if len(self.windows) != self.n_heads:
-                raise UserError(f"windows has {len(self.windows)} entries for {self.n_heads} heads; give one per head.")
-            if any(w is not None and w < 1 for w in self.windows):
-                raise UserError(f"a window is at least 1 (the position itself) or None; got {self.windows}.")
-        if self.position == "rope" and (self.rope_dim % 2 or self.rope_dim > self.head_width):
-            raise UserError(f"rotary_dim is even and at most d_head {self.head_width}; got {self.rope_dim}.")
-
-    @property
-    def head_width(self) -> int:
-        return self.d_model // self.n_heads if self.d_head is None else self.d_head
-
-    @property
-    def rope_dim(self) -> int:
-        return self.head_width if self.rotary_dim is None else self.rotary_dim
-
-
-class Block(nn.Module):
-    """One layer: x + attention, then + MLP.
-
-    `hook_resid_mid` stands between the two, in a parallel block (whose MLP reads x) and in one without an MLP as well.
-    On demand: `hook_mlp_in`; the paths into each head's queries, keys and values, `attn.hook_q_input | hook_k_input |
-    hook_v_input` [batch pos head d_model] (the hooks of `ln1` then fire for each of them); and, without an MLP,
-    `hook_mlp_out`, where zeros are written.
-    """
-
-    hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        rotary = config.rope_dim if config.position == "rope" else None
-        self.attn = Attention(config.d_model, config.n_heads, config.head_width, rotary, config.rotary_base)
-        self.ln1 = _norm(config)
-        self.mlp = MLP(config.d_model, config.d_mlp, config.activation) if config.d_mlp else None
-        if self.mlp is not None:
-            self.ln2 = _norm(config)
-        self.parallel, self.n_heads = config.parallel, config.n_heads
-        self.hook_resid_pre, self.hook_attn_out, self.hook_resid_mid = HookPoint(), HookPoint(), HookPoint()
-        self.hook_mlp_in, self.hook_mlp_out, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
-
-    def forward(self, x: Residual, mask: Mask, past: KeyValues | None = None) -> Float[Tensor, "batch query d_model"]:
-        x = self.hook_resid_pre(x)
-        attn_out = self.hook_attn_out(self.attn(self._attention_input(x, mask.first), mask, past))
-        return self.add(x[:, mask.first :] if mask.first else x, attn_out)
-
-    def add(self, x: Residual, attn_out: Residual) -> Residual:
-        """The stream after the block: its input, what attention writes, and what the MLP makes of them."""
-        mid = self.hook_resid_mid(x + attn_out)
-        if self.mlp is None and not in_use(self.hook_mlp_in, self.hook_mlp_out):
-            return self.hook_resid_post(mid)
-        mlp_in = x if self.parallel else mid
-        if in_use(self.hook_mlp_in):
-            mlp_in = self.hook_mlp_in(mlp_in.clone())  # an edit in place must not reach the stream itself
-        mlp_out = 0 * mlp_in if self.mlp is None else self.mlp(self.ln2(mlp_in))  # so that it has a gradient: zero
-        return self.hook_resid_post(mid + self.hook_mlp_out(mlp_out))
-
-    def _attention_input(self, x: Residual, first: int) -> Any:
-        """The normalised stream; split by head and by use where a path into one of them is watched or patched."""
-        hooks = self.attn.hook_q_input, self.attn.hook_k_input, self.attn.hook_v_input
-        if not in_use(*hooks):
-            return self.ln1(x)
-        copies = x[:, :, None].expand(-1, -1, self.n_heads, -1)
-        return tuple(
-            self.ln1(hook(y.clone())) for hook, y in zip(hooks, (copies[:, first:], copies, copies), strict=True)
-        )
+from interp.models.shape import TransformerConfig
 
 
 class HookedTransformer(LensModel):
@@ -161,7 +45,7 @@ class HookedTransformer(LensModel):
             self.pos_embed.W_pos = nn.Parameter(torch.empty(config.n_ctx, config.d_model))
             self.hook_pos_embed = HookPoint()
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
-        self.ln_final = _norm(config)
+        self.ln_final = norm(config)
         self.unembed = nn.Module()
         self.unembed.W_U = nn.Parameter(torch.empty(config.d_model, config.d_vocab))
         self.unembed.b_U = nn.Parameter(torch.empty(config.d_vocab))
@@ -300,12 +184,6 @@ class HookedTransformer(LensModel):
     def _bias(self, queries: Int[Tensor, " query"], keys: Int[Tensor, " key"], dtype: torch.dtype) -> Tensor:
         slopes = alibi_slopes(self.config.n_heads) if self.config.position == "alibi" else None
         return attention_bias(queries, keys, dtype, slopes, self.config.windows)
-
-
-def _norm(config: TransformerConfig) -> nn.Module:
-    if config.normalization is None:
-        return nn.Identity()
-    return LayerNorm(config.d_model, learned=config.normalization == "LN")
 
 
 def _fan_in(name: str, weight: Tensor) -> int:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from interp.errors import UserError
-from interp.models.transformer import POSITIONS
+from interp.models.shape import POSITIONS
 
 EVERY = [
     {"position": position, "normalization": norm, "d_mlp": d_mlp, "parallel": parallel}

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from interp.models.transformer import POSITIONS, HookedTransformer
+from interp.models.shape import POSITIONS
+from interp.models.transformer import HookedTransformer
 
-SHAPES = [{"position": position, "normalization": norm} for position in POSITIONS for norm in ("LN", None)]
+SHAPES = [{"position": position, "normalization": "LN"} for position in POSITIONS] + [{"normalization": None}]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join(map(str, shape.values())))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from interp.errors import UserError
-from interp.models.transformer import POSITIONS
+from interp.models.shape import POSITIONS
 
 
 @pytest.fixture
