@@ -200,4 +200,4 @@ def _response_says(scores: HeadScores, lookups: list[HeadScore]) -> str:
     for head in lookups:
         at = scores.match_lengths.index(head.n)
         found.append(f"{head.name} from {number(head.response[at - 1])} to {number(head.response[at])} at m = {head.n}")
-    return f"Attention to the place after a match rises where the match reaches n: {names(found)}."
+    return f"Attention after a match is that of the true place once the match reaches n: {names(found)}."

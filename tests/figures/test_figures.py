@@ -201,7 +201,7 @@ def test_a_study_without_lookup_heads_can_be_drawn(studies):
     study = studies.no_lookup()
     assert "No lookup head" in figures.head_scores(study.scores).layout.meta["says"]
     assert "no n" in figures.response(study.scores).layout.meta["says"]
-    assert "there is no step" in figures.effective_n(study.behavioural, study.causal).layout.meta["says"]
+    assert "there is no fall" in figures.effective_n(study.behavioural, study.causal).layout.meta["says"]
     assert not figures.ablations(study.ablations).data
 
 
