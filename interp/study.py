@@ -18,6 +18,7 @@ from interp.measure.ablate import ablation_study
 from interp.measure.effective_n import behavioural_n, causal_n
 from interp.measure.heads import HeadSettings, score_heads
 from interp.measure.patterns import pattern_of
+from interp.models.hooked import HookedModel
 from interp.models.surface import Model, head_shape, n_ctx
 from interp.provenance import provenance
 from interp.results import AblationResult, AttentionExample, EffectiveN, HashHeadStudy, HeadScores, LengthAccuracy
@@ -33,6 +34,8 @@ class StudySettings:
     """Lengths at which accuracy is measured; None: from the trained lengths up to ten times as long."""
     accuracy_strings: int = 128
     """Strings for each length."""
+    free_up_to: int = 100
+    """Longest strings that our own models also write freely, each letter read from their own output."""
     ideal: tuple[int, ...] = (3, 4, 5, 6)
     """The n of the ideal copiers that stand beside it."""
     heads: HeadSettings = field(default_factory=HeadSettings)
@@ -79,6 +82,8 @@ def hash_head_study(
         generator,
         trained=loaded.trained_lengths,
         ideal=settings.ideal,
+        free_running=isinstance(model, HookedModel),
+        free_up_to=settings.free_up_to,
     )
     say("scoring heads")
     scores = score_heads(model, task, span, generator, settings.heads, seed)

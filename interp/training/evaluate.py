@@ -26,7 +26,7 @@ class _Block:
     string_correct: Tensor
     letter_accuracy: Tensor
     first_error: Tensor
-    free_letter_accuracy: Tensor | None
+    free_letter_accuracy: Tensor
 
 
 @torch.no_grad()
@@ -39,6 +39,7 @@ def accuracy_by_length(
     free_running: bool = False,
     trained: tuple[int, int] | None = None,
     ideal: Sequence[int] = (),
+    free_up_to: int | None = None,
 ) -> LengthAccuracy:
     """Ask `strings` strings of each length. They run on the model's device, in blocks that bound memory.
 
@@ -51,18 +52,16 @@ def accuracy_by_length(
         free_running: whether the model also writes every answer from its own output (slower: token by token).
         trained: shortest and longest length of training, to be noted in the result.
         ideal: the n of ideal n-gram copiers to compare with (CopyTask only).
+        free_up_to: the longest strings that are also written freely; nan at longer ones. None: all of them.
 
     Raises: UserError for ideal copiers of another task.
     """
-    if ideal and not isinstance(task, CopyTask):
-        raise UserError(
-            f"ideal n-gram copiers are known for CopyTask; this is a {type(task).__name__}: leave them out."
-        )
     curves = _ideal(task, ideal, lengths, generator)
     training = model.training
     model.eval()
     try:
-        rows = [_one_length(model, task, length, strings, generator, free_running) for length in lengths]
+        free = [free_running and (free_up_to is None or length <= free_up_to) for length in lengths]
+        rows = [_one_length(model, task, *which, strings, generator) for which in zip(lengths, free, strict=True)]
     finally:
         model.train(training)
     return LengthAccuracy(
@@ -90,7 +89,7 @@ def _ideal(
 
 
 def _one_length(
-    model: nn.Module, task: Task, length: int, strings: int, generator: torch.Generator, free_running: bool
+    model: nn.Module, task: Task, length: int, free_running: bool, strings: int, generator: torch.Generator
 ) -> list[_Block]:
     batch = task.sample(strings, length, generator)
     size = max(1, PAIRS // batch.tokens.shape[1] ** 2)
@@ -102,7 +101,7 @@ def _one_block(model: Any, batch: Batch, free_running: bool) -> _Block:
     device = next(model.parameters()).device
     there = batch.to(device)
     forced = score(model(there.tokens), there)
-    free = None
+    free = torch.full_like(forced.letter_accuracy, torch.nan)
     if free_running:
         asked = batch.answer.any(dim=0).nonzero()[:, 0]  # strings of one length are asked at the same places
         first, last = int(asked[0]), int(asked[-1])

@@ -78,6 +78,12 @@ def test_free_running_a_wrong_letter_costs_all_that_follow_and_the_same_strings(
     np.testing.assert_allclose(found.free_letter_accuracy[0], np.where(found.string_correct[0], 1, 0.3), rtol=1e-6)
 
 
+def test_strings_beyond_the_longest_free_ones_are_left_out_of_free_running_alone(generator) -> None:
+    found = accuracy_by_length(Copier(), CopyTask(), (3, 9), 10, generator(), free_running=True, free_up_to=5)
+    np.testing.assert_array_equal(found.free_letter_accuracy, [[1.0] * 10, [np.nan] * 10])
+    assert found.letter_accuracy.min() == 1.0
+
+
 def test_long_strings_run_in_blocks_and_none_is_lost(generator, monkeypatch) -> None:
     whole = accuracy_by_length(Copier(wrong=3), CopyTask(), (50,), 30, generator())
     monkeypatch.setattr(evaluate, "PAIRS", 7 * 102**2)
