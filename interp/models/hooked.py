@@ -7,7 +7,7 @@ error; saving and loading; greedy generation from whatever the model carries fro
 import dataclasses
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -143,13 +143,34 @@ class HookedModel(HookedRootModule):
         self.hook_names(name)
         super().add_hook(name, *args, **kwargs)
 
+    def run_with_hooks(self, *args: Any, fwd_hooks: Sequence[Hook] = (), **kwargs: Any) -> Any:
+        """As in TransformerLens; a hook that the run does not come to, because it stops before, is an error."""
+        fired: set[str] = set()
+
+        def noting(function: Callable[..., Any]) -> Callable[..., Any]:
+            def run(tensor: Tensor, hook: HookPoint) -> Any:
+                fired.add(hook.name or "")
+                return function(tensor, hook=hook)
+
+            return run
+
+        out = super().run_with_hooks(
+            *args, fwd_hooks=[(name, noting(function)) for name, function in fwd_hooks], **kwargs
+        )
+        _require_fired([name for name, _ in fwd_hooks if isinstance(name, str)], fired)
+        return out
+
     def run_with_cache(self, *args: Any, return_cache_object: bool = True, **kwargs: Any) -> tuple[Any, Any]:
         """As in TransformerLens; returns the output and an `ActivationCache` (or a dict, if so asked).
 
         Cached tensors are copies: no later hook can change them. `pos_slice` cuts the position axis (of patterns and
-        scores: the query axis), whatever stands behind it.
+        scores: the query axis), whatever stands behind it. A hook point that is named and not come to, because the run
+        stops before, is an error.
         """
         out, cache = super().run_with_cache(*args, **kwargs)
+        wanted = kwargs.get("names_filter")
+        if wanted is not None and not callable(wanted):
+            _require_fired(self.hook_names(wanted), cache)
         batched = not kwargs.get("remove_batch_dim", False)
         return out, ActivationCache(cache, self, has_batch_dim=batched) if return_cache_object else cache
 
@@ -262,6 +283,11 @@ class HookedModel(HookedRootModule):
             raise UserError(f"{folder} should hold a {cls.__name__}; it holds a {type(model).__name__}.")
         load_weights(model, Path(folder) / WEIGHTS)
         return model.to(device)
+
+
+def _require_fired(names: Sequence[str], fired: Container[str]) -> None:
+    if idle := [name for name in names if name not in fired]:
+        raise UserError(f"the run did not come to {', '.join(idle[:6])}; let it start before and stop after.")
 
 
 def _draw(logits: Float[Tensor, "batch vocab"], temperature: float, generator: torch.Generator | None) -> Tokens:

@@ -1,6 +1,8 @@
 """A model on disk comes back equal, or is refused in one sentence; what was there before survives a full disk."""
 
+import copy
 import json
+import pickle
 import resource
 from contextlib import contextmanager
 
@@ -46,6 +48,17 @@ def test_a_model_comes_back_equal(tiny, tokens, tmp_path, dtype):
         again = HookedTransformer.from_pretrained(model.save_pretrained(tmp_path / "m"))
         assert again.config == model.config and again.dtype == dtype
         assert torch.equal(again(tokens), model(tokens))
+
+
+def test_a_copy_of_a_model_is_its_own(tiny, tokens):
+    model = tiny()
+    expected = model(tokens)
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(copied(tokens), expected)
+        with torch.no_grad():
+            copied.W_E.zero_()
+        copied.add_hook("hook_embed", lambda x, **_: 0 * x)
+        assert not torch.equal(copied(tokens), expected) and torch.equal(model(tokens), expected)
 
 
 def test_a_config_builds_the_same_model_from_the_same_seed_only(tokens):

@@ -192,6 +192,18 @@ def test_a_module_that_is_no_hook_point_and_a_filter_without_matches_are_refused
             listen()
 
 
+def test_a_hook_that_the_run_does_not_come_to_is_refused(tiny, tokens):
+    model = tiny()
+    for listen in (
+        lambda **stop: model.run_with_hooks(tokens, fwd_hooks=[("blocks.1.attn.hook_z", to_zero)], **stop),
+        lambda **stop: model.run_with_cache(tokens, names_filter=["hook_embed", "blocks.1.attn.hook_z"], **stop),
+    ):
+        with pytest.raises(UserError, match=r"did not come to blocks\.1\.attn\.hook_z; let it start before"):
+            listen(stop_at_layer=1)
+        listen(stop_at_layer=2)
+    assert "blocks.1.attn.hook_z" not in model.run_with_cache(tokens, stop_at_layer=1)[1]  # all that there is
+
+
 # ---------------------------------------------------------------------- the cache
 
 
