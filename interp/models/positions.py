@@ -40,7 +40,7 @@ def attention_bias(
     bias = torch.zeros(hidden.shape, dtype=dtype, device=keys.device)
     if slopes is not None:
         bias = -distance * torch.tensor(slopes, dtype=dtype, device=keys.device)[:, None, None]
-    return bias.masked_fill(hidden, -torch.inf)
+    return bias.masked_fill_(hidden, -torch.inf)
 
 
 def segment_bias(
@@ -48,7 +48,7 @@ def segment_bias(
 ) -> Float[Tensor, "batch 1 query key"]:
     """-inf between positions of different segments, so that packed strings do not see each other."""
     apart = queries[:, None, :, None] != keys[:, None, None, :]
-    return torch.zeros(apart.shape, dtype=dtype, device=keys.device).masked_fill(apart, -torch.inf)
+    return torch.zeros(apart.shape, dtype=dtype, device=keys.device).masked_fill_(apart, -torch.inf)
 
 
 def rotate(
