@@ -2,7 +2,8 @@
 
 The package, in the order in which data passes through it; each line imports only from lines above it:
 
-    errors, files, axes, stats   what everything stands on: refusals, whole files, names of axes, intervals; with
+    errors, files, axes, stats   what everything stands on: refusals, whole files, names of axes, intervals
+    records                      how a result is kept on disk; with
     provenance                   where a result comes from
     tasks                        what a model is asked: copying, n-gram lookup, planted repeats; and its score
     models                       what is asked: HookedTransformer, copiers planted by hand, pretrained models

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interp import results
+import interp.results
 from interp.errors import InterpError, UserError
 from interp.files import read_json, write_json
 from interp.results import (
@@ -182,7 +182,7 @@ ONE_OF_EACH = [
 
 
 def test_every_kind_of_result_is_tried_here() -> None:
-    kinds = {kind for kind in vars(results).values() if isinstance(kind, type) and issubclass(kind, Result)}
+    kinds = {kind for kind in vars(interp.results).values() if isinstance(kind, type) and issubclass(kind, Result)}
     assert kinds - {Result} == {type(result) for result in ONE_OF_EACH}
 
 

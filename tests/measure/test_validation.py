@@ -38,9 +38,7 @@ def _scored(index: int):
     n, alphabet, around = PLANTED[index]
     model, planting = planted_copier(n, alphabet, shuffle=True, seed=index, **around)
     generator = torch.Generator().manual_seed(index)
-    scores = score_heads(model, CopyTask(alphabet), SPAN, generator, SETTINGS, seed=index)
-    task = (CopyTask(alphabet), SPAN, SETTINGS.longest, SETTINGS.strings, generator)
-    return planting, scores, behavioural_n(model, *task).n, causal_n(model, *task).n
+    return planting, score_heads(model, CopyTask(alphabet), SPAN, generator, SETTINGS, seed=index)
 
 
 def test_there_are_at_least_a_hundred_planted_models():
@@ -49,18 +47,25 @@ def test_there_are_at_least_a_hundred_planted_models():
 
 @pytest.mark.parametrize("index", range(len(PLANTED)), ids=lambda i: f"n{PLANTED[i][0]}-of-{PLANTED[i][1]}-{i % 4}")
 def test_every_planted_head_is_found_with_its_n_and_its_offsets_and_no_other(index):
-    planting, scores, behavioural, causal = _scored(index)
+    planting, scores = _scored(index)
     for role in ("lookup", "gather"):
         assert set(scores.of_role(role)) == {head.name for head in planting.with_role(role)}
     assert {head.n for head in scores.heads if head.role == "lookup"} == {planting.n}
     assert scores.set_offsets == tuple(range(planting.n + 1))
-    assert (behavioural, causal) == (planting.n, planting.n)
+
+
+@pytest.mark.parametrize("alphabet", ALPHABETS)
+@pytest.mark.parametrize("n", EVERY_N)
+def test_behaviour_and_intervention_give_the_planted_n(n, alphabet):
+    model, _ = planted_copier(n, alphabet)
+    settings = (CopyTask(alphabet), SPAN, SETTINGS.longest, 96, torch.Generator().manual_seed(n))
+    assert (behavioural_n(model, *settings).n, causal_n(model, *settings).n) == (n, n)
 
 
 def test_the_response_separates_lookup_heads_from_all_others_without_error():
     lookup, other = [], []
     for index in range(len(PLANTED)):
-        planting, scores, _, _ = _scored(index)
+        planting, scores = _scored(index)
         truth = {head.name: head.role for head in planting.heads}
         for head in scores.heads:
             (lookup if truth[head.name] == "lookup" else other).append(head.response[SETTINGS.longest])
