@@ -1,7 +1,16 @@
 """Presets: small copiers whose recipes were found by measuring, trained once and kept.
 
-Each is one function; the numbers of its docstring are measured. All of them copy strings over a-z of up to 30 letters,
-with two attention-only layers of 8 heads, and all are evaluated on plain strings of the paper's task.
+| preset | layers | training | CPU time | string accuracy on the plain task |
+|---|---|---|---|---|
+| hard-alibi | 2 | 25,600 strings of 20 to 30 letters | 35 s | .995 and more up to 30; .93 and more at 100, .87 at 200 |
+| rope | 2 | 32,000 strings of 5 to 30 letters | 60 s | .995 and more from 5 to 30; .12 at 35, 0 from 40 on |
+| alibi | 2 | 32,000 strings of 5 to 30 letters | 50 s | .99 and more up to 30; .94 at 50, .40 at 100 |
+| nope | 3 | 96,000 strings of 5 to 30 letters | 215 s | .995 and more from 5 to 30; .45 at 40, 0 from 50 on |
+
+Measured on one thread of a 2.5 GHz Xeon; hard-alibi over five seeds (the worst is given), the others over one; 1,000
+strings of each length up to 60, fewer beyond. All are attention-only, and from some step on half of each batch are
+strings of few letters (`TrainConfig.hard_letters`): not the paper's distribution, but the accuracies are the plain
+task's. They do not compare position encodings: lengths, layers and numbers of strings differ.
 """
 
 import os
@@ -28,35 +37,37 @@ Preset = tuple["TransformerConfig", CopyTask, TrainConfig]
 
 
 def hard_alibi() -> Preset:
-    """Windows of 2 to 6 positions and three unlimited heads in every layer."""
+    """Windows of 2 to 6 positions and three unlimited heads in every layer: room for keys of up to five letters."""
     from interp.models.transformer import TransformerConfig
 
     model = TransformerConfig(position="hard-alibi", windows=(2, 3, 4, 5, 6, None, None, None))
-    training = TrainConfig(steps=350, length=(20, 30), learning_rate=8e-3, hard_letters=4, hard_from=100)
+    training = TrainConfig(steps=400, length=(20, 30), learning_rate=8e-3, hard_letters=4, hard_from=100)
     return model, CopyTask(), training
 
 
 def rope() -> Preset:
     """Rotary positions."""
-    return _with_position("rope")
-
-
-def nope() -> Preset:
-    """No positions but the causal mask's."""
-    return _with_position("nope")
+    return _with_position("rope", steps=500, hard_from=200)
 
 
 def alibi() -> Preset:
-    """A bias that grows with distance, slopes 1/2 to 1/256."""
-    return _with_position("alibi")
+    """A bias that falls with distance, slopes 1/2 to 1/256."""
+    return _with_position("alibi", steps=500, hard_from=200)
 
 
-def _with_position(position: str) -> Preset:
-    """Lengths are mixed from short ones on: strings of one length would be copied by looking a fixed distance back."""
+def nope() -> Preset:
+    """No positions but what the causal mask betrays; two layers had hardly begun to copy when the others were done."""
+    return _with_position("nope", steps=1500, hard_from=900, learning_rate=6e-3, n_layers=3)
+
+
+def _with_position(position: str, steps: int, hard_from: int, learning_rate: float = 8e-3, n_layers: int = 2) -> Preset:
+    """Lengths are mixed from short ones on: strings of one length could be copied by looking a fixed distance back."""
     from interp.models.transformer import TransformerConfig
 
-    training = TrainConfig(steps=500, length=(5, 30), learning_rate=8e-3, hard_letters=4, hard_from=200)
-    return TransformerConfig(position=position), CopyTask(), training
+    training = TrainConfig(
+        steps=steps, length=(5, 30), learning_rate=learning_rate, hard_letters=4, hard_from=hard_from
+    )
+    return TransformerConfig(position=position, n_layers=n_layers), CopyTask(), training
 
 
 PRESETS: dict[str, Callable[[], Preset]] = {"hard-alibi": hard_alibi, "rope": rope, "nope": nope, "alibi": alibi}

@@ -93,12 +93,14 @@ def test_a_home_that_cannot_be_written_is_told_in_one_sentence(monkeypatch, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_default_preset_copies_strings_of_its_training_lengths(seed, tmp_path, monkeypatch, generator) -> None:
+@pytest.mark.parametrize(
+    ("name", "seed"), [("hard-alibi", 0), ("hard-alibi", 1), ("hard-alibi", 2), ("rope", 0), ("alibi", 0), ("nope", 0)]
+)
+def test_every_preset_copies_strings_of_its_training_lengths(name, seed, tmp_path, monkeypatch, generator) -> None:
     from interp.training.evaluate import accuracy_by_length
 
     monkeypatch.setenv("INTERP_HOME", str(tmp_path))
-    run = load_run(trained_preset("hard-alibi", seed=seed, progress=False))
+    run = load_run(trained_preset(name, seed=seed, progress=False))
     low, high = run.config.lengths
     lengths = sorted({low, (low + high) // 2, high})
     found = accuracy_by_length(run.model, run.task, lengths, 1000, generator(1234))
