@@ -1,7 +1,8 @@
 """What being open costs: a training step beside a plain model's, and many ablations beside one at a time.
 
 Contestants compute the same function of the same weights, which is checked before the clock starts, and take turns in
-an order that changes from round to round. Times are medians of processor seconds; the last line is JSON.
+an order that changes from round to round. The ratios are of median processor times, which other work on the machine
+disturbs less than it does the clock's; the last line is JSON.
 """
 
 import json
@@ -141,15 +142,16 @@ def ablation_sweeps() -> dict[str, Run]:
     return {"ours": batched, "run_with_hooks per head": one_by_one}
 
 
-def measure(contestants: dict[str, Run], repeats: int) -> dict[str, float]:
-    """Median processor seconds of each; the first round is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
+def measure(contestants: dict[str, Run], repeats: int) -> dict[str, tuple[float, float]]:
+    """Median processor and wall seconds of each; the first round is not counted."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
     for turn in range(repeats + 1):
         for name in sorted(contestants, reverse=turn % 2 == 1):
-            start = time.process_time()
+            processor, wall = time.process_time(), time.perf_counter()
             contestants[name]()
-            times[name].append(time.process_time() - start)
-    return {name: median(values[1:]) for name, values in times.items()}
+            times[name].append((time.process_time() - processor, time.perf_counter() - wall))
+    medians = {name: [median(clock) for clock in zip(*taken[1:], strict=True)] for name, taken in times.items()}
+    return {name: (processor, wall) for name, (processor, wall) in medians.items()}
 
 
 def main(repeats: int = 15, threads: int = 1) -> None:
@@ -157,17 +159,18 @@ def main(repeats: int = 15, threads: int = 1) -> None:
 
     Args:
         repeats: rounds that count.
-        threads: of PyTorch.
+        threads: of PyTorch; with more than one, processor time counts their waiting for each other too.
     """
     torch.set_num_threads(threads)
     rounds = {f"training step, {length} tokens": training_steps(length, length == LENGTHS[0]) for length in LENGTHS}
     rounds["ablation of each of 16 heads"] = ablation_sweeps()
     medians = {what: measure(contestants, repeats) for what, contestants in rounds.items()}
-    print(f"{'':30}{'':26}{'ms':>10}{'/ ours':>10}")
+    print(f"{'milliseconds':30}{'':26}{'processor':>10}{'/ ours':>10}{'wall':>10}{'/ ours':>10}")
     for what, times in medians.items():
-        for name, seconds in times.items():
-            print(f"{what:30}{name:26}{seconds * 1e3:10.1f}{seconds / times['ours']:10.2f}")
-    short, long, sweeps = medians.values()
+        for name, clocks in times.items():
+            columns = [f"{x * 1e3:10.1f}{x / ours:10.2f}" for x, ours in zip(clocks, times["ours"], strict=True)]
+            print(f"{what:30}{name:26}{''.join(columns)}")
+    short, long, sweeps = ({name: clocks[0] for name, clocks in times.items()} for times in medians.values())
     ratios = {
         "step_vs_sdpa_128": short["ours"] / short["plain SDPA"],
         "step_vs_sdpa_512": long["ours"] / long["plain SDPA"],
