@@ -9,6 +9,7 @@ Its module docstring is what `--help` says first. `--help` stays fast as long as
 needs torch, no earlier than in `main`; the names of `interp` itself (`interp.load`, `interp.train`) wait by themselves.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,9 @@ def run(main: Callable[[Options], object], options: type[Options], args: Sequenc
     An InterpError ends in its message on stderr and its exit code, without a traceback; Ctrl-C in 130. Anything else
     is a bug and keeps its traceback.
     """
+    # Read when torch is loaded. On busy cores OpenMP's threads otherwise burn, waiting for each other, more than they
+    # save: a training step on two such cores took ten times as long as on one.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     docstring = sys.modules[main.__module__].__doc__
     plain_words = (
         tyro.conf.FlagCreatePairsOff,

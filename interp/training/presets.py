@@ -7,9 +7,9 @@
 | alibi | 2 | 32,000 strings of 5 to 30 letters | 50 s | .99 and more up to 30; .94 at 50, .40 at 100 |
 | nope | 3 | 96,000 strings of 5 to 30 letters | 215 s | .995 and more from 5 to 30; .45 at 40, 0 from 50 on |
 
-Measured on one thread of a 2.5 GHz Xeon; hard-alibi over five seeds (the worst is given), the others over one; 1,000
-strings of each length up to 60, fewer beyond. All are attention-only, and from some step on half of each batch are
-strings of few letters (`TrainConfig.hard_letters`): not the paper's distribution, but the accuracies are the plain
+Measured on one thread of a 2.6 GHz AMD EPYC; hard-alibi over five seeds (the worst is given), the others over one;
+1,000 strings of each length up to 60, fewer beyond. All are attention-only, and from some step on half of each batch
+are strings of few letters (`TrainConfig.hard_letters`): not the paper's distribution, but the accuracies are the plain
 task's. They do not compare position encodings: lengths, layers and numbers of strings differ.
 """
 
