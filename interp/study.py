@@ -144,7 +144,7 @@ def accuracy_lengths(trained: tuple[int, int] | None, most: int | None = None) -
 def verdict(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablations: tuple[AblationResult, ...]) -> str:
     """What was found, in words that the numbers bear."""
     at = accuracy.lengths.index(accuracy.trained[1]) if accuracy.trained else 0
-    copied = f"It copies {accuracy.string_correct[at].mean():.1%} of strings of {accuracy.lengths[at]} letters."
+    copied = f"It copies {_share(accuracy.string_correct[at].mean())} of strings of {accuracy.lengths[at]} letters."
     lookups = scores.of_role("lookup")
     if not lookups:
         return f"No lookup head. {copied} {_why_none(scores)}"
@@ -154,7 +154,7 @@ def verdict(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablatio
         sentences.append(f"{_list(gathers)} gather{'s' if len(gathers) == 1 else ''} them.")
     together = next((a for a in ablations if a.group == "all"), None)
     if together is not None:
-        fall = f"from {together.string_accuracy_before:.0%} to {together.string_accuracy_after:.0%}"
+        fall = f"from {_share(together.string_accuracy_before)} to {_share(together.string_accuracy_after)}"
         edges = next((a for a in ablations if a.group == "edges"), None)
         sentences.append(f"Without the lookup heads, string accuracy goes {fall}{_controls(together, edges)}.")
     measured = f"behaviour {_or_none(n.behavioural)}, intervention {_or_none(n.causal)}"
@@ -202,13 +202,17 @@ def _controls(together: AblationResult, edges: AblationResult | None) -> str:
     """What the same string accuracy is under the controls that could be drawn."""
     parts = []
     if together.control_mean is not None:
-        parts.append(f"without as many other heads it is {together.control_mean:.0%}")
+        parts.append(f"without as many other heads it is {_share(together.control_mean)}")
     if edges is not None and edges.control_mean is not None:
         parts.append(
-            f"with only their attention to the match cut it is {edges.string_accuracy_after:.0%}, "
-            f"with as much cut elsewhere {edges.control_mean:.0%}"
+            f"with only their attention to the match cut it is {_share(edges.string_accuracy_after)}, "
+            f"with as much cut elsewhere {_share(edges.control_mean)}"
         )
     return "".join(f"; {part}" for part in parts)
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}".replace(".0%", "%")
 
 
 def _list(names: tuple[str, ...]) -> str:

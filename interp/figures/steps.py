@@ -89,7 +89,8 @@ def _add_step(figure: go.Figure, curve: StepCurve, kind: StepKind, column: int) 
             col=column,
         )
     figure.update_xaxes(title_text=words.x, dtick=1, row=1, col=column)
-    figure.update_yaxes(accuracy_axis(words.y), row=1, col=column)
+    lowest = min(low for low, _ in curve.interval)
+    figure.update_yaxes(accuracy_axis(words.y, lowest), row=1, col=column)
 
 
 def _step_says(curve: StepCurve, kind: StepKind) -> str:

@@ -74,9 +74,10 @@ def dress(figure: go.Figure, title: str, says: str, height: int = 400, legend: b
     return figure.update_layout(template=template(), title=title_text, height=height, margin=margin, meta=meta)
 
 
-def accuracy_axis(title: str) -> dict:
-    """A y axis of shares, in per cent."""
-    return {"title": {"text": title}, "range": [-0.03, 1.05], "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]}
+def accuracy_axis(title: str, lowest: float = 0.0) -> dict:
+    """A y axis of shares, in per cent; a difference of shares may lie below 0."""
+    span = [min(lowest, 0.0) - 0.03, 1.05]
+    return {"title": {"text": title}, "range": span, "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]}
 
 
 def error_bars(value, interval, width: float = 3) -> dict:
