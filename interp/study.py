@@ -206,9 +206,17 @@ def _controls(together: AblationResult, edges: AblationResult | None) -> str:
     if edges is not None and edges.control_mean is not None:
         parts.append(
             f"with only their attention to the match cut it is {_share(edges.string_accuracy_after)}, "
-            f"with as much cut elsewhere {_share(edges.control_mean)}"
+            f"with attention elsewhere cut instead{_taken(edges)} {_share(edges.control_mean)}"
         )
     return "".join(f"; {part}" for part in parts)
+
+
+def _taken(edges: AblationResult) -> str:
+    """How much the control could take, where sharp heads leave less than was wanted."""
+    amounts = next((control.attention for control in edges.controls if control.attention is not None), None)
+    if amounts is None or amounts[1] > 0.9 * amounts[0]:
+        return ""
+    return f" (all there is: {amounts[1]:.2g} against {amounts[0]:.2g})"
 
 
 def _share(value: float) -> str:

@@ -118,8 +118,8 @@ figures.effective_n(behavioural, causal)
 
 # %% [markdown]
 # ## Proof by ablation
-# Lookup heads are often copies of each other: one can go unnoticed, all of them cannot. As a control, as much attention
-# is cut in the same heads from places that do not match.
+# Lookup heads are often copies of each other: one can go unnoticed, all of them cannot. As a control, attention is cut
+# in the same heads from places that do not match: as much, or all there is.
 
 # %%
 from interp.measure.ablate import ablation_study

@@ -80,6 +80,14 @@ def control_notes(results: Sequence[AblationResult]) -> tuple[str, ...]:
         parts += [f"has too few sets for an interval for {len(few)}{_pool(few)}"] if few else []
         if parts:
             notes.append(f"Of {len(found)} ablations, the control “{name}” {' and '.join(parts)}.")
+    amounts = [control.attention for r in results for control in r.controls if control.attention is not None]
+    short = [(wanted, taken) for wanted, taken in amounts if taken < 0.9 * wanted]
+    if short:
+        wanted, taken = max(short, key=lambda pair: pair[0] - pair[1])
+        notes.append(
+            f"The control “edges” took all the attention that there is elsewhere, {taken:.2g} a query against "
+            f"{wanted:.2g} to the match: it shows that the match matters, not what as great a loss elsewhere would do."
+        )
     return tuple(notes)
 
 
