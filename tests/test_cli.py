@@ -119,7 +119,8 @@ def test_help_teaches_and_takes_less_than_half_a_second(script: Path) -> None:
 def test_ctrl_c_in_the_middle_of_work_exits_130_without_a_traceback(tmp_path: Path) -> None:
     path = tmp_path / "wait.py"
     path.write_text(
-        "import time\nfrom interp.cli import Common, run\n"
+        "import signal, time\nfrom interp.cli import Common, run\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs inherit it ignored
         "def main(_):\n    print('working', flush=True)\n    time.sleep(30)\nrun(main, Common, args=[])\n"
     )
     with subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
