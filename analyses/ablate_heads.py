@@ -23,12 +23,13 @@ class Options(Common):
     length: int | None = None
     """Letters of a string; by default as in training, else 30."""
     strings: int = 200
-    """How many strings."""
+    """How many strings: 2 or more."""
 
 
 def main(options: Options) -> None:
     import torch
 
+    from interp.errors import UserError
     from interp.figures.ablation import ablations
     from interp.figures.report import figure_page
     from interp.files import write_text
@@ -38,19 +39,26 @@ def main(options: Options) -> None:
     from interp.measure.plans import named_questions
     from interp.provenance import provenance
     from interp.results import AblationStudy
-    from interp.study import StudySettings, probe_lengths
+    from interp.study import StudySettings, longest_string, probe_lengths
 
+    if options.strings < 2 or (options.length is not None and options.length < 1):
+        raise UserError(
+            f"an ablation takes 2 strings or more, of 1 letter or more; --strings {options.strings} and "
+            f"--length {options.length} came."
+        )
     device = resolve_device(options.device)
     loaded = load(options.model, device=device, seed=options.seed, retrain=options.retrain)
     model, task, trained = loaded.model, loaded.copy_task, loaded.trained_lengths
     named = parse_heads(options.heads, model)
     settings = StudySettings.tiny() if options.tiny else StudySettings()
     generator = torch.Generator(device).manual_seed(options.seed)
-    scores = score_heads(model, task, probe_lengths(trained, settings.heads.longest), generator, settings.heads)
+    span = probe_lengths(trained, settings.heads.longest, longest_string(model, task))
+    scores = score_heads(model, task, span, generator, settings.heads, options.seed)
     heads = named or parse_heads(scores.of_role("lookup"), model)
     if not heads:
         print("No lookup head was found and no head was named: there is nothing to take away.")
-    length = options.length or (trained[1] if trained else 30)
+    usual = trained[1] if trained else 30
+    length = usual if options.length is None else options.length
     strings = task.sample(20 if options.tiny else options.strings, length, generator)
     with_role = [head.name for head in scores.heads if head.role != "none"]
     results = ablate(model, task.vocabulary, strings, named_questions(heads), options.kind, with_role, options.seed)

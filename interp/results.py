@@ -33,6 +33,12 @@ class LengthAccuracy(Result):
     ideal: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """n -> string accuracy of the ideal n-gram copier at each length."""
 
+    @property
+    def at_home(self) -> int:
+        """Index of the longest measured length that is not beyond training; of the first, where none is known."""
+        known = [i for i, length in enumerate(self.lengths) if self.trained and length <= self.trained[1]]
+        return max(known, key=lambda i: self.lengths[i], default=0)
+
 
 @dataclass(frozen=True)
 class TrainLog(Result):

@@ -143,13 +143,13 @@ def accuracy_lengths(trained: tuple[int, int] | None, most: int | None = None) -
 
 def verdict(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablations: tuple[AblationResult, ...]) -> str:
     """What was found, in words that the numbers bear."""
-    at = accuracy.lengths.index(accuracy.trained[1]) if accuracy.trained else 0
+    at = accuracy.at_home
     copied = f"It copies {_share(accuracy.string_correct[at].mean())} of strings of {accuracy.lengths[at]} letters."
     lookups = scores.of_role("lookup")
     if not lookups:
         return f"No lookup head. {copied} {_why_none(scores)}"
     gathers = scores.of_role("gather")
-    sentences = [copied, f"{_list(lookups)} look{'s' if len(lookups) == 1 else ''} up the last {n.heads} letters."]
+    sentences = [copied, f"{_list(lookups)} look{'s' if len(lookups) == 1 else ''} up the last {_keys(scores)}."]
     if gathers:
         sentences.append(f"{_list(gathers)} gather{'s' if len(gathers) == 1 else ''} them.")
     together = next((a for a in ablations if a.group == "all"), None)
@@ -159,6 +159,12 @@ def verdict(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablatio
         sentences.append(f"Without the lookup heads, string accuracy goes {fall}{_controls(together, edges)}.")
     measured = f"behaviour {_or_none(n.behavioural)}, intervention {_or_none(n.causal)}"
     return " ".join([*sentences, f"Effective n of the whole model: {measured}."])
+
+
+def _keys(scores: HeadScores) -> str:
+    """How many letters the lookup heads look up: they need not agree."""
+    found = sorted({head.n for head in scores.heads if head.role == "lookup" and head.n is not None})
+    return "letter" if found == [1] else f"{' or '.join(map(str, found))} letters"
 
 
 def _common_n(scores: HeadScores) -> int | None:

@@ -337,3 +337,11 @@ def test_results_are_read_in_a_process_that_knows_no_model(tmp_path: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout == "It copies by 3-gram lookup. 4 False False\n"
+
+
+def test_accuracy_at_home_is_that_of_the_longest_measured_length_that_was_trained():
+    known = dataclasses.replace(length_accuracy(), lengths=(10, 20), trained=(20, 30))
+    assert known.at_home == 1
+    assert dataclasses.replace(known, trained=(5, 10)).at_home == 0
+    assert dataclasses.replace(known, trained=(2, 5)).at_home == 0
+    assert dataclasses.replace(known, trained=None).at_home == 0

@@ -38,8 +38,7 @@ def glance(study: HashHeadStudy) -> tuple[Card, ...]:
 
 def _copies(study: HashHeadStudy) -> Card:
     result = study.accuracy_by_length
-    known = [i for i, length in enumerate(result.lengths) if result.trained and length <= result.trained[1]]
-    at = known[-1] if known else 0
+    at = result.at_home
     share = result.string_correct.mean(axis=1)
     low, high = string_intervals(result)[at]
     trained = f" (trained on {span(result.trained)})" if result.trained else ""

@@ -19,7 +19,7 @@ from torch import Tensor
 from interp.measure.interventions import EdgeControl, EdgeCut, EdgeEdit
 from interp.measure.names import Head, head_name
 from interp.measure.patterns import blocks
-from interp.measure.runs import visible
+from interp.measure.runs import segment_of, visible
 from interp.models.surface import Model, head_shape, visit_attention
 from interp.models.transformer import HookedTransformer
 from interp.results import Interval
@@ -113,7 +113,7 @@ def attention_removed(model: Model, batch: Batch, edits: Sequence[EdgeEdit]) -> 
             for index, edit in enumerate(here):
                 total[index, layer] += edit.amount(pattern).sum(dim=0)
 
-        visit_attention(model, batch.tokens[block], add)
+        visit_attention(model, batch.tokens[block], add, **segment_of(batch.rows(block)))
     return total / len(batch)
 
 

@@ -66,8 +66,11 @@ def visit_attention(
     tokens: Tokens,
     visit: Callable[[int, Pattern, Pattern | None], None],
     fwd_hooks: Sequence[tuple[str, Any]] = (),
+    **options: Any,
 ) -> None:
     """Call `visit(layer, pattern, scores)` for every layer, first to last, in one forward pass under `fwd_hooks`.
+
+    `options` go to the model: `segment`, where strings are packed.
 
     Whole patterns [batch head query key] are made, and freed before the next layer's. Scores are those before the
     softmax, -inf where hidden; None where the model has no true scores.
@@ -85,7 +88,7 @@ def visit_attention(
     for layer in range(head_shape(model)[0]):
         hooks += [(_name(layer, "hook_attn_scores"), keep)] if with_scores else []
         hooks += [(_name(layer, "hook_pattern"), partial(show, layer=layer))]
-    model.run_with_hooks(tokens, return_type=None, fwd_hooks=hooks)
+    model.run_with_hooks(tokens, return_type=None, fwd_hooks=hooks, **options)
 
 
 @torch.no_grad()

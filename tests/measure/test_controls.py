@@ -15,6 +15,7 @@ from interp.measure.controls import (
 )
 from interp.measure.interventions import EdgeControl, EdgeCut
 from interp.models.transformer import HookedTransformer, TransformerConfig
+from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 
 TASK = CopyTask(5)
@@ -109,6 +110,18 @@ def test_attention_removed_is_the_mean_over_queries_of_what_each_head_gives(gene
         assert removed[0, layer, 1].item() == pytest.approx(torch.stack(given).mean().item(), rel=1e-5)
         assert removed[0, layer, 0] == 0  # its window hides the source
         assert removed[1, layer, 1] > 0
+
+
+def test_attention_removed_from_packed_strings_is_that_of_the_strings_alone(generator):
+    model, strings = windowed(3, None), TASK.sample(4, 5, generator())
+    alone = attention_removed(model, strings, [EdgeCut(strings.source)])
+    width = strings.tokens.shape[1]
+    apart = torch.cat([torch.full_like(strings.source, -1), strings.source], dim=1)
+    source = torch.where(apart >= 0, apart + width, -1)  # the second of two strings in a row
+    twice = {name: value.repeat(1, 2) for name, value in vars(strings).items() if value is not None}
+    segment = torch.arange(2).repeat_interleave(width).expand_as(source)
+    packed = Batch(**{**twice, "source": source}, segment=segment)
+    torch.testing.assert_close(attention_removed(model, packed, [EdgeCut(source)]), alone)
 
 
 def test_places_that_do_not_match_are_counted_per_query():

@@ -1,0 +1,35 @@
+"""The whole study, on models and settings that do not fit each other neatly."""
+
+from dataclasses import replace
+
+import pytest
+
+from interp.loading import Loaded, load
+from interp.models.transformer import HookedTransformer, TransformerConfig
+from interp.results import EffectiveN
+from interp.study import StudySettings, hash_head_study, verdict
+from interp.tasks.copy import CopyTask
+
+TINY = StudySettings.tiny()
+
+
+def test_lengths_that_leave_out_the_longest_of_training_still_get_a_verdict():
+    model = HookedTransformer(TransformerConfig(d_model=16, n_heads=2, windows=(2, None)))
+    study = hash_head_study(Loaded(model, CopyTask(), {}, trained_lengths=(20, 30)), settings=TINY)
+    assert study.accuracy_by_length.lengths == (10, 20)
+    assert "of strings of 20 letters" in study.verdict
+
+
+@pytest.mark.parametrize(("ns", "words"), [((1, 1), "the last letter."), ((3, 5), "the last 3 or 5 letters.")])
+def test_the_verdict_names_every_n_that_lookup_heads_have(ns, words):
+    study = hash_head_study(load("planted:ngram?n=3&alphabet=8&n_lookup=2"), settings=TINY)
+    rest = iter(ns)
+    heads = tuple(replace(head, n=next(rest)) if head.role == "lookup" else head for head in study.heads)
+    scores = replace(study.scores, heads=heads)
+    assert words in verdict(scores, study.accuracy_by_length, EffectiveN(None, None, ns[0]), ())
+
+
+def test_a_study_draws_the_same_strings_again():
+    first, second = (hash_head_study(load("planted:ngram?n=2&alphabet=8"), seed=3, settings=TINY) for _ in range(2))
+    assert first.heads == second.heads
+    assert first.causal.value == second.causal.value
