@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import tyro
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Options = TypeVar("Options")
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,29 @@ def run(main: Callable[[Options], object], options: type[Options], args: Sequenc
     )  # --tiny, without --no-tiny; PATH, not {None}|PATH
     chosen = tyro.cli(options, description=docstring, args=args, config=plain_words)
     try:
+        refuse_what_cannot_be(chosen)
         main(chosen)
     except InterpError as error:
         leave(str(error), error.exit_code)
     except KeyboardInterrupt as interrupt:
         leave(f"Interrupted. {interrupt}".rstrip(), INTERRUPTED)
     sys.exit(0)
+
+
+def refuse_what_cannot_be(options: Any) -> None:
+    """Before any work: a seed that no generator takes, a place where nothing can be kept.
+
+    Raises: UserError.
+    """
+    if not 0 <= (seed := getattr(options, "seed", 0)) <= LARGEST_SEED:
+        raise UserError(f"a seed is a whole number from 0 to {LARGEST_SEED}; {seed} came.")
+    out: Path | None = getattr(options, "out", None)
+    if out is not None:
+        there = next(path for path in (out, *out.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise UserError(f"--out {out} should be a folder, and {there} is a file; choose another.")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UserError(f"--out {out} cannot be written: {there} does not allow it; choose another.")
 
 
 def leave(message: str, exit_code: int) -> NoReturn:

@@ -165,6 +165,8 @@ def _run_folder(spec: str) -> Path:
 
     Raises: UserError that says what is wrong with it, or what could have been meant.
     """
+    if not spec.strip():
+        raise UserError(f"no model was named; {FORMS}.")
     path = Path(spec).expanduser()
     if path.is_file():
         raise UserError(f"{spec} is a file; a run is the folder that a training leaves behind.")

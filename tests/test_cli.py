@@ -93,6 +93,24 @@ def test_a_wrong_option_exits_2_and_names_it(script: Path, arguments: tuple[str,
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("seed", ["-1", "99999999999999999999"])
+def test_a_seed_that_no_generator_takes_is_refused(script: Path, seed: str) -> None:
+    done = call(script, "--seed", seed)
+    assert (done.returncode, done.stdout) == (2, "False\n")
+    assert done.stderr == f"a seed is a whole number from 0 to 4294967295; {seed} came.\n"
+
+
+@pytest.mark.parametrize("below", ["", "deeper/down"])
+def test_a_file_in_the_place_of_the_results_is_refused_before_any_work(
+    script: Path, tmp_path: Path, below: str
+) -> None:
+    (tmp_path / "taken").write_text("mine")
+    done = call(script, "--out", str(tmp_path / "taken" / below))
+    assert (done.returncode, done.stdout) == (2, "False\n")
+    assert done.stderr.endswith(f"{tmp_path / 'taken'} is a file; choose another.\n")
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
 def test_help_teaches_and_takes_less_than_half_a_second(script: Path) -> None:
     def cpu_seconds() -> float:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -166,6 +166,7 @@ def test_a_hugging_face_folder_is_told_its_prefix(gpt2):
         ("planted:ngram?n=three", "n of planted:ngram is a whole number"),
         ("hf:", "needs a folder or a name"),
         ("gguf:model", "no model is called 'gguf:model'"),
+        ("", "no model was named;"),
     ],
 )
 def test_a_specification_that_means_nothing_is_refused(spec, told):

@@ -98,6 +98,8 @@ class TrainConfig:
         for name in ("learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name} is above 0; got {getattr(self, name)}.")
+        if self.seed < 0:
+            raise UserError(f"seed is at least 0; got {self.seed}.")
         if self.weight_decay < 0:
             raise UserError(f"weight_decay is at least 0; got {self.weight_decay}.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from interp.results import AblationStudy
 
 ROOT = Path(__file__).parents[2]
@@ -38,4 +40,12 @@ def test_a_head_that_does_not_exist_ends_in_one_sentence_and_code_2(tmp_path):
     done = script("--model", "planted:ngram?n=2", "--heads", "L1H9", "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert done.stderr.startswith("no head is called 'L1H9'")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", [("--length", "0"), ("--strings", "1"), ("--strings", "0")])
+def test_too_few_strings_or_letters_are_refused_and_not_replaced(tmp_path, option):
+    done = script("--model", "planted:ngram?n=2", *option, "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("an ablation takes 2 strings or more, of 1 letter or more;")
     assert not (tmp_path / "out").exists()

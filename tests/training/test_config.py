@@ -30,6 +30,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_its_last_fraction() ->
     [
         {"steps": 0},
         {"batch": 0},
+        {"seed": -1},
         {"learning_rate": 0.0},
         {"learning_rate": float("nan")},
         {"weight_decay": -0.1},
