@@ -33,7 +33,6 @@ def main(options: Options) -> None:
     settings = StudySettings.tiny() if options.tiny else StudySettings()
     study = hash_head_study(loaded, options.seed, settings, say=lambda step: print(f"  {step} ..."))
     folder = result_folder("find_hash_heads", options)
-    study.save(folder)
     page = write_report(study, folder)
     print_table(study)
     print(f"\n{study.verdict}\n\n{page}")

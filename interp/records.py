@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import AbstractArray
 
 from interp.errors import InterpError, UserError
-from interp.files import json_text, read_json, write_together
+from interp.files import Write, json_text, read_json, write_together
 
 SCHEMA = "interp/1"
 _DAMAGE = (
@@ -38,17 +38,19 @@ class Result:
 
     def save(self, folder: str | Path) -> Path:
         """Write `results.json` and `arrays.npz`, both or neither. Returns the folder."""
-        folder, arrays = Path(folder), {}
+        write_together(self.writes(Path(folder)))
+        return Path(folder)
+
+    def writes(self, folder: Path) -> dict[Path, Write]:
+        """What `save` writes, for `write_together` with files that are drawn from it."""
+        arrays: dict[str, np.ndarray] = {}
         packed = self._arrange(_pack(self, "", arrays))
         document = {"schema": SCHEMA, "result": type(self).__name__, **packed}
         text = json_text(document)
-        write_together(
-            {
-                folder / "arrays.npz": lambda path: _write_npz(path, arrays),
-                folder / "results.json": lambda path: path.write_text(text, encoding="utf-8"),
-            }
-        )
-        return folder
+        return {
+            folder / "arrays.npz": lambda path: _write_npz(path, arrays),
+            folder / "results.json": lambda path: path.write_text(text, encoding="utf-8"),
+        }
 
     @classmethod
     def load(cls: type[R], folder: str | Path) -> R:

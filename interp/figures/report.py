@@ -49,10 +49,11 @@ KINDS = {
 
 
 def write_report(study: HashHeadStudy, folder: str | Path) -> Path:
-    """Write the page of a study, its figures and its tables, all or none; beside what `study.save(folder)` writes.
+    """Write the page of a study, its figures and its tables, and what `study.save(folder)` writes: all or none.
 
-    Writes `report.html`, `heads.csv`, `ablations.csv`, `accuracy.csv` and `figures/NAME.html`; each page is complete in
-    itself. `study.model["spec"]` names the model, and `study.provenance["command"]` is shown as the command to repeat.
+    Beside the results, writes `report.html`, `heads.csv`, `ablations.csv`, `accuracy.csv` and `figures/NAME.html`; each
+    page is complete in itself. `study.model["spec"]` names the model, and `study.provenance["command"]` is shown as the
+    command to repeat.
 
     Returns: the path of `report.html`.
 
@@ -62,7 +63,7 @@ def write_report(study: HashHeadStudy, folder: str | Path) -> Path:
     texts = {folder / name: tables.csv_text(rows) for name, rows in study_tables(study).items()}
     texts |= {folder / "figures" / f"{name}.html": figure_page(f, name, model_line(study)) for name, f in drawn.items()}
     texts[folder / "report.html"] = report_page(study, drawn)
-    write_together({path: _writer(text) for path, text in texts.items()})
+    write_together(study.writes(folder) | {path: _writer(text) for path, text in texts.items()})
     return folder / "report.html"
 
 

@@ -178,6 +178,7 @@ def test_hostile_text_survives_in_a_table(studies, pages):
 def test_the_page_of_a_loaded_study_is_the_same(pages, tmp_path):
     path = write_report(HashHeadStudy.load(pages["hard_alibi"]), tmp_path)
     assert path == tmp_path / "report.html"
+    assert HashHeadStudy.load(tmp_path).verdict == HashHeadStudy.load(pages["hard_alibi"]).verdict
     assert path.read_text(encoding="utf-8") == (pages["hard_alibi"] / "report.html").read_text(encoding="utf-8")
 
 
