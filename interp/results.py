@@ -91,7 +91,7 @@ class HeadScore:
     q_value: float
     """Benjamini-Hochberg over all heads of the model."""
     flagged: bool
-    """q below the level and the interval's lower end above the floor."""
+    """q below the level and, with its whole interval, attention above chance (`score` less `chance`) over the floor."""
     copying: float | None
     """OV circuit: share of letters whose own logit rises most when the head attends to them."""
     gather_effect: float | None

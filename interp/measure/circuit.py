@@ -18,7 +18,9 @@ def copies_letter(model: HookedTransformer, vocabulary: Vocabulary, probe: Probe
     The value of the source position is taken as it is in the run, sent through W_O, the final norm (centred; its scale
     divides all logits alike) and W_U: the direct path, which misses what later blocks make of it.
     """
-    return torch.cat([_block(model, vocabulary, probe.rows(block)) for block in blocks(probe.batch)], dim=1)
+    return torch.cat(
+        [_block(model, vocabulary, probe.rows(block)) for block in blocks(model, probe.batch.tokens)], dim=1
+    )
 
 
 def _block(model: HookedTransformer, vocabulary: Vocabulary, probe: Probe) -> Bool[Tensor, "head example"]:

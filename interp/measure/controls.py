@@ -106,7 +106,7 @@ def control_interval(correct: Bool[np.ndarray, "draw string"], seed: int = 0) ->
 def attention_removed(model: Model, batch: Batch, edits: Sequence[EdgeEdit]) -> Float[Tensor, "edit layer head"]:
     """Mean attention that each edit takes from a query of the answer, in every head of the clean run."""
     total = torch.zeros(len(edits), *head_shape(model), device=batch.tokens.device)
-    for block in blocks(batch):
+    for block in blocks(model, batch.tokens):
         here = [edit.rows(block) for edit in edits]
 
         def add(layer: int, pattern: Tensor, _: Tensor | None, here: list[EdgeEdit] = here) -> None:

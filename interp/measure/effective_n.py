@@ -11,10 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.axes import Tokens
-from interp.measure.patterns import TOKENS_AT_ONCE
+from interp.measure.patterns import blocks
 from interp.models.surface import Model, run
 from interp.results import Interval, StepCurve
-from interp.stats import bootstrap_interval, proportion_interval
+from interp.stats import paired_proportions_interval, proportion_interval
 from interp.tasks.copy import CopyTask
 from interp.tasks.repeats import offset_swaps, planted_repeats
 
@@ -71,11 +71,12 @@ def causal_n(
     t = torch.arange(longest, device=generator.device).repeat_interleave(strings)
     probe, edited = offset_swaps(task, t, longest, length, generator)
     letter = probe.batch.tokens.take_along_dim(probe.rival[:, None], 1)[:, 0]
-    before = answers(model, probe.batch.tokens, probe.query) == letter
-    after = answers(model, edited, probe.query) == letter
-    moved = (after.double() - before.double()).reshape(longest, strings).cpu().numpy()
-    low, high = np.stack(bootstrap_interval(moved))
-    interval = list(zip(low.tolist(), high.tolist(), strict=True))
+    before, after = (
+        (answers(model, tokens, probe.query) == letter).reshape(longest, strings).cpu().numpy()
+        for tokens in (probe.batch.tokens, edited)
+    )
+    moved = after.astype(float) - before.astype(float)
+    interval = [paired_proportions_interval(*pair) for pair in zip(before, after, strict=True)]
     return _curve(moved, interval, _fallen(moved.mean(axis=1), 0.0))
 
 
@@ -83,9 +84,9 @@ def causal_n(
 def answers(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
     """The token that the model puts after each string's query position, a block of strings at a time."""
     parts = []
-    for some, at in zip(*(x.split(max(1, TOKENS_AT_ONCE // tokens.shape[1])) for x in (tokens, query)), strict=True):
-        logits = run(model, some)
-        parts.append(logits.take_along_dim(at[:, None, None], 1)[:, 0].argmax(dim=-1))
+    for block in blocks(model, tokens):
+        logits = run(model, tokens[block])
+        parts.append(logits.take_along_dim(query[block, None, None], 1)[:, 0].argmax(dim=-1))
     return torch.cat(parts)
 
 

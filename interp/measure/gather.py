@@ -37,7 +37,9 @@ def path_effects(model: HookedTransformer, probe: Probe, lookups: list[Head]) ->
     keys alone: path patching (Wang et al. 2023) with mean ablation, along the direct path through the residual stream
     and the norm.
     """
-    return torch.cat([_path_block(model, probe.rows(block), lookups) for block in blocks(probe.batch)], dim=1)
+    return torch.cat(
+        [_path_block(model, probe.rows(block), lookups) for block in blocks(model, probe.batch.tokens)], dim=1
+    )
 
 
 @torch.no_grad()
@@ -47,7 +49,9 @@ def total_effects(model: Model, probe: Probe, lookups: list[Head]) -> Float[Tens
     For any model with TransformerLens's surface: one forward pass for each head that comes before a lookup head. Where
     there are no true scores, log attention stands in for them: it is the scores up to a shift of each row.
     """
-    return torch.cat([_total_block(model, probe.rows(block), lookups) for block in blocks(probe.batch)], dim=1)
+    return torch.cat(
+        [_total_block(model, probe.rows(block), lookups) for block in blocks(model, probe.batch.tokens)], dim=1
+    )
 
 
 def _total_block(model: Model, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:

@@ -35,7 +35,7 @@ class Looked:
 
 def look(model: Model, probe: Probe) -> Looked:
     """Run the probes, a block of strings at a time."""
-    parts = [vars(_look_block(model, probe.rows(block))) for block in blocks(probe.batch)]
+    parts = [vars(_look_block(model, probe.rows(block))) for block in blocks(model, probe.batch.tokens)]
     measured = [name for name, value in parts[0].items() if value is not None]
     return Looked(**{name: torch.cat([part[name] for part in parts], dim=1) for name in measured})
 

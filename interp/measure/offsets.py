@@ -45,7 +45,7 @@ def decode_offsets(
         offsets: how many offsets.
         ridge: penalty, relative to the mean variance of the features.
     """
-    z = torch.cat([_z_of(model, batch.tokens[block], heads) for block in blocks(batch)]).double()
+    z = torch.cat([_z_of(model, batch.tokens[block], heads) for block in blocks(model, batch.tokens)]).double()
     letter, half = _is_letter(batch), len(batch) // 2
     usable = torch.stack([_back(letter, t) for t in range(offsets)]).all(dim=0)
     number = _letter_numbers(batch.tokens, vocabulary, vocab_size(model))

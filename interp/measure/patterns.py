@@ -14,12 +14,13 @@ from torch import Tensor
 from transformer_lens import ActivationCache
 
 from interp.axes import Pattern, Tokens
-from interp.models.surface import Model, visit_attention
+from interp.models.surface import Model, visit_attention, vocab_size
 from interp.models.transformer import HookedTransformer
-from interp.tasks.base import Batch
 
 TOKENS_AT_ONCE = 16_384
 """Tokens of one forward pass: bounds the memory of activations whatever the strings' length."""
+LOGITS_AT_ONCE = 2**27
+"""Logits of one forward pass, for a bridge always makes them: 512 MiB in single precision."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,12 @@ def rows_at(
     return [_own_rows(model, layer, cache, query) for layer in range(model.config.n_layers)]
 
 
-def blocks(batch: Batch, at_once: int = TOKENS_AT_ONCE) -> Iterator[slice]:
-    """Slices of a batch's strings, each of about `at_once` tokens and at least one string."""
-    step = max(1, at_once // batch.tokens.shape[1])
-    for first in range(0, len(batch), step):
-        yield slice(first, min(first + step, len(batch)))
+def blocks(model: Model, tokens: Tokens) -> Iterator[slice]:
+    """Slices of the strings, each of at least one and of as many as one forward pass of the model may take."""
+    at_once = min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // vocab_size(model))
+    step = max(1, at_once // tokens.shape[1])
+    for first in range(0, len(tokens), step):
+        yield slice(first, min(first + step, len(tokens)))
 
 
 def _own_rows(model: HookedTransformer, layer: int, cache: ActivationCache, query: Int[Tensor, " batch"]) -> Rows:

@@ -21,6 +21,7 @@ def test_both_curves_step_at_the_planted_n(n, alphabet):
     assert cause.value[:n] == (1.0,) * n
     assert max(behaviour.value[n:]) < 0.9
     assert max(map(abs, cause.value[n:])) < 0.4
+    assert all(low < high for curve in (behaviour, cause) for low, high in curve.interval)  # at 0 and at 1, too
 
 
 def test_a_model_that_does_not_copy_has_no_n():

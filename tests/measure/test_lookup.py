@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from interp.measure import patterns
 from interp.measure.effective_n import answers
 from interp.measure.lookup import letters_of_first_copy, look, null_statistics
 from interp.measure.patterns import blocks, pattern_of, rows_at
@@ -55,13 +56,18 @@ def test_look_averages_over_the_places_that_a_loop_over_letters_finds():
         assert int(tokens[probe.source[example]]) == int(probe.batch.targets[example, query])
 
 
-def test_running_in_blocks_changes_nothing():
-    probe = _probe()
-    sizes = [b.stop - b.start for b in blocks(probe.batch, at_once=2 * probe.batch.tokens.shape[1])]
-    assert sizes == [2] * 12
-    model = HookedTransformer(SHAPES[1], seed=0)
-    whole = model(probe.batch.tokens).argmax(-1).take_along_dim(probe.query[:, None], 1)[:, 0]
-    assert torch.equal(answers(model, probe.batch.tokens, probe.query), whole)
+@pytest.mark.parametrize("bound", ["TOKENS_AT_ONCE", "LOGITS_AT_ONCE"])
+def test_running_in_blocks_changes_nothing(monkeypatch, bound):
+    probe, model = _probe(), HookedTransformer(SHAPES[1], seed=0)
+    tokens = probe.batch.tokens
+    assert list(blocks(model, tokens)) == [slice(0, 24)]
+    whole, answered = look(model, probe), answers(model, tokens, probe.query)
+    logits = model(tokens)
+    assert torch.equal(answered, logits.argmax(-1).take_along_dim(probe.query[:, None], 1)[:, 0])
+    monkeypatch.setattr(patterns, bound, 2 * (logits if bound == "LOGITS_AT_ONCE" else tokens)[0].numel())
+    assert [block.stop - block.start for block in blocks(model, tokens)] == [2] * 12
+    torch.testing.assert_close(look(model, probe).source, whole.source)
+    assert torch.equal(answers(model, tokens, probe.query), answered)
 
 
 def test_letters_of_the_first_copy_are_those_between_the_special_tokens():
