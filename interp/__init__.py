@@ -10,6 +10,7 @@ The package, in the order in which data passes through it; each line imports onl
     results                      what was found: frozen, with per-example numbers, saved and loaded without a model
     training, measure, figures   how a model learns, is opened, is shown; none of the three knows another
     loading                      from a model specification (a run folder, a preset, planted:..., hf:...) to a model
+    verdict                      what a study found, in words
     study                        everything that is asked of one model, in one call
     cli                          what the command lines of analyses/ share
 

@@ -1,11 +1,11 @@
-"""Intervals, p-values and steps: numpy in, numpy out, thin over scipy.
+"""Intervals and p-values: numpy in, numpy out, thin over scipy.
 
 The unit is the example (or the string, or the model): whatever lies along the last axis is resampled. An interval is a
 pair (low, high) at 95 %.
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Num, Shaped
+from jaxtyping import Bool, Float, Shaped
 from scipy import stats
 
 from interp.errors import UserError
@@ -92,17 +92,6 @@ def empirical_p(
 def benjamini_hochberg(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
     """q-values: the least false discovery rate at which each test is rejected (Benjamini & Hochberg 1995)."""
     return stats.false_discovery_control(p, method="bh")
-
-
-def largest_step(values: Num[np.ndarray, " place"], drop: bool = False) -> int:
-    """Index of the first value after the largest rise (or `drop`) from one value to the next; the first of equal ones.
-
-    Raises: UserError for fewer than two values.
-    """
-    if len(values) < 2:
-        raise UserError(f"a step takes two values or more; {len(values)} came.")
-    steps = np.diff(values)
-    return int(np.argmax(-steps if drop else steps)) + 1
 
 
 def _phi(before: Bool[np.ndarray, " example"], after: Bool[np.ndarray, " example"]) -> float:

@@ -1,13 +1,13 @@
 """The whole question asked of one model: does it copy, by which heads, for which n, and is that really how?
 
-In this order: accuracy by length, head scores and roles, the model's effective n from behaviour and by intervention,
+In this order: head scores and roles, the model's effective n from behaviour and by intervention, accuracy by length,
 ablation of the heads on strings of their own, attention on one short string, and a verdict in words.
 """
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import nn
@@ -21,9 +21,10 @@ from interp.measure.patterns import pattern_of
 from interp.models.hooked import HookedModel
 from interp.models.surface import Model, head_shape, n_ctx
 from interp.provenance import provenance
-from interp.results import AblationResult, AttentionExample, EffectiveN, HashHeadStudy, HeadScores, LengthAccuracy
+from interp.results import AttentionExample, EffectiveN, HashHeadStudy, HeadScores
 from interp.tasks.copy import CopyTask
 from interp.training.evaluate import accuracy_by_length
+from interp.verdict import verdict
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class StudySettings:
     free_up_to: int = 100
     """Longest strings that our own models also write freely, each letter read from their own output."""
     ideal: tuple[int, ...] = (3, 4, 5, 6)
-    """The n of the ideal copiers that stand beside it."""
+    """The n of the ideal copiers that stand beside it; the model's own is added."""
     heads: HeadSettings = field(default_factory=HeadSettings)
     n_strings: int = 96
     """Strings for each point of the two curves of effective n."""
@@ -72,6 +73,12 @@ def hash_head_study(
     most = longest_string(model, task)
     span = probe_lengths(loaded.trained_lengths, longest, most)
 
+    say("scoring heads")
+    scores = score_heads(model, task, span, generator, settings.heads, seed)
+    say("effective n")
+    behavioural = behavioural_n(model, task, span, longest, settings.n_strings, generator)
+    causal = causal_n(model, task, span, longest, settings.n_strings, generator)
+    n = EffectiveN(behavioural.n, causal.n, _common_n(scores))
     say("accuracy by length")
     lengths = settings.lengths or accuracy_lengths(loaded.trained_lengths, most)
     accuracy = accuracy_by_length(
@@ -81,19 +88,13 @@ def hash_head_study(
         settings.accuracy_strings,
         generator,
         trained=loaded.trained_lengths,
-        ideal=settings.ideal,
+        ideal=sorted({*settings.ideal, *(x for x in (n.behavioural, n.causal, n.heads) if x is not None)}),
         free_running=isinstance(model, HookedModel),
         free_up_to=settings.free_up_to,
     )
-    say("scoring heads")
-    scores = score_heads(model, task, span, generator, settings.heads, seed)
-    say("effective n")
-    behavioural = behavioural_n(model, task, span, longest, settings.n_strings, generator)
-    causal = causal_n(model, task, span, longest, settings.n_strings, generator)
     say("ablations")
     strings = task.sample(settings.ablation_strings, span[1], generator)
     ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed)
-    n = EffectiveN(behavioural.n, causal.n, _common_n(scores))
     return HashHeadStudy(
         verdict=verdict(scores, accuracy, n, ablations),
         provenance=provenance(device, seed),
@@ -141,32 +142,6 @@ def accuracy_lengths(trained: tuple[int, int] | None, most: int | None = None) -
     return tuple(sorted({max(1, min(length, most or length)) for length in grid}))
 
 
-def verdict(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablations: tuple[AblationResult, ...]) -> str:
-    """What was found, in words that the numbers bear."""
-    at = accuracy.at_home
-    copied = f"It copies {_share(accuracy.string_correct[at].mean())} of strings of {accuracy.lengths[at]} letters."
-    lookups = scores.of_role("lookup")
-    if not lookups:
-        return f"No lookup head. {copied} {_why_none(scores)}"
-    gathers = scores.of_role("gather")
-    sentences = [copied, f"{_list(lookups)} look{'s' if len(lookups) == 1 else ''} up the last {_keys(scores)}."]
-    if gathers:
-        sentences.append(f"{_list(gathers)} gather{'s' if len(gathers) == 1 else ''} them.")
-    together = next((a for a in ablations if a.group == "all"), None)
-    if together is not None:
-        fall = f"from {_share(together.string_accuracy_before)} to {_share(together.string_accuracy_after)}"
-        edges = next((a for a in ablations if a.group == "edges"), None)
-        sentences.append(f"Without the lookup heads, string accuracy goes {fall}{_controls(together, edges)}.")
-    measured = f"behaviour {_or_none(n.behavioural)}, intervention {_or_none(n.causal)}"
-    return " ".join([*sentences, f"Effective n of the whole model: {measured}."])
-
-
-def _keys(scores: HeadScores) -> str:
-    """How many letters the lookup heads look up: they need not agree."""
-    found = sorted({head.n for head in scores.heads if head.role == "lookup" and head.n is not None})
-    return "letter" if found == [1] else f"{' or '.join(map(str, found))} letters"
-
-
 def _common_n(scores: HeadScores) -> int | None:
     counts = Counter(head.n for head in scores.heads if head.role == "lookup")
     return counts.most_common(1)[0][0] if counts else None
@@ -189,49 +164,3 @@ def _example(
         source=batch.source[0].cpu().numpy(),
         pattern=pattern.float().cpu().numpy(),
     )
-
-
-def _why_none(scores: HeadScores) -> str:
-    flagged = tuple(head.name for head in scores.heads if head.flagged)
-    if not flagged:
-        return (
-            f"None of its {len(scores.heads)} heads attends to the place that the answer is copied from more than "
-            f"untrained models do (corrected level {scores.level:g}, effect above {scores.floor:g})."
-        )
-    return (
-        f"{_list(flagged)} attend{'s' if len(flagged) == 1 else ''} to the place that the answer is copied from, but "
-        f"not to a rival whose last {len(scores.match_lengths) - 2} letters are the same: by position, or by more."
-    )
-
-
-def _controls(together: AblationResult, edges: AblationResult | None) -> str:
-    """What the same string accuracy is under the controls that could be drawn."""
-    parts = []
-    if together.control_mean is not None:
-        parts.append(f"without as many other heads it is {_share(together.control_mean)}")
-    if edges is not None and edges.control_mean is not None:
-        parts.append(
-            f"with only their attention to the match cut it is {_share(edges.string_accuracy_after)}, "
-            f"with attention elsewhere cut instead{_taken(edges)} {_share(edges.control_mean)}"
-        )
-    return "".join(f"; {part}" for part in parts)
-
-
-def _taken(edges: AblationResult) -> str:
-    """How much the control could take, where sharp heads leave less than was wanted."""
-    amounts = next((control.attention for control in edges.controls if control.attention is not None), None)
-    if amounts is None or amounts[1] > 0.9 * amounts[0]:
-        return ""
-    return f" (all there is: {amounts[1]:.2g} against {amounts[0]:.2g})"
-
-
-def _share(value: float) -> str:
-    return f"{value:.1%}".replace(".0%", "%")
-
-
-def _list(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _or_none(value: Any) -> str:
-    return "none" if value is None else str(value)

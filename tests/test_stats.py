@@ -11,7 +11,6 @@ from interp.stats import (
     benjamini_hochberg,
     bootstrap_interval,
     empirical_p,
-    largest_step,
     paired_difference_interval,
     paired_proportions_interval,
     proportion_interval,
@@ -125,11 +124,3 @@ def test_the_example_of_benjamini_and_hochberg_rejects_the_four_that_they_reject
     q = benjamini_hochberg(np.array(p)[shuffled])
     assert sorted(shuffled[q <= 0.05]) == [0, 1, 2, 3]
     assert q[list(shuffled).index(3)] == pytest.approx(0.0095 * 15 / 4)
-
-
-def test_the_largest_step_is_told_by_its_first_value_after():
-    assert largest_step(np.array([0.03, 0.04, 0.1, 0.95, 0.97])) == 3
-    assert largest_step(np.array([1.0, 1.0, 0.99, 0.5, 0.48]), drop=True) == 3
-    assert largest_step(np.array([0, 1, 0, 1])) == 1
-    with pytest.raises(UserError, match="two values"):
-        largest_step(np.array([1.0]))

@@ -7,8 +7,9 @@ import pytest
 from interp.loading import Loaded, load
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.results import EffectiveN
-from interp.study import StudySettings, hash_head_study, verdict
+from interp.study import StudySettings, hash_head_study
 from interp.tasks.copy import CopyTask
+from interp.verdict import verdict
 
 TINY = StudySettings.tiny()
 
@@ -33,3 +34,12 @@ def test_a_study_draws_the_same_strings_again():
     first, second = (hash_head_study(load("planted:ngram?n=2&alphabet=8"), seed=3, settings=TINY) for _ in range(2))
     assert first.heads == second.heads
     assert first.causal.value == second.causal.value
+
+
+def test_where_too_few_strings_are_right_the_ablation_is_told_by_letters():
+    study = hash_head_study(load("planted:ngram?n=2&alphabet=8"), settings=replace(TINY, lengths=(6,)))
+    together = [a for a in study.ablations if a.group == "all"]
+    poor = (replace(together[0], string_accuracy_before=0.1, letter_accuracy_before=0.6, letter_accuracy_after=0.2),)
+    words = verdict(study.scores, study.accuracy_by_length, study.effective_n, poor)
+    assert "the share of right letters goes from 60% to 20%." in words
+    assert "2" in study.accuracy_by_length.ideal  # the model's own n stands beside the usual ones
