@@ -40,19 +40,23 @@ def main(options: Options) -> None:
 
 def print_table(study: "HashHeadStudy") -> None:
     """The heads with a role, and what their ablation does."""
-    print(f"\n{'head':6} {'role':7} {'n':>2} {'attention':>20} {'q':>7}  offsets gathered")
+    print(f"\n{'head':6} {'role':7} {'n':>2} {'attention or effect':>20} {'q':>7}  gathers letters back")
     for head in study.heads:
-        if head.role != "none":
-            low, high = head.interval
-            attention = f"{head.score:.2f} [{low:.2f}, {high:.2f}]"
-            offsets = " ".join(map(str, head.offsets))
-            print(f"{head.name:6} {head.role:7} {head.n or '':>2} {attention:>20} {head.q_value:7.4f}  {offsets}")
+        if head.role == "lookup":
+            print(f"{head.name:6} {head.role:7} {head.n:>2} {_with(head.score, head.interval):>20} {head.q_value:7.4f}")
+        if head.role == "gather":
+            effect, offsets = _with(head.gather_effect, head.gather_interval), " ".join(map(str, head.offsets))
+            print(f"{head.name:6} {head.role:7} {'':2} {effect:>20} {'':7}  {offsets}")
     print(f"\n{'taken away':34} {'string accuracy':>16} {'drop, 95 %':>18}   control")
     for a in study.ablations:
         if a.group in ("all", "edges"):
             accuracy = f"{a.string_accuracy_before:.2f} -> {a.string_accuracy_after:.2f}"
             control = "none" if a.control_mean is None else f"{a.control_mean:.2f}"
             print(f"{a.name:34} {accuracy:>16} {f'[{a.interval[0]:.2f}, {a.interval[1]:.2f}]':>18}   {control}")
+
+
+def _with(value: float | None, interval: tuple[float, float] | None) -> str:
+    return "" if value is None or interval is None else f"{value:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
 if __name__ == "__main__":

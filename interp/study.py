@@ -124,7 +124,7 @@ def probe_lengths(trained: tuple[int, int] | None, longest: int, most: int | Non
 
     Raises: UserError if two places do not fit the model's context.
     """
-    shortest = 2 * longest + 4
+    shortest = 2 * longest + 6  # two places of longest + 1 letters, with a letter on either side of each
     high = max(trained[1] if trained else 0, shortest + 4)
     high = high if most is None else min(high, most)
     if high <= shortest:

@@ -90,8 +90,10 @@ span = (20, 28) if TINY else (22, 30)
 settings = HeadSettings(strings=16, longest=5) if TINY else HeadSettings()
 scores = interp.score_heads(model, task, span, generator, settings)
 for head in scores.heads:
-    if head.role != "none":
-        print(f"{head.name} {head.role:7} n={head.n} attention {head.score:.2f}, q = {head.q_value:.3f}", head.offsets)
+    if head.role == "lookup":
+        print(f"{head.name} looks up {head.n} letters: attention {head.score:.2f}, q = {head.q_value:.3f}")
+    if head.role == "gather":
+        print(f"{head.name} gathers letters {head.offsets} back: it moves their scores by {head.gather_effect:.0%}")
 figures.response(scores)
 
 # %% [markdown]

@@ -62,17 +62,17 @@ def causal_n(
 ) -> StepCurve:
     """How far the answer moves to a rival place when the copied letter t back becomes the rival's.
 
-    At t = 0, ..., `longest` - 1, the value is the share of strings answered with the rival's letter after the edit,
+    At t = 0, ..., `longest`, the value is the share of strings answered with the rival's letter after the edit,
     less the share before it. n is the number of offsets before the curve has fallen below a quarter of what it is at
     t = 0; a model that moves at no offset, or at all of them, has none.
 
-    Args: as in `behavioural_n`; strings for each offset.
+    Args: as in `behavioural_n`; strings for each offset. The two places agree in `longest` + 1 letters but for one.
     """
-    t = torch.arange(longest, device=generator.device).repeat_interleave(strings)
-    probe, edited = offset_swaps(task, t, longest, length, generator)
+    t = torch.arange(longest + 1, device=generator.device).repeat_interleave(strings)
+    probe, edited = offset_swaps(task, t, longest + 1, length, generator)
     letter = probe.batch.tokens.take_along_dim(probe.rival[:, None], 1)[:, 0]
     before, after = (
-        (answers(model, tokens, probe.query) == letter).reshape(longest, strings).cpu().numpy()
+        (answers(model, tokens, probe.query) == letter).reshape(longest + 1, strings).cpu().numpy()
         for tokens in (probe.batch.tokens, edited)
     )
     moved = after.astype(float) - before.astype(float)

@@ -31,6 +31,12 @@ def test_a_model_that_does_not_copy_has_no_n():
     assert causal_n(model, *settings).n is None
 
 
+def test_an_n_as_long_as_the_longest_repeat_is_found_by_both():
+    model, _ = planted_copier(4, 4)
+    settings = (CopyTask(4), (24, 32), 4, 48, torch.Generator().manual_seed(0))
+    assert (behavioural_n(model, *settings).n, causal_n(model, *settings).n) == (4, 4)
+
+
 def test_an_n_beyond_the_longest_repeat_is_not_guessed():
     model, _ = planted_copier(6, 4)
     settings = (CopyTask(4), (24, 32), 4, 48, torch.Generator().manual_seed(0))
