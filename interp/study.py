@@ -7,8 +7,10 @@ ablation of the heads on strings of their own, attention on one short string, an
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -68,16 +70,16 @@ def hash_head_study(
     settings = settings or StudySettings()
     model, task = loaded.model, loaded.copy_task
     device = str(model.cfg.device)
-    generator = torch.Generator(device).manual_seed(seed)
+    draws = partial(_generator, seed=seed, device=device)
     longest = settings.heads.longest
     most = longest_string(model, task)
     span = probe_lengths(loaded.trained_lengths, longest, most)
 
     say("scoring heads")
-    scores = score_heads(model, task, span, generator, settings.heads, seed)
+    scores = score_heads(model, task, span, draws("heads"), settings.heads, seed)
     say("effective n")
-    behavioural = behavioural_n(model, task, span, longest, settings.n_strings, generator)
-    causal = causal_n(model, task, span, longest, settings.n_strings, generator)
+    behavioural = behavioural_n(model, task, span, longest, settings.n_strings, draws("behaviour"))
+    causal = causal_n(model, task, span, longest, settings.n_strings, draws("intervention"))
     n = EffectiveN(behavioural.n, causal.n, _common_n(scores))
     say("accuracy by length")
     lengths = settings.lengths or accuracy_lengths(loaded.trained_lengths, most)
@@ -86,14 +88,14 @@ def hash_head_study(
         task,
         lengths,
         settings.accuracy_strings,
-        generator,
+        draws("accuracy"),
         trained=loaded.trained_lengths,
         ideal=sorted({*settings.ideal, *(x for x in (n.behavioural, n.causal, n.heads) if x is not None)}),
         free_running=isinstance(model, HookedModel),
         free_up_to=settings.free_up_to,
     )
     say("ablations")
-    strings = task.sample(settings.ablation_strings, span[1], generator)
+    strings = task.sample(settings.ablation_strings, span[1], draws("ablation"))
     ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed)
     return HashHeadStudy(
         verdict=verdict(scores, accuracy, n, ablations),
@@ -105,7 +107,7 @@ def hash_head_study(
         causal=causal,
         scores=scores,
         ablations=ablations,
-        attention=_example(model, task, scores, settings.example_length, generator),
+        attention=_example(model, task, scores, settings.example_length, draws("example")),
         training=loaded.training,
     )
 
@@ -140,6 +142,12 @@ def accuracy_lengths(trained: tuple[int, int] | None, most: int | None = None) -
     top = trained[1] if trained else 30
     grid = (*(trained or ()), top, top * 5 // 3, top * 10 // 3, top * 20 // 3, top * 10)
     return tuple(sorted({max(1, min(length, most or length)) for length in grid}))
+
+
+def _generator(measurement: str, seed: int, device: str) -> torch.Generator:
+    """Strings of its own for each measurement, so that a change to one does not shift what the others see."""
+    entropy = np.random.SeedSequence([seed, *measurement.encode()]).generate_state(1, np.uint64)
+    return torch.Generator(device).manual_seed(int(entropy[0] >> 1))
 
 
 def _common_n(scores: HeadScores) -> int | None:
