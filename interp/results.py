@@ -78,7 +78,7 @@ class HeadScore:
     n: int | None
     """Lookup heads: the match length at which the response jumps."""
     score: float
-    """Mean attention from the query to the place that the answer is copied from."""
+    """Mean attention from the query to the place that the answer is copied from, where no other place competes."""
     interval: Interval
     chance: float
     """The same attention to a shuffled target: another letter of the same string."""
