@@ -27,6 +27,11 @@ class KeyValues:
     keys: Tensor | None = None
     values: Tensor | None = None
 
+    @property
+    def length(self) -> int:
+        """Positions so far."""
+        return 0 if self.keys is None else self.keys.shape[1]
+
     def append(self, keys: HeadVectors, values: HeadVectors) -> tuple[Tensor, Tensor]:
         """Add new positions; returns all keys and values [batch key head d_head], the new ones last."""
         if self.keys is not None and self.values is not None:

@@ -7,22 +7,20 @@ residual; positions learned, RoPE, NoPE, ALiBi or Hard-ALiBi. Names are Transfor
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from interp.axes import Logits, Residual, Tokens
-from interp.errors import UserError, unknown
+from interp.axes import Residual, Tokens
 from interp.models.attention import KeyValues, Mask
 from interp.models.block import Block, norm
-from interp.models.lens import LensModel
-from interp.models.positions import alibi_slopes, attention_bias, segment_bias
+from interp.models.masks import make_mask, position_bias, positions_seen
 from interp.models.shape import TransformerConfig
+from interp.models.stack import StackModel
 
 
-class HookedTransformer(LensModel):
+class HookedTransformer(StackModel):
     """A transformer language model opened by hook points.
 
     Args:
@@ -65,57 +63,6 @@ class HookedTransformer(LensModel):
             fan_in = 1 if name.endswith(("W_E", "W_pos")) else _fan_in(name, parameter)
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * fan_in**-0.5)
 
-    def forward(
-        self,
-        tokens: Tokens | Residual,
-        return_type: str | None = "logits",
-        *,
-        loss_per_token: bool = False,
-        segment: Int[Tensor, "batch pos"] | None = None,
-        past: list[KeyValues] | None = None,
-        start_at_layer: int | None = None,
-        stop_at_layer: int | None = None,
-        queries_from: int = 0,
-    ) -> Any:
-        """Run the model.
-
-        Args:
-            tokens: token ids; with `start_at_layer`, the residual stream before that layer.
-            return_type: "logits" [batch pos vocab]; "loss", the mean next-token cross-entropy in nats; "both"; or None.
-            loss_per_token: the loss as [batch pos-1], not averaged.
-            segment: which packed string each position belongs to; strings do not see each other, and positions start
-                anew in each.
-            past: from `new_past`; extended in place, so that the next call needs only the new tokens.
-            start_at_layer, stop_at_layer: run only these blocks; stopped early, the residual stream is returned.
-            queries_from: the first position that is wanted (negative: from the end). `model(tokens, queries_from=q)`
-                equals `model(tokens)[:, q:]`, in value and in gradient, without what the last block would compute for
-                the others alone: for a loss that begins at the answer (cut its mask alike). The last block's hooks then
-                have only these positions, keys and values excepted (a pattern: these query rows).
-
-        Raises: UserError where these do not fit together.
-        """
-        first = _index(queries_from, tokens.shape[1])
-        mask = self._mask(tokens, segment, past)
-        last_mask = self._mask(tokens, segment, past, first) if first else mask
-        x = tokens if start_at_layer is not None else self._embed(tokens, mask)
-        layers = range(*slice(start_at_layer, stop_at_layer).indices(self.config.n_layers))
-        for layer in layers:
-            of_layer = last_mask if layer == layers[-1] else mask
-            x = self.blocks[layer](x, of_layer, None if past is None else past[layer])
-        if stop_at_layer is not None:
-            return x
-        if return_type is None:
-            return None
-        logits = F.linear(self.ln_final(x), self.W_U.T, self.b_U)
-        if return_type == "logits":
-            return logits
-        if return_type not in ("loss", "both"):
-            raise unknown("return type", str(return_type), ("logits", "loss", "both", "None"))
-        if start_at_layer is not None:
-            raise UserError("the loss needs the token ids; with start_at_layer only logits can be returned.")
-        loss = _next_token_loss(logits, tokens[:, first:], loss_per_token)
-        return loss if return_type == "loss" else (logits, loss)
-
     @property
     def lens_names(self) -> dict[str, Any]:
         c = self.config
@@ -149,7 +96,7 @@ class HookedTransformer(LensModel):
 
         For long strings, whose whole patterns do not fit: cache `query_key_names`, then ask for some rows at a time.
         """
-        bias = self._bias(query, torch.arange(k.shape[1], device=k.device), k.dtype)
+        bias = position_bias(self.config, query, torch.arange(k.shape[1], device=k.device), k.dtype)
         return einsum(q, k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5 + bias.transpose(0, 1)
 
     def query_key_names(self, layer: int) -> tuple[str, str]:
@@ -157,54 +104,17 @@ class HookedTransformer(LensModel):
         kind = "hook_rot" if self.config.position == "rope" else "hook"
         return f"blocks.{layer}.attn.{kind}_q", f"blocks.{layer}.attn.{kind}_k"
 
-    def _embed(self, tokens: Tokens, mask: Mask) -> Residual:
-        x = self.hook_embed(self.W_E[tokens])
+    def embedded(self, tokens: Tokens, mask: Mask) -> Residual:
+        x = super().embedded(tokens, mask)
         if self.config.position == "learned":
             x = x + self.hook_pos_embed(self.pos_embed.W_pos[mask.keys.expand(len(x), -1)])
         return x
 
-    def _mask(self, tokens: Tensor, segment: Tensor | None, past: list[KeyValues] | None, first: int = 0) -> Mask:
-        """Who may look where, for the new tokens from index `first` on."""
-        if past is not None and segment is not None:
-            raise UserError("segments are for whole packed sequences; they cannot be combined with a past.")
-        seen = 0 if past is None or past[0].keys is None else past[0].keys.shape[1]
-        n_keys = seen + tokens.shape[1]
-        if self.config.position == "learned" and n_keys > self.config.n_ctx:
-            raise UserError(f"the sequence has {n_keys} positions; this model has learned {self.config.n_ctx} (n_ctx).")
-        places = torch.arange(n_keys, device=tokens.device)
-        positions = places[None, seen:] if segment is None else _position_in_segment(segment)
-        queries = positions[:, first:]
-        if segment is None and seen + first == 0 and self.config.position != "alibi" and self.config.windows is None:
-            return Mask(queries, positions, None)
-        bias = self._bias(places[seen + first :], places, self.W_E.dtype)[None]
-        if segment is not None:
-            bias = bias + segment_bias(segment[:, first:], segment, bias.dtype)
-        return Mask(queries, positions, bias)
-
-    def _bias(self, queries: Int[Tensor, " query"], keys: Int[Tensor, " key"], dtype: torch.dtype) -> Tensor:
-        slopes = alibi_slopes(self.config.n_heads) if self.config.position == "alibi" else None
-        return attention_bias(queries, keys, dtype, slopes, self.config.windows)
+    def make_mask(self, tokens: Tensor, segment: Tensor | None, past: list[Any] | None, first: int = 0) -> Mask:
+        seen = positions_seen(past)
+        return make_mask(self.config, tokens, self.W_E.dtype, seen=seen, segment=segment, first=first)
 
 
 def _fan_in(name: str, weight: Tensor) -> int:
     """Numbers summed into each output: W_O sums over heads and their width, every other map over its first axis."""
     return weight.shape[0] * weight.shape[1] if name.endswith("W_O") else weight.shape[0]
-
-
-def _index(position: int, n: int) -> int:
-    """A position counted from the front."""
-    if not -n <= position < n:
-        raise UserError(f"queries_from {position} is none of the {n} positions.")
-    return position % n
-
-
-def _position_in_segment(segment: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
-    positions = torch.arange(segment.shape[1], device=segment.device).expand_as(segment)
-    begins = torch.ones_like(segment, dtype=torch.bool)
-    begins[:, 1:] = segment[:, 1:] != segment[:, :-1]
-    return positions - torch.where(begins, positions, 0).cummax(dim=1).values
-
-
-def _next_token_loss(logits: Logits, tokens: Tokens, per_token: bool) -> Tensor:
-    loss = F.cross_entropy(logits[:, :-1].transpose(1, 2), tokens[:, 1:], reduction="none")
-    return loss if per_token else loss.mean()
