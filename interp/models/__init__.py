@@ -8,7 +8,13 @@ from interp.errors import UserError, unknown
 if TYPE_CHECKING:
     from interp.models.hooked import HookedModel
 
-KINDS = {"transformer": ("interp.models.transformer", "HookedTransformer", "TransformerConfig")}
+KINDS = {
+    "transformer": ("interp.models.transformer", "HookedTransformer", "TransformerConfig"),
+    "mamba": ("interp.models.mamba", "HookedMamba", "MambaConfig"),
+    "mamba2": ("interp.models.mamba2", "HookedMamba2", "Mamba2Config"),
+    "lstm": ("interp.models.lstm", "HookedLSTM", "LSTMConfig"),
+    "hybrid": ("interp.models.hybrid", "HookedHybrid", "HybridConfig"),
+}
 """kind -> module, model class, config class. Imported when asked for: TransformerLens takes seconds."""
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
@@ -9,7 +10,7 @@ from transformer_lens.hook_points import HookPoint
 from interp.axes import Residual
 from interp.models.attention import Attention, KeyValues, Mask
 from interp.models.hooked import in_use
-from interp.models.layers import MLP, LayerNorm
+from interp.models.layers import MLP, make_norm
 from interp.models.shape import TransformerConfig
 
 
@@ -28,10 +29,10 @@ class Block(nn.Module):
         super().__init__()
         rotary = config.rope_dim if config.position == "rope" else None
         self.attn = Attention(config.d_model, config.n_heads, config.head_width, rotary, config.rotary_base)
-        self.ln1 = norm(config)
+        self.ln1 = make_norm(config.normalization, config.d_model)
         self.mlp = MLP(config.d_model, config.d_mlp, config.activation) if config.d_mlp else None
         if self.mlp is not None:
-            self.ln2 = norm(config)
+            self.ln2 = make_norm(config.normalization, config.d_model)
         self.parallel, self.n_heads = config.parallel, config.n_heads
         self.hook_resid_pre, self.hook_attn_out, self.hook_resid_mid = HookPoint(), HookPoint(), HookPoint()
         self.hook_mlp_in, self.hook_mlp_out, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
@@ -52,6 +53,14 @@ class Block(nn.Module):
         mlp_out = 0 * mlp_in if self.mlp is None else self.mlp(self.ln2(mlp_in))  # so that it has a gradient: zero
         return self.hook_resid_post(mid + self.hook_mlp_out(mlp_out))
 
+    def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"]:
+        """The constant that the block adds to the stream, with or without its MLP's."""
+        return self.attn.b_O + self.mlp.b_out if mlp and self.mlp is not None else self.attn.b_O
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights anew."""
+        draw_weights(self, generator)
+
     def _attention_input(self, x: Residual, first: int) -> Any:
         """The normalised stream; split by head and by use where a path into one of them is watched or patched."""
         hooks = self.attn.hook_q_input, self.attn.hook_k_input, self.attn.hook_v_input
@@ -63,8 +72,19 @@ class Block(nn.Module):
         )
 
 
-def norm(config: TransformerConfig) -> nn.Module:
-    """The norm that stands before each part and before the unembedding; none is the identity."""
-    if config.normalization is None:
-        return nn.Identity()
-    return LayerNorm(config.d_model, learned=config.normalization == "LN")
+@torch.no_grad()
+def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw embeddings N(0, 1) and maps N(0, 1 / fan-in), set biases to 0; norms stay as they are."""
+    for name, parameter in module.named_parameters():
+        if parameter.is_meta or name.endswith((".w", ".b")):
+            continue
+        if ".b_" in name:
+            parameter.zero_()
+            continue
+        fan_in = 1 if name.endswith(("W_E", "W_pos")) else _fan_in(name, parameter)
+        parameter.copy_(torch.randn(parameter.shape, generator=generator) * fan_in**-0.5)
+
+
+def _fan_in(name: str, weight: Tensor) -> int:
+    """Numbers summed into each output: W_O sums over heads and their width, every other map over its first axis."""
+    return weight.shape[0] * weight.shape[1] if name.endswith("W_O") else weight.shape[0]

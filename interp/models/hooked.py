@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
 from transformer_lens.hook_points import HookPoint
+from transformer_lens.utilities import get_act_name
 from transformer_lens.utilities.slice import Slice
 
 from interp.axes import Tokens
@@ -48,6 +49,17 @@ def _traced(point: HookPoint) -> bool:
     interleaver, path = state.active()[:2]
     wanted = () if interleaver is None else (*interleaver.parked, *interleaver.observers)
     return any(place.startswith(f"{path}.") for place in wanted)
+
+
+class Cache(ActivationCache):
+    """An `ActivationCache` that also knows its entries under the model's `other_names`."""
+
+    def __getitem__(self, key: Any) -> Tensor:
+        if isinstance(key, str) and key not in self.cache_dict:
+            key = self.model.other_names().get(key, key)
+        elif isinstance(key, tuple) and (name := get_act_name(*key)) not in self.cache_dict:
+            key = self.model.other_names().get(name, key)
+        return super().__getitem__(key)
 
 
 class HookedModel(HookedRootModule):
@@ -99,6 +111,21 @@ class HookedModel(HookedRootModule):
         """
         return False
 
+    def other_names(self) -> dict[str, str]:
+        """Names under which other tools know a hook point -> its own; they serve wherever a hook point is named."""
+        return {}
+
+    def resolve(self, name: str) -> str:
+        """A hook point's own name.
+
+        Raises: UserError for a name that does not exist.
+        """
+        if name in self.hook_dict:
+            return name
+        if (others := self.other_names()) and name in others:
+            return others[name]
+        raise unknown("hook point", name, [*self.hook_dict, *others])
+
     def hook_names(self, names: NamesFilter) -> list[str]:
         """The hook points that a filter means: None (all but those on demand), a name, names, or a predicate.
 
@@ -110,11 +137,7 @@ class HookedModel(HookedRootModule):
             if chosen := [name for name in self.hook_dict if names(name)]:
                 return chosen
             raise UserError(f"the names filter matches none of the model's {len(self.hook_dict)} hook points.")
-        chosen = [names] if isinstance(names, str) else list(names)
-        for name in chosen:
-            if name not in self.hook_dict:
-                raise unknown("hook point", name, self.hook_dict)
-        return chosen
+        return [self.resolve(name) for name in ([names] if isinstance(names, str) else names)]
 
     @contextmanager
     def hooks(
@@ -129,19 +152,24 @@ class HookedModel(HookedRootModule):
         Compiled code does not look for hooks that came after it: it runs as written while these are attached. One that
         is added for good (`add_hook`) must be there before the model is compiled.
         """
-        for name, _ in [*fwd_hooks, *bwd_hooks]:
-            self.hook_names(name)
+        forward, backward = ([(self._checked(name), hook) for name, hook in hooks] for hooks in (fwd_hooks, bwd_hooks))
         compiling = "torch._dynamo" in sys.modules
         with (
             torch.compiler.set_stance("force_eager") if compiling else nullcontext(),
-            super().hooks(list(fwd_hooks), list(bwd_hooks), reset_hooks_end, clear_contexts),
+            super().hooks(forward, backward, reset_hooks_end, clear_contexts),
         ):
             yield self
 
     def add_hook(self, name: str | Callable[[str], bool], *args: Any, **kwargs: Any) -> None:
         """As in TransformerLens; a name that does not exist is an error."""
+        super().add_hook(self._checked(name), *args, **kwargs)
+
+    def _checked(self, name: str | Callable[[str], bool]) -> str | Callable[[str], bool]:
+        """A name as `resolve` gives it; a predicate, if it matches anything."""
+        if isinstance(name, str):
+            return self.resolve(name)
         self.hook_names(name)
-        super().add_hook(name, *args, **kwargs)
+        return name
 
     def run_with_hooks(self, *args: Any, fwd_hooks: Sequence[Hook] = (), **kwargs: Any) -> Any:
         """As in TransformerLens; a hook that the run does not come to, because it stops before, is an error."""
@@ -157,7 +185,7 @@ class HookedModel(HookedRootModule):
         out = super().run_with_hooks(
             *args, fwd_hooks=[(name, noting(function)) for name, function in fwd_hooks], **kwargs
         )
-        _require_fired([name for name, _ in fwd_hooks if isinstance(name, str)], fired)
+        _require_fired([self.resolve(name) for name, _ in fwd_hooks if isinstance(name, str)], fired)
         return out
 
     def run_with_cache(self, *args: Any, return_cache_object: bool = True, **kwargs: Any) -> tuple[Any, Any]:
@@ -171,8 +199,10 @@ class HookedModel(HookedRootModule):
         wanted = kwargs.get("names_filter")
         if wanted is not None and not callable(wanted):
             _require_fired(self.hook_names(wanted), cache)
+            asked = [wanted] if isinstance(wanted, str) else list(wanted)
+            cache |= {name: cache[self.resolve(name)] for name in asked}
         batched = not kwargs.get("remove_batch_dim", False)
-        return out, ActivationCache(cache, self, has_batch_dim=batched) if return_cache_object else cache
+        return out, Cache(cache, self, has_batch_dim=batched) if return_cache_object else cache
 
     def get_caching_hooks(
         self,

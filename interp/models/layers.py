@@ -1,4 +1,4 @@
-"""The parts of a transformer block beside attention: LayerNorm and MLP, with TransformerLens's hook names."""
+"""The parts of a block beside attention and recurrence: norms and MLP, with TransformerLens's hook names."""
 
 from functools import partial
 
@@ -12,6 +12,9 @@ from interp.models.hooked import in_use
 
 ACTIVATIONS = {"gelu": F.gelu, "gelu_new": partial(F.gelu, approximate="tanh"), "relu": F.relu, "silu": F.silu}
 """By TransformerLens's names; `gelu_new` is GPT-2's."""
+
+NORMS = ("LN", "LNPre", "RMS", None)
+"""LayerNorm with learned scale and shift, or without; RMSNorm; no norm."""
 
 
 class LayerNorm(nn.Module):
@@ -35,6 +38,39 @@ class LayerNorm(nn.Module):
         scale = self.hook_scale((centred.square().mean(dim=-1, keepdim=True) + self.eps).sqrt())
         normalized = centred / scale
         return self.hook_normalized(normalized if self.w is None else normalized * self.w + self.b)
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x), times a learned scale ("RMS"; Zhang & Sennrich 2019). `hook_scale` [... 1] is the rms divided by.
+
+    Args:
+        d_model: width.
+        eps: added to the mean square.
+        groups: parts of the width that are normalised each by itself.
+    """
+
+    def __init__(self, d_model: int, eps: float = 1e-5, groups: int = 1) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(d_model))
+        self.eps, self.groups = eps, groups
+        self.hook_scale = HookPoint()
+        self.hook_normalized = HookPoint()
+
+    def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        if self.groups == 1 and not in_use(self.hook_scale):
+            return self.hook_normalized(F.rms_norm(x, x.shape[-1:], self.w, self.eps))
+        parts = x.unflatten(-1, (self.groups, -1))
+        scale = self.hook_scale((parts.square().mean(dim=-1, keepdim=True) + self.eps).sqrt())
+        return self.hook_normalized((parts / scale).flatten(-2) * self.w)
+
+
+def make_norm(normalization: str | None, d_model: int, eps: float = 1e-5) -> nn.Module:
+    """The norm of this name, one of `NORMS`; None is the identity."""
+    if normalization is None:
+        return nn.Identity()
+    if normalization == "RMS":
+        return RMSNorm(d_model, eps)
+    return LayerNorm(d_model, learned=normalization == "LN", eps=eps)
 
 
 class MLP(nn.Module):

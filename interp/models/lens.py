@@ -22,7 +22,7 @@ ON_DEMAND = {
 
 
 class LensModel(HookedModel):
-    """A hooked model that has `embed.W_E`, blocks with `attn` and `mlp`, `ln_final` and `unembed.W_U | b_U`."""
+    """A hooked model that has `embed.W_E`, blocks that tell their `written_bias`, `ln_final`, `unembed.W_U | b_U`."""
 
     embed: Any
     unembed: Any
@@ -95,7 +95,5 @@ class LensModel(HookedModel):
         """Sum of the biases that the blocks before `layer` write (and `layer`'s attention, for the MLP's input)."""
         total = torch.zeros_like(self.W_E[0])
         for index, block in enumerate(self.blocks[: layer + mlp_input]):
-            total = total + block.attn.b_O
-            if include_mlp_biases and index < layer and block.mlp is not None:
-                total = total + block.mlp.b_out
+            total = total + block.written_bias(mlp=include_mlp_biases and index < layer)
         return total

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from interp.errors import UserError, unknown
-from interp.models.layers import ACTIVATIONS
+from interp.models.layers import ACTIVATIONS, NORMS
 
 POSITIONS = ("learned", "rope", "nope", "alibi", "hard-alibi")
 
@@ -33,7 +33,7 @@ class TransformerConfig:
     """Coordinates of each head that RoPE turns; None: all."""
     rotary_base: float = 10000.0
     normalization: str | None = "LNPre"
-    """LayerNorm before each part, with learned scale and shift ("LN") or without ("LNPre"); None: no norm."""
+    """Before each part: LayerNorm with learned scale and shift ("LN") or without ("LNPre"), RMSNorm ("RMS"), None."""
     parallel: bool = False
     """Attention and MLP both read the block's input (GPT-NeoX) rather than one after the other."""
 
@@ -44,8 +44,8 @@ class TransformerConfig:
             raise unknown("position encoding", self.position, POSITIONS)
         if self.activation not in ACTIVATIONS:
             raise unknown("activation", self.activation, ACTIVATIONS)
-        if self.normalization not in ("LN", "LNPre", None):
-            raise unknown("normalization", str(self.normalization), ("LN", "LNPre", "None"))
+        if self.normalization not in NORMS:
+            raise unknown("normalization", str(self.normalization), map(str, NORMS))
         for name in ("n_layers", "n_heads", "d_model", "d_vocab", "n_ctx", "d_mlp"):
             least = 0 if name == "d_mlp" else 1
             if getattr(self, name) < least:

@@ -14,7 +14,8 @@ from transformer_lens.hook_points import HookPoint
 
 from interp.axes import Residual, Tokens
 from interp.models.attention import KeyValues, Mask
-from interp.models.block import Block, norm
+from interp.models.block import Block, draw_weights
+from interp.models.layers import make_norm
 from interp.models.masks import make_mask, position_bias, positions_seen
 from interp.models.shape import TransformerConfig
 from interp.models.stack import StackModel
@@ -43,25 +44,16 @@ class HookedTransformer(StackModel):
             self.pos_embed.W_pos = nn.Parameter(torch.empty(config.n_ctx, config.d_model))
             self.hook_pos_embed = HookPoint()
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
-        self.ln_final = norm(config)
+        self.ln_final = make_norm(config.normalization, config.d_model)
         self.unembed = nn.Module()
         self.unembed.W_U = nn.Parameter(torch.empty(config.d_model, config.d_vocab))
         self.unembed.b_U = nn.Parameter(torch.empty(config.d_vocab))
         self.init_weights(seed)
         self.setup()
 
-    @torch.no_grad()
     def init_weights(self, seed: int) -> None:
         """Draw all weights anew; the same seed gives the same weights on every device."""
-        generator = torch.Generator().manual_seed(seed)
-        for name, parameter in self.named_parameters():
-            if parameter.is_meta or name.endswith((".w", ".b")):
-                continue
-            if ".b_" in name:
-                parameter.zero_()
-                continue
-            fan_in = 1 if name.endswith(("W_E", "W_pos")) else _fan_in(name, parameter)
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * fan_in**-0.5)
+        draw_weights(self, torch.Generator().manual_seed(seed))
 
     @property
     def lens_names(self) -> dict[str, Any]:
@@ -113,8 +105,3 @@ class HookedTransformer(StackModel):
     def make_mask(self, tokens: Tensor, segment: Tensor | None, past: list[Any] | None, first: int = 0) -> Mask:
         seen = positions_seen(past)
         return make_mask(self.config, tokens, self.W_E.dtype, seen=seen, segment=segment, first=first)
-
-
-def _fan_in(name: str, weight: Tensor) -> int:
-    """Numbers summed into each output: W_O sums over heads and their width, every other map over its first axis."""
-    return weight.shape[0] * weight.shape[1] if name.endswith("W_O") else weight.shape[0]

@@ -1,0 +1,277 @@
+"""What all recurrent layers share: the block around a mixer, what it carries along, and hook points for single steps.
+
+A mixer is called as `mixer(x, past, first)` with the normalised stream and writes to the stream. Reading all states at
+once happens at stacked hook points (`hook_state` [batch pos ...]). An edit that propagates through the recurrence is
+made at the state of one position, `h.5` [batch ...]: a point that exists as soon as it is named.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+
+from interp.axes import Residual, Tokens
+from interp.errors import UserError, unknown
+from interp.models.attention import KeyValues, Mask
+from interp.models.hooked import in_use
+from interp.models.layers import make_norm
+from interp.models.masks import make_mask, positions_seen
+from interp.models.shape import TransformerConfig
+from interp.models.stack import StackModel
+
+STEP = re.compile(r"(blocks\.\d+\.mixer)\.(\w+)\.(\d+)")
+"""The name of a hook point at one position: mixer, quantity, position from 0."""
+
+
+@dataclass
+class RecurrentState:
+    """What a recurrent layer carries from one call to the next: of constant size, however many positions were read."""
+
+    parts: dict[str, Tensor]
+    """Name -> tensor [batch ...], empty before the first call: `h`; of Mamba also `window`, the inputs that the
+    convolution still needs; of an LSTM also `c`."""
+    length: int = 0
+    """Positions read."""
+
+    def get(self, name: str) -> Tensor | None:
+        return self.parts.get(name)
+
+    def advance(self, positions: int, **parts: Tensor) -> None:
+        """Replace what is carried, after so many more positions."""
+        self.parts, self.length = parts, self.length + positions
+
+
+class Mixer(nn.Module):
+    """A recurrent layer. Subclasses implement `forward(x, past, first)` and `init_weights`, and say what they carry."""
+
+    per_step: ClassVar[tuple[str, ...]] = ("h",)
+    """The quantities that have a hook point at every single position."""
+    large: ClassVar[tuple[str, ...]] = ()
+    """Hook points that are cached only when named: they hold a whole state for every position."""
+    other_names: ClassVar[dict[str, str]] = {}
+    """Other tools' names for its hook points, where the axes agree."""
+    refused: ClassVar[dict[str, str]] = {}
+    """Other tools' names whose axes or meaning differ -> what to use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for quantity in self.per_step:
+            self.add_module(quantity, nn.ModuleDict())
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights as the architecture's authors do."""
+        raise NotImplementedError
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """What it carries for each string: name -> shape."""
+        raise NotImplementedError
+
+    def edited(self, quantity: str, start: int, n: int) -> dict[int, HookPoint]:
+        """The positions, counted within the `n` new ones behind `start`, whose point of this quantity is in use."""
+        points: Any = getattr(self, quantity)
+        found = {int(at) - start: point for at, point in points.items() if in_use(point)}
+        return {at: found[at] for at in sorted(found) if 0 <= at < n}
+
+
+class RecurrentBlock(nn.Module):
+    """One recurrent layer: x + mixer(norm(x)). `hook_mixer_in` is what the mixer reads, `hook_mixer_out` its output.
+
+    Args:
+        mixer: the layer.
+        norm: before it; an identity for none.
+        residual: whether the block adds to the stream (else it replaces it, as a plain stack of LSTM layers does).
+    """
+
+    hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
+
+    def __init__(self, mixer: Mixer, norm: nn.Module, residual: bool = True) -> None:
+        super().__init__()
+        self.mixer, self.norm, self.residual = mixer, norm, residual
+        self.hook_resid_pre, self.hook_resid_post = HookPoint(), HookPoint()
+        self.hook_mixer_in, self.hook_mixer_out = HookPoint(), HookPoint()
+
+    def forward(
+        self, x: Residual, mask: Mask, past: RecurrentState | None = None
+    ) -> Float[Tensor, "batch query d_model"]:
+        x = self.hook_resid_pre(x)
+        out = self.hook_mixer_out(self.mixer(self.hook_mixer_in(self.norm(x)), past, mask.first))
+        return self.hook_resid_post(x[:, mask.first :] + out if self.residual else out)
+
+    def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"] | float:  # noqa: ARG002
+        """The constant that the block adds to the stream."""
+        bias = getattr(self.mixer, "b_out", None)
+        return 0.0 if bias is None else bias
+
+
+class RecurrentModel(StackModel):
+    """A stack in which some or all blocks are recurrent.
+
+    Args:
+        config: has n_layers, d_model, d_vocab, normalization, norm_eps, tied and embedding_std.
+        blocks: the layers, first to last.
+        attention: the shape of its attention layers; None where it has none.
+        seed: of the initial weights.
+    """
+
+    def __init__(
+        self, config: Any, blocks: list[nn.Module], attention: TransformerConfig | None = None, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.config, self.attention = config, attention
+        self.embed = nn.Module()
+        self.embed.W_E = nn.Parameter(torch.empty(config.d_vocab, config.d_model))
+        self.hook_embed = HookPoint()
+        self.blocks = nn.ModuleList(blocks)
+        self.ln_final = make_norm(config.normalization, config.d_model, config.norm_eps)
+        self.unembed = nn.Module()
+        if not config.tied:
+            self.unembed.W_U = nn.Parameter(torch.empty(config.d_model, config.d_vocab))
+            self.unembed.b_U = nn.Parameter(torch.empty(config.d_vocab))
+        self.init_weights(seed)
+        self.setup()
+
+    @property
+    def W_U(self) -> Float[Tensor, "d_model vocab"]:
+        """The unembedding; of a tied model the embedding's transpose."""
+        return self.W_E.T if self.config.tied else self.unembed.W_U
+
+    @property
+    def b_U(self) -> Float[Tensor, " vocab"]:
+        return self.W_E.new_zeros(len(self.W_E)) if self.config.tied else self.unembed.b_U
+
+    @torch.no_grad()
+    def init_weights(self, seed: int) -> None:
+        """Draw all weights anew; the same seed gives the same weights on every device."""
+        if self.embed.W_E.is_meta:
+            return
+        generator = torch.Generator().manual_seed(seed)
+        fill_normal(self.embed.W_E, self.config.embedding_std, generator)
+        for block in self.blocks:
+            part: Any = block
+            part.mixer.init_weights(generator) if isinstance(block, RecurrentBlock) else part.init_weights(generator)
+        if not self.config.tied:
+            fill_uniform(self.unembed.W_U, self.config.d_model**-0.5, generator)
+            self.unembed.b_U.zero_()
+
+    def make_mask(self, tokens: Tensor, segment: Tensor | None, past: list[Any] | None, first: int = 0) -> Mask:
+        if segment is not None:
+            raise UserError(
+                "a recurrent layer carries its state from string to string, so that packed strings are not apart: "
+                "give one string per row, or train with isolate=False."
+            )
+        if self.attention is None:
+            positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
+            return Mask(positions[:, first:], positions, None)
+        return make_mask(self.attention, tokens, self.W_E.dtype, seen=positions_seen(past), first=first)
+
+    def new_past(self) -> list[Any]:
+        return [RecurrentState({}) if isinstance(block, RecurrentBlock) else KeyValues() for block in self.blocks]
+
+    @property
+    def mixers(self) -> dict[int, Mixer]:
+        """Layer -> its recurrent mixer."""
+        return {layer: block.mixer for layer, block in enumerate(self.blocks) if isinstance(block, RecurrentBlock)}
+
+    @property
+    def lens_names(self) -> dict[str, Any]:
+        c, a = self.config, self.attention
+        return {
+            "n_layers": len(self.blocks),
+            "n_heads": 1 if a is None else a.n_heads,
+            "d_model": c.d_model,
+            "d_head": c.d_model if a is None else a.head_width,
+            "d_mlp": 0 if a is None else a.d_mlp,
+            "d_vocab": c.d_vocab,
+            "n_ctx": 4096 if a is None else a.n_ctx,  # nothing bounds a recurrence
+            "act_fn": "silu" if a is None else a.activation,
+            "attn_only": a is None or a.d_mlp == 0,
+            "normalization_type": c.normalization,
+            "positional_embedding_type": "none",
+        }
+
+    # ------------------------------------------------------------------ hook points
+
+    def on_demand(self, name: str) -> bool:
+        parts = name.split(".")
+        if len(parts) > 3 and parts[2] == "mixer" and (mixer := self.mixers.get(int(parts[1]))) is not None:
+            return parts[3] in (*mixer.large, *mixer.per_step)
+        return super().on_demand(name)
+
+    def other_names(self) -> dict[str, str]:
+        found = {}
+        for layer, mixer in self.mixers.items():
+            found[f"blocks.{layer}.hook_attn_out"] = f"blocks.{layer}.hook_mixer_out"  # as decompose_resid asks
+            found |= {f"blocks.{layer}.{other}": f"blocks.{layer}.{own}" for other, own in mixer.other_names.items()}
+        return found
+
+    def resolve(self, name: str) -> str:
+        """A hook point's own name. `blocks.0.mixer.h.5`, the state after position 5, is made when first named.
+
+        Raises: UserError for a name that does not exist, and for another tool's whose axes differ.
+        """
+        if name in self.hook_dict:
+            return name
+        for layer, mixer in self.mixers.items():
+            stem = f"blocks.{layer}."
+            if name.startswith(stem) and (cure := mixer.refused.get(name.removeprefix(stem))) is not None:
+                raise UserError(f"{name} is another tool's name for something else; {cure}.")
+        if (step := STEP.fullmatch(name)) and isinstance(mixer := self.mod_dict.get(step[1]), Mixer):
+            if step[2] not in mixer.per_step:
+                raise unknown("quantity with a hook point at each position", step[2], mixer.per_step)
+            points: Any = getattr(mixer, step[2])
+            point = points[step[3]] = HookPoint()
+            point.name = name
+            self.mod_dict[name] = self.hook_dict[name] = point
+            return name
+        return super().resolve(name)
+
+    # ------------------------------------------------------------------ states
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """What the model carries for each string, besides what attention layers keep: `blocks.0.h` -> shape."""
+        return {
+            f"blocks.{layer}.{name}": shape
+            for layer, mixer in self.mixers.items()
+            for name, shape in mixer.state_shapes().items()
+        }
+
+    @torch.no_grad()
+    def stream(
+        self, tokens: Tokens, names: str | list[str], positions: int = 64, past: list[Any] | None = None
+    ) -> Iterator[tuple[slice, Any]]:
+        """Read hook points over a long string, a stretch of positions at a time.
+
+        Memory is that of one stretch: the model goes on from its own state, so that the whole is never held.
+
+        Args:
+            names: hook points, as in `run_with_cache`; states of every position among them.
+            positions: length of a stretch.
+            past: to begin after; None begins a string.
+
+        Yields: the positions, and an `ActivationCache` of the stretch.
+
+        Raises: UserError for a stretch of no positions, or a name that does not exist.
+        """
+        if positions < 1:
+            raise UserError(f"a stretch holds at least 1 position; got {positions}.")
+        past = self.new_past() if past is None else past
+        for first in range(0, tokens.shape[1], positions):
+            here = slice(first, min(first + positions, tokens.shape[1]))
+            yield here, self.run_with_cache(tokens[:, here], return_type=None, past=past, names_filter=names)[1]
+
+
+@torch.no_grad()
+def fill_normal(tensor: Tensor, std: float, generator: torch.Generator) -> None:
+    """N(0, std^2), drawn on the CPU, whatever the device and the dtype."""
+    tensor.copy_(torch.randn(tensor.shape, generator=generator) * std)
+
+
+@torch.no_grad()
+def fill_uniform(tensor: Tensor, bound: float, generator: torch.Generator) -> None:
+    """U(-bound, bound), drawn on the CPU."""
+    tensor.copy_((torch.rand(tensor.shape, generator=generator) * 2 - 1) * bound)
