@@ -6,8 +6,8 @@
     accelerate launch --multi_gpu --num_processes 2 analyses/train.py
                                                                  GPUs (without any: CPU processes) share each batch
 
-Presets: hard-alibi, rope, nope, alibi. The folder can be given to every other script as --model. Its log is
-log.jsonl: one JSON object per step and per evaluation.
+Presets: hard-alibi, rope, nope, alibi; mamba, mamba2, lstm, hybrid. The folder can be given to every other script as
+--model. Its log is log.jsonl: one JSON object per step and per evaluation.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from interp.cli import resolve_device, run
 @dataclass(frozen=True)
 class Options:
     model: str = "hard-alibi"
-    """Preset: hard-alibi, rope, nope or alibi."""
+    """Preset: hard-alibi, rope, nope, alibi, mamba, mamba2, lstm or hybrid."""
     out: Path | None = None
     """Run folder; by default runs/PRESET-seedN."""
     resume: bool = False
@@ -33,6 +33,8 @@ class Options:
     """Steps, instead of the preset's."""
     batch: int | None = None
     """Strings per step, instead of the preset's."""
+    length: tuple[int, int] | None = None
+    """Shortest and longest string, instead of the preset's; the longest is then what is evaluated."""
     learning_rate: float | None = None
     """Peak of the learning rate, instead of the preset's."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -52,14 +54,16 @@ def main(options: Options) -> None:
     from interp.training.sinks import make_sink
 
     config, task, training = preset(options.model)
-    wanted = {name: getattr(options, name) for name in ("steps", "batch", "learning_rate")}
+    wanted = {name: getattr(options, name) for name in ("steps", "batch", "length", "learning_rate")}
     given = {name: value for name, value in wanted.items() if value is not None}
     if options.steps is not None:
         given["warmup"] = min(training.warmup, options.steps)
         given["hard_from"] = min(training.hard_from, options.steps)
+    if options.length is not None:
+        given["evaluate_lengths"] = (options.length[1],)
     training = replace(training, seed=options.seed, precision=options.precision, compile=options.compile, **given)
     folder = options.out or Path("runs") / f"{options.model}-seed{options.seed}"
-    model = build({"kind": "transformer", **vars(config)}, seed=options.seed).to(resolve_device(options.device))
+    model = build(config, seed=options.seed).to(resolve_device(options.device))
     sinks = [make_sink(name, folder) for name in options.log_to]
     log = train(model, task, training, folder, resume=options.resume, sinks=sinks)
     if PartialState().is_main_process:

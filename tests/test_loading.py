@@ -7,15 +7,15 @@ import torch
 
 from interp.errors import InterpError, UserError
 from interp.loading import load, vocabulary_over
-from interp.models.transformer import TransformerConfig
 from interp.tasks.copy import CopyTask
 from interp.training.config import TrainConfig
-from interp.training.presets import PRESETS
+from interp.training.presets import PRESETS, Preset
 
 
-def quick() -> tuple[TransformerConfig, CopyTask, TrainConfig]:
+def quick() -> Preset:
     training = TrainConfig(steps=2, batch=4, length=(3, 5), warmup=1, evaluate_lengths=(4,), evaluate_strings=2)
-    return TransformerConfig(n_heads=2, d_model=8, position="nope", d_vocab=10), CopyTask(6), training
+    model = {"kind": "transformer", "n_heads": 2, "d_model": 8, "position": "nope", "d_vocab": 10}
+    return model, CopyTask(6), training
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from filelock import FileLock
@@ -30,17 +30,13 @@ from interp.training.config import TrainConfig
 from interp.training.loop import train
 from interp.training.runs import CONFIG, digest, recipe
 
-if TYPE_CHECKING:
-    from interp.models.transformer import TransformerConfig
-
-Preset = tuple["TransformerConfig", CopyTask, TrainConfig]
+Preset = tuple[dict[str, Any], CopyTask, TrainConfig]
+"""The model's kind and what differs from its config's defaults, as `build` takes them; the task; the recipe."""
 
 
 def hard_alibi() -> Preset:
     """Windows of 2 to 6 positions and three unlimited heads in every layer: room for keys of up to five letters."""
-    from interp.models.transformer import TransformerConfig
-
-    model = TransformerConfig(position="hard-alibi", windows=(2, 3, 4, 5, 6, None, None, None))
+    model = {"kind": "transformer", "position": "hard-alibi", "windows": (2, 3, 4, 5, 6, None, None, None)}
     training = TrainConfig(steps=400, length=(20, 30), learning_rate=8e-3, hard_letters=4, hard_from=100)
     return model, CopyTask(), training
 
@@ -62,15 +58,36 @@ def nope() -> Preset:
 
 def _with_position(position: str, steps: int, hard_from: int, learning_rate: float = 8e-3, n_layers: int = 2) -> Preset:
     """Lengths are mixed from short ones on: strings of one length could be copied by looking a fixed distance back."""
-    from interp.models.transformer import TransformerConfig
-
     training = TrainConfig(
         steps=steps, length=(5, 30), learning_rate=learning_rate, hard_letters=4, hard_from=hard_from
     )
-    return TransformerConfig(position=position, n_layers=n_layers), CopyTask(), training
+    return {"kind": "transformer", "position": position, "n_layers": n_layers}, CopyTask(), training
 
 
-PRESETS: dict[str, Callable[[], Preset]] = {"hard-alibi": hard_alibi, "rope": rope, "nope": nope, "alibi": alibi}
+def mamba() -> Preset:
+    """Two layers of 16 numbers of state per channel."""
+    return {"kind": "mamba"}, CopyTask(), _recurrent(longest=10, steps=2250, learning_rate=3e-3)
+
+
+def _recurrent(longest: int, steps: int, learning_rate: float, shortest: int = 1) -> TrainConfig:
+    """Short strings are learned first, and long ones from them."""
+    return TrainConfig(
+        steps=steps,
+        length=(shortest, longest),
+        learning_rate=learning_rate,
+        evaluate_lengths=(longest,),
+        evaluate_every=250,
+        checkpoint_every=250,
+    )
+
+
+PRESETS: dict[str, Callable[[], Preset]] = {
+    "hard-alibi": hard_alibi,
+    "rope": rope,
+    "nope": nope,
+    "alibi": alibi,
+    "mamba": mamba,
+}
 
 
 def preset(name: str) -> Preset:
@@ -96,7 +113,7 @@ def trained_preset(
     """
     config, task, training = preset(name)
     training = replace(training, seed=seed)
-    model = build({"kind": "transformer", **vars(config)}, seed=seed).to(device)
+    model = build(config, seed=seed).to(device)
     key = digest(recipe(model, task, training))[:12]
     folder = home() / "presets" / f"{name}-seed{seed}-{key}"
     try:
