@@ -43,25 +43,41 @@ def using(*methods: str) -> Iterator[None]:
         _forced.reset(token)
 
 
-def choose(scan: str, device: torch.device, *, has_initial: bool = False) -> str:
+def choose(
+    scan: str, device: torch.device, *, has_initial: bool = False, dtype: torch.dtype = torch.float32, width: int = 4
+) -> str:
     """The method that `scan` uses for tensors on this device.
 
     Args:
         scan: one of `METHODS`.
         device: where its inputs are.
         has_initial: whether it starts from a state that is not zero.
+        dtype: of its inputs.
+        width: of a convolution's filters.
 
     Raises: UserError if the method that `using` asks for cannot run there.
     """
+
+    def against(method: str) -> str | None:
+        return why_not(scan, method, device, has_initial=has_initial, dtype=dtype, width=width)
+
     for method in _forced.get():
         if method in METHODS[scan]:
-            if reason := why_not(scan, method, device, has_initial=has_initial):
+            if reason := against(method):
                 raise UserError(f"{scan} cannot run with the method {method!r}: {reason}.")
             return method
-    return next(m for m in METHODS[scan] if not why_not(scan, m, device, has_initial=has_initial))
+    return next(method for method in METHODS[scan] if not against(method))
 
 
-def why_not(scan: str, method: str, device: torch.device, *, has_initial: bool = False) -> str | None:
+def why_not(
+    scan: str,
+    method: str,
+    device: torch.device,
+    *,
+    has_initial: bool = False,
+    dtype: torch.dtype = torch.float32,
+    width: int = 4,
+) -> str | None:
     """Why a method cannot run on a device; None if it can."""
     if method == "numba":
         return None if device.type == "cpu" else f"numba's kernels run on a CPU; the tensors are on {device}"
@@ -75,6 +91,10 @@ def why_not(scan: str, method: str, device: torch.device, *, has_initial: bool =
         return reason
     if has_initial and scan == "selective_scan":
         return "selective_scan_fn starts from a state of zeros only"
+    if dtype == torch.float64:
+        return "its kernels know no float64"
+    if scan == "causal_conv" and not 2 <= width <= 4:
+        return f"its kernels take filters of 2 to 4 positions; these have {width}"
     return None
 
 

@@ -1,4 +1,12 @@
-"""The recurrence of Mamba-2 (state-space duality): as matrix products within chunks, and step by step as the reference."""
+"""The recurrence of Mamba-2 (state-space duality, SSD): one decay per head and position.
+
+    h_t = exp(delta_t A) h_{t-1} + delta_t x_t (outer) B_t        y_t = h_t C_t + D x_t
+
+`chunked` is the block decomposition of Dao & Gu 2024 (section 6): within a chunk a masked matrix product, as attention
+has it, from chunk to chunk the recurrence. `reference` goes position by position.
+"""
+
+from math import sqrt
 
 import torch
 import torch.nn.functional as F
@@ -9,27 +17,41 @@ from torch import Tensor
 from interp.errors import UserError
 from interp.models.scan.axes import agree
 from interp.models.scan.choice import choose
+from interp.models.scan.precision import promoted, without_autocast
+
+Heads = Float[Tensor, "batch pos head d_head"]
+PerHead = Float[Tensor, "batch pos head"]
+Groups = Float[Tensor, "batch pos group state"]
+State = Float[Tensor, "batch head d_head state"]
 
 
 def ssd_scan(
-    x: Float[Tensor, "batch pos head d_head"],
-    delta: Float[Tensor, "batch pos head"],
+    x: Heads,
+    delta: PerHead,
     A: Float[Tensor, " head"],
-    B: Float[Tensor, "batch pos group state"],
-    C: Float[Tensor, "batch pos group state"],
+    B: Groups,
+    C: Groups,
     D: Float[Tensor, " head"] | None = None,
-    initial: Float[Tensor, "batch head d_head state"] | None = None,
+    initial: State | None = None,
     chunk: int | None = None,
-) -> tuple[Float[Tensor, "batch pos head d_head"], Float[Tensor, "batch head d_head state"]]:
-    """Runs the recurrence of Mamba-2 (Dao & Gu 2024, "Transformers are SSMs") over the positions.
+) -> tuple[Heads, State]:
+    """Run the recurrence by the method that `scan.choice` takes; linear in length in time and memory.
 
-        h[t] = exp(delta[t] A) h[t-1] + delta[t] x[t] (outer) B[t]
-        y[t] = h[t] C[t] + D x[t]
+    Args:
+        x: the input.
+        delta: step sizes, after the softplus.
+        A: decay rates, negative.
+        B: how each position writes to the state; head h reads group h // (heads / groups).
+        C: how each position reads it.
+        D: weight of the input's direct way to the output; None for none.
+        initial: h before the first position; None for zeros.
+        chunk: positions per matrix product; None takes what was measured to be fast for the sizes of x and of the state.
 
-    Returns: y, and the state after the last position.
-    Raises: UserError for axes that do not agree.
+    Returns: y in the dtype of x, and h after the last position, float64 if an input is and float32 otherwise.
+
+    Raises: UserError if shapes do not fit together, or for the method that `using` asks for, if it cannot run here.
     """
-    sizes = agree(
+    size = agree(
         "ssd_scan",
         x=(x, "batch pos head d_head"),
         delta=(delta, "batch pos head"),
@@ -39,59 +61,88 @@ def ssd_scan(
         D=(D, "head"),
         initial=(initial, "batch head d_head state"),
     )
-    if sizes["head"] % sizes["group"]:
-        raise UserError(
-            f"ssd_scan shares B and C among equal groups of heads; {sizes['head']} heads make no {sizes['group']} groups."
-        )
-    method = choose("ssd_scan", x.device, has_initial=initial is not None)
+    if not size["pos"]:
+        raise UserError("ssd_scan needs at least one position; x has none.")
+    if size["head"] % size["group"]:
+        raise UserError(f"ssd_scan shares B and C in equal groups; {size['group']} do not divide {size['head']} heads.")
+    if chunk is not None and chunk < 1:
+        raise UserError(f"ssd_scan takes chunks of at least one position; got {chunk}.")
+    method = choose("ssd_scan", x.device, has_initial=initial is not None, dtype=x.dtype)
     if method == "mamba-ssm":
         from interp.models.scan import kernels
 
         return kernels.ssd_scan(x, delta, A, B, C, D, initial)
+    dtype = x.dtype
+    D = A.new_zeros(A.shape) if D is None else D
     if initial is None:
-        initial = x.new_zeros(*(sizes[axis] for axis in ("batch", "head", "d_head", "state")))
-    if method == "reference":
-        y, final = ssd_scan_reference(x, delta, A, B, C, D, initial)
-    else:
-        y, final = _chunked(x, delta, A, B, C, initial, chunk or 16)
-        y = y if D is None else y + D[:, None] * x
-    return y, final
+        initial = x.new_zeros(*(size[axis] for axis in ("batch", "head", "d_head", "state")))
+    inputs = promoted(x, delta, A, B, C, D, initial)
+    with without_autocast(x.device):
+        if method == "reference":
+            y, final = ssd_scan_reference(*inputs)
+        else:
+            y, final = _chunked(*inputs, min(chunk or _fast_chunk(size["d_head"], size["state"]), size["pos"]))
+    return y.to(dtype), final
 
 
-def ssd_scan_reference(x, delta, A, B, C, D=None, initial=None):
+def ssd_scan_reference(
+    x: Heads,
+    delta: PerHead,
+    A: Float[Tensor, " head"],
+    B: Groups,
+    C: Groups,
+    D: Float[Tensor, " head"] | None = None,
+    initial: State | None = None,
+) -> tuple[Heads, State]:
+    """`ssd_scan` as the paper writes it: position by position."""
     heads = x.shape[2] // B.shape[2]
-    B, C = (repeat(z, "batch pos group state -> batch pos (group head) state", head=heads) for z in (B, C))
-    h = initial
-    if h is None:
-        h = x.new_zeros(len(x), x.shape[2], x.shape[3], B.shape[3])
-    ys = []
-    for x_t, delta_t, B_t, C_t in zip(*(z.unbind(1) for z in (x, delta, B, C)), strict=True):
-        h = (delta_t * A).exp()[..., None, None] * h + (delta_t[..., None] * x_t)[..., None] * B_t[:, :, None]
-        ys.append((h @ C_t[..., None])[..., 0])
-    y = torch.stack(ys, 1)
-    return (y if D is None else y + D[:, None] * x), h
+    B, C = (repeat(each, "batch pos group state -> batch pos (group head) state", head=heads) for each in (B, C))
+    state = x.new_zeros(len(x), *x.shape[2:], B.shape[3]) if initial is None else initial
+    outputs = []
+    # unbind, for the gradient of x[:, t] is as large as x, which would make the backward quadratic in length
+    for x_t, delta_t, B_t, C_t in zip(x.unbind(1), delta.unbind(1), B.unbind(1), C.unbind(1), strict=True):
+        write = (delta_t[..., None] * x_t)[..., None] * B_t[:, :, None]
+        state = torch.exp(delta_t * A)[..., None, None] * state + write
+        outputs.append((state * C_t[:, :, None]).sum(-1))
+    y = torch.stack(outputs, dim=1)
+    return (y if D is None else y + D[:, None] * x), state
 
 
-def _chunked(x, delta, A, B, C, initial, chunk):
+def _fast_chunk(d_head: int, state: int) -> int:
+    """16, 32 or 64: the work within chunks grows with their length as that between them falls, by d_head * state."""
+    return min(max(2 ** int(0.75 * sqrt(d_head * state)).bit_length() // 2, 16), 64)
+
+
+def _chunked(
+    x: Heads, delta: PerHead, A: Tensor, B: Groups, C: Groups, D: Tensor, initial: State, chunk: int
+) -> tuple[Heads, State]:
+    """In the comments b, c, l: batch, chunk, position in it; g, k: group, head in it; p, n: d_head, state."""
     length, heads = x.shape[1], x.shape[2] // B.shape[2]
-    log_decay = delta * A
-    x = x * delta[..., None]
-    if short := -length % chunk:
+    inputs, log_decay = x * delta[..., None], delta * A
+    if short := -length % chunk:  # positions that write nothing and do not decay
         log_decay = F.pad(log_decay, (0, 0, 0, short))
-        x, B, C = (F.pad(z, (0, 0, 0, 0, 0, short)) for z in (x, B, C))
-    x = rearrange(x, "b (c l) (g k) p -> b c g k l p", l=chunk, k=heads)
+        inputs, B, C = (F.pad(each, (0, 0, 0, 0, 0, short)) for each in (inputs, B, C))
+    inputs = rearrange(inputs, "b (c l) (g k) p -> b c g l k p", l=chunk, k=heads)
     log_decay = rearrange(log_decay, "b (c l) (g k) -> b c g k l", l=chunk, k=heads)
-    B, C = (rearrange(z, "b (c l) g n -> b c g 1 l n", l=chunk) for z in (B, C))
-    total = log_decay.cumsum(-1)
-    later = torch.ones(chunk, chunk, dtype=torch.bool, device=x.device).triu(1)
-    decay = (total[..., :, None] - total[..., None, :]).masked_fill(later, -torch.inf).exp()
-    y = (C @ B.mT * decay) @ x
-    write = (x * (total[..., -1:] - total).exp()[..., None]).mT @ B
-    h = rearrange(initial, "b (g k) p n -> b g k p n", k=heads)
+    B, C = (rearrange(each, "b (c l) g n -> b c g l n", l=chunk) for each in (B, C))
+
+    # decay[i, j]: what is left at i of what j wrote. Summed from j + 1 to i, not as a difference of two sums, which would
+    # lose the small ones among large, and its gradient too; the future is taken out before exp could overflow.
+    past = torch.ones(chunk, chunk, dtype=torch.bool, device=x.device).tril(-1)
+    decay = (log_decay[..., None] * past).cumsum(-2).masked_fill(past.mT, -torch.inf).exp()  # b c g k l l
+    since_start = log_decay.cumsum(-1).exp()  # b c g k l
+    within = (C @ B.mT).unsqueeze(3) * decay @ inputs.transpose(3, 4)  # b c g k l p
+
+    until_end = decay[..., -1, :].mT[..., None]  # b c g l k 1
+    writes = (inputs * until_end).flatten(-2).mT @ B  # b c g (k p) n
+    state = rearrange(initial, "b (g k) p n -> b g k p n", k=heads)
     before = []
-    for keep, new in zip(total[..., -1].exp().unbind(1), write.unbind(1), strict=True):
-        before.append(h)
-        h = keep[..., None, None] * h + new
-    y = y + C @ torch.stack(before, 1).mT * total.exp()[..., None]
-    y = rearrange(y, "b c g k l p -> b (c l) (g k) p")[:, :length]
-    return y, rearrange(h, "b g k p n -> b (g k) p n")
+    kept = since_start[..., -1, None, None]  # b c g k 1 1
+    for keep, write in zip(kept.unbind(1), writes.unflatten(3, state.shape[2:4]).unbind(1), strict=True):
+        before.append(state)
+        state = torch.addcmul(write, keep, state)
+    carried = C @ torch.stack(before, 1).flatten(3, 4).mT  # b c g l (k p)
+
+    y = torch.addcmul(within.transpose(3, 4), carried.view_as(inputs), since_start.mT[..., None])
+    y = rearrange(y, "b c g l k p -> b (c l) (g k) p")[:, :length]
+    return torch.addcmul(y, D[:, None], x), rearrange(state, "b g k p n -> b (g k) p n")
