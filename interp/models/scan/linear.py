@@ -1,4 +1,4 @@
-"""Any diagonal linear recurrence from its decays and its writes, returning every state: h_t = A_bar_t h_{t-1} + write_t.
+"""Any diagonal linear recurrence, h_t = A_bar_t h_{t-1} + write_t, from its decays and writes to every state.
 
 The form in which a recurrence is opened: A_bar, the writes and the states are tensors that can be read and edited. It
 holds every state; `selective_scan` and `ssd_scan` do not.
@@ -12,13 +12,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from interp.errors import UserError
+from interp.models.scan.axes import agree
 from interp.models.scan.precision import promoted
 
 
 def linear_scan(
     A_bar: Float[Tensor, "batch pos #*rest"],
     write: Float[Tensor, "batch pos *rest"],
-    initial: Float[Tensor, "batch *rest"] | None = None,
+    initial: Float[Tensor, " batch *rest"] | None = None,
 ) -> Float[Tensor, "batch pos *rest"]:
     """All states, in the dtype of `write` (computed in at least float32); linear in length in time and memory.
 
@@ -30,7 +31,20 @@ def linear_scan(
 
     Raises: UserError if the shapes do not fit together.
     """
-    _check(A_bar, write, initial)
+    if write.ndim < 2 or write.shape[1] == 0:
+        raise UserError(
+            f"linear_scan needs writes [batch pos ...] with a position; got the shape {tuple(write.shape)}."
+        )
+    rest = [f"axis{i}" for i in range(2, write.ndim)]
+    agree(
+        "linear_scan", write=(write, " ".join(["batch", "pos", *rest])), initial=(initial, " ".join(["batch", *rest]))
+    )
+    broadcast = zip(A_bar.shape[2:], write.shape[2:], strict=False)
+    if A_bar.ndim != write.ndim or A_bar.shape[:2] != write.shape[:2] or any(a not in (1, w) for a, w in broadcast):
+        raise UserError(
+            f"linear_scan needs A_bar of the shape of write, {tuple(write.shape)}, or with axes of length 1 after the "
+            f"first two; got {tuple(A_bar.shape)}."
+        )
     dtype = write.dtype
     start = torch.zeros_like(write[:, 0]) if initial is None else initial
     return _LinearScan.apply(*promoted(A_bar, write, start)).to(dtype)
@@ -39,7 +53,7 @@ def linear_scan(
 def linear_scan_reference(
     A_bar: Float[Tensor, "batch pos #*rest"],
     write: Float[Tensor, "batch pos *rest"],
-    initial: Float[Tensor, "batch *rest"] | None = None,
+    initial: Float[Tensor, " batch *rest"] | None = None,
 ) -> Float[Tensor, "batch pos *rest"]:
     """`linear_scan` position by position, differentiable any number of times."""
     state = torch.zeros_like(write[:, 0]) if initial is None else initial
@@ -64,29 +78,12 @@ class _LinearScan(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         A_bar, initial, states = ctx.saved_tensors
-        grads = grad.clone(memory_format=torch.contiguous_format)
+        grads = grad_outputs[0].clone(memory_format=torch.contiguous_format)
         for t in range(grads.shape[1] - 1, 0, -1):
             grads[:, t - 1].addcmul_(A_bar[:, t], grads[:, t])
         before = torch.cat([initial[:, None], states[:, :-1]], dim=1)
         return (grads * before).sum_to_size(A_bar.shape), grads, A_bar[:, 0] * grads[:, 0]
-
-
-def _check(A_bar: Tensor, write: Tensor, initial: Tensor | None) -> None:
-    if write.ndim < 2 or write.shape[1] == 0:
-        raise UserError(
-            "linear_scan wants writes of shape [batch pos ...] with at least one position; "
-            f"write is {list(write.shape)}."
-        )
-    pairs = zip(A_bar.shape[2:], write.shape[2:], strict=False)
-    if A_bar.ndim != write.ndim or A_bar.shape[:2] != write.shape[:2] or any(a not in (1, w) for a, w in pairs):
-        raise UserError(
-            f"linear_scan wants A_bar like write, {list(write.shape)}, or with axes of length 1 after the first two; "
-            f"it is {list(A_bar.shape)}."
-        )
-    wanted = write.shape[:1] + write.shape[2:]
-    if initial is not None and initial.shape != wanted:
-        raise UserError(
-            f"linear_scan wants an initial state {list(wanted)}, like one write; it is {list(initial.shape)}."
-        )

@@ -2,8 +2,9 @@
 
     h_t = exp(delta_t A) h_{t-1} + delta_t u_t B_t        y_t = C_t . h_t + D u_t
 
-A is discretised by zero-order hold and B by Euler's rule, as in the authors' code (the paper's equation 4 has zero-order
-hold for both). The fused methods never hold h for all positions: the backward computes it anew from checkpoints.
+A is discretised by zero-order hold and B by Euler's rule, as in the authors' code (the paper's equation 4 has
+zero-order hold for both). The fused methods never hold h for all positions: their backward computes it anew, piece by
+piece, from the states that the forward keeps now and then.
 """
 
 from types import ModuleType
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from interp.errors import UserError
+from interp.models.scan.axes import agree
 from interp.models.scan.choice import choose
 from interp.models.scan.precision import promoted, without_autocast
 
@@ -47,7 +49,18 @@ def selective_scan(
 
     Raises: UserError if shapes do not fit together, or for the method that `using` asks for, if it cannot run here.
     """
-    _check(u, delta, A, B, C, D, initial)
+    sizes = agree(
+        "selective_scan",
+        u=(u, "batch pos channel"),
+        delta=(delta, "batch pos channel"),
+        A=(A, "channel state"),
+        B=(B, "batch pos state"),
+        C=(C, "batch pos state"),
+        D=(D, "channel"),
+        initial=(initial, "batch channel state"),
+    )
+    if sizes["pos"] == 0:
+        raise UserError("selective_scan needs at least one position; got none.")
     method = choose("selective_scan", u.device, has_initial=initial is not None)
     if method == "mamba-ssm":
         from interp.models.scan import kernels
@@ -91,17 +104,19 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, implementation: ModuleType, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         with without_autocast(inputs[0].device):
-            y, final, checkpoints = implementation.forward(*inputs, keep=any(ctx.needs_input_grad))
+            y, final, kept = implementation.forward(*inputs, keep=any(ctx.needs_input_grad))
         ctx.implementation = implementation
-        ctx.save_for_backward(*inputs, checkpoints)
+        ctx.save_for_backward(*inputs, kept)
         return y, final
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        *inputs, checkpoints = ctx.saved_tensors
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        *inputs, kept = ctx.saved_tensors
         with without_autocast(inputs[0].device):
-            return None, *ctx.implementation.backward(*inputs, checkpoints, *grads)
+            return None, *ctx.implementation.backward(*inputs, kept, *grad_outputs)
 
 
 def _implementation(method: str) -> ModuleType:
@@ -112,29 +127,3 @@ def _implementation(method: str) -> ModuleType:
     from interp.models.scan import selective_torch
 
     return selective_torch
-
-
-def _check(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, initial: Tensor | None) -> None:
-    if u.ndim != 3 or A.ndim != 2:
-        raise UserError(
-            "selective_scan wants u of shape [batch pos channel] and A of shape [channel state]; "
-            f"they are {list(u.shape)} and {list(A.shape)}."
-        )
-    batch, length, channels = u.shape
-    if length == 0:
-        raise UserError("selective_scan wants at least one position; u has none.")
-    states = A.shape[1]
-    wanted = {
-        "delta [batch pos channel]": (delta, (batch, length, channels)),
-        "A [channel state]": (A, (channels, states)),
-        "B [batch pos state]": (B, (batch, length, states)),
-        "C [batch pos state]": (C, (batch, length, states)),
-        "D [channel]": (D, (channels,)),
-        "initial [batch channel state]": (initial, (batch, channels, states)),
-    }
-    for name, (tensor, shape) in wanted.items():
-        if tensor is not None and tensor.shape != shape:
-            raise UserError(
-                f"selective_scan wants {name} = {list(shape)}, as u is {[batch, length, channels]} and A has "
-                f"{states} states per channel; it is {list(tensor.shape)}."
-            )

@@ -1,7 +1,8 @@
 """The selective scan in torch alone, on any device: in place over buffers that stay in the cache.
 
-A block of batch rows runs through chunks of positions; states of a chunk are [chunk row state channel], so that channels,
-of which there are many, are innermost. The forward keeps the state before each chunk, and the backward starts there.
+A block of batch rows runs through chunks of positions; states of a chunk are [chunk row state channel], so that
+channels, of which there are many, are innermost. The forward keeps the state before each chunk, and the backward
+starts there.
 """
 
 from collections.abc import Iterator
@@ -22,32 +23,32 @@ def forward(
     y = u.new_empty(batch, length, channels)
     final = torch.empty_like(initial)
     starts = range(0, length, CHUNK)
-    checkpoints = u.new_empty(len(starts) if keep else 0, batch, A.shape[1], channels)
+    kept = u.new_empty(len(starts) if keep else 0, batch, A.shape[1], channels)
     for rows in _blocks(u, A):
         state = initial[rows].mT
         for i, start in enumerate(starts):
             if keep:
-                checkpoints[i, rows] = state
+                kept[i, rows] = state
             chunk = slice(start, start + CHUNK)
             _, states = _states(u[rows, chunk], delta[rows, chunk], A, B[rows, chunk], state)
             y[rows, chunk] = (C[rows, chunk].transpose(0, 1)[..., None, :] @ states[1:]).squeeze(2).transpose(0, 1)
             state = states[-1]
         final[rows] = state.mT
-    return y.addcmul_(u, D), final, checkpoints
+    return y.addcmul_(u, D), final, kept
 
 
 def backward(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, initial: Tensor,
-    checkpoints: Tensor, dy: Tensor, dfinal: Tensor,
+    kept: Tensor, dy: Tensor, dfinal: Tensor,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """Gradients of u, delta, A, B, C, D and initial, from those of y and the final state."""
     du, ddelta, dB, dC, dinitial = (torch.empty_like(x) for x in (u, delta, B, C, initial))
     dA = torch.zeros_like(A)
     for rows in _blocks(u, A):
         grad = dfinal[rows].mT
-        for i in reversed(range(checkpoints.shape[0])):
+        for i in reversed(range(kept.shape[0])):
             chunk = slice(i * CHUNK, (i + 1) * CHUNK)
-            decay, states = _states(u[rows, chunk], delta[rows, chunk], A, B[rows, chunk], checkpoints[i, rows])
+            decay, states = _states(u[rows, chunk], delta[rows, chunk], A, B[rows, chunk], kept[i, rows])
             u_, delta_, B_, C_, dy_ = (x[rows, chunk].transpose(0, 1) for x in (u, delta, B, C, dy))
             grads = C_[..., None] * dy_[:, :, None]  # of each state, [chunk row state channel]
             grads[-1] += grad
