@@ -1,4 +1,4 @@
-"""The check that every scan makes of its inputs: the axes that should agree do."""
+"""The check that a scan makes of its inputs: the axes that should agree do."""
 
 from torch import Tensor
 
@@ -6,18 +6,17 @@ from interp.errors import UserError
 
 
 def agree(scan: str, **tensors: tuple[Tensor | None, str]) -> dict[str, int]:
-    """The size of each named axis: `agree("causal_conv", x=(x, "batch pos channel"), weight=(weight, "channel width"))`.
+    """The size of each named axis: `agree("causal_conv", x=(x, "batch pos channel"), bias=(bias, "channel"))`.
 
     Raises: UserError for a tensor with another number of axes, or one whose axis differs from an earlier tensor's.
     """
-    sizes: dict[str, int] = {}
+    size: dict[str, int] = {}
     for name, (tensor, axes) in tensors.items():
         if tensor is None:
             continue
-        expected = [sizes.get(axis) for axis in axes.split()]
-        shape = tuple(tensor.shape)
-        if len(expected) != len(shape) or any(e not in (None, s) for e, s in zip(expected, shape, strict=True)):
-            wanted = " ".join(axis if size is None else f"{axis}={size}" for axis, size in zip(axes.split(), expected))
-            raise UserError(f"{scan} needs {name} with axes [{wanted}]; got the shape {shape}.")
-        sizes |= zip(axes.split(), shape, strict=True)
-    return sizes
+        names, shape = axes.split(), list(tensor.shape)
+        if len(names) != len(shape) or any(size.get(axis, n) != n for axis, n in zip(names, shape, strict=True)):
+            wanted = " ".join(f"{axis}={size[axis]}" if axis in size else axis for axis in names)
+            raise UserError(f"{scan} wants {name} of shape [{wanted}]; it is {shape}.")
+        size |= zip(names, shape, strict=True)
+    return size

@@ -3,6 +3,7 @@
 `shifted` adds up shifted copies of the input in place, with a backward of its own; `reference` is torch's `conv1d`.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.errors import UserError
 from interp.models.scan.axes import agree
 from interp.models.scan.choice import choose
 from interp.models.scan.precision import promoted, without_autocast
@@ -38,13 +40,14 @@ def causal_conv(
 
     Raises: UserError if shapes do not fit together, or for the method that `using` asks for, if it cannot run here.
     """
-    size = agree(
-        "causal_conv", x=(x, "batch pos channel"), weight=(weight, "channel width"), bias=(bias, "channel")
-    )
+    size = agree("causal_conv", x=(x, "batch pos channel"), weight=(weight, "channel width"), bias=(bias, "channel"))
     width = size["width"]
-    if initial is None:
-        initial = x.new_zeros(len(x), width - 1, size["channel"])
-    agree("causal_conv", x=(x, "batch pos channel"), initial=(initial, f"batch {width - 1} channel"))
+    before = [size["batch"], width - 1, size["channel"]]
+    if initial is not None and list(initial.shape) != before:
+        raise UserError(
+            f"causal_conv wants initial [batch width-1 channel] = {before}, as the filters have {width} columns; "
+            f"it is {list(initial.shape)}."
+        )
     method = choose("causal_conv", x.device, dtype=x.dtype, width=width)
     if method == "causal-conv1d":
         from interp.models.scan import kernels
@@ -52,13 +55,18 @@ def causal_conv(
         return kernels.causal_conv(x, weight, bias, initial)
     dtype = x.dtype
     bias = weight.new_zeros(len(weight)) if bias is None else bias
-    x, weight, bias, initial = promoted(x, weight, bias, initial)
+    past = x.new_zeros(before) if initial is None else initial
+    x, weight, bias, past = promoted(x, weight, bias, past)
     with without_autocast(x.device):
         if method == "reference":
-            out, window = causal_conv_reference(x, weight, bias, initial)
+            out, window = causal_conv_reference(x, weight, bias, past)
         else:
-            longer = torch.cat([initial, x], dim=1)
-            out, window = _Shifted.apply(longer, weight, bias), longer[:, size["pos"] :].clone()
+            out = _Shifted.apply(x, weight, bias)
+            if initial is not None:  # it reaches the first width - 1 outputs
+                start = out[:, : width - 1]
+                start += causal_conv_reference(torch.zeros_like(start), weight, None, past)[0]
+            end = x[:, max(size["pos"] - width + 1, 0) :]
+            window = torch.cat([past, end], dim=1)[:, end.shape[1] :]
     return out.to(dtype), window.to(dtype)
 
 
@@ -78,23 +86,27 @@ def causal_conv_reference(
 
 
 class _Shifted(torch.autograd.Function):
-    """From [batch width-1+pos channel] to [batch pos channel]; in place, for what takes the time is large temporaries."""
+    """From zeros before the first position; in place, for large temporaries are what takes the time."""
 
     @staticmethod
-    def forward(ctx: Any, longer: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(longer, weight)
-        last = weight.shape[1] - 1
-        out = torch.addcmul(bias, longer[:, last:], weight[:, last])
-        for j in range(last):
-            out.addcmul_(longer[:, j : j + out.shape[1]], weight[:, j])
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        out = torch.addcmul(bias, x, weight[:, -1])
+        for now, before, j in _shifts(x.shape[1], weight.shape[1]):
+            out[:, now].addcmul_(x[:, before], weight[:, j])
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        longer, weight = ctx.saved_tensors
-        seen = [longer[:, j : j + grad.shape[1]] for j in range(weight.shape[1])]
-        d_longer = torch.zeros_like(longer)
-        for j in range(weight.shape[1]):
-            d_longer[:, j : j + grad.shape[1]].addcmul_(grad, weight[:, j])
-        d_weight = torch.stack([(grad * x).sum((0, 1)) for x in seen], dim=1)
-        return d_longer, d_weight, grad.sum((0, 1))
+        x, weight = ctx.saved_tensors
+        d_x, d_weight = grad * weight[:, -1], [(grad * x).sum((0, 1))]
+        for now, before, j in _shifts(x.shape[1], weight.shape[1]):
+            d_x[:, before].addcmul_(grad[:, now], weight[:, j])
+            d_weight.insert(0, (grad[:, now] * x[:, before]).sum((0, 1)))
+        return d_x, torch.stack(d_weight, dim=1), grad.sum((0, 1))
+
+
+def _shifts(length: int, width: int) -> Iterator[tuple[slice, slice, int]]:
+    """For each column but the last, nearest first: the positions that read, those that they read, and the column."""
+    for distance in range(1, width):
+        yield slice(distance, None), slice(0, max(length - distance, 0)), width - 1 - distance

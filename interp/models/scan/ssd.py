@@ -45,7 +45,7 @@ def ssd_scan(
         C: how each position reads it.
         D: weight of the input's direct way to the output; None for none.
         initial: h before the first position; None for zeros.
-        chunk: positions per matrix product; None takes what was measured to be fast for the sizes of x and of the state.
+        chunk: positions per matrix product; None takes what was measured to be fast for the size of the state.
 
     Returns: y in the dtype of x, and h after the last position, float64 if an input is and float32 otherwise.
 
@@ -126,12 +126,12 @@ def _chunked(
     log_decay = rearrange(log_decay, "b (c l) (g k) -> b c g k l", l=chunk, k=heads)
     B, C = (rearrange(each, "b (c l) g n -> b c g l n", l=chunk) for each in (B, C))
 
-    # decay[i, j]: what is left at i of what j wrote. Summed from j + 1 to i, not as a difference of two sums, which would
-    # lose the small ones among large, and its gradient too; the future is taken out before exp could overflow.
+    # decay[i, j]: what is left at i of what j wrote. Summed from j + 1 to i, not as a difference of two sums, in which
+    # small ones, and their gradients, are lost among large; the future is taken out before exp could overflow.
     past = torch.ones(chunk, chunk, dtype=torch.bool, device=x.device).tril(-1)
     decay = (log_decay[..., None] * past).cumsum(-2).masked_fill(past.mT, -torch.inf).exp()  # b c g k l l
     since_start = log_decay.cumsum(-1).exp()  # b c g k l
-    within = (C @ B.mT).unsqueeze(3) * decay @ inputs.transpose(3, 4)  # b c g k l p
+    within = ((C @ B.mT).unsqueeze(3) * decay) @ inputs.transpose(3, 4)  # b c g k l p
 
     until_end = decay[..., -1, :].mT[..., None]  # b c g l k 1
     writes = (inputs * until_end).flatten(-2).mT @ B  # b c g (k p) n
