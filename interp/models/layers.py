@@ -41,7 +41,7 @@ class LayerNorm(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """x / rms(x), times a learned scale ("RMS"; Zhang & Sennrich 2019). `hook_scale` [... 1] is the rms divided by.
+    """x / rms(x), times a learned scale ("RMS"; Zhang & Sennrich 2019). `hook_scale` [... group] is the rms divided by.
 
     Args:
         d_model: width.
@@ -57,11 +57,11 @@ class RMSNorm(nn.Module):
         self.hook_normalized = HookPoint()
 
     def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
-        if self.groups == 1 and not in_use(self.hook_scale):
-            return self.hook_normalized(F.rms_norm(x, x.shape[-1:], self.w, self.eps))
         parts = x.unflatten(-1, (self.groups, -1))
-        scale = self.hook_scale((parts.square().mean(dim=-1, keepdim=True) + self.eps).sqrt())
-        return self.hook_normalized((parts / scale).flatten(-2) * self.w)
+        if not in_use(self.hook_scale):
+            return self.hook_normalized(F.rms_norm(parts, parts.shape[-1:], eps=self.eps).flatten(-2) * self.w)
+        scale = self.hook_scale((parts.square().mean(dim=-1) + self.eps).sqrt())
+        return self.hook_normalized((parts / scale[..., None]).flatten(-2) * self.w)
 
 
 def make_norm(normalization: str | None, d_model: int, eps: float = 1e-5) -> nn.Module:
