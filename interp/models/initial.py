@@ -35,6 +35,31 @@ def init_mamba(mixer: Any, config: Any, generator: torch.Generator) -> None:
 
 
 @torch.no_grad()
+def init_mamba2(mixer: Any, config: Any, generator: torch.Generator) -> None:
+    """Draw the weights of a `Mamba2Mixer` as the authors' code (state-spaces/mamba, `mamba2.py`) does.
+
+    As in `init_mamba`, but for A, drawn uniformly within A_range for each head, and the map to Delta, which reads the
+    stream and is U(+-1/sqrt(d_model)); the norm's scale is 1. Where `config.initialization` is "mimetic",
+    `mimic_attention` follows, and the convolution is made an identity.
+    """
+    for name in ("W_gate", "W_x", "W_B", "W_C", "W_dt", "W_out"):
+        fill_uniform(getattr(mixer, name), getattr(mixer, name).shape[0] ** -0.5, generator)
+    for name in ("b_gate", "b_x", "b_B", "b_C", "b_out"):
+        if getattr(mixer, name) is not None:
+            getattr(mixer, name).zero_()
+    mixer.W_out.div_(config.n_layers**0.5)
+    init_conv(mixer, generator)
+    mixer.b_dt.copy_(step_size_bias(config.n_heads, config, generator))
+    low, high = config.A_range
+    mixer.A_log.copy_((torch.rand(config.n_heads, generator=generator) * (high - low) + low).log())
+    mixer.D.fill_(1.0)
+    mixer.norm.w.fill_(1.0)
+    if config.initialization == "mimetic":
+        mimic_attention(mixer)
+        pass_through(mixer)
+
+
+@torch.no_grad()
 def mimic_attention(mixer: Any) -> None:
     """Make a drawn layer begin as linear attention does (Trockman et al. 2024, arXiv 2410.11135).
 
