@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedRootModule
 from transformer_lens.hook_points import HookPoint
-from transformer_lens.utilities import get_act_name
+from transformer_lens.utilities.components_utils import get_act_name
 from transformer_lens.utilities.slice import Slice
 
 from interp.axes import Tokens
@@ -32,12 +32,12 @@ M = TypeVar("M", bound="HookedModel")  # not Self: beartype, under which the tes
 def in_use(*points: HookPoint) -> bool:
     """Whether anything listens at one of these hook points: a hook of either direction, or an nnsight trace."""
     return any(
-        p._forward_hooks or p._forward_pre_hooks or p._backward_hooks or p._backward_pre_hooks or _traced(p)
+        p._forward_hooks or p._forward_pre_hooks or p._backward_hooks or p._backward_pre_hooks or traced(p)
         for p in points
     )
 
 
-def _traced(point: HookPoint) -> bool:
+def traced(point: HookPoint) -> bool:
     """Whether a running nnsight trace waits for this point next, or caches it.
 
     nnsight leaves a `forward` of its own on each module that it has wrapped, traced or not. A trace reads in the order
@@ -53,6 +53,8 @@ def _traced(point: HookPoint) -> bool:
 
 class Cache(ActivationCache):
     """An `ActivationCache` that also knows its entries under the model's `other_names`."""
+
+    model: Any
 
     def __getitem__(self, key: Any) -> Tensor:
         if isinstance(key, str) and key not in self.cache_dict:
@@ -70,6 +72,8 @@ class HookedModel(HookedRootModule):
     """
 
     kind: ClassVar[str]
+    isolates: ClassVar[bool] = True
+    """Whether packed strings can be kept apart, as `segment` asks."""
     config: Any
     """The frozen dataclass from which the model is built."""
     cfg: Any
@@ -122,9 +126,13 @@ class HookedModel(HookedRootModule):
         """
         if name in self.hook_dict:
             return name
-        if (others := self.other_names()) and name in others:
-            return others[name]
-        raise unknown("hook point", name, [*self.hook_dict, *others])
+        if (own := self.other_names().get(name)) is not None:
+            return own
+        raise unknown("hook point", name, self.known_names())
+
+    def known_names(self) -> list[str]:
+        """What `resolve` suggests from, for a name that does not exist."""
+        return [*self.hook_dict, *self.other_names()]
 
     def hook_names(self, names: NamesFilter) -> list[str]:
         """The hook points that a filter means: None (all but those on demand), a name, names, or a predicate.

@@ -11,6 +11,7 @@ from transformer_lens.hook_points import HookPoint
 
 from interp.axes import Residual
 from interp.models.initial import init_mamba
+from interp.models.other_names import OF_MAMBA, REFUSED_OF_MAMBA
 from interp.models.recurrent import RecurrentState
 from interp.models.scan.conv import causal_conv
 from interp.models.scan.selective import selective_scan
@@ -20,7 +21,6 @@ Channels = Float[Tensor, "batch pos channel"]
 PerState = Float[Tensor, "batch pos state"]
 State = Float[Tensor, "batch channel state"]
 States = Float[Tensor, "batch pos channel state"]
-POSITION_ON_AXIS_2 = "in TransformerLens its axes are [batch channel pos state]; use {} [batch pos channel state]"
 
 
 class MambaMixer(StateSpaceMixer):
@@ -30,25 +30,9 @@ class MambaMixer(StateSpaceMixer):
         config: a `MambaConfig`.
     """
 
-    other_names = {  # noqa: RUF012
-        "mixer.hook_ssm_dt": "mixer.hook_dt",  # TransformerLens
-        "mixer.hook_dt_proj": "mixer.hook_dt",
-        "mixer.hook_ssm_out": "hook_mixer_out",
-        "hook_ssm_input": "mixer.hook_u",  # MambaLens
-        "hook_delta": "mixer.hook_delta",
-        "hook_A_bar": "mixer.hook_A_bar",
-        "hook_B": "mixer.hook_B",
-        "hook_C": "mixer.hook_C",
-        "hook_skip": "mixer.hook_gate",
-        "hook_ssm_output": "mixer.hook_y",
-        "hook_after_skip": "mixer.hook_gated",
-        "hook_out_proj": "hook_mixer_out",
-        "hook_normalized_input": "hook_mixer_in",
-    }
-    refused = {  # noqa: RUF012
-        "mixer.hook_ssm_state": POSITION_ON_AXIS_2.format("mixer.hook_state"),
-        "mixer.hook_ssm_write": POSITION_ON_AXIS_2.format("mixer.hook_write"),
-    }
+    scans = ("selective_scan", "causal_conv")
+    other_names = OF_MAMBA
+    refused = REFUSED_OF_MAMBA
 
     def __init__(self, config: Any) -> None:
         super().__init__()

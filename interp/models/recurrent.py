@@ -18,13 +18,15 @@ from transformer_lens.hook_points import HookPoint
 from interp.axes import Residual, Tokens
 from interp.errors import UserError, unknown
 from interp.models.attention import KeyValues, Mask
-from interp.models.hooked import in_use
+from interp.models.hooked import in_use, traced
 from interp.models.layers import make_norm
 from interp.models.masks import make_mask, positions_seen
+from interp.models.other_names import MAMBALENS_STEP, OF_BLOCK, OF_MODEL, REFUSED_OF_BLOCK, REFUSED_OF_MODEL
+from interp.models.scan.choice import choose
 from interp.models.shape import TransformerConfig
 from interp.models.stack import StackModel
 
-STEP = re.compile(r"(blocks\.\d+\.mixer)\.(\w+)\.(\d+)")
+STEP = re.compile(r"(blocks\.\d+\.mixer)\.(\w+)\.(0|[1-9]\d*)")
 """The name of a hook point at one position: mixer, quantity, position from 0."""
 
 
@@ -53,10 +55,15 @@ class Mixer(nn.Module):
     """The quantities that have a hook point at every single position."""
     large: ClassVar[tuple[str, ...]] = ()
     """Hook points that are cached only when named: they hold a whole state for every position."""
+    scans: ClassVar[tuple[str, ...]] = ()
+    """What it runs of `interp.models.scan`."""
     other_names: ClassVar[dict[str, str]] = {}
-    """Other tools' names for its hook points, where the axes agree."""
+    """Other tools' names for its hook points, where they hold the same on the same axes; after `blocks.0.`."""
     refused: ClassVar[dict[str, str]] = {}
-    """Other tools' names whose axes or meaning differ -> what to use."""
+    """Other tools' names for what differs -> what to use."""
+
+    config: Any
+    """What it is built from."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,10 +79,14 @@ class Mixer(nn.Module):
         raise NotImplementedError
 
     def edited(self, quantity: str, start: int, n: int) -> dict[int, HookPoint]:
-        """The positions, counted within the `n` new ones behind `start`, whose point of this quantity is in use."""
+        """The positions, counted within the `n` new ones behind `start`, whose point of this quantity is in use.
+
+        Of a trace only the next point that it waits for is known: then all that were made are passed.
+        """
         points: Any = getattr(self, quantity)
-        found = {int(at) - start: point for at, point in points.items() if in_use(point)}
-        return {at: found[at] for at in sorted(found) if 0 <= at < n}
+        here = {int(at) - start: point for at, point in points.items() if 0 <= int(at) - start < n}
+        every = any(map(traced, here.values()))
+        return {at: here[at] for at in sorted(here) if every or in_use(here[at])}
 
 
 class RecurrentBlock(nn.Module):
@@ -117,6 +128,8 @@ class RecurrentModel(StackModel):
         attention: the shape of its attention layers; None where it has none.
         seed: of the initial weights.
     """
+
+    isolates = False
 
     def __init__(
         self, config: Any, blocks: list[nn.Module], attention: TransformerConfig | None = None, seed: int = 0
@@ -162,7 +175,7 @@ class RecurrentModel(StackModel):
         if segment is not None:
             raise UserError(
                 "a recurrent layer carries its state from string to string, so that packed strings are not apart: "
-                "give one string per row, or train with isolate=False."
+                "give one string per row."
             )
         if self.attention is None:
             positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
@@ -176,6 +189,15 @@ class RecurrentModel(StackModel):
     def mixers(self) -> dict[int, Mixer]:
         """Layer -> its recurrent mixer."""
         return {layer: block.mixer for layer, block in enumerate(self.blocks) if isinstance(block, RecurrentBlock)}
+
+    def scans(self) -> dict[str, str]:
+        """What it runs of `interp.models.scan` -> by which method, on its device: for a run's provenance."""
+        used = {
+            scan: choose(scan, self.device, dtype=self.dtype, width=getattr(mixer.config, "d_conv", 4))
+            for mixer in self.mixers.values()
+            for scan in mixer.scans
+        }
+        return dict(sorted(used.items()))
 
     @property
     def lens_names(self) -> dict[str, Any]:
@@ -203,32 +225,44 @@ class RecurrentModel(StackModel):
         return super().on_demand(name)
 
     def other_names(self) -> dict[str, str]:
-        found = {}
+        found = dict(OF_MODEL)
         for layer, mixer in self.mixers.items():
-            found[f"blocks.{layer}.hook_attn_out"] = f"blocks.{layer}.hook_mixer_out"  # as decompose_resid asks
-            found |= {f"blocks.{layer}.{other}": f"blocks.{layer}.{own}" for other, own in mixer.other_names.items()}
+            for other, own in (OF_BLOCK | mixer.other_names).items():
+                found[f"blocks.{layer}.{other}"] = f"blocks.{layer}.{own}"
+        return {other: own for other, own in found.items() if own in self.hook_dict}
+
+    def refused_names(self) -> dict[str, str]:
+        """Other tools' names for what is not the same here -> what to use."""
+        found = dict(REFUSED_OF_MODEL)
+        for layer, mixer in self.mixers.items():
+            found |= {f"blocks.{layer}.{name}": cure for name, cure in (REFUSED_OF_BLOCK | mixer.refused).items()}
         return found
+
+    def known_names(self) -> list[str]:
+        steps = [f"blocks.{layer}.mixer.{each}.0" for layer, mixer in self.mixers.items() for each in mixer.per_step]
+        return [*super().known_names(), *steps]
 
     def resolve(self, name: str) -> str:
         """A hook point's own name. `blocks.0.mixer.h.5`, the state after position 5, is made when first named.
 
-        Raises: UserError for a name that does not exist, and for another tool's whose axes differ.
+        Raises: UserError for a name that does not exist, and for another tool's name for what is not the same here.
         """
         if name in self.hook_dict:
             return name
-        for layer, mixer in self.mixers.items():
-            stem = f"blocks.{layer}."
-            if name.startswith(stem) and (cure := mixer.refused.get(name.removeprefix(stem))) is not None:
-                raise UserError(f"{name} is another tool's name for something else; {cure}.")
-        if (step := STEP.fullmatch(name)) and isinstance(mixer := self.mod_dict.get(step[1]), Mixer):
-            if step[2] not in mixer.per_step:
-                raise unknown("quantity with a hook point at each position", step[2], mixer.per_step)
+        if (cure := self.refused_names().get(name)) is not None:
+            raise UserError(f"{name} is another tool's name for something else: {cure}.")
+        name = MAMBALENS_STEP.sub(r"\1.mixer.h.\2", name)
+        step = STEP.fullmatch(name)
+        if step is None or not isinstance(mixer := self.mod_dict.get(step[1]), Mixer):
+            return super().resolve(name)
+        if step[2] not in mixer.per_step:
+            raise unknown("quantity with a hook point at each position", step[2], mixer.per_step)
+        if name not in self.hook_dict:
             points: Any = getattr(mixer, step[2])
             point = points[step[3]] = HookPoint()
             point.name = name
             self.mod_dict[name] = self.hook_dict[name] = point
-            return name
-        return super().resolve(name)
+        return name
 
     # ------------------------------------------------------------------ states
 

@@ -1,4 +1,4 @@
-"""Tiny transformers in double precision, every parameter away from its starting value."""
+"""Tiny models in double precision, no parameter where it starts: transformers, and each recurrent kind."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,24 +6,64 @@ from typing import Any
 import pytest
 import torch
 
+from interp.models import build
+from interp.models.recurrent import RecurrentModel
 from interp.models.transformer import HookedTransformer, TransformerConfig
 
 SHAPE = {"n_layers": 2, "n_heads": 4, "d_model": 16, "d_vocab": 11, "n_ctx": 40, "windows": (1, 2, 3, None)}
 
+MAMBA = {"d_state": 3, "dt_min": 0.2, "dt_max": 1.0}  # steps long enough that states are written and forgotten
+RECURRENT = {
+    "mamba": {"n_layers": 2, **MAMBA},
+    "mamba2": {"n_layers": 1, "d_head": 8, **MAMBA},
+    "lstm": {"n_layers": 1},
+    "hybrid": {
+        "layers": ("mamba", "attention", "mamba2"),
+        "mamba": MAMBA,
+        "mamba2": {"d_head": 8, **MAMBA},
+        "attention": {"n_heads": 4},
+    },
+}
+"""Kind -> fields of its config, besides the widths."""
+
+
+def _shaken(model: Any, seed: int) -> Any:
+    """In double precision, every parameter away from where it starts: leaving out a bias or a norm shows."""
+    generator = torch.Generator().manual_seed(seed + 1)
+    model = model.double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    return model
+
 
 @pytest.fixture(scope="session")
 def tiny() -> Callable[..., HookedTransformer]:
-    """Makes a model from changes to `SHAPE`; biases and norms are drawn too, so that leaving one out shows."""
+    """Makes a transformer from changes to `SHAPE`."""
 
     def make(seed: int = 0, **changes: Any) -> HookedTransformer:
-        model = HookedTransformer(TransformerConfig(**(SHAPE | changes)), seed=seed).double().eval()
-        generator = torch.Generator().manual_seed(seed + 1)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
-        return model
+        return _shaken(HookedTransformer(TransformerConfig(**(SHAPE | changes)), seed=seed), seed)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def recurrent() -> Callable[..., RecurrentModel]:
+    """Makes a model of a kind in `RECURRENT`, from changes to its fields."""
+
+    def make(kind: str, seed: int = 0, **changes: Any) -> RecurrentModel:
+        config = {"kind": kind, "d_model": 16, "d_vocab": 11, **RECURRENT[kind], **changes}
+        model = build(config, seed=seed)
+        assert isinstance(model, RecurrentModel)
+        return _shaken(model, seed)
+
+    return make
+
+
+@pytest.fixture(params=RECURRENT)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each recurrent kind in turn."""
+    return request.param
 
 
 @pytest.fixture(scope="session")
