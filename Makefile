@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --maxprocesses=4
+UNCOMPILED := $(foreach package,MAMBA CAUSAL_CONV1D,$(package)_SKIP_CUDA_BUILD=TRUE $(package)_FORCE_BUILD=TRUE)
 TORCH := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
@@ -15,12 +16,16 @@ help:
 setup: $(READY)
 
 # torch comes first and alone, so that a CPU build at hand is taken before a resolver asks for CUDA's libraries.
+# Last come the Python files of the CUDA kernels, whose reference functions the tests compare with: not compiled, and in
+# a folder of their own and not in pip's cache, so that nothing takes them for the kernels.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "interp needs Python 3.11 or newer; name one: make setup PYTHON=python3.12")'
 	@echo "Installing into .venv (a few minutes the first time)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq $(TORCH)
-	@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,notebooks]'
+	@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,notebooks]' setuptools wheel
+	@$(UNCOMPILED) $(BIN)/python -m pip install -qq -c constraints.txt --no-cache-dir --no-deps --no-build-isolation \
+		--upgrade --target .venv/reference mamba-ssm causal-conv1d
 	@touch $(READY)
 
 demo: setup

@@ -5,6 +5,7 @@
 | `selective_scan` | `mamba-ssm` (its CUDA kernel), `numba` (fused, CPU), `torch` (any device), `reference` |
 | `ssd_scan` | `mamba-ssm` (its Triton kernels), `chunked` (matmuls, any device), `reference` |
 | `causal_conv` | `causal-conv1d` (its CUDA kernel), `shifted` (any device), `reference` |
+| `lstm_scan` | `fused` (torch's own: oneDNN, cuDNN; any device), `reference` |
 
 All methods of a scan give equal outputs and gradients. `reference` is the recurrence as the paper writes it: obvious,
 slow, differentiable any number of times, and the only one that runs on `meta` tensors beside those for any device.
@@ -22,6 +23,7 @@ METHODS = {
     "selective_scan": ("mamba-ssm", "numba", "torch", "reference"),
     "ssd_scan": ("mamba-ssm", "chunked", "reference"),
     "causal_conv": ("causal-conv1d", "shifted", "reference"),
+    "lstm_scan": ("fused", "reference"),
 }
 _NAMES = sorted({method for methods in METHODS.values() for method in methods})
 _forced: ContextVar[tuple[str, ...]] = ContextVar("forced", default=())

@@ -97,7 +97,7 @@ class _Shifted(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
         d_x, d_weight = grad * weight[:, -1], [(grad * x).sum((0, 1))]
         for now, before, j in _shifts(x.shape[1], weight.shape[1]):

@@ -71,7 +71,7 @@ def ssd_scan(
     if method == "mamba-ssm":
         from interp.models.scan import kernels
 
-        return kernels.ssd_scan(x, delta, A, B, C, D, initial)
+        return kernels.ssd_scan(x, delta, A, B, C, D, initial, chunk)
     dtype = x.dtype
     D = A.new_zeros(A.shape) if D is None else D
     if initial is None:
@@ -81,7 +81,8 @@ def ssd_scan(
         if method == "reference":
             y, final = ssd_scan_reference(*inputs)
         else:
-            y, final = _chunked(*inputs, min(chunk or _fast_chunk(size["d_head"], size["state"]), size["pos"]))
+            chunk = chunk or _fast_chunk(size["d_head"], size["state"])
+            y, final = _chunked(min(chunk, size["pos"]), *inputs)
     return y.to(dtype), final
 
 
@@ -114,7 +115,7 @@ def _fast_chunk(d_head: int, state: int) -> int:
 
 
 def _chunked(
-    x: Heads, delta: PerHead, A: Tensor, B: Groups, C: Groups, D: Tensor, initial: State, chunk: int
+    chunk: int, x: Heads, delta: PerHead, A: Tensor, B: Groups, C: Groups, D: Tensor, initial: State
 ) -> tuple[Heads, State]:
     """In the comments b, c, l: batch, chunk, position in it; g, k: group, head in it; p, n: d_head, state."""
     length, heads = x.shape[1], x.shape[2] // B.shape[2]
