@@ -85,7 +85,7 @@ class Mixer(nn.Module):
         """
         points: Any = getattr(self, quantity)
         here = {int(at) - start: point for at, point in points.items() if 0 <= int(at) - start < n}
-        every = any(map(traced, here.values()))
+        every = any(traced(point) for each in self.per_step for point in getattr(self, each).values())
         return {at: here[at] for at in sorted(here) if every or in_use(here[at])}
 
 

@@ -1,0 +1,104 @@
+"""The recurrence of an LSTM (Hochreiter & Schmidhuber 1997, forget gates after Gers et al. 2000), open at every step.
+
+    i_t, f_t, o_t = sigmoid(gates_in_t + h_(t-1) W_h)       c_t = f_t c_(t-1) + i_t g_t
+              g_t =    tanh(gates_in_t + h_(t-1) W_h)       h_t = o_t tanh(c_t)            gates_in = x W_x + b
+
+The four gates stand side by side in the order i f g o, which is PyTorch's.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.errors import UserError
+from interp.models.scan.choice import choose
+from interp.models.scan.precision import promoted, without_autocast
+
+State = tuple[Float[Tensor, "batch channel"], Float[Tensor, "batch channel"]]
+"""h and c."""
+Visit = Callable[[str, int, Tensor], Tensor]
+"""`visit(quantity, position, value)` sees i, f, g, o, c and h [batch channel] of each step, in this order and as soon as
+they are there; the recurrence goes on with what it returns."""
+
+
+def lstm_scan(
+    x: Float[Tensor, "batch pos d_in"],
+    W_x: Float[Tensor, "d_in gate_channel"],
+    W_h: Float[Tensor, "channel gate_channel"],
+    b: Float[Tensor, " gate_channel"],
+    initial: State | None = None,
+) -> tuple[Float[Tensor, "batch pos channel"], State]:
+    """Run the recurrence by the method that `scan.choice` takes.
+
+    Args:
+        x: the input.
+        W_x, W_h, b: maps to the gates from the input and from h, and their bias.
+        initial: h and c before the first position; None for zeros.
+
+    Returns: h at every position in the dtype of x; h and c after the last, float64 if x is and float32 otherwise.
+
+    Raises: UserError for no position, or for the method that `using` asks for, if it cannot run here.
+    """
+    if x.shape[1] == 0:
+        raise UserError("an LSTM needs at least one position; got none.")
+    if choose("lstm_scan", x.device, dtype=x.dtype) == "reference":
+        h, last = lstm_steps(lstm_gates_in(x, W_x, b), W_h, initial)
+    else:
+        h, last = _fused(*promoted(x, W_x, W_h, b), initial)
+    return h.to(x.dtype), last
+
+
+def lstm_gates_in(
+    x: Float[Tensor, "batch pos d_in"], W_x: Float[Tensor, "d_in gate_channel"], b: Float[Tensor, " gate_channel"]
+) -> Float[Tensor, "batch pos gate_channel"]:
+    """What the input adds to the gates of every position."""
+    with without_autocast(x.device):
+        x, W_x, b = promoted(x, W_x, b)
+        return F.linear(x, W_x.T, b)
+
+
+def lstm_steps(
+    gates_in: Float[Tensor, "batch pos gate_channel"],
+    W_h: Float[Tensor, "channel gate_channel"],
+    initial: State | None = None,
+    visit: Visit | None = None,
+) -> tuple[Float[Tensor, "batch pos channel"], State]:
+    """The recurrence step by step, differentiable any number of times, each step as `visit` leaves it."""
+    with without_autocast(gates_in.device):
+        gates_in, W_h = promoted(gates_in, W_h)
+        h, c = _zeros(gates_in, W_h) if initial is None else initial
+        outputs = []
+        for t, gates_in_t in enumerate(gates_in.unbind(1)):
+            i, f, g, o = torch.addmm(gates_in_t, h, W_h).chunk(4, dim=1)
+            i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+            if visit is not None:
+                i, f, g, o = (visit(name, t, gate) for name, gate in zip("ifgo", (i, f, g, o), strict=True))
+            c = f * c + i * g
+            if visit is not None:
+                c = visit("c", t, c)
+            h = o * c.tanh()
+            if visit is not None:
+                h = visit("h", t, h)
+            outputs.append(h)
+        return torch.stack(outputs, dim=1), (h, c)
+
+
+def _fused(x: Any, W_x: Any, W_h: Any, b: Any, initial: State | None) -> tuple[Tensor, State]:
+    """torch's own: oneDNN on a CPU in float32, cuDNN on a GPU. It has a second bias, of h: zeros here."""
+    before = [part[None] for part in (_zeros(x, W_h) if initial is None else initial)]
+    weights = [W_x.T, W_h.T, b, torch.zeros_like(b)]
+    keeps = torch.is_grad_enabled()  # cuDNN has a backward only for what it calls training
+    with without_autocast(x.device), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "RNN module weights")  # cuDNN copies them at every call: they are few
+        h, *last = torch._VF.lstm(x, before, weights, True, 1, 0.0, keeps, False, True)
+    return h, (last[0][0], last[1][0])
+
+
+def _zeros(like: Tensor, W_h: Tensor) -> State:
+    zeros = like.new_zeros(len(like), len(W_h))
+    return zeros, zeros
