@@ -48,7 +48,18 @@ def load_weights(model: nn.Module, path: Path) -> None:
             raise UserError(
                 f"{name} in {path} has shape {list(tensors[name].shape)}; this model has {list(value.shape)} there."
             )
+    set_weights(model, tensors)
+
+
+def set_weights(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Put tensors in the place of all of a model's, in their dtype; names and shapes must agree exactly.
+
+    Parameters stay marked as they are (`_no_weight_decay`).
+    """
+    marks = {name: dict(vars(parameter)) for name, parameter in model.named_parameters()}
     model.load_state_dict(tensors, assign=True)
+    for name, parameter in model.named_parameters():
+        vars(parameter).update(marks[name])
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ tokenizer; one that lies beside the model is taken along.
 """
 
 import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformer_lens.model_bridge.sources.transformers import determine_architecture_from_hf_config
 
 from interp.errors import InterpError, UserError
+from interp.models.hub import first_line, not_found, read_tokenizer
 
 
 def load_bridge(path_or_name: str | Path, device: torch.device | str = "cpu") -> TransformerBridge:
@@ -30,7 +32,7 @@ def load_bridge(path_or_name: str | Path, device: torch.device | str = "cpu") ->
     """
     name = str(Path(path_or_name).expanduser())
     model = _read(name).to(torch.device(device)).eval()
-    return _open(model, name, _read_tokenizer(name))
+    return _open(model, name, read_tokenizer(name))
 
 
 def untrained_bridge(bridge: TransformerBridge, seed: int) -> TransformerBridge:
@@ -44,26 +46,54 @@ def untrained_bridge(bridge: TransformerBridge, seed: int) -> TransformerBridge:
     return _open(model.to(bridge.cfg.device).eval(), f"an untrained {bridge.cfg.model_name}", None)
 
 
-def begin_token(bridge: TransformerBridge) -> int:
+@dataclass(frozen=True)
+class Pretrained:
+    """What is known of a pretrained model's token ids beside its weights."""
+
+    name: str
+    d_vocab: int
+    """Rows of the embedding that are text; further ones fill it up."""
+    special: tuple[tuple[int, ...], ...]
+    """Tokens that begin a text, that end one, that fill it up, as the config names them."""
+    tokenizer: Any = None
+
+    @classmethod
+    def of(cls, model: "TransformerBridge | Pretrained") -> "Pretrained":
+        """A bridge knows it all itself."""
+        if isinstance(model, Pretrained):
+            return model
+        original: Any = model.original_model
+        special = special_ids(original.config.get_text_config())
+        return cls(model.cfg.model_name, model.cfg.d_vocab, special, model.tokenizer)
+
+
+def special_ids(config: Any) -> tuple[tuple[int, ...], ...]:
+    """The special tokens of a config (or a tokenizer), see `Pretrained.special`."""
+    values = [getattr(config, f"{role}_token_id", None) for role in ("bos", "eos", "pad")]
+    return tuple(tuple(value) if isinstance(value, list) else () if value is None else (value,) for value in values)
+
+
+def begin_token(model: TransformerBridge | Pretrained) -> int:
     """The token that stands before a text: BOS, or the end token in models that have none.
 
     Raises: UserError if the model's config names neither.
     """
-    for ids in _special_ids(bridge)[:2]:
+    known = Pretrained.of(model)
+    for ids in known.special[:2]:
         for token in ids:
-            if 0 <= token < bridge.cfg.d_vocab:
+            if 0 <= token < known.d_vocab:
                 return token
-    raise UserError(f"{bridge.cfg.model_name} names no token that begins a text (bos_token_id in its config.json).")
+    raise UserError(f"{known.name} names no token that begins a text (bos_token_id in its config.json).")
 
 
-def ordinary_tokens(bridge: TransformerBridge) -> list[int]:
+def ordinary_tokens(model: TransformerBridge | Pretrained) -> list[int]:
     """The token ids of text: no special or added tokens, and no rows that only fill up the embedding.
 
     Without a tokenizer the config's special tokens are all that can be left out.
     """
-    special = {token for ids in _special_ids(bridge) for token in ids}
-    size = bridge.cfg.d_vocab
-    if (tokenizer := bridge.tokenizer) is not None:
+    known = Pretrained.of(model)
+    special, size = {token for ids in known.special for token in ids}, known.d_vocab
+    if (tokenizer := known.tokenizer) is not None:
         size = min(size, len(tokenizer))
         special |= {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     return [token for token in range(size) if token not in special]
@@ -86,26 +116,15 @@ def _read(name: str) -> Any:
             name, config=config, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
         )
     except OSError as error:
-        raise _not_found(name, error) from None
+        raise not_found(name, error) from None
     except (SafetensorError, RuntimeError) as error:
-        raise InterpError(f"the weights of {name} are damaged: {_first_line(error)}.") from None
+        raise InterpError(f"the weights of {name} are damaged: {first_line(error)}.") from None
     except ValueError as error:
-        raise UserError(f"{name} is no language model that transformers knows: {_first_line(error)}.") from None
+        raise UserError(f"{name} is no language model that transformers knows: {first_line(error)}.") from None
     model, found = read
     if missing := sorted(found["missing_keys"]):  # transformers would fill them with random numbers
         raise InterpError(f"the weights of {name} are incomplete: {', '.join(missing[:6])} are missing.")
     return model
-
-
-def _read_tokenizer(name: str) -> Any:
-    """The tokenizer beside a model; None if there is none. Some classes then make up one that knows no text."""
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, ImportError):
-        return None
-    return tokenizer if len(tokenizer) > len(tokenizer.all_special_ids) else None
 
 
 def _architecture(config: Any, name: str) -> str:
@@ -114,36 +133,6 @@ def _architecture(config: Any, name: str) -> str:
     except ValueError:
         kinds = ", ".join(getattr(config, "architectures", None) or [config.model_type])
         raise _no_attention(name, f"TransformerLens opens no {kinds}") from None
-
-
-def _not_found(name: str, error: OSError) -> InterpError:
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
-
-    if Path(name).is_dir():
-        return UserError(f"the folder {name} holds no whole Hugging Face model: {_first_line(error)}.")
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, LocalEntryNotFoundError | OfflineModeIsEnabled):
-        return InterpError(f"there is no folder {name}, and the Hugging Face hub could not be reached to look it up.")
-    if isinstance(cause, HFValidationError):
-        return UserError(f"there is no folder {name}, and a name on the Hugging Face hub cannot look like that.")
-    if isinstance(cause, GatedRepoError):
-        return UserError(
-            f"the Hugging Face hub gives {name} only to those who accepted its terms; log in with hf auth."
-        )
-    if isinstance(cause, RepositoryNotFoundError | EntryNotFoundError):
-        return UserError(f"there is no folder {name}, and no model of that name on the Hugging Face hub.")
-    return InterpError(f"there is no folder {name}, and the Hugging Face hub did not give it: {_first_line(error)}.")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".:")
 
 
 # ---------------------------------------------------------------------- opening
@@ -157,7 +146,7 @@ def _open(model: Any, name: str, tokenizer: Any) -> TransformerBridge:
         )
         _try_attention(bridge, name)
     except (KeyError, AttributeError, TypeError, RuntimeError) as error:
-        raise _no_attention(name, f"TransformerLens's bridge fails on {architecture} ({_first_line(error)})") from None
+        raise _no_attention(name, f"TransformerLens's bridge fails on {architecture} ({first_line(error)})") from None
     return bridge.eval()
 
 
@@ -181,11 +170,3 @@ def _no_attention(name: str, why: str) -> UserError:
     return UserError(
         f"the attention heads of {name} cannot be watched: {why}; choose a decoder such as GPT-2 or Llama."
     )
-
-
-def _special_ids(bridge: TransformerBridge) -> list[list[int]]:
-    """The config's special tokens, each a list: those that begin a text, that end one, that fill it up."""
-    original: Any = bridge.original_model
-    config = original.config.get_text_config()
-    values = [getattr(config, f"{role}_token_id", None) for role in ("bos", "eos", "pad")]
-    return [value if isinstance(value, list) else [] if value is None else [value] for value in values]
