@@ -62,7 +62,7 @@ def causal_conv(
             out, window = causal_conv_reference(x, weight, bias, past)
         else:
             out = _Shifted.apply(x, weight, bias)
-            if initial is not None:  # it reaches the first width - 1 outputs
+            if initial is not None and width > 1:  # it reaches the first width - 1 outputs
                 start = out[:, : width - 1]
                 start += causal_conv_reference(torch.zeros_like(start), weight, None, past)[0]
             end = x[:, max(size["pos"] - width + 1, 0) :]
