@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from interp.errors import UserError
+from interp.models.read_point import ReadPoint
 
 
 @pytest.fixture
@@ -24,10 +25,20 @@ def steps(model, *positions):
 
 
 def everything(model):
-    """All hook points, the states of two positions among them."""
+    """All hook points that can be listened to at once, the states of two positions among them."""
     for name in steps(model, 4, 11):
         model.resolve(name)
-    return list(model.hook_dict)
+    return [name for name in model.hook_dict if not name.endswith(("hook_q_input", "hook_k_input", "hook_v_input"))]
+
+
+def writable(model):
+    return [name for name in everything(model) if not isinstance(model.hook_dict[name], ReadPoint)]
+
+
+def all_states(model, layer):
+    """The hook point that holds h at every position."""
+    kind = "state" if hasattr(model.mixers[layer], "hook_state") else "h"
+    return f"blocks.{layer}.mixer.hook_{kind}"
 
 
 def to_zero(value, hook):
@@ -82,7 +93,7 @@ def test_reading_changes_neither_the_logits_nor_what_else_is_read(model, tokens)
 
 def test_zeroing_any_hook_changes_the_logits_and_in_place_is_the_same(model, tokens):
     before = model(tokens)
-    for name in everything(model):
+    for name in writable(model):
         changed = model.run_with_hooks(tokens, fwd_hooks=[(name, to_zero)])
         assert torch.allclose(changed, before) == (name in idle(model)), name
         with torch.no_grad():
@@ -100,7 +111,7 @@ def test_pos_slice_cuts_positions_whatever_axes_are_behind(model, tokens):
 
 
 def test_cached_gradients_are_those_of_the_loss(model, tokens):
-    names = [name for name in everything(model) if name not in idle(model)]
+    names = [name for name in writable(model) if name not in idle(model)]
     _, cache = model.run_with_cache(tokens, return_type="loss", incl_bwd=True, names_filter=names)
     for name in names:
         here = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -116,12 +127,11 @@ def test_cached_gradients_are_those_of_the_loss(model, tokens):
 
 
 def test_the_state_of_a_position_is_that_of_the_stacked_point(model, tokens):
-    names = [name for name in everything(model) if name.endswith(("mixer.hook_state", ".mixer.h.4", ".mixer.h.11"))]
-    _, cache = model.run_with_cache(tokens, names_filter=names)
     for layer in model.mixers:
-        states = cache[f"blocks.{layer}.mixer.hook_state"]
-        torch.testing.assert_close(cache[f"blocks.{layer}.mixer.h.4"], states[:, 4])
-        torch.testing.assert_close(cache[f"blocks.{layer}.mixer.h.11"], states[:, 11])
+        stacked, single = all_states(model, layer), [f"blocks.{layer}.mixer.h.{t}" for t in (4, 11)]
+        _, cache = model.run_with_cache(tokens, names_filter=[stacked, *single])
+        torch.testing.assert_close(cache[single[0]], cache[stacked][:, 4])
+        torch.testing.assert_close(cache[single[1]], cache[stacked][:, 11])
 
 
 def test_an_edit_of_a_state_changes_nothing_before_it_and_what_comes_after(model, tokens):
@@ -139,7 +149,7 @@ def test_several_edited_states_act_one_after_the_other_on_either_path(model, tok
         names = [f"blocks.{layer}.mixer.h.{t}" for t in (9, 2, 3)]
         edits = [(name, add) for name in names]
         expected = model.run_with_hooks(tokens, fwd_hooks=edits)
-        read = [(f"blocks.{layer}.mixer.hook_state", lambda *_, **__: None)]
+        read = [(all_states(model, layer), lambda *_, **__: None)]
         torch.testing.assert_close(model.run_with_hooks(tokens, fwd_hooks=edits + read), expected)
         one = model.run_with_hooks(tokens, fwd_hooks=edits[:1])
         assert not torch.allclose(one, expected)
@@ -167,7 +177,7 @@ def test_the_last_state_that_is_edited_is_carried_to_the_next_call(model, tokens
 
 def test_an_edit_of_all_states_at_once_changes_what_is_read_and_is_not_carried_on(model, tokens):
     layer = max(model.mixers)
-    name = f"blocks.{layer}.mixer.hook_state"
+    name = all_states(model, layer)
     past, plain = model.new_past(), model.new_past()
     model.run_with_hooks(tokens[:, :6], past=past, fwd_hooks=[(name, to_zero_in_place)])
     model(tokens[:, :6], past=plain)
@@ -208,7 +218,7 @@ def test_no_hook_survives_an_error(model, tokens):
     def fail(*_, **__):
         raise KeyboardInterrupt
 
-    for name in ("hook_embed", "blocks.0.mixer.hook_state", "blocks.0.mixer.h.3"):
+    for name in ("hook_embed", all_states(model, 0), "blocks.0.mixer.h.3"):
         with pytest.raises(KeyboardInterrupt):
             model.run_with_hooks(tokens, fwd_hooks=[(name, fail)])
     assert not any(module._forward_hooks or module._backward_hooks for module in model.modules())
@@ -220,11 +230,12 @@ def test_names_that_every_tool_uses_for_a_block_serve_as_ours(model, tokens):
         names = {
             f"blocks.{layer}.mixer.hook_in": f"blocks.{layer}.hook_mixer_in",
             f"blocks.{layer}.mixer.hook_out": f"blocks.{layer}.hook_mixer_out",
-            f"blocks.{layer}.norm.hook_out": f"blocks.{layer}.hook_mixer_in",
             f"blocks.{layer}.hook_attn_out": f"blocks.{layer}.hook_mixer_out",
-            "hook_norm": "ln_final.hook_normalized",
             "embed.hook_out": "hook_embed",
         }
+        if model.config.normalization is not None:
+            names["hook_norm"] = "ln_final.hook_normalized"
+            names[f"blocks.{layer}.norm.hook_out"] = f"blocks.{layer}.norm.hook_normalized"
         for other, own in names.items():
             _, named = model.run_with_cache(tokens, names_filter=other)
             torch.testing.assert_close(named[other], cache[own])
