@@ -1,8 +1,8 @@
 """`HookedMamba2`: state-space duality, SSD (Dao & Gu 2024, arXiv 2405.21060), open inside its recurrence.
 
 From the paper's letters to names; sizes: E = channels of a layer (expand x d_model) in heads of P = d_head,
-N = d_state, G groups of heads that share B and C (7.2). The paper writes A and B for what is discretised already (remark
-1); that has a bar here, as in `HookedMamba`, and its A with a ring is A.
+N = d_state, G groups of heads that share B and C (7.2). What the paper calls A is discretised already (remark 1) and is
+A_bar here, as in `HookedMamba`; its A with a ring is A here.
 
 | paper | here | shape | is |
 |---|---|---|---|
@@ -75,6 +75,7 @@ class Mamba2Config:
 
     def __post_init__(self) -> None:
         check_shape(self, "n_layers", "d_model", "d_vocab", "d_state", "d_conv", "expand", "d_head", "n_groups")
+        check_shape(self, *(name for name in ("norm_groups", "chunk") if getattr(self, name) is not None))
         if self.channels % self.d_head:
             raise UserError(f"{self.channels} channels (expand x d_model) make no heads of d_head {self.d_head}.")
         if self.n_heads % self.n_groups:

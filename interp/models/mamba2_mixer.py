@@ -12,6 +12,7 @@ from transformer_lens.hook_points import HookPoint
 from interp.axes import Residual
 from interp.models.initial import init_mamba2
 from interp.models.layers import RMSNorm
+from interp.models.other_names import OF_MAMBA2, REFUSED_OF_MAMBA2
 from interp.models.recurrent import RecurrentState
 from interp.models.scan.conv import causal_conv
 from interp.models.scan.ssd import ssd_scan
@@ -32,18 +33,8 @@ class Mamba2Mixer(StateSpaceMixer):
     """
 
     scans = ("ssd_scan", "causal_conv")
-    other_names = {  # noqa: RUF012
-        "mixer.hook_ssm_state": "mixer.hook_state",  # TransformerLens
-        "mixer.hook_ssm_write": "mixer.hook_write",
-        "mixer.hook_ssm_out": "hook_mixer_out",
-        "mixer.hook_inner_norm": "mixer.hook_gated",
-        "mixer.inner_norm.hook_gate": "mixer.hook_gate",
-        "mixer.inner_norm.hook_out": "mixer.hook_gated",
-    }
-    refused = {  # noqa: RUF012
-        "mixer.hook_in_proj": "it holds all projections side by side; use mixer.hook_gate, hook_conv_in and hook_dt",
-        "mixer.inner_norm.hook_in": "its axes are [batch pos channel]; use mixer.hook_y [batch pos head d_head]",
-    }
+    other_names = OF_MAMBA2
+    refused = REFUSED_OF_MAMBA2
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -84,7 +75,7 @@ class Mamba2Mixer(StateSpaceMixer):
         """
         c = self.config
         z = self.hook_gate(linear(x[:, first:], self.W_gate, self.b_gate))
-        biases = [bias for bias in (self.b_x, self.b_B, self.b_C) if bias is not None]
+        biases: list[Tensor] = [bias for bias in (self.b_x, self.b_B, self.b_C) if bias is not None]
         joined = torch.cat([self.W_x, self.W_B, self.W_C], dim=1)
         inner = self.hook_conv_in(linear(x, joined, torch.cat(biases) if biases else None))
         conv, window = causal_conv(inner, self.W_conv, self.b_conv, None if past is None else past.get("window"))

@@ -75,5 +75,26 @@ REFUSED_OF_MAMBA = {
     "hook_y": "it leaves out D u; use mixer.hook_y, which is C h + D u [batch pos channel]",
 }
 
+OF_MAMBA2 = {
+    "mixer.in_proj.hook_in": "hook_mixer_in",
+    "mixer.inner_norm.hook_gate": "mixer.hook_gate",
+    "mixer.inner_norm.hook_out": "mixer.hook_gated",
+    "mixer.hook_inner_norm": "mixer.hook_gated",
+    "mixer.hook_ssm_write": "mixer.hook_write",
+    "mixer.hook_ssm_state": "mixer.hook_state",
+    "mixer.out_proj.hook_in": "mixer.hook_gated",
+    "mixer.out_proj.hook_out": "hook_mixer_out",
+    "mixer.hook_ssm_out": "hook_mixer_out",
+}
+
+_IN_PROJ2 = "it holds all maps of the stream side by side; use mixer.hook_gate, mixer.hook_conv_in and mixer.hook_dt"
+REFUSED_OF_MAMBA2 = {
+    "mixer.hook_in_proj": _IN_PROJ2,
+    "mixer.in_proj.hook_out": _IN_PROJ2,
+    "mixer.conv1d.hook_in": _AXES.format("batch inner pos", "mixer.hook_conv_in", "inner"),
+    "mixer.conv1d.hook_out": _AXES.format("batch inner pos + d_conv - 1", "mixer.hook_conv", "inner"),
+    "mixer.inner_norm.hook_in": _AXES.format("batch pos channel", "mixer.hook_y", "head d_head"),
+}
+
 MAMBALENS_STEP = re.compile(r"(blocks\.\d+)\.hook_h\.(\d+)")
 """Its state after one position, [batch channel state]: `blocks.0.hook_h.5` is `blocks.0.mixer.h.5`."""
