@@ -4,7 +4,7 @@
 |---|---|
 | `hard-alibi`, `rope`, ... | a preset: trained once, then kept |
 | `planted:ngram?n=3` | a model built by hand, whose mechanism is known: see `interp.models.planted` |
-| `hf:PATH_OR_NAME` | a pretrained language model in the Hugging Face format |
+| `hf:PATH_OR_NAME` | a pretrained language model in the Hugging Face format; a Mamba also in its authors' |
 | anything else | the path of a run folder, which a training left behind |
 """
 
@@ -20,6 +20,7 @@ from interp.errors import UserError, unknown
 from interp.files import read_json
 from interp.models.hooked import HookedModel
 from interp.models.planted import Planting, planted_from_spec
+from interp.models.recurrent import RecurrentModel
 from interp.models.surface import Model
 from interp.results import TrainLog
 from interp.tasks.base import Task
@@ -108,28 +109,35 @@ def _planted(rest: str, device: torch.device | str) -> Loaded:
 
 
 def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
+    from interp.models.mamba_files import holds_mamba, open_mamba
     from interp.models.pretrained import load_bridge
 
     if not name:
         raise UserError("hf: needs a folder or a name on the Hugging Face hub behind it, as in hf:gpt2.")
-    bridge = load_bridge(name, device)
-    task = CopyTask(vocab=vocabulary_over(bridge, seed))
-    description = _describe(bridge, f"hf:{name}", "pretrained", task, architecture=bridge.cfg.architecture)
-    return Loaded(bridge, task, description)
+    if holds_mamba(name):
+        model, known = open_mamba(name, device)
+    else:
+        model = known = load_bridge(name, device)
+    task = CopyTask(vocab=vocabulary_over(known, seed))
+    return Loaded(model, task, _describe(model, f"hf:{name}", "pretrained", task))
 
 
-def vocabulary_over(bridge: Any, seed: int = 0) -> Vocabulary:
+def vocabulary_over(model: Any, seed: int = 0) -> Vocabulary:
     """Letters for a pretrained model: `LETTERS` of its ordinary tokens (all but one, if it has fewer), drawn at random.
 
     A string is BOS c a b c a b, with no separator and no end. The padding is one more ordinary token; it stands behind
     the string, where nothing is asked.
 
+    Args:
+        model: a bridge, or what else is `Pretrained`.
+        seed: of the draw.
+
     Raises: UserError for a model with too few ordinary tokens, or none that begins a text.
     """
     from interp.models.pretrained import begin_token, ordinary_tokens
 
-    bos = begin_token(bridge)
-    tokens = [token for token in ordinary_tokens(bridge) if token != bos]
+    bos = begin_token(model)
+    tokens = [token for token in ordinary_tokens(model) if token != bos]
     n = min(LETTERS, len(tokens) - 1)
     if n < FEWEST_LETTERS:
         raise UserError(
@@ -141,17 +149,19 @@ def vocabulary_over(bridge: Any, seed: int = 0) -> Vocabulary:
 
 
 def _describe(model: Any, spec: str, origin: str, task: Task, **more: Any) -> dict[str, Any]:
-    """What a model is, as JSON values."""
-    shape = {name: getattr(model.cfg, name) for name in ("n_layers", "n_heads", "d_model", "d_head", "d_vocab")}
-    own = {"config": model.config_dict()} if isinstance(model, HookedModel) else {}
+    """What a model is, as JSON values. One without attention has no heads."""
+    names = ["n_layers", "n_heads", "d_model", "d_head", "d_vocab"]
+    if isinstance(model, RecurrentModel) and model.attention is None:
+        names = ["n_layers", "d_model", "d_vocab"]
+    own = isinstance(model, HookedModel)
     description = {
         "spec": spec,
         "origin": origin,
         "task": type(task).__name__,
         "letters": task.vocabulary.n_letters,
         "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
-        **shape,
-        **own,
+        **{name: getattr(model.cfg, name) for name in names},
+        **({"config": model.config_dict()} if own else {"architecture": model.cfg.architecture}),
         **more,
     }
     return json.loads(json.dumps(description))  # tuples become lists, as they will on the disk

@@ -17,8 +17,8 @@ from interp.models.checkpoint import set_weights
 from interp.models.hub import read_tensors, read_tokenizer
 from interp.models.mamba import HookedMamba, MambaConfig
 from interp.models.mamba2 import HookedMamba2
-from interp.models.mamba_configs import Saved, read_saved
-from interp.models.pretrained import Pretrained, special_ids
+from interp.models.mamba_configs import Saved, layout, read_saved
+from interp.models.pretrained import Pretrained
 
 Entry = tuple[str, str]
 """Tensors of ours that the rows of one of theirs are split into, and the axes of theirs."""
@@ -75,18 +75,25 @@ def load_mamba(path_or_name: str | Path, device: torch.device | str = "cpu") -> 
     return open_mamba(path_or_name, device)[0]
 
 
+def holds_mamba(path_or_name: str | Path) -> bool:
+    """Whether the config of a saved model is that of a Mamba, in one of the layouts that `load_mamba` reads.
+
+    Raises: as `load_mamba`, for a model that is not there.
+    """
+    return layout(str(Path(path_or_name).expanduser())) is not None
+
+
 def open_mamba(
     path_or_name: str | Path, device: torch.device | str = "cpu"
 ) -> tuple[HookedMamba | HookedMamba2, Pretrained]:
     """As `load_mamba`, with what is known of the model's tokens."""
     name = str(Path(path_or_name).expanduser())
-    saved, tokenizer = read_saved(name), read_tokenizer(name)
+    saved = read_saved(name)
     with torch.device("meta"):
         shape = saved.shape
         model = HookedMamba(shape) if isinstance(shape, MambaConfig) else HookedMamba2(shape)
     set_weights(model, _weights(model, saved, name))
-    special = saved.special or special_ids(tokenizer)
-    return model.to(device).eval(), Pretrained(name, saved.d_text, special, tokenizer)
+    return model.to(device).eval(), Pretrained(name, saved.d_text, saved.special, read_tokenizer(name))
 
 
 # ---------------------------------------------------------------------- from their names to ours

@@ -74,16 +74,19 @@ def special_ids(config: Any) -> tuple[tuple[int, ...], ...]:
 
 
 def begin_token(model: TransformerBridge | Pretrained) -> int:
-    """The token that stands before a text: BOS, or the end token in models that have none.
+    """The token that stands before a text: BOS, or the end token in models that have none; the config's, or else the
+    tokenizer's.
 
-    Raises: UserError if the model's config names neither.
+    Raises: UserError if neither names one.
     """
     known = Pretrained.of(model)
-    for ids in known.special[:2]:
+    for ids in (*known.special[:2], *special_ids(known.tokenizer)[:2]):
         for token in ids:
             if 0 <= token < known.d_vocab:
                 return token
-    raise UserError(f"{known.name} names no token that begins a text (bos_token_id in its config.json).")
+    raise UserError(
+        f"{known.name} names no token that begins a text (bos_token_id of its config.json or its tokenizer)."
+    )
 
 
 def ordinary_tokens(model: TransformerBridge | Pretrained) -> list[int]:
