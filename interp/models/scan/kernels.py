@@ -130,13 +130,12 @@ def causal_conv(
 ) -> tuple[Float[Tensor, "batch pos channel"], Float[Tensor, "batch width_less_1 channel"]]:
     """`scan.conv.causal_conv` by `causal_conv1d_fn`, for filters of two to four positions.
 
-    What comes before goes in as further inputs, not as `initial_states`: these, and the final ones, it takes and gives
-    only with channels innermost and in multiples of 8.
+    What comes before is handed over as further inputs, not as `initial_states`: these, and the final ones, it takes
+    and gives only with channels innermost, and then only multiples of 8 of them.
     """
-    length, before = x.shape[1], weight.shape[1] - 1
+    before = weight.shape[1] - 1
     past = x.new_zeros(len(x), before, x.shape[2]) if initial is None else initial.to(x.dtype)
-    window = torch.cat([past, x[:, max(length - before, 0) :]], dim=1)[:, -before:]
-    longer = x if initial is None else torch.cat([past, x], dim=1)
-    inputs = longer.mT.contiguous() if x.shape[2] % 8 else longer.contiguous().mT
-    bias = None if bias is None else bias.to(weight.dtype)
-    return _kernel("causal_conv")(inputs, weight, bias)[..., -length:].mT, window
+    longer = torch.cat([past, x], dim=1)
+    inputs = longer.mT.contiguous() if x.shape[2] % 8 else longer.mT
+    out = _kernel("causal_conv")(inputs, weight, None if bias is None else bias.to(weight.dtype))
+    return out[..., before:].mT, longer[:, x.shape[1] :].clone()
