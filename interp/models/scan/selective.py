@@ -61,7 +61,7 @@ def selective_scan(
     )
     if sizes["pos"] == 0:
         raise UserError("selective_scan needs at least one position; got none.")
-    method = choose("selective_scan", u.device, has_initial=initial is not None)
+    method = choose("selective_scan", u.device, has_initial=initial is not None, dtype=u.dtype)
     if method == "mamba-ssm":
         from interp.models.scan import kernels
 
