@@ -1,0 +1,213 @@
+"""What was found about a model's state: how much it holds and uses, by string length; saved without a model.
+
+The state is what the model carries from the string to its copy, taken just before the separator: of a recurrent layer
+its state and convolution window, of an attention layer its keys and values. Bits are base 2; an `interval` is at 95 %,
+over strings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from interp.records import Result
+from interp.results import Interval, LengthAccuracy, TrainLog
+
+
+@dataclass(frozen=True)
+class Knee:
+    """Where min(a L, c), fitted to a curve over lengths, stops growing."""
+
+    value: float | None
+    """c / a, letters; None where the curve still grows at the longest measured length, or never rises."""
+    interval: Interval | None
+    slope: float
+    """a, bits per letter."""
+    plateau: float
+    """c, bits."""
+    note: str = ""
+    """Why there is no value, or what to mind."""
+
+
+@dataclass(frozen=True)
+class Bits(Result):
+    """Information about the string that was recovered, by length."""
+
+    lengths: tuple[int, ...]
+    total: tuple[float, ...]
+    """Bits, summed over the string's letters; each letter's are clipped at 0."""
+    interval: tuple[Interval, ...]
+    by_position: Float[np.ndarray, "length pos"]
+    """Bits of each letter, clipped at 0; nan behind the string's end."""
+    by_string: Float[np.ndarray, "length string"] | None = None
+    """Sum over letters for each string, not clipped: what the interval resamples."""
+
+
+@dataclass(frozen=True)
+class HeldBits(Result):
+    """What probes read from the state just before the separator."""
+
+    held: Bits
+    shuffled: Bits
+    """The same with the strings' letters permuted over strings: 0, if the probe is honest."""
+    untrained: Bits | None
+    """The same on an untrained model of the same shape: what any recurrence and its window hold."""
+    by_layer: Mapping[str, Bits] = field(default_factory=dict)
+    """Of single layers' states."""
+    strings: tuple[int, int, int] = (0, 0, 0)
+    """Strings that trained, tempered and tested each probe."""
+
+
+@dataclass(frozen=True)
+class StateSize:
+    """How large the state is."""
+
+    parts: Mapping[str, int]
+    """blocks.0.h, blocks.0.window, ... -> numbers that it carries for a string; of attention layers at the longest
+    measured length."""
+    dtype_bits: int
+    """Bits of one number."""
+    floats: tuple[int, ...]
+    """Numbers in all, by length."""
+    bits: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class EffectiveSize(Result):
+    """The fewest bits per number, and principal directions, that keep the accuracy, by length."""
+
+    lengths: tuple[int, ...]
+    bits_per_number: tuple[int, ...]
+    """Quantisations that were tried."""
+    quantised: Float[np.ndarray, "length quantisation"]
+    """Letter accuracy when the state is quantised so."""
+    directions: tuple[int, ...]
+    """Numbers of leading principal directions that were kept."""
+    projected: Float[np.ndarray, "length kept"]
+    """Letter accuracy when only these are kept."""
+    clean: tuple[float, ...]
+    """Letter accuracy with the state as it is."""
+    fewest_bits: tuple[int | None, ...]
+    """The fewest bits per number within a tolerance of `clean`; None where none of those tried suffices."""
+    fewest_directions: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Geometry(Result):
+    """The states of many strings just before the separator, layer by layer."""
+
+    lengths: tuple[int, ...]
+    layers: tuple[str, ...]
+    participation_ratio: Float[np.ndarray, "layer length"]
+    """(sum of variances)^2 / sum of squared variances, over principal directions."""
+    entropy_rank: Float[np.ndarray, "layer length"]
+    """exp of the entropy of the normalised variances (Roy & Vetterli 2007)."""
+    norm: Float[np.ndarray, "layer length"]
+    """Mean Euclidean norm of the state."""
+    saturated: Float[np.ndarray, "layer length"]
+    """Share of channels whose decay is saturated: A_bar above .999 or below .001 on average; nan where a layer has no
+    decay."""
+    time_constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Layer -> time constant, in positions, of each channel (quantiles 0, .01, ..., 1 over channels): -1 / mean log
+    A_bar."""
+
+
+@dataclass(frozen=True)
+class Remembrance(Result):
+    """How much an earlier letter still moves the output: total variation of the answer's distributions when it is
+    replaced, by how far back it stands from the separator."""
+
+    lengths: tuple[int, ...]
+    effect: Float[np.ndarray, "length pos"]
+    """Mean total variation at the answer letter that copies it; nan behind the end."""
+    elsewhere: Float[np.ndarray, "length pos"]
+    """Mean total variation at the other answer letters."""
+    interval: Float[np.ndarray, "length pos bound"]
+
+
+@dataclass(frozen=True)
+class Transplant(Result):
+    """Part of the state of string x, put into the run on string y before it answers."""
+
+    name: str
+    """whole, layer 0, window, slow half, directions 1-8, ..."""
+    kind: str
+    """whole, layer, band, subspace, window, control."""
+    length: int
+    size: int
+    """Numbers that were put over."""
+    follows_donor: float
+    """Share of free-running answer letters that are x's (at places where x and y differ)."""
+    follows_host: float
+    """Share that are still y's."""
+    donor_interval: Interval
+    host_interval: Interval
+    by_position: Float[np.ndarray, " pos"]
+    """Share of x's letters at each place of the answer."""
+    largest_difference: float | None = None
+    """Of logits, from those of x's own run: of the whole state, rounding."""
+
+
+@dataclass(frozen=True)
+class StateAblation(Result):
+    """Channels of the state set to zero, to their mean or to another string's, beside as many at random."""
+
+    name: str
+    kind: str
+    length: int
+    size: int
+    letter_accuracy_before: float
+    letter_accuracy_after: float
+    interval: Interval
+    """Of the drop, over strings."""
+    control_mean: float | None
+    """Letter accuracy after as many random channels."""
+    control_interval: Interval | None
+    letter_correct: Float[np.ndarray, " string"] | None = None
+
+
+@dataclass(frozen=True)
+class StateProfile(Result):
+    """Everything that was measured about one model's state."""
+
+    provenance: dict[str, Any]
+    model: dict[str, Any]
+    verdict: str
+    alphabet: int
+    lengths: tuple[int, ...]
+    behaviour: LengthAccuracy
+    accuracy: tuple[float, ...]
+    """String accuracy, by length."""
+    accuracy_bound: tuple[float, ...]
+    """The most that any model with a state of so many bits can reach: min(1, |S| / D^L), theorem 2.7 of Jelassi et
+    al. 2024."""
+    half_length: Knee
+    """Where letter accuracy crosses a half, from a fitted curve (`slope` and `plateau` are the curve's)."""
+    used: Bits
+    """log2 D less the teacher-forced cross-entropy of each answer letter."""
+    held: HeldBits
+    bits_recovered: tuple[float, ...]
+    """`used.total`."""
+    bits_probe: tuple[float, ...]
+    """`held.held.total`."""
+    bits_needed: tuple[float, ...]
+    """L log2 D."""
+    state_size: StateSize
+    state_bits: tuple[float, ...]
+    utilisation: tuple[float, ...]
+    """Bits recovered / min(bits needed, state bits)."""
+    saturation_length: Knee
+    """Of the bits used."""
+    saturation_held: Knee
+    """Of the bits held."""
+    effective_size: EffectiveSize
+    effective_rank: Geometry
+    remembrance: Remembrance
+    transplant: tuple[Transplant, ...]
+    state_ablations: tuple[StateAblation, ...]
+    training: TrainLog | None
+    notes: tuple[str, ...]
+    """What could not be measured on this model, and why."""
+    string_correct: Bool[np.ndarray, "length string"]
