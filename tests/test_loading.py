@@ -7,6 +7,8 @@ import torch
 
 from interp.errors import InterpError, UserError
 from interp.loading import load, vocabulary_over
+from interp.models.mamba import HookedMamba
+from interp.models.mamba2 import HookedMamba2
 from interp.tasks.copy import CopyTask
 from interp.training.config import TrainConfig
 from interp.training.presets import PRESETS, Preset
@@ -34,6 +36,24 @@ def gpt2(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gpt2")
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def mambas(tmp_path_factory):
+    """A Mamba and a Mamba-2 saved by transformers, and a Mamba in its authors' layout."""
+    transformers = pytest.importorskip("transformers")
+    shape = {"hidden_size": 8, "num_hidden_layers": 2, "vocab_size": 60, "state_size": 4}
+    shape |= {"bos_token_id": 59, "eos_token_id": 58, "pad_token_id": None}
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("mamba", "mamba2", "original")}
+    transformers.MambaForCausalLM(transformers.MambaConfig(**shape)).save_pretrained(folders["mamba"])
+    heads = transformers.Mamba2Config(**shape, num_heads=4, head_dim=4, n_groups=2)
+    transformers.Mamba2ForCausalLM(heads).save_pretrained(folders["mamba2"])
+    wide = transformers.MambaForCausalLM(transformers.MambaConfig(**shape | {"vocab_size": 50280, "state_size": 16}))
+    weights = {name.replace("embeddings", "embedding"): value for name, value in wide.state_dict().items()}
+    torch.save(weights, folders["original"] / "pytorch_model.bin")
+    config = {"d_model": 8, "n_layer": 2, "vocab_size": 50277, "ssm_cfg": {}}
+    (folders["original"] / "config.json").write_text(json.dumps(config))
+    return folders
 
 
 def refusal(spec: object) -> str:
@@ -107,6 +127,30 @@ def test_letters_are_distinct_ordinary_tokens_drawn_by_the_seed(gpt2):
     assert sorted((*vocabulary.letter_ids, vocabulary.pad)) == list(range(58)), "neither BOS nor the end token"
     assert vocabulary == vocabulary_over(model, seed=0)
     assert vocabulary != vocabulary_over(model, seed=1)
+
+
+@pytest.mark.parametrize("kind", ["mamba", "mamba2", "original"])
+def test_a_pretrained_mamba_is_one_of_ours_and_asked_for_the_same(kind, mambas):
+    loaded = load(f"hf:{mambas[kind]}")
+    assert isinstance(loaded.model, HookedMamba2 if kind == "mamba2" else HookedMamba)
+    vocabulary, batch = loaded.task.vocabulary, loaded.task.sample(5, 6, torch.Generator().manual_seed(0))
+    begin, letters = (0, 1000) if kind == "original" else (59, 57)
+    assert (vocabulary.bos, vocabulary.n_letters) == (begin, letters)
+    assert not {58, 59} & set(vocabulary.letter_ids) or kind == "original"
+    assert max(vocabulary.letter_ids) < 50277, "no row that fills up the embedding"
+    logits = loaded.model(batch.tokens)
+    assert logits.shape == (5, 12, loaded.model.config.d_vocab)
+    cache = loaded.model.run_with_cache(batch.tokens, names_filter="blocks.1.mixer.hook_state")[1]
+    assert cache["blocks.1.mixer.hook_state"].shape[:2] == (5, 12)
+
+
+@pytest.mark.parametrize("kind", ["mamba", "mamba2", "original"])
+def test_a_model_without_attention_is_described_without_heads(kind, mambas):
+    description = load(f"hf:{mambas[kind]}").description
+    assert json.loads(json.dumps(description)) == description
+    assert (description["n_layers"], description["d_model"], description["origin"]) == (2, 8, "pretrained")
+    assert description["config"]["kind"] == ("mamba2" if kind == "mamba2" else "mamba")
+    assert not {"n_heads", "d_head"} & set(description)
 
 
 @pytest.mark.parametrize("kind", ["run", "planted", "pretrained"])

@@ -162,7 +162,8 @@ def _check(tensors: Mapping[str, Tensor], table: Table, ours: Mapping[str, Tenso
         wanted, found = torch.cat([_turned(own, ours[own]) for own in names]).shape, tensors[theirs].shape
         if found != wanted:
             odd = [axis for axis, here, there in zip(axes.split(), found, wanted, strict=False) if here != there]
-            blamed = [saved.fields[part] for axis in odd[:1] for part in axis.split("+") if part not in settled]
+            parts = {*odd[0].split("+")} - settled if odd else {}
+            blamed = [name for axis, name in saved.fields.items() if axis in parts]
             look = f": look at its {' or '.join(blamed)}" if blamed else ""
             raise UserError(
                 f"{theirs} in {path} has shape {list(found)}, and the config asks for {list(wanted)}{look}."
