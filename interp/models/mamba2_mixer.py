@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from einops import einsum
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
@@ -101,11 +101,9 @@ class Mamba2Mixer(StateSpaceMixer):
         return (delta * self.A).exp()
 
     def write(self, u: Heads, delta: PerHead, B: PerGroup) -> States:
-        return einsum(delta[..., None] * u, self._per_head(B), "b p h d, b p h n -> b p h d n")
+        scaled = rearrange(delta[..., None] * u, "b p (g h) d -> b p g (h d) 1", g=B.shape[2])
+        return rearrange(scaled * B[..., None, :], "b p g (h d) n -> b p (g h) d n", d=u.shape[3])
 
     def read(self, states: States, C: PerGroup, u: Heads) -> Heads:
-        return einsum(states, self._per_head(C), "b p h d n, b p h n -> b p h d") + self.D[:, None] * u
-
-    def _per_head(self, shared: PerGroup) -> Float[Tensor, "batch pos head state"]:
-        """Each group's B or C for each of its heads."""
-        return shared.repeat_interleave(self.config.n_heads // self.config.n_groups, dim=2)
+        grouped = rearrange(states, "b p (g h) d n -> b p g (h d) n", g=C.shape[2])
+        return (C[..., None, :] @ grouped.mT).view(u.shape) + self.D[:, None] * u  # far faster with the row first
