@@ -41,8 +41,8 @@ class Bits(Result):
     interval: tuple[Interval, ...]
     by_position: Float[np.ndarray, "length pos"]
     """Bits of each letter, clipped at 0; nan behind the string's end."""
-    by_string: Float[np.ndarray, "length string"] | None = None
-    """Sum over letters for each string, not clipped: what the interval resamples."""
+    draws: Float[np.ndarray, "length resample"]
+    """The total over bootstrap resamples of the strings: intervals of whatever is computed from it."""
 
 
 @dataclass(frozen=True)

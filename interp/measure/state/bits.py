@@ -1,0 +1,97 @@
+"""What of the state is used: bits about the string that the model's answer shows, letter by letter.
+
+The letters of a string are independent and uniform. By the chain rule, log2 D less the cross-entropy of each letter of
+the answer, given the right letters before it, adds up to a lower bound on the mutual information between the string and
+the state at the separator: all that the answer can know of the letters has come through it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.errors import UserError
+from interp.measure.state.carry import answer_logits, carry
+from interp.models.hooked import HookedModel
+from interp.profiles import Bits
+from interp.stats import LEVEL, RESAMPLES
+from interp.tasks.copy import CopyTask
+
+TOKENS_AT_ONCE = 16_384
+"""Tokens of one forward pass: bounds the memory of its activations whatever the strings' length."""
+
+
+@torch.no_grad()
+def used_bits(
+    model: HookedModel, task: CopyTask, lengths: Sequence[int], strings: int, generator: torch.Generator, seed: int = 0
+) -> Bits:
+    """log2 D less the teacher-forced cross-entropy of each answer letter, clipped at 0 for each letter, and summed.
+
+    Args:
+        model: carries a state from call to call.
+        task: draws independent, uniform letters; D is its alphabet.
+        lengths: letters per string.
+        strings: for each length.
+        generator: draws them, on its device.
+        seed: of the bootstrap over strings.
+
+    Raises: UserError for a length below 1, fewer than two strings, or a task without a separator.
+    """
+    check_lengths(lengths)
+    rows = [_one_length(model, task, length, strings, generator) for length in lengths]
+    return bits_of(tuple(lengths), rows, seed)
+
+
+def bits_of(lengths: tuple[int, ...], rows: Sequence[Float[np.ndarray, "string pos"]], seed: int = 0) -> Bits:
+    """Bits per letter of each string -> their sum over letters, each letter's mean clipped at 0, with its interval.
+
+    An overconfident wrong guess costs more bits than a letter holds; clipped, it does not cancel what other letters
+    show. Strings are resampled whole, so that the interval knows how letters hang together.
+
+    Raises: UserError for fewer than two strings.
+    """
+    if min(len(row) for row in rows) < 2:
+        raise UserError(f"an interval over strings takes two or more; got {min(len(row) for row in rows)}.")
+    rng = np.random.default_rng(seed)
+    by_position = np.full((len(lengths), max(lengths)), np.nan)
+    draws = np.empty((len(lengths), RESAMPLES))
+    for index, row in enumerate(rows):
+        by_position[index, : row.shape[1]] = row.mean(axis=0).clip(min=0)
+        weights = rng.multinomial(len(row), np.full(len(row), 1 / len(row)), RESAMPLES) / len(row)
+        draws[index] = (weights @ row).clip(min=0).sum(axis=1)
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    return Bits(
+        lengths=lengths,
+        total=tuple(map(float, np.nansum(by_position, axis=1))),
+        interval=tuple((float(a), float(b)) for a, b in zip(low, high, strict=True)),
+        by_position=by_position,
+        draws=draws,
+    )
+
+
+def check_lengths(lengths: Sequence[int]) -> None:
+    """Raises: UserError for no length, or one below 1."""
+    if not lengths or min(lengths) < 1:
+        raise UserError(f"a string has at least 1 letter; the lengths asked for are {list(lengths)}.")
+
+
+def _one_length(
+    model: HookedModel, task: CopyTask, length: int, strings: int, generator: torch.Generator
+) -> Float[np.ndarray, "string pos"]:
+    """Bits per letter of each string; negative where the model is surer of another letter than chance would be."""
+    batch = task.sample(strings, length, generator)
+    size = max(1, TOKENS_AT_ONCE // batch.tokens.shape[1])
+    rows = []
+    for first in range(0, strings, size):
+        block = batch.rows(slice(first, first + size)).to(model.device)
+        wanted = block.targets[block.answer].view(len(block), length)
+        log_p = answer_logits(model, block, carry(model, block)).double().log_softmax(dim=-1)
+        rows.append(_bits(log_p, wanted, task.alphabet).cpu())
+    return torch.cat(rows).numpy()
+
+
+def _bits(log_p: Float[Tensor, "batch letter vocab"], wanted: Tensor, alphabet: int) -> Float[Tensor, "batch letter"]:
+    right = log_p.gather(2, wanted[..., None])[..., 0]
+    return (right + np.log(alphabet)) / np.log(2)

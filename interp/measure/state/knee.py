@@ -1,0 +1,109 @@
+"""Where a curve over lengths bends: min(a L, c) fitted to bits, and a falling curve fitted to letter accuracy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import least_squares
+
+from interp.errors import UserError
+from interp.profiles import Bits, Knee
+from interp.results import LengthAccuracy
+from interp.stats import LEVEL
+
+CENSORED = 0.025
+"""Share of resamples without a bend from which on the interval is open."""
+Curve = Float[np.ndarray, " length"]
+
+
+def knee(bits: Bits) -> Knee:
+    """The saturation length: c / a of the least-squares fit of min(a L, c) to the bits over lengths.
+
+    The interval comes from fitting every bootstrap resample. A curve that still grows at the longest length has no
+    saturation length within what was measured; one that has already bent at the shortest has none either, since its
+    slope was not seen.
+
+    Raises: UserError for fewer than three lengths.
+    """
+    lengths = np.array(bits.lengths, dtype=float)
+    if len(lengths) < 3:
+        raise UserError(f"a bend takes three lengths or more to see; got {len(lengths)}.")
+    slope, plateau, found = _fit(lengths, np.array(bits.total))
+    if not found:
+        note = "no bits" if plateau <= 0 else "the bits still grow at the longest length: measure longer strings"
+        return Knee(None, None, slope, plateau, note)
+    fits = [_fit(lengths, draw) for draw in bits.draws.T]
+    values = np.array([c / a if bent else np.inf for a, c, bent in fits])
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
+    note = _fall(lengths, np.array(bits.total), plateau / slope)
+    if not np.isfinite(high):
+        return Knee(plateau / slope, None, slope, plateau, f"{note}in some resamples the bits grow to the end")
+    return Knee(plateau / slope, (float(low), float(high)), slope, plateau, note.removesuffix("; "))
+
+
+def half_length(accuracy: LengthAccuracy, alphabet: int, seed: int = 0, resamples: int = 400) -> Knee:
+    """The length at which letter accuracy crosses a half, from 1/D + (1 - 1/D) / (1 + (L / m)^s) fitted to it.
+
+    `slope` is s, `plateau` the fitted m. The interval is from resampled strings.
+    """
+    lengths = np.array(accuracy.lengths, dtype=float)
+    letters = np.asarray(accuracy.letter_accuracy, dtype=float)
+    means = letters.mean(axis=1)
+    middle, steep = _fit_fall(lengths, means, 1 / alphabet)
+    value = _half(middle, steep, 1 / alphabet)
+    if means.min() > 0.5 or means.max() < 0.5:
+        side = "above" if means.min() > 0.5 else "below"
+        return Knee(None, None, steep, middle, f"letter accuracy stays {side} a half at all measured lengths")
+    rng, n = np.random.default_rng(seed), letters.shape[1]
+    weights = rng.multinomial(n, np.full(n, 1 / n), (resamples, len(lengths))) / n
+    draws = np.einsum("rls,ls->rl", weights, letters)
+    halves = [_half(*_fit_fall(lengths, draw, 1 / alphabet), 1 / alphabet) for draw in draws]
+    low, high = np.quantile(halves, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Knee(value, (float(low), float(high)), steep, middle)
+
+
+def _fit(lengths: Curve, bits: Curve) -> tuple[float, float, bool]:
+    """(a, c, whether it bends): of all ways to give the first lengths to the slope and the rest to the plateau."""
+    slope = float(lengths @ bits / (lengths @ lengths))
+    best = (float(((bits - slope * lengths) ** 2).sum()), slope, slope * float(lengths[-1]), False)
+    for n in range(1, len(lengths)):
+        a = float(lengths[:n] @ bits[:n] / (lengths[:n] @ lengths[:n]))
+        c = float(bits[n:].mean())
+        if a <= 0:
+            continue
+        error = float(((bits - np.minimum(a * lengths, c)) ** 2).sum())
+        bent = lengths[0] <= c / a < lengths[-1]
+        if error < best[0] * (1 - 1e-9) - 1e-18:
+            best = (error, a, c, bool(bent))
+    return best[1:]
+
+
+def _fall(lengths: Curve, bits: Curve, bend: float) -> str:
+    """A word where the bits do not stay at the plateau."""
+    beyond = bits[lengths > bend]
+    if len(beyond) and beyond[-1] < 0.75 * bits.max():
+        return f"behind the bend the bits fall to {beyond[-1]:.1f}, from {bits.max():.1f}; "
+    return ""
+
+
+def _fit_fall(lengths: Curve, accuracy: Curve, chance: float) -> tuple[float, float]:
+    """(m, s) of the falling curve; s at least 0.1."""
+
+    def residual(x: Sequence[float]) -> Curve:
+        return _falling(lengths, np.exp(x[0]), np.exp(x[1]), chance) - accuracy
+
+    start = np.interp(-(1 + chance) / 2, -accuracy, lengths) if (np.diff(accuracy) <= 0).all() else np.median(lengths)
+    bounds = ([np.log(0.1), np.log(0.1)], [np.log(100 * lengths[-1]), np.log(100.0)])
+    middle, steep = least_squares(residual, [np.log(start), np.log(4.0)], bounds=bounds).x
+    return float(np.exp(middle)), float(np.exp(steep))
+
+
+def _falling(lengths: Curve, middle: float, steep: float, chance: float) -> Curve:
+    return chance + (1 - chance) / (1 + (lengths / middle) ** steep)
+
+
+def _half(middle: float, steep: float, chance: float) -> float:
+    """Where the falling curve is a half."""
+    if chance >= 0.5:
+        return middle  # of two letters a half is chance: the middle of the fall stands for it
+    return float(middle * ((1 - chance) / (0.5 - chance) - 1) ** (1 / steep))
