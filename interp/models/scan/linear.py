@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from interp.errors import UserError
+from interp.models import large
 from interp.models.scan.axes import agree
 from interp.models.scan.precision import promoted
 
@@ -65,14 +66,14 @@ def linear_scan_reference(
 
 
 class _LinearScan(torch.autograd.Function):
-    """The loop in place over one buffer, with the same loop, backwards, as its gradient."""
+    """The loop over one buffer, and the same loop, backwards, as its gradient."""
 
     @staticmethod
     def forward(ctx: Any, A_bar: Tensor, write: Tensor, initial: Tensor) -> Tensor:
-        states = write.clone(memory_format=torch.contiguous_format)
+        states = large.empty(tuple(write.shape), write)
         before = initial
         for t in range(write.shape[1]):
-            before = states[:, t].addcmul_(A_bar[:, t], before)
+            before = torch.addcmul(write[:, t], A_bar[:, t], before, out=states[:, t])
         ctx.save_for_backward(A_bar, initial, states)
         return states
 
@@ -80,10 +81,17 @@ class _LinearScan(torch.autograd.Function):
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *grad_outputs: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor | None, Tensor, Tensor]:
         A_bar, initial, states = ctx.saved_tensors
-        grads = grad_outputs[0].clone(memory_format=torch.contiguous_format)
-        for t in range(grads.shape[1] - 1, 0, -1):
-            grads[:, t - 1].addcmul_(A_bar[:, t], grads[:, t])
-        before = torch.cat([initial[:, None], states[:, :-1]], dim=1)
-        return (grads * before).sum_to_size(A_bar.shape), grads, A_bar[:, 0] * grads[:, 0]
+        (grad,) = grad_outputs
+        grads = large.empty(tuple(grad.shape), grad)  # of each state, also through the later ones
+        grads[:, -1] = grad[:, -1]
+        for t in range(grad.shape[1] - 1, 0, -1):
+            torch.addcmul(grad[:, t - 1], A_bar[:, t], grads[:, t], out=grads[:, t - 1])
+        dA_bar = None
+        if ctx.needs_input_grad[0]:
+            dA_bar = large.empty(tuple(grad.shape), grad)
+            torch.mul(grads[:, 0], initial, out=dA_bar[:, 0])
+            torch.mul(grads[:, 1:], states[:, :-1], out=dA_bar[:, 1:])
+            dA_bar = dA_bar.sum_to_size(A_bar.shape)
+        return dA_bar, grads, A_bar[:, 0] * grads[:, 0]

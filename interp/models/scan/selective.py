@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch._subclasses import FakeTensor
 from torch.autograd.function import once_differentiable
 
 from interp.errors import UserError
@@ -66,6 +67,8 @@ def selective_scan(
         from interp.models.scan import kernels
 
         return kernels.selective_scan(u, delta, A, B, C, D)
+    if method == "numba" and isinstance(u, FakeTensor):
+        method = "torch"  # of shapes without numbers (torch.compile, nnsight's scan) numba can make nothing
     dtype = u.dtype
     D = A.new_zeros(A.shape[0]) if D is None else D
     initial = A.new_zeros(u.shape[0], *A.shape) if initial is None else initial
