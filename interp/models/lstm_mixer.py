@@ -76,7 +76,7 @@ class LSTMMixer(Mixer):
         gates_in = self.hook_gates_in(lstm_gates_in(x, self.W_x, self.b).unflatten(-1, (4, -1)))
         steps = self._steps(start, n)  # once more: a trace may wait for one of them only now
         reads = in_use(*stacked.values()) or any(map(traced, steps.values()))
-        readings = {name: Reading(point, gates_in[:, :, 0]) for name, point in stacked.items()} if reads else {}
+        readings = {name: Reading(gates_in[:, :, 0]) for name in stacked} if reads else {}
 
         def visit(name: str, t: int, value: Tensor) -> Tensor:
             if (point := steps.get((name, t))) is not None:
@@ -84,8 +84,8 @@ class LSTMMixer(Mixer):
             return readings[name].take(value) if name in readings else value
 
         h, last = lstm_steps(gates_in.flatten(-2), self.W_h, initial, visit)
-        for reading in readings.values():
-            reading.show()
+        for name, reading in readings.items():
+            stacked[name].show(reading)
         return h.to(x.dtype), last
 
     def _steps(self, start: int, n: int) -> dict[tuple[str, int], HookPoint]:

@@ -22,8 +22,8 @@ from interp.models.scan.precision import promoted, without_autocast
 State = tuple[Float[Tensor, "batch channel"], Float[Tensor, "batch channel"]]
 """h and c."""
 Visit = Callable[[str, int, Tensor], Tensor]
-"""`visit(quantity, position, value)` sees i, f, g, o, c and h [batch channel] of each step, in this order and as soon as
-they are there; the recurrence goes on with what it returns."""
+"""`visit(quantity, position, value)` sees i, f, g, o, c and h [batch channel] of each step, in this order and as soon
+as they are there; the recurrence goes on with what it returns."""
 
 
 def lstm_scan(
@@ -49,7 +49,8 @@ def lstm_scan(
     if choose("lstm_scan", x.device, dtype=x.dtype) == "reference":
         h, last = lstm_steps(lstm_gates_in(x, W_x, b), W_h, initial)
     else:
-        h, last = _fused(*promoted(x, W_x, W_h, b), initial)
+        wide, W_x, W_h, b = promoted(x, W_x, W_h, b)
+        h, last = _fused(wide, W_x, W_h, b, initial)
     return h.to(x.dtype), last
 
 
