@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from interp.errors import UserError
 from interp.models import large
@@ -32,19 +31,17 @@ def linear_scan(
 
     Raises: UserError if the shapes do not fit together.
     """
+    shape, rest = list(write.shape), [f"axis{i}" for i in range(2, write.ndim)]
     if write.ndim < 2 or write.shape[1] == 0:
-        raise UserError(
-            f"linear_scan needs writes [batch pos ...] with a position; got the shape {tuple(write.shape)}."
-        )
-    rest = [f"axis{i}" for i in range(2, write.ndim)]
+        raise UserError(f"linear_scan wants write of shape [batch pos ...] with a position; it is {shape}.")
     agree(
         "linear_scan", write=(write, " ".join(["batch", "pos", *rest])), initial=(initial, " ".join(["batch", *rest]))
     )
-    broadcast = zip(A_bar.shape[2:], write.shape[2:], strict=False)
-    if A_bar.ndim != write.ndim or A_bar.shape[:2] != write.shape[:2] or any(a not in (1, w) for a, w in broadcast):
+    broadcast = A_bar.ndim == write.ndim and all(a in (1, w) for a, w in zip(A_bar.shape[2:], shape[2:], strict=True))
+    if A_bar.shape[:2] != write.shape[:2] or not broadcast:
         raise UserError(
-            f"linear_scan needs A_bar of the shape of write, {tuple(write.shape)}, or with axes of length 1 after the "
-            f"first two; got {tuple(A_bar.shape)}."
+            f"linear_scan wants A_bar of the shape of write, {shape}, or with axes of length 1 after the first two; "
+            f"it is {list(A_bar.shape)}."
         )
     dtype = write.dtype
     start = torch.zeros_like(write[:, 0]) if initial is None else initial
@@ -78,12 +75,15 @@ class _LinearScan(torch.autograd.Function):
         return states
 
     @staticmethod
-    @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *grad_outputs: Tensor
     ) -> tuple[Tensor | None, Tensor, Tensor]:
         A_bar, initial, states = ctx.saved_tensors
         (grad,) = grad_outputs
+        if torch.is_grad_enabled():  # the gradient is to be differentiated again: the same in parts that can be
+            grads = _LinearScan.apply(A_bar.flip(1).roll(1, 1), grad.flip(1), torch.zeros_like(initial)).flip(1)
+            before = torch.cat([initial[:, None], states[:, :-1]], dim=1)
+            return (grads * before).sum_to_size(A_bar.shape), grads, A_bar[:, 0] * grads[:, 0]
         grads = large.empty(tuple(grad.shape), grad)  # of each state, also through the later ones
         grads[:, -1] = grad[:, -1]
         for t in range(grad.shape[1] - 1, 0, -1):

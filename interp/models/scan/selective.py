@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch._subclasses import FakeTensor
-from torch.autograd.function import once_differentiable
 
 from interp.errors import UserError
 from interp.models.scan.axes import agree
@@ -102,7 +101,7 @@ def selective_scan_reference(
 
 
 class _Fused(torch.autograd.Function):
-    """The scan with a backward of its own, by a module's `forward` and `backward`."""
+    """The scan with a backward of its own, by a module's `forward` and `backward`; a second one by the reference's."""
 
     @staticmethod
     def forward(ctx: Any, implementation: ModuleType, *inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,11 +112,15 @@ class _Fused(torch.autograd.Function):
         return y, final
 
     @staticmethod
-    @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *grad_outputs: Tensor
     ) -> tuple[Tensor | None, ...]:
         *inputs, kept = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradient is to be differentiated again
+            outputs = selective_scan_reference(*inputs)
+            wanted = [x for x in inputs if x.requires_grad]
+            grads = iter(torch.autograd.grad(outputs, wanted, grad_outputs, create_graph=True))
+            return None, *(next(grads) if x.requires_grad else None for x in inputs)
         with without_autocast(inputs[0].device):
             return None, *ctx.implementation.backward(*inputs, kept, *grad_outputs)
 
