@@ -19,7 +19,7 @@ import torch
 from interp.errors import UserError, unknown
 from interp.files import read_json
 from interp.models.hooked import HookedModel
-from interp.models.planted import Planting, planted_from_spec
+from interp.models.planted import PlantedCapacity, Planting, planted_from_spec
 from interp.models.recurrent import RecurrentModel
 from interp.models.surface import Model
 from interp.results import TrainLog
@@ -48,7 +48,7 @@ class Loaded:
     training: TrainLog | None = None
     folder: Path | None = None
     """Its run folder, if it has one."""
-    planting: Planting | None = None
+    planting: Planting | PlantedCapacity | None = None
     """The ground truth of a planted model."""
 
     @property

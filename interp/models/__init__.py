@@ -14,6 +14,7 @@ KINDS = {
     "mamba2": ("interp.models.mamba2", "HookedMamba2", "Mamba2Config"),
     "lstm": ("interp.models.lstm", "HookedLSTM", "LSTMConfig"),
     "hybrid": ("interp.models.hybrid", "HookedHybrid", "HybridConfig"),
+    "memory": ("interp.models.planted.memory", "PlantedMemory", "MemoryConfig"),
 }
 """kind -> module, model class, config class. Imported when asked for: TransformerLens takes seconds."""
 

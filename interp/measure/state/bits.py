@@ -44,7 +44,7 @@ def used_bits(
     return bits_of(tuple(lengths), rows, seed)
 
 
-def bits_of(lengths: tuple[int, ...], rows: Sequence[Float[np.ndarray, "string pos"]], seed: int = 0) -> Bits:
+def bits_of(lengths: tuple[int, ...], rows: Sequence[Float[np.ndarray, "_ _"]], seed: int = 0) -> Bits:
     """Bits per letter of each string -> their sum over letters, each letter's mean clipped at 0, with its interval.
 
     An overconfident wrong guess costs more bits than a letter holds; clipped, it does not cancel what other letters

@@ -1,7 +1,5 @@
 """Where a curve over lengths bends: min(a L, c) fitted to bits, and a falling curve fitted to letter accuracy."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import least_squares
@@ -89,7 +87,7 @@ def _fall(lengths: Curve, bits: Curve, bend: float) -> str:
 def _fit_fall(lengths: Curve, accuracy: Curve, chance: float) -> tuple[float, float]:
     """(m, s) of the falling curve; s at least 0.1."""
 
-    def residual(x: Sequence[float]) -> Curve:
+    def residual(x: Float[np.ndarray, "2"]) -> Curve:
         return _falling(lengths, np.exp(x[0]), np.exp(x[1]), chance) - accuracy
 
     start = np.interp(-(1 + chance) / 2, -accuracy, lengths) if (np.diff(accuracy) <= 0).all() else np.median(lengths)

@@ -9,9 +9,15 @@ import torch
 from interp.errors import UserError, unknown
 from interp.models.hooked import HookedModel
 from interp.models.planted.copier import planted_copier
+from interp.models.planted.memory import PlantedCapacity, decay, register, shift
 from interp.models.planted.planting import Planting
 
-KINDS: dict[str, Callable[..., tuple[HookedModel, Planting]]] = {"ngram": planted_copier}
+KINDS: dict[str, Callable[..., tuple[HookedModel, Planting | PlantedCapacity]]] = {
+    "ngram": planted_copier,
+    "register": register,
+    "shift": shift,
+    "decay": decay,
+}
 """kind -> builder. The builder's arguments are the options, read by their annotations."""
 
 
@@ -30,7 +36,7 @@ READERS: dict[Any, tuple[str, Callable[[str], Any]]] = {
 """Type of an option -> what is wanted, and how it is read."""
 
 
-def planted_from_spec(spec: str) -> tuple[HookedModel, Planting]:
+def planted_from_spec(spec: str) -> tuple[HookedModel, Planting | PlantedCapacity]:
     """Build the planted model of this name, and say what was planted: `ngram`, `ngram?n=3&alphabet=4`.
 
     Raises: UserError for a kind, an option or a value that does not exist.

@@ -1,0 +1,216 @@
+"""Planted memories: recurrent models whose capacity is known exactly, with the hook points of a recurrent layer.
+
+    register   keeps the first K letters of a string
+    shift      keeps the last K: a shift register, h_t = S h_(t-1) + e_0 x_t with S nilpotent
+    decay      keeps the last K for a while: each new letter wipes out every slot with a probability, by its own value
+
+A kept letter is answered with certainty, any other with the uniform distribution over the letters, so that what is
+recovered has a closed form. The state is `h` [slot letter], one-hot rows, and `clock`, which counts the letters read
+and written and says whether the separator has passed: it holds the length, and nothing of the letters.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from einops import einsum
+from jaxtyping import Float
+from torch import Tensor
+from transformer_lens.hook_points import HookPoint
+
+from interp.axes import Residual
+from interp.errors import UserError, unknown
+from interp.models.recurrent import Mixer, RecurrentBlock, RecurrentModel, RecurrentState
+
+MEMORIES = ("register", "shift", "decay")
+CERTAIN = 40.0
+"""Logit of a certain answer above the rest: e^-40 is what the rest then has."""
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """Shape of a `PlantedMemory`. Raises: UserError for a value that cannot be."""
+
+    memory: str = "register"
+    """One of `MEMORIES`."""
+    k: int = 8
+    """Slots, one letter each."""
+    alphabet: int = 26
+    keep: float = 0.9
+    """Of "decay": the share of letters that a slot survives, rounded to whole letters of the alphabet."""
+    seed: int = 0
+    """Of "decay": which letters wipe out which slot."""
+
+    n_layers = 1
+    normalization = None
+    norm_eps = 1e-5
+    tied = False
+    embedding_std = 1.0
+
+    def __post_init__(self) -> None:
+        if self.memory not in MEMORIES:
+            raise unknown("planted memory", self.memory, MEMORIES)
+        if self.k < 1 or not 2 <= self.alphabet <= 26:
+            raise UserError(f"a memory has k from 1 on and 2 to 26 letters; got {self.k} and {self.alphabet}.")
+        if not 0 < self.keep <= 1:
+            raise UserError(f"keep is a probability above 0; got {self.keep}.")
+
+    @property
+    def d_vocab(self) -> int:
+        """The letters, then BOS, separator, EOS, pad."""
+        return self.alphabet + 4
+
+    @property
+    def d_model(self) -> int:
+        return self.d_vocab
+
+    @property
+    def wiping(self) -> int:
+        """How many letters of the alphabet wipe out a slot."""
+        return 0 if self.memory != "decay" else min(self.alphabet - 1, round((1 - self.keep) * self.alphabet))
+
+
+@dataclass(frozen=True)
+class PlantedCapacity:
+    """The ground truth of a planted memory."""
+
+    memory: str
+    k: int
+    alphabet: int
+    survives: float
+    """Probability with which a slot of "decay" survives one more letter; 1 in the others."""
+
+    def kept(self, length: int) -> list[float]:
+        """Probability that each letter of a string, first to last, is still held behind its end."""
+        if self.memory == "register":
+            return [float(index < self.k) for index in range(length)]
+        ages = [length - 1 - index for index in range(length)]
+        return [self.survives**age if age < self.k else 0.0 for age in ages]
+
+
+class PlantedMemory(RecurrentModel):
+    """A language model that is one planted memory.
+
+    Args:
+        config: which one.
+        seed: has no effect; what is drawn at random has the config's.
+    """
+
+    kind = "memory"
+    config: MemoryConfig
+
+    def __init__(self, config: MemoryConfig, seed: int = 0) -> None:
+        block = RecurrentBlock(MemoryMixer(config), torch.nn.Identity(), residual=False)
+        super().__init__(config, [block], seed=seed)
+
+    @torch.no_grad()
+    def init_weights(self, seed: int) -> None:  # noqa: ARG002
+        """The stream holds tokens one-hot before the layer, and logits behind it."""
+        torch.nn.init.eye_(self.W_E)
+        torch.nn.init.eye_(self.unembed.W_U)
+        torch.nn.init.zeros_(self.unembed.b_U)
+
+
+class MemoryMixer(Mixer):
+    """h_t = A_bar_t (moved h_(t-1)) + write_t, y_t = C_t h_t: everything but the movement at a hook point.
+
+    `hook_A_bar` [batch pos slot], the share of each slot that is kept; `hook_write` [batch pos slot letter];
+    `hook_state` [batch pos slot letter], where an edit changes what is read at that position alone; `h.5` [batch slot
+    letter], where it is carried on; `hook_C` [batch pos slot], the slot that is asked for; `hook_y` [batch pos letter].
+    """
+
+    large = ("hook_write", "hook_state")
+
+    def __init__(self, config: MemoryConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.hook_A_bar, self.hook_write, self.hook_state = HookPoint(), HookPoint(), HookPoint()
+        self.hook_C, self.hook_y = HookPoint(), HookPoint()
+        generator = torch.Generator().manual_seed(config.seed)
+        order = torch.rand(config.k, config.alphabet, generator=generator).argsort(dim=1)
+        self.register_buffer("survives", (order >= config.wiping).float())
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """It has none."""
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"h": (self.config.k, self.config.alphabet), "clock": (3,)}
+
+    def forward(
+        self, x: Residual, past: RecurrentState | None = None, first: int = 0
+    ) -> Float[Tensor, "batch query d_model"]:
+        """Read tokens, one-hot; returns logits at the positions from `first` on."""
+        k, letters = self.config.k, x[..., : self.config.alphabet]
+        start = 0 if past is None else past.length
+        h, clock = (None, None) if past is None else (past.get("h"), past.get("clock"))
+        h = x.new_zeros(len(x), k, self.config.alphabet) if h is None else h
+        read, written, copying = self._clock(x, x.new_zeros(len(x), 3) if clock is None else clock)
+        storing = letters.sum(dim=-1) * (1 - copying)
+        slots = torch.arange(k, device=x.device)
+        if self.config.memory == "register":
+            moving, place = torch.zeros_like(storing), slots == (read - 1)[..., None]
+        else:
+            moving, place = storing, (slots == 0).expand(*storing.shape, k)
+        wiped = einsum(letters, self.survives.to(x.dtype), "b p d, k d -> b p k")
+        A_bar = self.hook_A_bar(torch.where(moving[..., None] > 0, wiped, 1.0))
+        write = self.hook_write(einsum(letters * storing[..., None], place.to(x.dtype), "b p d, b p k -> b p k d"))
+        states = self._states(h, moving, A_bar, write, self.edited("h", start, x.shape[1]))
+        last = states[:, -1].clone()
+        asked = written if self.config.memory == "register" else read - 1 - written
+        wanted = (copying > 0) & (written < read)
+        C = self.hook_C(((slots == asked[..., None]) & wanted[..., None]).to(x.dtype))
+        y = self.hook_y(einsum(self.hook_state(states), C, "b p k d, b p k -> b p d"))
+        if past is not None:
+            past.advance(x.shape[1], h=last, clock=torch.stack([read, written, copying], dim=-1)[:, -1])
+        return self._logits(y, (copying > 0) & (written >= read))[:, first:]
+
+    def _clock(self, x: Tensor, clock: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Letters read, letters written, whether the separator has passed, at each position: [batch pos] each."""
+        alphabet = self.config.alphabet
+        letter, separator = x[..., :alphabet].sum(dim=-1), x[..., alphabet + 1]
+        before_read, before_written, before_copying = (part[:, None] for part in clock.unbind(-1))
+        copying = (before_copying + separator.cumsum(dim=1)).clamp(max=1)
+        read = before_read + (letter * (1 - copying)).cumsum(dim=1)
+        return read, before_written + (letter * copying).cumsum(dim=1), copying
+
+    def _states(
+        self, h: Tensor, moving: Tensor, A_bar: Tensor, write: Tensor, edited: dict[int, HookPoint]
+    ) -> Float[Tensor, "batch pos slot letter"]:
+        states = []
+        for at, (move, keep, new) in enumerate(zip(moving.unbind(1), A_bar.unbind(1), write.unbind(1), strict=True)):
+            shifted = torch.cat([torch.zeros_like(h[:, :1]), h[:, :-1]], dim=1)
+            h = keep[..., None] * torch.where(move[:, None, None] > 0, shifted, h) + new
+            h = edited[at](h) if at in edited else h
+            states.append(h)
+        return torch.stack(states, dim=1)
+
+    def _logits(self, y: Float[Tensor, "batch pos letter"], ended: Tensor) -> Float[Tensor, "batch pos d_model"]:
+        """Log-probabilities of what is read, the rest of 1 spread evenly over the letters; behind them, of the end."""
+        p = y + (1 - y.sum(dim=-1, keepdim=True)).clamp(min=0) / self.config.alphabet
+        letters = p.clamp(min=torch.finfo(p.dtype).tiny).log().clamp(min=-CERTAIN)
+        specials = letters.new_full((*y.shape[:2], 4), -CERTAIN)
+        specials[..., 2] = torch.where(ended, CERTAIN, -CERTAIN)
+        return torch.cat([letters, specials], dim=-1)
+
+
+def planted_memory(config: MemoryConfig) -> tuple[PlantedMemory, PlantedCapacity]:
+    """The model, and what it can hold."""
+    survives = 1 - config.wiping / config.alphabet
+    return PlantedMemory(config), PlantedCapacity(config.memory, config.k, config.alphabet, survives)
+
+
+def register(k: int = 8, alphabet: int = 26) -> tuple[PlantedMemory, PlantedCapacity]:
+    """Keeps the first `k` letters. Its string accuracy is D^(k - L) beyond: theorem 2.7 with equality."""
+    return planted_memory(MemoryConfig("register", k, alphabet))
+
+
+def shift(k: int = 8, alphabet: int = 26) -> tuple[PlantedMemory, PlantedCapacity]:
+    """Keeps the last `k` letters."""
+    return planted_memory(MemoryConfig("shift", k, alphabet))
+
+
+def decay(k: int = 16, alphabet: int = 26, keep: float = 0.9, seed: int = 0) -> tuple[PlantedMemory, PlantedCapacity]:
+    """Keeps the last `k` letters, each wiped out with probability 1 - `keep` by every letter that comes after it.
+
+    What is wiped out depends on the letters that come: the randomness is the string's own, and none of it is state.
+    """
+    return planted_memory(MemoryConfig("decay", k, alphabet, keep, seed))

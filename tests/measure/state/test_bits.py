@@ -1,0 +1,111 @@
+"""Bits of the answer, and their bend, against planted memories whose capacity is known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from interp.errors import UserError
+from interp.measure.state.bits import bits_of, used_bits
+from interp.measure.state.knee import half_length, knee
+from interp.models import build
+from interp.models.planted import decay, register, shift
+from interp.results import LengthAccuracy
+from interp.tasks.copy import CopyTask
+
+
+@pytest.mark.parametrize("make", [register, shift])
+@pytest.mark.parametrize(("k", "alphabet"), [(4, 26), (4, 2), (9, 5), (32, 26)])
+def test_what_a_register_holds_is_recovered_and_its_length_found(
+    make: Any, k: int, alphabet: int, generator: Any
+) -> None:
+    model, capacity = make(k, alphabet)
+    lengths = sorted({1, max(1, k // 2), k, k + 3, 2 * k})
+    found = used_bits(model.double(), CopyTask(alphabet), lengths, 16, generator(0))
+    for length, total, by_position in zip(lengths, found.total, found.by_position, strict=True):
+        expected = np.array(capacity.kept(length)) * np.log2(alphabet)
+        np.testing.assert_allclose(by_position[:length], expected, atol=1e-9)
+        assert total == pytest.approx(min(length, k) * np.log2(alphabet))
+    bend = knee(found)
+    assert bend.value == pytest.approx(k) and bend.interval == pytest.approx((k, k))
+
+
+def test_a_decaying_memory_shows_the_bits_that_survive(generator: Any) -> None:
+    model, capacity = decay(8, 5, keep=0.8)
+    found = used_bits(model.double(), CopyTask(5), [3, 6, 12], 2000, generator(0))
+    for length, interval in zip(found.lengths, found.interval, strict=True):
+        expected = sum(capacity.kept(length)) * np.log2(5)
+        width = interval[1] - interval[0]
+        assert interval[0] - width / 2 < expected < interval[1] + width / 2
+
+
+@pytest.mark.parametrize("kind", ["mamba", "mamba2", "lstm", "hybrid", "transformer"])
+def test_an_untrained_model_uses_nothing(kind: str, generator: Any) -> None:
+    options = {"position": "nope"} if kind == "transformer" else {}
+    model = build({"kind": kind, **options})
+    found = used_bits(model, CopyTask(), [4, 9], 128, generator(0))
+    assert max(found.total) < 0.2
+
+
+def test_bits_do_not_depend_on_blocks(generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = decay(4, 5)
+    whole = used_bits(model, CopyTask(5), [6], 50, generator(1))
+    monkeypatch.setattr("interp.measure.state.bits.TOKENS_AT_ONCE", 40)
+    np.testing.assert_allclose(used_bits(model, CopyTask(5), [6], 50, generator(1)).by_position, whole.by_position)
+
+
+def test_an_overconfident_letter_does_not_cancel_another() -> None:
+    found = bits_of((2,), [np.array([[3.0, -50.0], [3.0, -40.0]])])
+    assert found.total == (3.0,) and found.interval == ((3.0, 3.0),)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for seed in range(100):
+        rows = rng.normal(2.0, 1.0, (60, 3)) + rng.normal(0.0, 1.0, (60, 1))  # letters of a string hang together
+        low, high = bits_of((3,), [rows], seed).interval[0]
+        covered += low < 6.0 < high
+    assert 88 <= covered <= 99
+
+
+def test_a_curve_that_still_grows_has_no_saturation_length(generator: Any) -> None:
+    model, _ = register(30, 5)
+    bend = knee(used_bits(model, CopyTask(5), [2, 5, 9], 8, generator(0)))
+    assert bend.value is None and "still grow" in bend.note
+
+
+def test_bits_that_fall_behind_the_bend_are_mentioned() -> None:
+    rows = [np.full((4, n), total / n) for n, total in ((2, 4.0), (4, 8.0), (8, 8.0), (16, 2.0))]
+    bend = knee(bits_of((2, 4, 8, 16), rows))
+    assert bend.value is not None and "fall to 2.0" in bend.note
+
+
+@pytest.mark.parametrize(("middle", "steep"), [(8.0, 3.0), (20.0, 8.0)])
+def test_the_half_length_of_a_known_curve_is_found(middle: float, steep: float) -> None:
+    lengths = (2, 4, 8, 12, 16, 24, 32, 48)
+    chance = 1 / 26
+    truth = chance + (1 - chance) / (1 + (np.array(lengths) / middle) ** steep)
+    rng = np.random.default_rng(0)
+    letters = (rng.random((len(lengths), 400)) < truth[:, None]).astype(float)
+    nothing = np.zeros(letters.shape, dtype=bool)
+    found = half_length(LengthAccuracy(lengths, None, nothing, letters, nothing.astype(int)), 26)
+    half = middle * ((1 - chance) / (0.5 - chance) - 1) ** (1 / steep)
+    assert found.interval is not None and found.interval[0] < half < found.interval[1]
+    assert found.value == pytest.approx(half, rel=0.1)
+
+
+def test_an_accuracy_that_never_falls_has_no_half_length() -> None:
+    ones = np.ones((3, 5))
+    found = half_length(LengthAccuracy((1, 2, 3), None, ones > 0, ones, ones.astype(int)), 26)
+    assert found.value is None and "above" in found.note
+
+
+def test_what_cannot_be_measured_is_refused(generator: Any) -> None:
+    model, _ = register(3, 5)
+    with pytest.raises(UserError, match="at least 1 letter"):
+        used_bits(model, CopyTask(5), [0, 4], 8, generator())
+    with pytest.raises(UserError, match="two or more; got 1"):
+        used_bits(model, CopyTask(5), [4], 1, generator())
+    with pytest.raises(UserError, match="three lengths"):
+        knee(used_bits(model, CopyTask(5), [4, 5], 4, generator()))
