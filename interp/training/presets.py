@@ -65,19 +65,38 @@ def _with_position(position: str, steps: int, hard_from: int, learning_rate: flo
 
 
 def mamba() -> Preset:
-    """Two layers of 16 numbers of state per channel."""
-    return {"kind": "mamba"}, CopyTask(), _recurrent(longest=10, steps=2250, learning_rate=3e-3)
+    """Two layers, each with 16 numbers of state in each of 128 channels."""
+    return {"kind": "mamba"}, CopyTask(), _from_short(12, steps=1200, learning_rate=8e-3)
 
 
-def _recurrent(longest: int, steps: int, learning_rate: float, shortest: int = 1) -> TrainConfig:
-    """Short strings are learned first, and long ones from them."""
+def mamba2() -> Preset:
+    """Two layers with as much state; narrow heads, so that there are eight decays in each."""
+    model = {"kind": "mamba2", "d_state": 16, "d_head": 16}
+    return model, CopyTask(), _from_short(12, steps=1200, learning_rate=1.2e-2)
+
+
+def lstm() -> Preset:
+    """Two layers that add to a normalised stream, as blocks of the other models do."""
+    model = {"kind": "lstm", "d_model": 128, "residual": True, "normalization": "RMS"}
+    return model, CopyTask(), _from_short(8, steps=1500, learning_rate=4e-3)
+
+
+def hybrid() -> Preset:
+    """One layer of Mamba, which tells neighbours, and one of attention without positions, which looks them up."""
+    model = {"kind": "hybrid", "layers": ("mamba", "attention"), "attention": {"n_heads": 4}}
+    training = TrainConfig(steps=500, length=(5, 30), learning_rate=8e-3, hard_letters=4, hard_from=200)
+    return model, CopyTask(), training
+
+
+def _from_short(longest: int, steps: int, learning_rate: float) -> TrainConfig:
+    """Lengths are mixed from one letter on: a recurrence learns short strings first, long ones alone not at all."""
     return TrainConfig(
         steps=steps,
-        length=(shortest, longest),
+        length=(1, longest),
         learning_rate=learning_rate,
         evaluate_lengths=(longest,),
-        evaluate_every=250,
-        checkpoint_every=250,
+        evaluate_every=200,
+        checkpoint_every=200,
     )
 
 
@@ -87,6 +106,9 @@ PRESETS: dict[str, Callable[[], Preset]] = {
     "nope": nope,
     "alibi": alibi,
     "mamba": mamba,
+    "mamba2": mamba2,
+    "lstm": lstm,
+    "hybrid": hybrid,
 }
 
 
