@@ -59,8 +59,9 @@ def selective_scan(
         D=(D, "channel"),
         initial=(initial, "batch channel state"),
     )
-    if sizes["pos"] == 0:
-        raise UserError("selective_scan needs at least one position; got none.")
+    for axis in ("pos", "channel", "state"):
+        if sizes[axis] == 0:
+            raise UserError(f"selective_scan wants at least one {axis}; there is none.")
     method = choose("selective_scan", u.device, has_initial=initial is not None, dtype=u.dtype)
     if method == "mamba-ssm":
         from interp.models.scan import kernels

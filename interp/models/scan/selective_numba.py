@@ -235,7 +235,7 @@ def _width(A: Tensor) -> int:
 
 def _sum(parts: Tensor) -> Tensor:
     """Over the first axis, in its order whatever the number of threads."""
-    total = torch.zeros_like(parts[0])
+    total = parts.new_zeros(parts.shape[1:])
     for part in parts:
         total += part
     return total

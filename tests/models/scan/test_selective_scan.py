@@ -237,6 +237,15 @@ def test_a_tensor_that_does_not_fit_is_refused_by_name(wrong, monkeypatch):
         selective_scan(**inputs)
 
 
-def test_no_position_is_refused():
-    with pytest.raises(UserError, match="at least one position"):
-        selective_scan(*draw(2, 0, 3, 4))
+@pytest.mark.parametrize(("shape", "axis"), [((2, 0, 3, 4), "pos"), ((2, 5, 0, 4), "channel"), ((2, 5, 3, 0), "state")])
+def test_no_position_no_channel_or_no_state_is_refused(shape, axis):
+    with pytest.raises(UserError, match=f"at least one {axis}"):
+        selective_scan(*draw(*shape))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_string_is_no_string(method):
+    inputs = draw(0, 20, 3, 4)
+    y, final = run(method, *inputs)
+    assert y.shape == (0, 20, 3) and final.shape == (0, 3, 4)
+    assert all(not grad.any() for grad in torch.autograd.grad(y.sum() + final.sum(), inputs))
