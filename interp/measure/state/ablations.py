@@ -1,0 +1,120 @@
+"""Numbers of the state taken away before the answer: set to zero, to their mean, or to another string's.
+
+Beside each stands the same done to as many numbers drawn at random from the whole state, several times.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from interp.errors import UserError, unknown
+from interp.measure.state import choose
+from interp.measure.state.carry import Carried, answer_logits, carry
+from interp.measure.state.choose import Choice
+from interp.measure.state.decay import log_decays
+from interp.models.hooked import HookedModel
+from interp.profiles import StateAblation
+from interp.stats import bootstrap_interval, paired_difference_interval
+from interp.tasks.base import Batch
+from interp.tasks.copy import CopyTask
+
+CONTROLS = 8
+"""Random sets of numbers that each choice is held against."""
+
+
+def zeros(state: Carried, generator: torch.Generator) -> Carried:  # noqa: ARG001
+    return state.edited({name: torch.zeros_like(part) for name, part in state.parts.items()})
+
+
+def means(state: Carried, generator: torch.Generator) -> Carried:  # noqa: ARG001
+    """The mean over the strings, in every string."""
+    return state.edited({name: part.mean(dim=0, keepdim=True).expand_as(part) for name, part in state.parts.items()})
+
+
+def others(state: Carried, generator: torch.Generator) -> Carried:
+    """Each string has another's."""
+    n = len(next(iter(state.parts.values())))
+    shift = int(torch.randint(1, n, (), generator=generator, device=generator.device))
+    return state.rows(torch.arange(n).roll(shift))
+
+
+KINDS: dict[str, Callable[[Carried, torch.Generator], Carried]] = {"zero": zeros, "mean": means, "resample": others}
+"""What comes in the place of what is taken away."""
+
+
+@torch.no_grad()
+def state_ablations(
+    model: HookedModel,
+    task: CopyTask,
+    length: int,
+    strings: int,
+    generator: torch.Generator,
+    kinds: tuple[str, ...] = ("zero", "mean", "resample"),
+    seed: int = 0,
+) -> tuple[StateAblation, ...]:
+    """Take each layer's state, the windows and each band of time constants away, in every way of `kinds`.
+
+    Args:
+        model: carries a state from call to call.
+        task: draws the strings.
+        length: their letters.
+        strings: how many.
+        generator: draws them, the random controls and the strings that others are given.
+        kinds: of `KINDS`.
+        seed: of the bootstrap over strings.
+
+    Raises: UserError for an unknown kind, or fewer than two strings.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise unknown("kind of state ablation", kind, KINDS)
+    if strings < 2 or length < 1:
+        raise UserError(f"an ablation takes two strings of 1 letter or more; got {strings} of {length}.")
+    batch = task.sample(strings, length, generator).to(model.device)
+    state = carry(model, batch)
+    choices = [*choose.layers(state), *choose.windows(state)[:1], *choose.bands(log_decays(model, batch))]
+    clean = _letters(model, batch, state)
+    found = []
+    for kind in kinds:
+        instead = KINDS[kind](state, generator)
+        for choice in choices:
+            controls = [choose.at_random(choice, state, generator) for _ in range(CONTROLS)]
+            found.append(_ablation(model, batch, state, instead, choice, controls, kind, clean, seed))
+    return tuple(found)
+
+
+def _ablation(
+    model: HookedModel,
+    batch: Batch,
+    state: Carried,
+    instead: Carried,
+    choice: Choice,
+    controls: list[Choice],
+    kind: str,
+    clean: Float[np.ndarray, " string"],
+    seed: int,
+) -> StateAblation:
+    left = _letters(model, batch, choice.mixed(instead, state))
+    beside = np.stack([_letters(model, batch, control.mixed(instead, state)) for control in controls])
+    low, high = paired_difference_interval(left, clean, seed)
+    control_low, control_high = bootstrap_interval(beside.mean(axis=1), seed)
+    return StateAblation(
+        name=choice.name,
+        kind=kind,
+        length=int(batch.answer[0].sum()),
+        size=choice.size,
+        letter_accuracy_before=float(clean.mean()),
+        letter_accuracy_after=float(left.mean()),
+        interval=(float(low), float(high)),
+        control_mean=float(beside.mean()),
+        control_interval=(float(control_low), float(control_high)),
+        letter_correct=left,
+    )
+
+
+def _letters(model: HookedModel, batch: Batch, state: Carried) -> Float[np.ndarray, " string"]:
+    """Share of letters of each string that are right, teacher-forced."""
+    wanted = batch.targets[batch.answer].view(len(batch), -1)
+    return (answer_logits(model, batch, state).argmax(dim=-1) == wanted).double().mean(dim=1).cpu().numpy()
