@@ -67,7 +67,7 @@ class LSTMMixer(Mixer):
 
     def recur(self, x: Residual, past: RecurrentState | None) -> tuple[Float[Tensor, "batch pos channel"], State]:
         """h at every position, and the last h and c, on the path that the hooks in use ask for."""
-        initial = None if past is None or not past.length else (past.parts["h"], past.parts["c"])
+        initial = None if past is None or not past.parts else (past.parts["h"], past.parts["c"])
         start, n = 0 if past is None else past.length, x.shape[1]
         stacked = {"i": self.hook_i, "f": self.hook_f, "g": self.hook_g, "o": self.hook_o, "c": self.hook_c}
         if not self._steps(start, n) and not in_use(self.hook_gates_in, *stacked.values()):

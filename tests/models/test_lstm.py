@@ -85,7 +85,7 @@ def writable(model):
 def gradients(model, tokens, **options):
     model.zero_grad()
     model(tokens, "loss", **options).backward()
-    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    return {name: parameter.grad for name, parameter in model.named_parameters()}
 
 
 def nothing(*_, **__):
@@ -99,6 +99,10 @@ def in_place(function):
         value.copy_(function(value, hook=hook))
 
     return edit
+
+
+def halve(value, **_):
+    return 0.5 * value
 
 
 def zero(value, hook):
@@ -252,10 +256,14 @@ def test_zeroing_every_writable_hook_changes_the_logits_and_in_place_is_the_same
     for name in writable(model):
         edited = model.run_with_hooks(tokens, fwd_hooks=[(name, zero)])
         assert not torch.allclose(edited, before), name
-        for grad in (False, True):
-            with torch.set_grad_enabled(grad):
-                again = model.run_with_hooks(tokens, fwd_hooks=[(name, in_place(zero))])
-            torch.testing.assert_close(again, edited)
+        with torch.no_grad():
+            torch.testing.assert_close(model.run_with_hooks(tokens, fwd_hooks=[(name, in_place(zero))]), edited)
+    for name in (name for name in writable(model) if ".mixer." in name):
+        found = []
+        for edit in (halve, in_place(halve)):
+            with model.hooks(fwd_hooks=[(name, edit)]):
+                found.append(gradients(model, tokens))
+        torch.testing.assert_close(*found)
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
@@ -331,6 +339,10 @@ def test_pieces_give_what_the_whole_gives_on_either_path(model, tokens, pieces):
     past, reading = model.new_past(), model.new_past()
     logits = [model(part, past=past) for part in tokens.split(pieces, dim=1)]
     torch.testing.assert_close(torch.cat(logits, dim=1), whole)
+    of_pieces, of_whole = (
+        torch.autograd.grad(x.square().sum(), model.blocks[0].mixer.W_h) for x in (torch.cat(logits, dim=1), whole)
+    )
+    torch.testing.assert_close(of_pieces, of_whole)
     parts = [model.run_with_cache(part, past=reading)[1] for part in tokens.split(pieces, dim=1)]
     for name, value in cache.items():
         torch.testing.assert_close(torch.cat([part[name] for part in parts], dim=1), value)
@@ -347,12 +359,13 @@ def test_generation_continues_with_the_most_likely_token(model, tokens):
 
 def test_the_last_positions_alone_are_those_of_the_whole(model, tokens):
     torch.testing.assert_close(model(tokens, queries_from=7), model(tokens)[:, 7:])
-    expected = []
+    found = []
     for options in ({"queries_from": 7}, {}):
-        model.zero_grad()
-        model(tokens, **options)[:, -5:].square().sum().backward()
-        expected.append([p.grad.clone() for p in model.parameters()])
-    torch.testing.assert_close(*expected)
+        out = model(tokens, **options)[:, -5:].square().sum()
+        found.append(torch.autograd.grad(out, list(model.parameters())))
+    torch.testing.assert_close(*found)
+    _, cache = model.run_with_cache(tokens, queries_from=7)
+    assert cache["blocks.1.mixer.hook_h"].shape[1] == 12 and cache["blocks.1.hook_mixer_out"].shape[1] == 5
 
 
 def test_a_stretch_of_layers_can_be_run_alone(model, tokens):

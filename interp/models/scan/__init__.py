@@ -4,6 +4,7 @@
     selective    `selective_scan`: the recurrence of Mamba (S6), without ever holding all its states
     ssd          `ssd_scan`: that of Mamba-2
     linear       `linear_scan`: any diagonal recurrence from its decays and writes, returning every state
+    lstm         `lstm_scan`: that of an LSTM, and `lstm_steps`, open at every step
     conv         `causal_conv`: the short depthwise convolution before both
     kernels      mamba-ssm's and causal-conv1d's CUDA kernels behind the same signatures
 

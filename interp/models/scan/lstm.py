@@ -91,8 +91,8 @@ def lstm_steps(
 
 def _fused(x: Any, W_x: Any, W_h: Any, b: Any, initial: State | None) -> tuple[Tensor, State]:
     """torch's own: oneDNN on a CPU in float32, cuDNN on a GPU. It has a second bias, of h: zeros here."""
-    before = [part[None] for part in (_zeros(x, W_h) if initial is None else initial)]
-    weights = [W_x.T, W_h.T, b, torch.zeros_like(b)]
+    before = [part[None].contiguous() for part in (_zeros(x, W_h) if initial is None else initial)]
+    weights = [W_x.T.contiguous(), W_h.T.contiguous(), b, torch.zeros_like(b)]
     keeps = torch.is_grad_enabled()  # cuDNN has a backward only for what it calls training
     with without_autocast(x.device), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "RNN module weights")  # cuDNN copies them at every call: they are few
