@@ -13,22 +13,17 @@ are strings of few letters (`TrainConfig.hard_letters`): not the paper's distrib
 task's. They do not compare position encodings: lengths, layers and numbers of strings differ.
 """
 
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
-from interp.errors import InterpError, unknown
-from interp.models import build
+from interp.errors import unknown
 from interp.tasks.copy import CopyTask
 from interp.training.config import TrainConfig
-from interp.training.loop import train
-from interp.training.runs import CONFIG, digest, recipe
+from interp.training.kept import kept_run
 
 Preset = tuple[dict[str, Any], CopyTask, TrainConfig]
 """The model's kind and what differs from its config's defaults, as `build` takes them; the task; the recipe."""
@@ -135,26 +130,5 @@ def trained_preset(
     """
     config, task, training = preset(name)
     training = replace(training, seed=seed)
-    model = build(config, seed=seed).to(device)
-    key = digest(recipe(model, task, training))[:12]
-    folder = home() / "presets" / f"{name}-seed{seed}-{key}"
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InterpError(f"no preset can be kept in {home()} ({error.strerror}); set INTERP_HOME.") from error
-    with FileLock(folder.with_name(f"{folder.name}.lock")):  # another process may be training it
-        if retrain or not folder.exists():
-            partial = folder.with_name(f"{folder.name}.partial")
-            if retrain:
-                shutil.rmtree(partial, ignore_errors=True)
-            train(model, task, training, partial, resume=(partial / CONFIG).exists(), progress=progress)
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.rename(folder)
-    return folder
-
-
-def home() -> Path:
-    """Where trained presets are kept: `$INTERP_HOME`, or `interp` in the user's cache folder."""
-    if named := os.environ.get("INTERP_HOME"):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "interp"
+    place = f"presets/{name}"
+    return kept_run(place, config, task, training, device=device, retrain=retrain, progress=progress)

@@ -9,8 +9,8 @@ from interp.profiles import Bits, Knee
 from interp.results import LengthAccuracy
 from interp.stats import LEVEL
 
-CENSORED = 0.025
-"""Share of resamples without a bend from which on the interval is open."""
+FLOOR = 1.0
+"""Bits below which a plateau counts as none: noise of a few tenths of a bit bends, too."""
 Curve = Float[np.ndarray, " length"]
 
 
@@ -27,9 +27,10 @@ def knee(bits: Bits) -> Knee:
     if len(lengths) < 3:
         raise UserError(f"a bend takes three lengths or more to see; got {len(lengths)}.")
     slope, plateau, found = _fit(lengths, np.array(bits.total))
+    if max(bits.total) < FLOOR:
+        return Knee(None, None, slope, plateau, f"fewer than {FLOOR:g} bit at any length")
     if not found:
-        note = "no bits" if plateau <= 0 else "the bits still grow at the longest length: measure longer strings"
-        return Knee(None, None, slope, plateau, note)
+        return Knee(None, None, slope, plateau, "the bits still grow at the longest length: measure longer strings")
     fits = [_fit(lengths, draw) for draw in bits.draws.T]
     values = np.array([c / a if bent else np.inf for a, c, bent in fits])
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
