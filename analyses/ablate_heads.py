@@ -31,7 +31,7 @@ def main(options: Options) -> None:
 
     from interp.errors import UserError
     from interp.figures.ablation import ablations
-    from interp.figures.report import figure_page
+    from interp.figures.page import figure_page
     from interp.files import write_text
     from interp.loading import load
     from interp.measure.ablate import ablate, parse_heads

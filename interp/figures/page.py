@@ -1,0 +1,111 @@
+"""The makings of a page: figures, facts and scripts put into a template that asks nothing of the network.
+
+Text is escaped by the template, and the page's policy lets only its own scripts run, known by their hashes.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import plotly.graph_objects as go
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from interp.figures import theme
+from interp.files import Write
+
+HERE = Path(__file__).parent
+
+
+def figure_page(figure: go.Figure, name: str, model: str) -> str:
+    """One figure as a page of its own."""
+    drawn = on_page(name, figure)
+    return render("shell.html", title=drawn.title, figure=drawn, model=model)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure as the template takes it."""
+
+    name: str
+    title: str
+    says: str
+    height: int
+    json: Markup
+
+
+def on_page(name: str, figure: go.Figure) -> Drawn:
+    """The page writes the title itself, and gives the template of the reader's colour scheme."""
+    drawing = json.loads(figure.to_json())
+    layout = drawing["layout"]
+    del layout["template"], layout["title"]
+    layout["margin"]["t"] = 36
+    return Drawn(name, figure.layout.meta["title"], figure.layout.meta["says"], figure.layout.height, _json(drawing))
+
+
+def _json(value: Any) -> Markup:
+    """JSON that can stand in a script element, whatever text it holds."""
+    text = json.dumps(value, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def facts(values: Mapping[str, Any], leave_out: str = "") -> list[tuple[str, str]]:
+    """Names and values as text; a mapping within becomes one line."""
+    return [(str(key).replace("_", " "), _text(value)) for key, value in values.items() if key != leave_out]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_text, value)) + "]"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    return theme.ABSENT if value is None else str(value)
+
+
+def render(page: str, scripts: Sequence[str] = (), **values: Any) -> str:
+    """A template filled in. `scripts` names files beside this one that the page runs behind its own."""
+    own = [get_plotlyjs(), *((HERE / name).read_text(encoding="utf-8") for name in ("page.js", *scripts))]
+    templates = {name: theme.template(name == "dark").to_plotly_json() for name in ("light", "dark")}
+    return (
+        _templates()
+        .get_template(page)
+        .render(
+            **values,
+            scripts=[Markup(text) for text in own],
+            policy=_policy(own),
+            css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+            templates=_json(templates),
+            percent=theme.percent,
+            number=theme.number,
+            three=lambda value: theme.number(value, 3),
+            p_text=lambda value: "<0.001" if value < 0.001 else f"{value:.3g}",
+            names=theme.names,
+        )
+    )
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Content Security Policy: no network, no frame, no script but these."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    nothing = "default-src 'none'; base-uri 'none'; form-action 'none'"
+    return f"{nothing}; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(HERE)
+    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+
+
+def writer(text: str) -> Write:
+    """Writes a text, for `write_together`."""
+    return lambda path: path.write_text(text, encoding="utf-8")
