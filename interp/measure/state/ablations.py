@@ -1,6 +1,7 @@
 """Numbers of the state taken away before the answer: set to zero, to their mean, or to another string's.
 
-Beside each stands the same done to as many numbers drawn at random from the whole state, several times.
+Beside each stands the same done to as many numbers drawn at random, several times; where all of the state is taken
+away, there are no others to draw.
 """
 
 from collections.abc import Callable
@@ -8,10 +9,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from interp.errors import UserError, unknown
 from interp.measure.state import choose
-from interp.measure.state.carry import Carried, answer_logits, carry
+from interp.measure.state.blocks import carry_all, each_block
+from interp.measure.state.carry import Carried, answer_logits
 from interp.measure.state.choose import Choice
 from interp.measure.state.decay import log_decays
 from interp.models.hooked import HookedModel
@@ -73,14 +76,15 @@ def state_ablations(
     if strings < 2 or length < 1:
         raise UserError(f"an ablation takes two strings of 1 letter or more; got {strings} of {length}.")
     batch = task.sample(strings, length, generator).to(model.device)
-    state = carry(model, batch)
+    state = carry_all(model, batch)
     choices = [*choose.layers(state), *choose.windows(state)[:1], *choose.bands(log_decays(model, batch))]
-    clean = _letters(model, batch, state)
+    clean, every = _letters(model, batch, state), state.flat().shape[1]
     found = []
     for kind in kinds:
         instead = KINDS[kind](state, generator)
         for choice in choices:
-            controls = [choose.at_random(choice, state, generator) for _ in range(CONTROLS)]
+            others_too = choice.size < every
+            controls = [choose.at_random(choice, state, generator) for _ in range(CONTROLS if others_too else 0)]
             found.append(_ablation(model, batch, state, instead, choice, controls, kind, clean, seed))
     return tuple(found)
 
@@ -97,9 +101,9 @@ def _ablation(
     seed: int,
 ) -> StateAblation:
     left = _letters(model, batch, choice.mixed(instead, state))
-    beside = np.stack([_letters(model, batch, control.mixed(instead, state)) for control in controls])
+    beside = np.array([_letters(model, batch, control.mixed(instead, state)).mean() for control in controls])
     low, high = paired_difference_interval(left, clean, seed)
-    control_low, control_high = bootstrap_interval(beside.mean(axis=1), seed)
+    control_low, control_high = bootstrap_interval(beside, seed) if controls else (np.nan, np.nan)
     return StateAblation(
         name=choice.name,
         kind=kind,
@@ -108,13 +112,17 @@ def _ablation(
         letter_accuracy_before=float(clean.mean()),
         letter_accuracy_after=float(left.mean()),
         interval=(float(low), float(high)),
-        control_mean=float(beside.mean()),
-        control_interval=(float(control_low), float(control_high)),
+        control_mean=float(beside.mean()) if controls else None,
+        control_interval=(float(control_low), float(control_high)) if controls else None,
         letter_correct=left,
     )
 
 
 def _letters(model: HookedModel, batch: Batch, state: Carried) -> Float[np.ndarray, " string"]:
     """Share of letters of each string that are right, teacher-forced."""
-    wanted = batch.targets[batch.answer].view(len(batch), -1)
-    return (answer_logits(model, batch, state).argmax(dim=-1) == wanted).double().mean(dim=1).cpu().numpy()
+
+    def right(strings: Batch, state: Carried) -> Float[Tensor, " batch"]:
+        wanted = strings.targets[strings.answer].view(len(strings), -1)
+        return (answer_logits(model, strings, state).argmax(dim=-1) == wanted).double().mean(dim=1)
+
+    return each_block(right, model, batch, state).cpu().numpy()

@@ -62,7 +62,7 @@ def bands(log_decays: Mapping[str, Float[Tensor, "*state"]], n: int = 3) -> list
     if not log_decays:
         return []
     every = torch.cat([decay.flatten() for decay in log_decays.values()])
-    rank = every.argsort().argsort() * n // len(every)
+    rank = every.argsort(stable=True).argsort() * n // len(every)
     words = ("fast", "slow") if n == 2 else ("fast", "middle", "slow") if n == 3 else tuple(map(str, range(n)))
     found = []
     for band, word in enumerate(words):
@@ -73,8 +73,9 @@ def bands(log_decays: Mapping[str, Float[Tensor, "*state"]], n: int = 3) -> list
 
 
 def at_random(like: Choice, state: Carried, generator: torch.Generator) -> Choice:
-    """As many numbers of the state, drawn from all of it."""
-    parts = {name: part[0] for name, part in state.parts.items()}
+    """As many numbers, drawn at random: of a band from the parts that bands divide, else from all of the state."""
+    among = like.masks if like.kind == "band" else state.parts
+    parts = {name: part[0] for name, part in state.parts.items() if name in among}
     every = sum(part.numel() for part in parts.values())
     chosen = torch.zeros(every, dtype=torch.bool)
     chosen[torch.randperm(every, generator=generator, device=generator.device)[: like.size].cpu()] = True

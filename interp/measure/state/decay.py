@@ -13,16 +13,17 @@ from interp.models.recurrent import RecurrentModel
 from interp.models.state_space import StateSpaceMixer
 from interp.tasks.base import Batch
 
-POSITIONS = 64
-"""Of a stretch that is read at once."""
+TOKENS_AT_ONCE = 16_384
+"""Of all strings, in a stretch of positions that is read at once."""
 
 
 @torch.no_grad()
 def log_decays(model: HookedModel, batch: Batch) -> dict[str, Float[Tensor, "*state"]]:
     """Mean log A_bar of each number of the states over the letters of the strings: `blocks.0.h` -> like the state.
 
-    Of Mamba and Mamba-2 it is exact, log A_bar = Delta A; of an LSTM it is the mean log of the forget gate, for the
-    cell (`blocks.0.c`). Layers without a decay of their own (attention, planted memories) are left out.
+    Over strings, too: exp of it is the geometric mean of the decays. Of Mamba and Mamba-2 it is exact, log A_bar =
+    Delta A; of an LSTM it is the mean log of the forget gate, for the cell (`blocks.0.c`). Layers without a decay of
+    their own (attention, planted memories) are left out.
     """
     if not isinstance(model, RecurrentModel):
         return {}
@@ -31,12 +32,15 @@ def log_decays(model: HookedModel, batch: Batch) -> dict[str, Float[Tensor, "*st
     if not names:
         return {}
     total: dict[int, Tensor] = {}
-    end = separator_at(batch)
-    for _, cache in model.stream(batch.tokens[:, 1:end], list(names.values()), POSITIONS):
+    end, past = separator_at(batch), model.new_past()
+    first = int(batch.source[0, end])  # of the letters: what stands before them is read, and not counted
+    model(batch.tokens[:, :first], return_type=None, past=past)
+    stretch = max(1, TOKENS_AT_ONCE // len(batch))
+    for _, cache in model.stream(batch.tokens[:, first:end], list(names.values()), stretch, past):
         for layer, name in names.items():
             value = cache[name].log() if sources[layer] == "hook_f" else cache[name]
             total[layer] = total.get(layer, 0) + value.double().sum(dim=(0, 1))
-    count = len(batch) * (end - 1)
+    count = len(batch) * (end - first)
     return {_state(layer, model.mixers[layer]): _of_state(model.mixers[layer], total[layer] / count) for layer in total}
 
 

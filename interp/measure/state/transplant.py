@@ -15,14 +15,18 @@ from torch import Tensor
 
 from interp.errors import UserError
 from interp.measure.state import choose
-from interp.measure.state.carry import Carried, answer_logits, carry, free_answer, separator_at
+from interp.measure.state.blocks import carry_all, each_block
+from interp.measure.state.carry import Carried, answer_logits, free_answer, separator_at
 from interp.measure.state.decay import log_decays
+from interp.measure.state.directions import along, principal_axes, unflat
 from interp.models.hooked import HookedModel
 from interp.profiles import Transplant
 from interp.stats import bootstrap_interval
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 
+FITTED = 512
+"""Strings that principal directions are found on; others than the pairs."""
 Mix = Callable[[Carried, Carried], Carried]
 """(donor, host) -> the state that the host goes on with."""
 
@@ -67,34 +71,25 @@ def transplants(
     """
     if strings < 2 or length < 1:
         raise UserError(f"a transplant takes two pairs of strings of 1 letter or more; got {strings} of {length}.")
-    both = task.sample(2 * strings, length, generator).to(model.device)
-    x, y = both.rows(slice(0, strings)), both.rows(slice(strings, None))
-    donor, host = carry(model, x), carry(model, y)
-    found = [
-        _graft(graft, model, x, y, donor, host, seed) for graft in grafts(model, both, donor, directions, generator)
-    ]
-    return tuple(found)
+    x, y, more = (task.sample(n, length, generator).to(model.device) for n in (strings, strings, FITTED))
+    donor, host = carry_all(model, x), carry_all(model, y)
+    parts = [*_choices(model, x, donor, generator), *_subspaces(carry_all(model, more), directions)]
+    return tuple(_transplant(graft, model, x, y, graft.mix(donor, host), seed) for graft in parts)
 
 
-def grafts(
-    model: HookedModel, strings: Batch, state: Carried, directions: Sequence[int], generator: torch.Generator
-) -> list[Graft]:
-    """The parts that are put over."""
-    choices = [choose.whole(state), *choose.layers(state), *choose.windows(state)]
+def _choices(model: HookedModel, strings: Batch, state: Carried, generator: torch.Generator) -> list[Graft]:
     bands = choose.bands(log_decays(model, strings))
-    choices += [*bands, *(choose.at_random(bands[0], state, generator) for _ in bands[:1])]
-    found = [Graft(choice.name, choice.kind, choice.size, choice.mixed) for choice in choices]
-    return [*found, *_subspaces(carry(model, strings), directions)]
+    beside = [choose.at_random(band, state, generator) for band in bands[:1]]  # all bands are of one size
+    choices = [choose.whole(state), *choose.layers(state), *choose.windows(state), *bands, *beside]
+    return [Graft(choice.name, choice.kind, choice.size, choice.mixed) for choice in choices]
 
 
 def _subspaces(states: Carried, directions: Sequence[int]) -> list[Graft]:
     """The leading principal directions of all states, and the rest."""
-    flat = states.flat().double()
-    centred = flat - flat.mean(dim=0)
-    rank = min(centred.shape) - 1
-    _, _, axes = torch.linalg.svd(centred, full_matrices=False)
+    flat = states.flat()
+    axes = principal_axes(flat, max(directions, default=0))
     found = []
-    for n in sorted({min(n, rank) for n in directions if rank > 0}):
+    for n in sorted({min(n, len(axes)) for n in directions if len(axes)}):
         found.append(Graft(f"directions 1-{n}", "subspace", n, _along(axes[:n], inside=True)))
         found.append(Graft(f"all but directions 1-{n}", "subspace", flat.shape[1] - n, _along(axes[:n], inside=False)))
     return found
@@ -105,33 +100,17 @@ def _along(axes: Float[Tensor, "direction feature"], inside: bool) -> Mix:
 
     def mix(donor: Carried, host: Carried) -> Carried:
         taken, kept = (donor, host) if inside else (host, donor)
-        change = (taken.flat() - kept.flat()).double()
-        return unflat(kept, (kept.flat() + (change @ axes.T) @ axes).to(kept.flat().dtype))
+        return unflat(kept, kept.flat() + along(taken.flat() - kept.flat(), axes))
 
     return mix
 
 
-def unflat(state: Carried, flat: Float[Tensor, "batch feature"]) -> Carried:
-    """The state whose numbers, side by side, are these: the inverse of `Carried.flat`."""
-    parts = state.parts
-    pieces = flat.split([part[0].numel() for part in parts.values()], dim=1)
-    return state.edited({name: piece.view_as(part) for (name, part), piece in zip(parts.items(), pieces, strict=True)})
-
-
-def _graft(
-    graft: Graft, model: HookedModel, x: Batch, y: Batch, donor: Carried, host: Carried, seed: int
-) -> Transplant:
-    mixed = graft.mix(donor, host)
-    written = free_answer(model, y, mixed)
+def _transplant(graft: Graft, model: HookedModel, x: Batch, y: Batch, mixed: Carried, seed: int) -> Transplant:
+    written = each_block(lambda strings, state: free_answer(model, strings, state), model, y, mixed)
     theirs, own = (batch.targets[batch.answer].view(len(batch), -1) for batch in (x, y))
     apart = theirs != own
     donor_share, donor_interval = _share(written == theirs, apart, seed)
     host_share, host_interval = _share(written == own, apart, seed)
-    difference = None
-    if graft.kind == "whole":
-        at, length = separator_at(x), theirs.shape[1]
-        clean = model(x.tokens)[:, at : at + length]
-        difference = float((answer_logits(model, x, mixed) - clean).abs().max())
     return Transplant(
         name=graft.name,
         kind=graft.kind,
@@ -142,8 +121,19 @@ def _graft(
         donor_interval=donor_interval,
         host_interval=host_interval,
         by_position=_by_position(written == theirs, apart),
-        largest_difference=difference,
+        largest_difference=_difference(model, x, mixed) if graft.kind == "whole" else None,
     )
+
+
+def _difference(model: HookedModel, x: Batch, state: Carried) -> float:
+    """The largest between the logits from this state and those of x's own run, from its first token on."""
+
+    def largest(strings: Batch, state: Carried) -> Float[Tensor, " batch"]:
+        at = separator_at(strings)
+        here = answer_logits(model, strings, state)
+        return (here - model(strings.tokens)[:, at : at + here.shape[1]]).abs().amax(dim=(1, 2))
+
+    return float(each_block(largest, model, x, state).max())
 
 
 def _share(same: Bool[Tensor, "batch letter"], apart: Bool[Tensor, "batch letter"], seed: int) -> tuple[float, tuple]:

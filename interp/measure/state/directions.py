@@ -1,0 +1,52 @@
+"""Principal directions of states over strings, by way of the Gram matrix: its size is that of the strings, not theirs.
+
+Directions are those of the numbers as they are: a part of the state with large numbers has the say.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.measure.state.carry import Carried
+
+FEATURES_AT_ONCE = 16_384
+NO_VARIANCE = 1e-12
+"""Share of the largest variance below which a direction is rounding of float32."""
+
+
+def gram(features: Float[Tensor, "string feature"]) -> Float[Tensor, "string string"]:
+    """Inner products of the strings' features less their mean, in float64."""
+    total = features.new_zeros(len(features), len(features), dtype=torch.float64)
+    for piece in features.split(FEATURES_AT_ONCE, dim=1):
+        centred = piece.double() - piece.double().mean(dim=0)
+        total += centred @ centred.T
+    return total
+
+
+def principal_axes(features: Float[Tensor, "string feature"], n: int) -> Float[Tensor, "direction feature"]:
+    """The `n` leading principal directions, of norm 1; fewer where the features vary along fewer."""
+    variances, coefficients = torch.linalg.eigh(gram(features))
+    leading = variances.flip(0)[:n] > variances[-1] * NO_VARIANCE
+    kept = leading & (variances[-1] > 0)
+    coefficients = (coefficients.flip(1)[:, :n] / variances.flip(0)[:n].clamp(min=0).sqrt())[:, kept]
+    pieces = []
+    for piece in features.split(FEATURES_AT_ONCE, dim=1):
+        centred = piece.double() - piece.double().mean(dim=0)
+        pieces.append((coefficients.T @ centred).to(features.dtype))
+    return torch.cat(pieces, dim=1)
+
+
+def along(
+    change: Float[Tensor, "string feature"], axes: Float[Tensor, "direction feature"]
+) -> Float[Tensor, "string feature"]:
+    """The part of each row that lies along the axes."""
+    return (change @ axes.T) @ axes
+
+
+def unflat(state: Carried, flat: Float[Tensor, "batch feature"]) -> Carried:
+    """The state whose numbers, side by side, are these: the inverse of `Carried.flat`."""
+    parts = state.parts
+    pieces = flat.split([part[0].numel() for part in parts.values()], dim=1)
+    return state.edited(
+        {name: piece.view_as(part).to(part.dtype) for (name, part), piece in zip(parts.items(), pieces, strict=True)}
+    )

@@ -1,0 +1,91 @@
+"""How far back a letter still moves the output: one letter of the string replaced, the answer's distributions compared.
+
+Effective remembrance after Buitrago & Gu 2025, with single letters replaced instead of all before a position. The same
+answer letters are read in both runs, so that the state at the separator alone makes the difference.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.errors import UserError
+from interp.measure.state.bits import check_lengths
+from interp.measure.state.blocks import blocks
+from interp.measure.state.carry import answer_logits, carry
+from interp.models.hooked import HookedModel
+from interp.profiles import Remembrance
+from interp.stats import bootstrap_interval
+from interp.tasks.copy import CopyTask
+from interp.tasks.draw import draw_letters
+
+
+@torch.no_grad()
+def remembrance(
+    model: HookedModel,
+    task: CopyTask,
+    lengths: Sequence[int],
+    strings: int,
+    generator: torch.Generator,
+    positions: int = 16,
+    seed: int = 0,
+) -> Remembrance:
+    """Total variation of the answer's letter distributions when one letter of the string was another.
+
+    Args:
+        model: carries a state from call to call.
+        task: draws independent, uniform letters.
+        lengths: letters per string.
+        strings: for each length; at each place each has its letter replaced by one of the others, uniformly.
+        generator: draws the strings and the replacements.
+        positions: at most so many letters of a length are replaced, one at a time, evenly from first to last.
+        seed: of the bootstrap over strings.
+
+    Returns: column i is the string's letter i, which stands length - i positions before the separator; nan where none
+        was replaced. `elsewhere` is nan for strings of one letter.
+
+    Raises: UserError for a length below 1, fewer than two strings, or no positions.
+    """
+    check_lengths(lengths)
+    if strings < 2 or positions < 1:
+        raise UserError(f"this takes two strings and one position or more; got {strings} and {positions}.")
+    shape = len(lengths), max(lengths)
+    effect, elsewhere, interval = np.full(shape, np.nan), np.full(shape, np.nan), np.full((*shape, 2), np.nan)
+    for row, length in enumerate(lengths):
+        places = np.unique(np.linspace(0, length - 1, min(positions, length)).round().astype(int))
+        own, rest = _moved(model, task, length, strings, generator, places.tolist())
+        effect[row, places], elsewhere[row, places] = own.mean(axis=1), rest.mean(axis=1)
+        interval[row, places] = np.stack(bootstrap_interval(own, seed), axis=-1)
+    return Remembrance(tuple(lengths), effect, elsewhere, interval)
+
+
+def _moved(
+    model: HookedModel, task: CopyTask, length: int, strings: int, generator: torch.Generator, places: list[int]
+) -> tuple[Float[np.ndarray, "place string"], Float[np.ndarray, "place string"]]:
+    """Total variation at the answer letter that copies each place, and its mean over the others."""
+    letters = draw_letters(strings, length, task.alphabet, generator)
+    replacements = torch.randint(1, task.alphabet, (len(places), strings), generator=generator, device=letters.device)
+    batch, own, rest = task.layout(letters), [], []
+    for rows in blocks(batch):
+        block = batch.rows(rows).to(model.device)
+        clean = answer_logits(model, block, carry(model, block)).double().softmax(dim=-1)
+        moved = []
+        for place, shift in zip(places, replacements[:, rows], strict=True):
+            changed = task.layout(_replaced(letters[rows], place, shift, task.alphabet)).to(model.device)
+            after = answer_logits(model, block, carry(model, changed)).double().softmax(dim=-1)
+            moved.append((after - clean).abs().sum(dim=-1) / 2)
+        by_letter = torch.stack(moved)  # [place string letter]
+        at = by_letter[torch.arange(len(places)), :, places]
+        own.append(at.cpu())
+        rest.append(((by_letter.sum(dim=-1) - at) / (length - 1)).cpu())  # of one letter 0 / 0: nan
+    return torch.cat(own, dim=1).numpy(), torch.cat(rest, dim=1).numpy()
+
+
+def _replaced(
+    letters: Int[Tensor, "string letter"], place: int, shift: Int[Tensor, " string"], alphabet: int
+) -> Int[Tensor, "string letter"]:
+    changed = letters.clone()
+    changed[:, place] = (changed[:, place] + shift) % alphabet
+    return changed
