@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -24,6 +23,7 @@ from interp.models.hooked import HookedModel
 from interp.models.surface import Model, head_shape, n_ctx
 from interp.provenance import provenance
 from interp.results import AttentionExample, EffectiveN, HashHeadStudy, HeadScores
+from interp.seeds import own_generator
 from interp.tasks.copy import CopyTask
 from interp.training.evaluate import accuracy_by_length
 from interp.verdict import verdict
@@ -70,7 +70,7 @@ def hash_head_study(
     settings = settings or StudySettings()
     model, task = loaded.model, loaded.copy_task
     device = str(model.cfg.device)
-    draws = partial(_generator, seed=seed, device=device)
+    draws = partial(own_generator, seed=seed, device=device)
     longest = settings.heads.longest
     most = longest_string(model, task)
     span = probe_lengths(loaded.trained_lengths, longest, most)
@@ -142,12 +142,6 @@ def accuracy_lengths(trained: tuple[int, int] | None, most: int | None = None) -
     top = trained[1] if trained else 30
     grid = (*(trained or ()), top, top * 5 // 3, top * 10 // 3, top * 20 // 3, top * 10)
     return tuple(sorted({max(1, min(length, most or length)) for length in grid}))
-
-
-def _generator(measurement: str, seed: int, device: str) -> torch.Generator:
-    """Strings of its own for each measurement, so that a change to one does not shift what the others see."""
-    entropy = np.random.SeedSequence([seed, *measurement.encode()]).generate_state(1, np.uint64)
-    return torch.Generator(device).manual_seed(int(entropy[0] >> 1))
 
 
 def _common_n(scores: HeadScores) -> int | None:
