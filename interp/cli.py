@@ -94,11 +94,14 @@ def leave(message: str, exit_code: int) -> NoReturn:
     sys.exit(exit_code)
 
 
-def result_folder(analysis: str, options: Common) -> Path:
-    """Where an analysis leaves what it finds: `--out`, or a folder under results/ named by time and model."""
+def result_folder(analysis: str, options: Common, model: str | None = None) -> Path:
+    """Where an analysis leaves what it finds: `--out`, or a folder under results/ named by time and model.
+
+    `model` names the model where `--model` alone does not.
+    """
     if options.out is not None:
         return options.out
-    name = "".join(c if c.isalnum() or c in "-=" else "-" for c in options.model).strip("-")
+    name = "".join(c if c.isalnum() or c in "-=" else "-" for c in model or options.model).strip("-")
     return Path("results") / analysis / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}"
 
 

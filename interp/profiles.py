@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from interp.records import Result
 from interp.results import Interval, LengthAccuracy, TrainLog
@@ -180,13 +180,17 @@ class StateProfile(Result):
     behaviour: LengthAccuracy
     accuracy: tuple[float, ...]
     """String accuracy, by length."""
+    expected_accuracy: tuple[float, ...]
+    """The probability that an answer drawn letter by letter is right to the end: rates too small to count."""
     accuracy_bound: tuple[float, ...]
-    """The most that any model with a state of so many bits can reach: min(1, |S| / D^L), theorem 2.7 of Jelassi et
-    al. 2024."""
+    """The most that any model can reach that has a state of so many bits (of a planted memory: so many states that
+    strings can reach): min(1, |S| / D^L), theorem 2.7 of Jelassi et al. 2024."""
     half_length: Knee
     """Where letter accuracy crosses a half, from a fitted curve (`slope` and `plateau` are the curve's)."""
     used: Bits
     """log2 D less the teacher-forced cross-entropy of each answer letter."""
+    used_untrained: Bits | None
+    """The same of an untrained model of the same shape: 0."""
     held: HeldBits
     bits_recovered: tuple[float, ...]
     """`used.total`."""
@@ -196,6 +200,8 @@ class StateProfile(Result):
     """L log2 D."""
     state_size: StateSize
     state_bits: tuple[float, ...]
+    reachable_bits: tuple[float, ...] | None
+    """Of a planted memory: log2 of the number of states that strings of a length can reach."""
     utilisation: tuple[float, ...]
     """Bits recovered / min(bits needed, state bits)."""
     saturation_length: Knee
@@ -210,4 +216,51 @@ class StateProfile(Result):
     training: TrainLog | None
     notes: tuple[str, ...]
     """What could not be measured on this model, and why."""
-    string_correct: Bool[np.ndarray, "length string"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model of a family, trained at the learning rate that served it best."""
+
+    name: str
+    config: dict[str, Any]
+    state_floats: int
+    """Numbers that its recurrent layers carry."""
+    n_parameters: int
+    rates: tuple[float, ...]
+    """The learning rate of each of its trainings, at equal examples."""
+    seeds: tuple[int, ...]
+    """And its seed."""
+    rate_accuracy: tuple[float, ...]
+    """Letter accuracy over all lengths at the end of each, on strings that the bits are not measured on."""
+    rate: float
+    """Of the best of them, which was measured."""
+    used: Bits
+    saturation_length: Knee
+    most_bits: float
+    """The most bits used at any measured length."""
+    most_bits_interval: Interval
+
+
+@dataclass(frozen=True)
+class StateGrowth(Result):
+    """How the saturation length grows with the size of the state, over a family of models."""
+
+    provenance: dict[str, Any]
+    verdict: str
+    alphabet: int
+    trained: tuple[int, int]
+    examples: int
+    """Strings that each was trained on, at each learning rate."""
+    lengths: tuple[int, ...]
+    members: tuple[Member, ...]
+    swept: str
+    """What differs between the members."""
+    exponent: float | None
+    """Of the saturation length as a power of the numbers of state, by least squares on logarithms."""
+    exponent_interval: Interval | None
+    """From the resamples of each member's strings; other seeds of training are not in it."""
+    bits_exponent: float | None
+    """The same of the most bits used."""
+    bits_exponent_interval: Interval | None
+    notes: tuple[str, ...]

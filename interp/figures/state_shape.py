@@ -1,0 +1,155 @@
+"""The state as a thing: rank, norm and decays by length, its time constants, how little of it would do, how far back
+letters count."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from interp.figures import theme
+from interp.figures.state_facets import DASHES, SERIES, curve, facets, length_axis, name_of, of_each
+from interp.profiles import EffectiveSize, Remembrance, StateProfile
+
+
+def rank_and_norm(profiles: Sequence[StateProfile]) -> go.Figure:
+    """Participation ratio, entropy rank, norm, and the share of saturated decays of each part, by length."""
+    measures = {
+        "participation ratio": "participation_ratio",
+        "entropy rank": "entropy_rank",
+        "norm": "norm",
+        "decays that are saturated": "saturated",
+    }
+    figure = make_subplots(2, 2, subplot_titles=list(measures), horizontal_spacing=0.1, vertical_spacing=0.2)
+    lengths = sorted({length for profile in profiles for length in profile.lengths})
+    for index, (title, field) in enumerate(measures.items()):
+        row, column = divmod(index, 2)
+        for (name, color, dash), profile, part in _parts(profiles):
+            y = getattr(profile.effective_rank, field)[part]
+            line = curve(profile.lengths, y, name, color, index == 0, dash=dash)
+            line.update(hovertemplate=f"{title} at %{{x}} letters: %{{y:.3~g}}<extra>{theme.literal(name)}</extra>")
+            figure.add_trace(line, row + 1, column + 1)
+        length_axis(figure, lengths, row + 1, column + 1, log=True)
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03], row=2, col=2)
+    return theme.dress(
+        figure, "Rank, norm and decays of the state", of_each(profiles, [_shape_says(p) for p in profiles]), 640
+    )
+
+
+def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
+    """Time constants of the numbers of each recurrent state, slow and fast; None where no layer has a decay."""
+    figure, says = go.Figure(), []
+    for (name, color, dash), profile, part in _parts(profiles):
+        quantiles = profile.effective_rank.time_constants.get(profile.effective_rank.layers[part])
+        if quantiles is None:
+            continue
+        hover = f"%{{x:.0%}} of {theme.literal(name)} fade faster than %{{y:.3~g}} positions<extra></extra>"
+        line = curve(np.linspace(0, 1, len(quantiles)), quantiles, name, color, dash=dash, mode="lines")
+        figure.add_trace(line.update(hovertemplate=hover))
+        middle = np.interp([0.05, 0.5, 0.95], np.linspace(0, 1, len(quantiles)), quantiles)
+        says.append(f"{name}: {middle[1]:.3g} in the median, 90% from {middle[0]:.3g} to {middle[2]:.3g}")
+    if not says:
+        return None
+    longest = max(max(profile.lengths) for profile in profiles)
+    line = {"color": theme.NEUTRAL, "width": 1.2, "dash": "dash"}
+    figure.add_hline(longest, line=line, annotation={"text": f"{longest} letters"}, annotation_position="top left")
+    figure.update_xaxes(title_text="share of the numbers of the state", tickformat=".0%", range=[0, 1.01])
+    figure.update_yaxes(title_text="time constant, positions", type="log", exponentformat="power")
+    return theme.dress(figure, "Time constants", f"Positions after which 1/e is left. {'; '.join(says)}.", 400)
+
+
+def effective_size(profiles: Sequence[StateProfile]) -> go.Figure:
+    """Letter accuracy when each number of the state has few bits, and when few directions of it are kept."""
+    figure = facets(profiles, ("bits for each number", "principal directions"), share_y=False)
+    for column, profile in enumerate(profiles, 1):
+        size = profile.effective_size
+        for row, (tried, values, what) in enumerate(_ways(size), 1):
+            for length, share, clean, color in zip(
+                size.lengths, values, size.clean, theme.shades(len(size.lengths)), strict=True
+            ):
+                name = f"{length} letters"
+                hover = f"%{{x}} {what}: %{{y:.1%}} (as it is: {clean:.1%})<extra>{name}</extra>"
+                line = curve(tried, share, name, color, row == 1)
+                figure.add_trace(line.update(hovertemplate=hover), row, column)
+            figure.update_xaxes(
+                title_text=what, type="log", tickvals=tried, ticktext=[str(n) for n in tried], row=row, col=column
+            )
+    figure.update_yaxes(theme.accuracy_axis("letters that are right"))
+    figure.update_yaxes(title_text="", col=2) if len(profiles) > 1 else None
+    return theme.dress(
+        figure, "How little of the state would do", of_each(profiles, [_size_says(p) for p in profiles]), 640
+    )
+
+
+def remembrance(profiles: Sequence[StateProfile]) -> go.Figure:
+    """How much a replaced letter moves the answer, by how far it stands before the separator."""
+    figure = facets(profiles)
+    for column, profile in enumerate(profiles, 1):
+        found = profile.remembrance
+        for i, (length, color) in enumerate(zip(found.lengths, theme.shades(len(found.lengths)), strict=True)):
+            places = np.flatnonzero(np.isfinite(found.effect[i]))
+            x, interval = length - places, found.interval[i, places]
+            name = f"{length} letters"
+            bars = theme.error_bars(found.effect[i, places], [tuple(pair) for pair in interval], width=2)
+            own = curve(x, found.effect[i, places], name, color, dash="solid", error_y=bars)
+            rest = curve(
+                x, found.elsewhere[i, places], f"elsewhere, {name}", color, dash="dot", width=1.2, mode="lines"
+            )
+            hover = "%{x} before the separator: total variation %{y:.3f}<extra>%{fullData.name}</extra>"
+            figure.add_trace(own.update(hovertemplate=hover), 1, column)
+            figure.add_trace(rest.update(hovertemplate=hover, showlegend=False, legendgroup=name), 1, column)
+    figure.update_xaxes(title_text="letters before the separator", rangemode="tozero")
+    figure.update_yaxes(range=[-0.03, 1.05])
+    figure.update_yaxes(title_text="total variation", col=1)
+    says = "Full lines: at the answer letter that copies it; dotted: at the others. "
+    return theme.dress(
+        figure,
+        "How far back a letter still counts",
+        says + of_each(profiles, [_far_says(p.remembrance) for p in profiles]),
+        420,
+    )
+
+
+def _parts(profiles: Sequence[StateProfile]):
+    """(name, colour, dash), profile and index of every part of every model: a colour a model, a dash a part; of a
+    single model a colour a part."""
+    for m, profile in enumerate(profiles):
+        for part, layer in enumerate(profile.effective_rank.layers):
+            label = layer.removeprefix("blocks.")
+            if len(profiles) == 1:
+                yield (label, SERIES[part % len(SERIES)], DASHES[part // len(SERIES) % len(DASHES)]), profile, part
+            else:
+                look = SERIES[m % len(SERIES)], DASHES[part % len(DASHES)]
+                yield (f"{name_of(profile)} {label}", *look), profile, part
+
+
+def _ways(size: EffectiveSize):
+    yield size.bits_per_number, size.quantised, "bits for each number"
+    yield size.directions, size.projected, "directions kept"
+
+
+def _shape_says(profile: StateProfile) -> str:
+    shape, cells = profile.effective_rank, []
+    for part, layer in enumerate(shape.layers):
+        ranks, norms = shape.participation_ratio[part], shape.norm[part]
+        change = f"participation ratio {ranks[0]:.1f} to {ranks[-1]:.1f}, norm {norms[0]:.2g} to {norms[-1]:.2g}"
+        cells.append(f"{layer.removeprefix('blocks.')}: {change}")
+    return f"From {shape.lengths[0]} to {shape.lengths[-1]} letters, {'; '.join(cells)}."
+
+
+def _size_says(profile: StateProfile) -> str:
+    size = profile.effective_size
+    cells = []
+    for length, bits, kept in zip(size.lengths, size.fewest_bits, size.fewest_directions, strict=True):
+        few = bits or f"more than {size.bits_per_number[-1]}"
+        cells.append(f"{few} bits and {kept or f'more than {size.directions[-1]}'} directions at {length}")
+    return f"The fewest that keep letter accuracy, each alone: {theme.names(cells)} letters."
+
+
+def _far_says(found: Remembrance) -> str:
+    cells = []
+    for i, length in enumerate(found.lengths):
+        effect = found.effect[i][np.isfinite(found.effect[i])]
+        cells.append(f"{effect[-1]:.2f} for the last letter and {effect[0]:.2f} for the first of {length}")
+    return f"Total variation: {theme.names(cells)}."

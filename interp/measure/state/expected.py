@@ -1,0 +1,47 @@
+"""How often a string would be copied whole if each letter were drawn from the model's distribution: rates too small to
+count, computed from the probabilities."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.measure.state.bits import check_lengths
+from interp.measure.state.blocks import blocks
+from interp.measure.state.carry import answer_logits, carry
+from interp.models.hooked import HookedModel
+from interp.tasks.base import Batch
+from interp.tasks.copy import CopyTask
+
+
+@torch.no_grad()
+def expected_accuracy(
+    model: HookedModel, task: CopyTask, lengths: Sequence[int], strings: int, generator: torch.Generator
+) -> tuple[float, ...]:
+    """Mean over strings of the probability that their answer, drawn letter by letter, is right to the end.
+
+    The bound of Jelassi et al. 2024, theorem 2.7, holds for it as for greedy answers: min(1, |S| / D^L).
+
+    Args:
+        model: carries a state from call to call.
+        task: draws the strings.
+        lengths: letters per string.
+        strings: for each length.
+        generator: draws them.
+
+    Raises: UserError for a length below 1, or a task without a separator.
+    """
+    check_lengths(lengths)
+    found = []
+    for length in lengths:
+        batch = task.sample(strings, length, generator)
+        rates = torch.cat([_of_strings(model, batch.rows(rows).to(model.device)) for rows in blocks(batch)])
+        found.append(float(rates.mean()))
+    return tuple(found)
+
+
+def _of_strings(model: HookedModel, batch: Batch) -> Float[Tensor, " batch"]:
+    wanted = batch.targets[batch.answer].view(len(batch), -1, 1)
+    log_p = answer_logits(model, batch, carry(model, batch)).double().log_softmax(dim=-1)
+    return log_p.gather(2, wanted).sum(dim=(1, 2)).exp()

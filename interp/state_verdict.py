@@ -1,0 +1,114 @@
+"""What was found about a state, in words that its numbers bear."""
+
+from typing import Literal
+
+from interp.profiles import Knee, StateProfile, Transplant
+
+Limit = Literal["none", "open", "falls", "training", "full"]
+FALLEN = 0.75
+"""Bits at the longest strings below this share of the most: they fall, which a full state does not explain."""
+NOTHING = 0.5
+"""Bits in all, below which nothing is used."""
+
+
+def state_verdict(profile: StateProfile) -> str:
+    """What it copies, where its bits stop growing, how many of the state's they are, and whether it is the state."""
+    sentences = [_copies(profile), _stops(profile)]
+    if limit(profile) != "none":
+        sentences += [_bits(profile), _share_of_state(profile)]
+    whole = next((part for part in profile.transplant if part.kind == "whole"), None)
+    return " ".join([*sentences, *([_carried(whole, limit(profile) != "none")] if whole else [])])
+
+
+def limit(profile: StateProfile) -> Limit:
+    """What stops the bits that are used.
+
+    none: there are none. open: they grow to the longest strings. falls: behind the bend they fall, beyond the trained
+    lengths (or these are not known): a model that does not generalise in length loses what its state could hold.
+    training: they stop where the trained lengths end, which alone could do it. full: they stop and stay.
+    """
+    bits, trained = profile.used.total, profile.behaviour.trained
+    if max(bits) < NOTHING:
+        return "none"
+    if profile.saturation_length.value is None:
+        return "open"
+    if profile.used.interval[-1][1] < FALLEN * max(bits):
+        return "falls"
+    _, high = profile.saturation_length.interval or (0.0, profile.saturation_length.value)
+    return "training" if trained is not None and high >= trained[1] else "full"
+
+
+def peak(profile: StateProfile) -> int:
+    """Index of the length at which most bits are used."""
+    return max(range(len(profile.lengths)), key=lambda i: profile.used.total[i])
+
+
+def _copies(profile: StateProfile) -> str:
+    behaviour = profile.behaviour
+    at = behaviour.at_home
+    letters = behaviour.letter_accuracy.mean(axis=1)
+    found = f"It copies {_percent(profile.accuracy[at])} of strings of {profile.lengths[at]} letters"
+    half = profile.half_length
+    if half.value is None:
+        return f"{found} ({_percent(letters[at])} of their letters); {half.note}."
+    return f"{found} ({_percent(letters[at])} of their letters); at {_with(half)} letters it has half of them right."
+
+
+def _stops(profile: StateProfile) -> str:
+    knee, found = profile.saturation_length, limit(profile)
+    if found == "none":
+        return f"Its answers use no bits of the string ({max(profile.used.total):.2f} at most)."
+    if found == "open":
+        return f"The bits that it uses do not stop growing within {max(profile.lengths)} letters."
+    trained = profile.behaviour.trained
+    stop = f"The bits that it uses stop growing at {_with(knee)} letters, {knee.plateau:.0f} bits"
+    if found == "falls":
+        last, best = profile.used.total[-1], max(profile.used.total)
+        fall = f"and fall from {best:.0f} to {last:.0f} at {profile.lengths[-1]}"
+        beyond = f", beyond the trained {trained[1]}" if trained and peak(profile) < len(profile.lengths) - 1 else ""
+        return f"{stop}, {fall}{beyond}: a failure to generalise in length, not a full state alone."
+    if found == "training" and trained is not None:
+        return (
+            f"{stop}, no earlier than the trained lengths end ({trained[1]}): training alone may have set that limit."
+        )
+    return f"{stop}, and stay there: the mark of a full state."
+
+
+def _bits(profile: StateProfile) -> str:
+    at = peak(profile)
+    held = f"its state holds {profile.bits_probe[at]:.0f} that probes can read"
+    untrained = profile.held.untrained
+    held += f" (untrained: {untrained.total[at]:.0f})" if untrained else ""
+    low, high = profile.used.interval[at]
+    used = f"it uses {profile.bits_recovered[at]:.0f} bits [{low:.0f}, {high:.0f}]"
+    return f"At {profile.lengths[at]} letters {used} of the {profile.bits_needed[at]:.0f} needed; {held}."
+
+
+def _share_of_state(profile: StateProfile) -> str:
+    at = peak(profile)
+    share = profile.bits_recovered[at] / profile.state_bits[at]
+    words = f"That is {_percent(share)} of the {profile.state_bits[at]:,.0f} bits of its state there"
+    bits = profile.effective_size.fewest_bits[at]
+    return f"{words}; {bits} bits a number would do." if bits else f"{words}."
+
+
+def _carried(whole: Transplant, copies: bool) -> str:
+    """Whether the whole state, put over, brings the other string's answer with it."""
+    where = f"With the whole state of another string of {whole.length} letters in its place"
+    exact = f"its logits differ from that string's own run by {whole.largest_difference:.1g} at most"
+    if not copies:
+        return f"{where}, {exact}."
+    return (
+        f"{where}, {exact} and {_percent(whole.follows_donor)} of the letters are that string's: the state carries it."
+    )
+
+
+def _with(knee: Knee) -> str:
+    value = f"{knee.value:.1f}"
+    return f"{value} [{knee.interval[0]:.1f}, {knee.interval[1]:.1f}]" if knee.interval else value
+
+
+def _percent(share: float) -> str:
+    if 0 < share < 0.0005:
+        return f"{share:.2g}" if share < 1e-5 else f"{100 * share:.2g}%"
+    return f"{share:.1%}".replace(".0%", "%")
