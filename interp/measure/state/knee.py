@@ -40,6 +40,12 @@ def knee(bits: Bits) -> Knee:
     return Knee(plateau / slope, (float(low), float(high)), slope, plateau, note.removesuffix("; "))
 
 
+def bend_of(lengths: tuple[int, ...], bits: Curve) -> float | None:
+    """c / a of one curve; None where it does not bend within the lengths."""
+    slope, plateau, found = _fit(np.array(lengths, dtype=float), bits)
+    return plateau / slope if found and bits.max() >= FLOOR else None
+
+
 def half_length(accuracy: LengthAccuracy, alphabet: int, seed: int = 0, resamples: int = 400) -> Knee:
     """The length at which letter accuracy crosses a half, from 1/D + (1 - 1/D) / (1 + (L / m)^s) fitted to it.
 

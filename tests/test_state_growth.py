@@ -1,0 +1,100 @@
+"""The growth of saturation with the state: exact on memories of known capacity, end to end on a tiny family."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from interp.errors import UserError
+from interp.figures.growth import bits_by_length, growth_curve, member_rows, write_growth_report
+from interp.measure.state.bits import used_bits
+from interp.measure.state.knee import knee
+from interp.models.planted import register
+from interp.profiles import Member, StateGrowth
+from interp.state_growth import GrowthSettings, exponents, growth_study, growth_verdict
+from interp.tasks.copy import CopyTask
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def registers(generator: Any) -> list[Member]:
+    """Registers of 2, 4 and 8 letters."""
+    members = []
+    for k in (2, 4, 8):
+        model, _ = register(k, 5)
+        bits = used_bits(model.double(), CopyTask(5), (1, 2, 4, 8, 16), 8, generator(0))
+        rates: dict[str, Any] = {"rates": (0.1,), "seeds": (0,), "rate_accuracy": (1.0,), "rate": 0.1}
+        size = k * 5
+        most = max(bits.total)
+        found = Member(f"k {k}", {}, size, 0, **rates, used=bits, saturation_length=knee(bits), most_bits=most,
+                       most_bits_interval=(most, most))  # fmt: skip
+        members.append(found)
+    return members
+
+
+def growth(members: list[Member]) -> StateGrowth:
+    (exponent, interval), (bits, bits_interval) = exponents(members)
+    lengths = (1, 2, 4, 8, 16)
+    return StateGrowth({}, "", 5, (1, 16), 10, lengths, tuple(members), "k of register", exponent, interval, bits,
+                       bits_interval, ())  # fmt: skip
+
+
+def test_registers_saturate_in_proportion_to_their_size(registers: list[Member]) -> None:
+    found = growth(registers)
+    assert found.exponent == pytest.approx(1) and found.bits_exponent == pytest.approx(1)
+    assert found.exponent_interval == pytest.approx((1, 1))
+    assert "grows with the state: as its size to the power 1.00" in growth_verdict(found)
+
+
+def test_members_that_are_alike_do_not_grow(registers: list[Member]) -> None:
+    from dataclasses import replace
+
+    alike = [replace(registers[1], state_floats=size) for size in (10, 20, 40)]
+    assert "does not clearly change" in growth_verdict(growth(alike))
+
+
+def test_two_members_give_no_exponent(registers: list[Member]) -> None:
+    found = growth(registers[:2])
+    assert found.exponent is None and "Too few members" in growth_verdict(found)
+
+
+def test_figures_and_rows_hold_what_was_found(registers: list[Member], tmp_path: Path) -> None:
+    found = growth(registers)
+    assert [row["saturation_length"] for row in member_rows(found)] == pytest.approx([2, 4, 8])
+    np.testing.assert_allclose(growth_curve(found).data[0].y, [2, 4, 8])
+    assert len(bits_by_length(found).data) == 4
+    page = write_growth_report(found, tmp_path).read_text()
+    assert "k of register" in page and "http" not in page.split("<script>")[0].replace("http-equiv", "")
+    assert StateGrowth.load(tmp_path).exponent == pytest.approx(1)
+
+
+def test_the_script_trains_a_family_and_leaves_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERP_HOME", str(tmp_path / "home"))
+    command = [sys.executable, "analyses/grow_state.py", "--tiny", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "out" / "report.html")
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [member["name"] for member in results["members"]] == ["d_state 1", "d_state 2"]
+    assert len(list((tmp_path / "home" / "families").glob("*seed0*/model.safetensors"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (GrowthSettings(values=(4,)), "two sizes"),
+        (GrowthSettings(longest=4), "up to 6 letters"),
+        (GrowthSettings.tiny().__class__(kind="mamba", vary="d_stat", values=(1, 2)), "has no field d_stat"),
+        (GrowthSettings(kind="rwkv"), "no kind of model is called 'rwkv'"),
+    ],
+)
+def test_what_cannot_be_grown_is_refused(
+    settings: GrowthSettings, sentence: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("INTERP_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=sentence):
+        growth_study(settings, progress=False)
