@@ -217,6 +217,19 @@ class StateProfile(Result):
     notes: tuple[str, ...]
     """What could not be measured on this model, and why."""
 
+    @property
+    def peak(self) -> int:
+        """Index of the length at which most bits are used; the first, where several are."""
+        return max(range(len(self.lengths)), key=lambda i: self.used.total[i])
+
+    @property
+    def at_home(self) -> int:
+        """Index of the longest length that is not beyond training; where that is not known, of the longest strings
+        that are copied whole more often than not, else of the shortest."""
+        if self.behaviour.trained is not None:
+            return self.behaviour.at_home
+        return max((i for i, right in enumerate(self.accuracy) if right > 0.5), default=0)
+
 
 @dataclass(frozen=True)
 class Member:
