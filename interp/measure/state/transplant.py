@@ -71,9 +71,11 @@ def transplants(
     """
     if strings < 2 or length < 1:
         raise UserError(f"a transplant takes two pairs of strings of 1 letter or more; got {strings} of {length}.")
-    x, y, more = (task.sample(n, length, generator).to(model.device) for n in (strings, strings, FITTED))
+    x, y = (task.sample(strings, length, generator).to(model.device) for _ in range(2))
     donor, host = carry_all(model, x), carry_all(model, y)
-    parts = [*_choices(model, x, donor, generator), *_subspaces(carry_all(model, more), directions)]
+    parts = _choices(model, x, donor, generator)
+    if directions:
+        parts += _subspaces(carry_all(model, task.sample(FITTED, length, generator)), directions)
     return tuple(_transplant(graft, model, x, y, graft.mix(donor, host), seed) for graft in parts)
 
 
@@ -87,7 +89,7 @@ def _choices(model: HookedModel, strings: Batch, state: Carried, generator: torc
 def _subspaces(states: Carried, directions: Sequence[int]) -> list[Graft]:
     """The leading principal directions of all states, and the rest."""
     flat = states.flat()
-    axes = principal_axes(flat, max(directions, default=0))
+    axes = principal_axes(flat, max(directions))
     found = []
     for n in sorted({min(n, len(axes)) for n in directions if len(axes)}):
         found.append(Graft(f"directions 1-{n}", "subspace", n, _along(axes[:n], inside=True)))
