@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import cast
 
 from interp.errors import UserError
 from interp.loading import Loaded
@@ -22,9 +23,10 @@ from interp.measure.state.probes import ProbeSettings, held_bits
 from interp.measure.state.remembrance import remembrance
 from interp.measure.state.size import accuracy_bound, effective_size, state_size, utilisation
 from interp.measure.state.transplant import transplants
+from interp.models.hooked import HookedModel
 from interp.models.planted import PlantedCapacity
 from interp.models.surface import untrained_like
-from interp.profiles import Geometry, StateProfile
+from interp.profiles import Bits, Geometry, StateProfile
 from interp.provenance import provenance
 from interp.results import LengthAccuracy
 from interp.seeds import own_generator
@@ -52,6 +54,8 @@ class SaturationSettings:
     remembrance_strings: int = 64
     pairs: int = 128
     """Donors and hosts of the transplants; strings of the ablations."""
+    ablations: tuple[str, ...] = ("zero", "mean", "resample")
+    """What comes in the place of what is taken away: `interp.measure.state.ablations.KINDS`."""
 
     @classmethod
     def tiny(cls) -> "SaturationSettings":
@@ -64,6 +68,7 @@ class SaturationSettings:
             geometry_strings=32,
             remembrance_strings=8,
             pairs=8,
+            ablations=("mean",),
         )
 
 
@@ -85,23 +90,26 @@ def saturation_study(
         separator, a length below 1, fewer than three lengths, or too few strings for the probes.
     """
     settings = settings or SaturationSettings()
-    model, task = loaded.model, loaded.copy_task
+    model, task = cast(HookedModel, loaded.model), loaded.copy_task  # what is none, `carry` refuses
     lengths = tuple(sorted(set(settings.lengths or state_lengths(loaded))))
     check_lengths(lengths)
     if len(lengths) < 3:
         raise UserError(f"where bits stop growing takes three lengths or more to see; got {list(lengths)}.")
     device = str(model.cfg.device)
     draws = partial(own_generator, seed=seed, device=device)
-    carry(model, task.sample(1, 1, draws("check")).to(device))  # refuses what has no state, before any work
-    untrained = None if isinstance(loaded.planting, PlantedCapacity) else untrained_like(model, seed + 1)
+    carry(model, task.sample(1, 1, draws("check")).to(device))  # before any work
+    untrained = _untrained(loaded, model, seed + 1)
     trained = loaded.trained_lengths
+
+    def use(which: HookedModel) -> Bits:
+        return used_bits(which, task, lengths, settings.used_strings, draws("used"), seed)
 
     say("behaviour by length")
     behaviour = accuracy_by_length(
         model, task, lengths, settings.accuracy_strings, draws("accuracy"), free_running=True, trained=trained
     )
     say("bits used")
-    used = used_bits(model, task, lengths, settings.used_strings, draws("used"), seed)
+    used = use(model)
     say("bits held")
     held = held_bits(model, task, lengths, draws("held"), settings.probes, untrained, seed)
     say("size of the state")
@@ -128,7 +136,7 @@ def saturation_study(
         ),
         half_length=half_length(behaviour, task.alphabet, seed),
         used=used,
-        used_untrained=untrained and used_bits(untrained, task, lengths, settings.used_strings, draws("used"), seed),
+        used_untrained=None if untrained is None else use(untrained),
         held=held,
         bits_recovered=used.total,
         bits_probe=held.held.total,
@@ -143,7 +151,7 @@ def saturation_study(
         effective_rank=shape,
         remembrance=far,
         transplant=transplants(model, task, at, settings.pairs, draws("transplant"), seed=seed),
-        state_ablations=state_ablations(model, task, at, settings.pairs, draws("ablation"), seed=seed),
+        state_ablations=state_ablations(model, task, at, settings.pairs, draws("ablation"), settings.ablations, seed),
         training=loaded.training,
         notes=_notes(loaded, shape),
     )
@@ -161,6 +169,11 @@ def transplant_length(behaviour: LengthAccuracy) -> int:
     """The longest strings of which most letters are copied, else the shortest: in what fails, nothing can follow."""
     good = behaviour.letter_accuracy.mean(axis=1) >= COPIED
     return max((n for n, right in zip(behaviour.lengths, good, strict=True) if right), default=min(behaviour.lengths))
+
+
+def _untrained(loaded: Loaded, model: HookedModel, seed: int) -> HookedModel | None:
+    """Of the same shape; a memory built by hand has none."""
+    return None if isinstance(loaded.planting, PlantedCapacity) else cast(HookedModel, untrained_like(model, seed))
 
 
 def _reachable_bits(loaded: Loaded, lengths: tuple[int, ...]) -> tuple[float, ...] | None:

@@ -38,20 +38,14 @@ def limit(profile: StateProfile) -> Limit:
     return "training" if trained is not None and high >= trained[1] else "full"
 
 
-def peak(profile: StateProfile) -> int:
-    """Index of the length at which most bits are used."""
-    return max(range(len(profile.lengths)), key=lambda i: profile.used.total[i])
-
-
 def _copies(profile: StateProfile) -> str:
-    behaviour = profile.behaviour
-    at = behaviour.at_home
+    behaviour, at = profile.behaviour, profile.at_home
     letters = behaviour.letter_accuracy.mean(axis=1)
     found = f"It copies {_percent(profile.accuracy[at])} of strings of {profile.lengths[at]} letters"
     half = profile.half_length
     if half.value is None:
-        return f"{found} ({_percent(letters[at])} of their letters); {half.note}."
-    return f"{found} ({_percent(letters[at])} of their letters); at {_with(half)} letters it has half of them right."
+        return f"{found} ({_percent(float(letters[at]))} of their letters); {half.note}."
+    return f"{found} ({_percent(float(letters[at]))} of their letters); at {_with(half)} letters it has half of them right."
 
 
 def _stops(profile: StateProfile) -> str:
@@ -65,7 +59,7 @@ def _stops(profile: StateProfile) -> str:
     if found == "falls":
         last, best = profile.used.total[-1], max(profile.used.total)
         fall = f"and fall from {best:.0f} to {last:.0f} at {profile.lengths[-1]}"
-        beyond = f", beyond the trained {trained[1]}" if trained and peak(profile) < len(profile.lengths) - 1 else ""
+        beyond = f", beyond the trained {trained[1]}" if trained and profile.peak < len(profile.lengths) - 1 else ""
         return f"{stop}, {fall}{beyond}: a failure to generalise in length, not a full state alone."
     if found == "training" and trained is not None:
         return (
@@ -75,7 +69,7 @@ def _stops(profile: StateProfile) -> str:
 
 
 def _bits(profile: StateProfile) -> str:
-    at = peak(profile)
+    at = profile.peak
     held = f"its state holds {profile.bits_probe[at]:.0f} that probes can read"
     untrained = profile.held.untrained
     held += f" (untrained: {untrained.total[at]:.0f})" if untrained else ""
@@ -85,11 +79,11 @@ def _bits(profile: StateProfile) -> str:
 
 
 def _share_of_state(profile: StateProfile) -> str:
-    at = peak(profile)
+    at = profile.peak
     share = profile.bits_recovered[at] / profile.state_bits[at]
     words = f"That is {_percent(share)} of the {profile.state_bits[at]:,.0f} bits of its state there"
     bits = profile.effective_size.fewest_bits[at]
-    return f"{words}; {bits} bits a number would do." if bits else f"{words}."
+    return f"{words}; {bits} bit{'s' if bits > 1 else ''} a number would do." if bits else f"{words}."
 
 
 def _carried(whole: Transplant, copies: bool) -> str:

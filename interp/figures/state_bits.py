@@ -1,6 +1,7 @@
 """How many bits of a string a state gives and holds, and how well it is copied, against the string's length."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,6 +9,7 @@ import plotly.graph_objects as go
 from interp.figures import theme
 from interp.figures.state_facets import (
     HELD,
+    SERIES,
     SHARES,
     USED,
     bits_curve,
@@ -19,6 +21,10 @@ from interp.figures.state_facets import (
     trained_band,
 )
 from interp.profiles import Bits, Knee, StateProfile
+
+LAYERS = [color for color in SERIES if color != HELD.color]
+LEAST = 1e-30
+"""Rates below are not drawn."""
 
 
 def saturation(profiles: Sequence[StateProfile]) -> go.Figure:
@@ -53,40 +59,61 @@ def saturation(profiles: Sequence[StateProfile]) -> go.Figure:
     )
 
 
+def by_layer(profiles: Sequence[StateProfile]) -> go.Figure | None:
+    """Bits that probes read from single layers' states; None where no model has several layers."""
+    shown = [profile for profile in profiles if profile.held.by_layer]
+    if not shown:
+        return None
+    figure = facets(shown)
+    seen: set[str] = set()
+    for column, profile in enumerate(shown, 1):
+        parts = {"all layers": profile.held.held} | {_layer(name): bits for name, bits in profile.held.by_layer.items()}
+        for (name, bits), color in zip(parts.items(), cycle((HELD.color, *LAYERS)), strict=False):
+            look = theme.Look(color, "square" if color == HELD.color else "circle")
+            figure.add_traces(bits_curve(bits, name, look, name not in seen), rows=1, cols=column)
+            seen.add(name)
+        length_axis(figure, profile.lengths, 1, column)
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_yaxes(title_text="bits held", col=1)
+    says = of_each(shown, [_layers_say(p) for p in shown])
+    return theme.dress(figure, "Bits held by each layer", says, 400)
+
+
 def accuracy(profiles: Sequence[StateProfile]) -> go.Figure:
-    """Strings and letters that are right, beside the most that the state's size allows."""
-    figure = facets(profiles)
+    """Strings and letters that are right; below, the rate of whole strings beside the most that the state allows."""
+    figure = facets(profiles, ("share that is right", "whole strings, drawn letter by letter"))
     for column, profile in enumerate(profiles, 1):
         first, result = column == 1, profile.behaviour
-        trained_band(figure, result.trained, 1, column)
-        bound = curve(
-            profile.lengths, profile.accuracy_bound, "the bound (theorem 2.7)", theme.NEUTRAL, first, dash="dash"
-        )
-        letters = result.letter_accuracy.mean(axis=1)
-        shown = [
-            bound.update(mode="lines"),
-            curve(profile.lengths, profile.accuracy, "strings", theme.STRINGS.color, first),
-            curve(profile.lengths, profile.expected_accuracy, "strings, drawn", theme.STRINGS.color, first, dash="dot"),
-            curve(profile.lengths, letters, "letters", theme.LETTERS.color, first, symbol="diamond"),
+        letters, green, pink = result.letter_accuracy.mean(axis=1), theme.STRINGS.color, theme.LETTERS.color
+        lines = [
+            curve(profile.lengths, profile.accuracy, "strings", green, first),
+            curve(profile.lengths, letters, "letters", pink, first, symbol="diamond"),
         ]
         if result.free_letter_accuracy is not None:
-            free = result.free_letter_accuracy.mean(axis=1)
-            shown.append(
-                curve(profile.lengths, free, "letters, reading its own output", theme.LETTERS.color, first, dash="dot")
+            free, name = result.free_letter_accuracy.mean(axis=1), "letters, reading its own output"
+            lines.append(curve(profile.lengths, free, name, pink, first, dash="dot"))
+        for line in lines:
+            figure.add_trace(
+                line.update(hovertemplate="%{x} letters: %{y:.2%}<extra>%{fullData.name}</extra>"), 1, column
             )
-        figure.add_traces(
-            [line.update(hovertemplate="%{x} letters: %{y:.3~%}<extra>%{fullData.name}</extra>") for line in shown],
-            1,
-            column,
+        rates = (
+            curve(
+                profile.lengths, profile.accuracy_bound, "the bound (theorem 2.7)", theme.NEUTRAL, first, dash="dash"
+            ),
+            curve(profile.lengths, profile.expected_accuracy, "strings, drawn", green, first, symbol="square"),
         )
-        length_axis(figure, profile.lengths, 1, column)
-    figure.update_yaxes(theme.accuracy_axis("share that is right"), col=1)
-    return theme.dress(
-        figure,
-        "Accuracy, and the most that the state allows",
-        of_each(profiles, [_accuracy_says(p) for p in profiles]),
-        420,
-    )
+        for line in rates:
+            figure.add_trace(
+                line.update(hovertemplate="%{x} letters: %{y:.3~g}<extra>%{fullData.name}</extra>"), 2, column
+            )
+        for row in (1, 2):
+            trained_band(figure, result.trained, row, column)
+            length_axis(figure, profile.lengths, row, column)
+    figure.update_yaxes(theme.accuracy_axis(""), row=1)
+    floor = max(LEAST, min(min(p.accuracy_bound + p.expected_accuracy) for p in profiles))
+    figure.update_yaxes(type="log", exponentformat="power", range=[np.log10(floor) - 0.3, 0.3], row=2)
+    says = of_each(profiles, [_accuracy_says(p) for p in profiles])
+    return theme.dress(figure, "Accuracy, and the most that the state allows", says, 640)
 
 
 def recoverability(profiles: Sequence[StateProfile]) -> go.Figure:
@@ -120,6 +147,17 @@ def by_distance(bits: Bits) -> np.ndarray:
     for row, length in enumerate(bits.lengths):
         turned[row, :length] = bits.by_position[row, :length][::-1]
     return turned
+
+
+def _layer(name: str) -> str:
+    return f"layer {name.removeprefix('blocks.')}"
+
+
+def _layers_say(profile: StateProfile) -> str:
+    at = profile.peak
+    cells = [f"{theme.number(bits.total[at], 1)} in {_layer(name)}" for name, bits in profile.held.by_layer.items()]
+    every = f"{profile.bits_probe[at]:.1f} bits in all layers together"
+    return f"At {profile.lengths[at]} letters probes read {theme.names(cells)}, and {every}."
 
 
 def _bend(figure: go.Figure, knee: Knee, column: int) -> None:
@@ -156,7 +194,7 @@ def _accuracy_says(profile: StateProfile) -> str:
 
 
 def _where(profile: StateProfile) -> str:
-    at = max(range(len(profile.lengths)), key=lambda i: profile.used.total[i])
+    at = profile.peak
     share = by_distance(profile.used)[at, : profile.lengths[at]] / np.log2(profile.alphabet)
     return (
         f"At {profile.lengths[at]} letters, {theme.percent(share[0])} of the last letter's bits are used and "

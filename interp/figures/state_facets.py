@@ -1,6 +1,6 @@
 """What the figures of states share: one panel for each model, lengths on the axis, the colours of the quantities."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -33,7 +33,7 @@ def facets(
     return make_subplots(len(rows), len(profiles), subplot_titles=titles, shared_yaxes=sharing, **gaps | more)
 
 
-def curve(x: Sequence[float], y: Any, name: str, color: str, first: bool = True, **more: Any) -> go.Scatter:
+def curve(x: Any, y: Any, name: str, color: str, first: bool = True, **more: Any) -> go.Scatter:
     """A line with markers; only the first of a name stands in the legend, and it hides and shows all of them."""
     line = {"color": color, "width": more.pop("width", 2), "dash": more.pop("dash", "solid")}
     look = {"mode": "lines+markers", "line": line, "marker": {"size": 6, "symbol": more.pop("symbol", "circle")}}
@@ -70,6 +70,12 @@ def _ticks(lengths: Sequence[int], log: bool) -> list[int]:
         room = kept[-1] / length >= 1.25 if log and kept else not kept or kept[-1] - length >= max(lengths) / 12
         kept += [length] if room else []
     return kept
+
+
+def length_colors(lengths: Iterable[int]) -> dict[int, str]:
+    """A colour for each length, short to long, whatever model measured it."""
+    every = sorted(set(lengths))
+    return dict(zip(every, theme.shades(len(every)), strict=True))
 
 
 def knee_text(knee: Knee) -> str:

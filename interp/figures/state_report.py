@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from interp.errors import UserError
 from interp.figures import theme
 from interp.figures.page import facts, figure_page, on_page, render, writer
-from interp.figures.state_bits import accuracy, recoverability, saturation
+from interp.figures.state_bits import accuracy, by_layer, recoverability, saturation
 from interp.figures.state_facets import knee_text, name_of, with_interval
 from interp.figures.state_parts import ablations, transplants
 from interp.figures.state_shape import effective_size, rank_and_norm, remembrance, time_constants
@@ -72,6 +72,7 @@ def state_figures(profiles: Sequence[StateProfile]) -> dict[str, go.Figure]:
     """Every figure by its name, in the order of the page."""
     figures: dict[str, go.Figure | None] = {
         "saturation": saturation(profiles),
+        "by_layer": by_layer(profiles),
         "recoverability": recoverability(profiles),
         "accuracy": accuracy(profiles),
         "transplants": transplants(profiles),
@@ -146,8 +147,7 @@ class Summary:
 
 def summary(profile: StateProfile) -> Summary:
     """Of the length at which most bits are used."""
-    at = max(range(len(profile.lengths)), key=lambda i: profile.used.total[i])
-    home = profile.behaviour.at_home
+    at, home = profile.peak, profile.at_home
     whole = next((part for part in profile.transplant if part.kind == "whole"), None)
     exact = theme.ABSENT if whole is None or whole.largest_difference is None else f"{whole.largest_difference:.1g}"
     return Summary(

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.figures import theme
-from interp.figures.state_facets import DASHES, SERIES, curve, facets, length_axis, name_of, of_each
+from interp.figures.state_facets import DASHES, SERIES, curve, facets, length_axis, length_colors, name_of, of_each
 from interp.profiles import EffectiveSize, Remembrance, StateProfile
 
 
@@ -62,53 +62,48 @@ def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
 def effective_size(profiles: Sequence[StateProfile]) -> go.Figure:
     """Letter accuracy when each number of the state has few bits, and when few directions of it are kept."""
     figure = facets(profiles, ("bits for each number", "principal directions"), share_y=False)
+    colors, seen = length_colors(n for p in profiles for n in p.effective_size.lengths), set()
     for column, profile in enumerate(profiles, 1):
         size = profile.effective_size
-        for row, (tried, values, what) in enumerate(_ways(size), 1):
-            for length, share, clean, color in zip(
-                size.lengths, values, size.clean, theme.shades(len(size.lengths)), strict=True
-            ):
-                name = f"{length} letters"
-                hover = f"%{{x}} {what}: %{{y:.1%}} (as it is: {clean:.1%})<extra>{name}</extra>"
-                line = curve(tried, share, name, color, row == 1)
+        ways = (size.bits_per_number, size.quantised, "bits"), (size.directions, size.projected, "directions")
+        for row, (tried, values, what) in enumerate(ways, 1):
+            for length, share, clean in zip(size.lengths, values, size.clean, strict=True):
+                line = curve(tried, share, f"{length} letters", colors[length], length not in seen)
+                hover = f"%{{x}} {what}: %{{y:.1%}} (as it is: {clean:.1%})<extra>{length} letters</extra>"
                 figure.add_trace(line.update(hovertemplate=hover), row, column)
-            figure.update_xaxes(
-                title_text=what, type="log", tickvals=tried, ticktext=[str(n) for n in tried], row=row, col=column
-            )
-    figure.update_yaxes(theme.accuracy_axis("letters that are right"))
-    figure.update_yaxes(title_text="", col=2) if len(profiles) > 1 else None
-    return theme.dress(
-        figure, "How little of the state would do", of_each(profiles, [_size_says(p) for p in profiles]), 640
-    )
+                seen.add(length)
+            ticks = {"type": "log", "tickvals": tried, "ticktext": [str(n) for n in tried]}
+            figure.update_xaxes(title_text=f"{what} kept", row=row, col=column, **ticks)
+    figure.update_yaxes(theme.accuracy_axis(""))
+    figure.update_yaxes(title_text="letters that are right", col=1)
+    says = of_each(profiles, [_size_says(p.effective_size) for p in profiles])
+    return theme.dress(figure, "How little of the state would do", says, 640)
 
 
 def remembrance(profiles: Sequence[StateProfile]) -> go.Figure:
     """How much a replaced letter moves the answer, by how far it stands before the separator."""
     figure = facets(profiles)
+    colors, seen = length_colors(n for p in profiles for n in p.remembrance.lengths), set()
     for column, profile in enumerate(profiles, 1):
         found = profile.remembrance
-        for i, (length, color) in enumerate(zip(found.lengths, theme.shades(len(found.lengths)), strict=True)):
-            places = np.flatnonzero(np.isfinite(found.effect[i]))
-            x, interval = length - places, found.interval[i, places]
-            name = f"{length} letters"
-            bars = theme.error_bars(found.effect[i, places], [tuple(pair) for pair in interval], width=2)
-            own = curve(x, found.effect[i, places], name, color, dash="solid", error_y=bars)
+        for i, length in enumerate(found.lengths):
+            places, name = np.flatnonzero(np.isfinite(found.effect[i])), f"{length} letters"
+            effect, around = found.effect[i, places], [tuple(pair) for pair in found.interval[i, places]]
+            bars = theme.error_bars(effect, around, width=2.0)
+            own = curve(length - places, effect, name, colors[length], length not in seen, error_y=bars)
             rest = curve(
-                x, found.elsewhere[i, places], f"elsewhere, {name}", color, dash="dot", width=1.2, mode="lines"
+                length - places, found.elsewhere[i, places], name, colors[length], False, dash="dot", mode="lines"
             )
             hover = "%{x} before the separator: total variation %{y:.3f}<extra>%{fullData.name}</extra>"
-            figure.add_trace(own.update(hovertemplate=hover), 1, column)
-            figure.add_trace(rest.update(hovertemplate=hover, showlegend=False, legendgroup=name), 1, column)
+            for line in (own, rest):
+                figure.add_trace(line.update(hovertemplate=hover), 1, column)
+            seen.add(length)
     figure.update_xaxes(title_text="letters before the separator", rangemode="tozero")
     figure.update_yaxes(range=[-0.03, 1.05])
     figure.update_yaxes(title_text="total variation", col=1)
-    says = "Full lines: at the answer letter that copies it; dotted: at the others. "
-    return theme.dress(
-        figure,
-        "How far back a letter still counts",
-        says + of_each(profiles, [_far_says(p.remembrance) for p in profiles]),
-        420,
-    )
+    key = "Full lines: at the answer letter that copies the replaced one; dotted: at the others. "
+    says = key + of_each(profiles, [_far_says(p.remembrance) for p in profiles])
+    return theme.dress(figure, "How far back a letter still counts", says, 420)
 
 
 def _parts(profiles: Sequence[StateProfile]):
@@ -124,11 +119,6 @@ def _parts(profiles: Sequence[StateProfile]):
                 yield (f"{name_of(profile)} {label}", *look), profile, part
 
 
-def _ways(size: EffectiveSize):
-    yield size.bits_per_number, size.quantised, "bits for each number"
-    yield size.directions, size.projected, "directions kept"
-
-
 def _shape_says(profile: StateProfile) -> str:
     shape, cells = profile.effective_rank, []
     for part, layer in enumerate(shape.layers):
@@ -138,8 +128,7 @@ def _shape_says(profile: StateProfile) -> str:
     return f"From {shape.lengths[0]} to {shape.lengths[-1]} letters, {'; '.join(cells)}."
 
 
-def _size_says(profile: StateProfile) -> str:
-    size = profile.effective_size
+def _size_says(size: EffectiveSize) -> str:
     cells = []
     for length, bits, kept in zip(size.lengths, size.fewest_bits, size.fewest_directions, strict=True):
         few = bits or f"more than {size.bits_per_number[-1]}"

@@ -1,0 +1,217 @@
+"""Figures and page of the states of one model and of several: fabricated profiles, no model."""
+
+import csv
+import html
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from interp.errors import UserError
+from interp.figures.state_bits import by_distance
+from interp.figures.state_report import state_figures, state_tables, summary, write_state_report
+from interp.profiles import (
+    Bits,
+    EffectiveSize,
+    Geometry,
+    HeldBits,
+    Knee,
+    Remembrance,
+    StateAblation,
+    StateProfile,
+    StateSize,
+    Transplant,
+)
+from interp.results import LengthAccuracy
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+LENGTHS = (2, 4, 8, 16)
+NEEDED = tuple(3.0 * n for n in LENGTHS)
+
+
+def bits(total: tuple[float, ...]) -> Bits:
+    by_position = np.full((4, 16), np.nan)
+    for row, (length, value) in enumerate(zip(LENGTHS, total, strict=True)):
+        by_position[row, :length] = value / length * np.linspace(0.5, 1.5, length)
+    interval = tuple((0.9 * value, 1.1 * value) for value in total)
+    return Bits(LENGTHS, total, interval, by_position, np.array(total)[:, None] * np.linspace(0.9, 1.1, 5))
+
+
+def profile(spec: str = "mamba", **changes) -> StateProfile:
+    """As of a Mamba that is full at six letters."""
+    rng, n = np.random.default_rng(0), 12
+    layers = {"blocks.0": bits((6.0, 12.0, 15.0, 15.0)), "blocks.1": bits((1.0, 2.0, 5.0, 6.0))}
+    used, held = bits((6.0, 12.0, 18.0, 17.9)), bits((6.0, 12.0, 20.0, 21.0))
+    letters = np.repeat([[1.0], [1.0], [0.7], [0.4]], n, axis=1)
+    behaviour = LengthAccuracy(
+        LENGTHS, (1, 16), letters == 1, letters, np.where(letters == 1, -1, 3), letters * 0.9, {}
+    )
+    parts_of_it = ("blocks.0.h", "blocks.0.window", "blocks.1.h")
+    curves = rng.random((3, 4))
+    part = {"length": 4, "donor_interval": (0.9, 1.0), "host_interval": (0.0, 0.1), "by_position": np.ones(4)}
+    parts = [
+        Transplant("whole", "whole", size=999, follows_donor=1.0, follows_host=0.05, largest_difference=2e-6, **part),
+        Transplant("layer 0", "layer", size=333, follows_donor=0.25, follows_host=0.75, **part),
+    ]
+    ablation = StateAblation("layer 0", "zero", 4, 333, 1.0, 0.2, (0.7, 0.9), 0.6, (0.5, 0.7), np.ones(n))
+    found = StateProfile(
+        provenance={"command": "python analyses/measure_saturation.py", "seed": 0},
+        model={"spec": spec, "n_parameters": 1234},
+        verdict=f"It copies as {spec} does.",
+        alphabet=8,
+        lengths=LENGTHS,
+        behaviour=behaviour,
+        accuracy=(1.0, 1.0, 0.0, 0.0),
+        expected_accuracy=(1.0, 0.99, 1e-3, 1e-9),
+        accuracy_bound=(1.0, 1.0, 1.0, 2.0**-9),
+        half_length=Knee(12.3, (11.0, 13.5), 4.0, 12.0),
+        used=used,
+        used_untrained=bits((0.0,) * 4),
+        held=HeldBits(held, bits((0.01,) * 4), bits((5.0, 6.0, 6.0, 6.0)), layers, (100, 50, 50)),
+        bits_recovered=used.total,
+        bits_probe=held.total,
+        bits_needed=NEEDED,
+        state_size=StateSize({"blocks.0.h": 900, "blocks.0.window": 99}, 32, (999,) * 4, (31968.0,) * 4),
+        state_bits=(31968.0,) * 4,
+        reachable_bits=None,
+        utilisation=tuple(u / b for u, b in zip(used.total, NEEDED, strict=True)),
+        saturation_length=Knee(6.0, (5.8, 6.2), 3.0, 18.0),
+        saturation_held=Knee(None, None, 3.0, 21.0, "the bits still grow at the longest length"),
+        effective_size=EffectiveSize(
+            LENGTHS, (1, 2, 4), rng.random((4, 3)), (1, 8), rng.random((4, 2)), (1.0,) * 4, (2,) * 4, (None, 8, 8, 8)
+        ),
+        effective_rank=Geometry(
+            LENGTHS,
+            parts_of_it,
+            curves * 20,
+            curves * 30,
+            curves * 9,
+            curves,
+            {"blocks.0.h": tuple(np.geomspace(1, 900, 101))},
+        ),
+        remembrance=Remembrance(
+            LENGTHS, by_length(0.9), by_length(0.1), np.stack([by_length(0.8), by_length(1.0)], -1)
+        ),
+        transplant=tuple(parts),
+        state_ablations=(ablation, replace(ablation, kind="mean", control_mean=None, control_interval=None)),
+        training=None,
+        notes=("nothing to mind",),
+    )
+    return replace(found, **changes)
+
+
+def by_length(value: float) -> np.ndarray:
+    return np.where(np.arange(16) < np.array(LENGTHS)[:, None], value, np.nan)
+
+
+SEVERAL = (profile("mamba"), profile("lstm"), profile("hard-alibi"))
+
+
+def traces(figure, name: str) -> list:
+    return [trace for trace in figure.data if trace.name == name]
+
+
+def test_the_curves_of_the_bits_are_those_of_the_profile():
+    figure = state_figures([profile()])["saturation"]
+    (used,), (held,), (needed,) = (traces(figure, name)[-1:] for name in ("used", "held", "needed"))
+    assert tuple(used.y) == profile().bits_recovered and tuple(used.x) == LENGTHS
+    assert tuple(held.y) == profile().bits_probe
+    assert tuple(needed.y) == NEEDED
+    assert [a.text for a in figure.layout.annotations] == ["stops at 6.0"]
+    assert "18.0 used, 20.0 held of 24.0 at 8" in figure.layout.meta["says"]
+
+
+def test_recoverability_counts_back_from_the_separator():
+    turned = by_distance(profile().used)
+    for row, length in enumerate(LENGTHS):
+        np.testing.assert_allclose(turned[row, :length], profile().used.by_position[row, :length][::-1])
+        assert np.isnan(turned[row, length:]).all()
+    heat = state_figures([profile()])["recoverability"].data[0]
+    assert heat.z[0][0] == pytest.approx(turned[0, 0] / 3)  # share of the 3 bits of a letter of eight
+
+
+def test_several_models_stand_side_by_side_under_their_names():
+    for name, figure in state_figures(SEVERAL).items():
+        drawn = " ".join([a.text or "" for a in figure.layout.annotations] + [t.name or "" for t in figure.data])
+        assert all(model in drawn for model in ("mamba", "lstm", "hard-alibi")), name
+        assert all(model in figure.layout.meta["says"] for model in ("mamba", "lstm", "hard-alibi")), name
+
+
+def test_the_legend_names_each_curve_once():
+    for name, figure in state_figures(SEVERAL).items():
+        shown = [trace.name for trace in figure.data if trace.showlegend and trace.name]
+        assert len(shown) == len(set(shown)), name
+
+
+def test_an_ablations_bars_span_the_accuracy_that_is_left():
+    dots = traces(state_figures([profile()])["state_ablations"], "zero")[0]
+    assert dots.x[0] + dots.error_x.array[0] == pytest.approx(1 - 0.7)
+    assert dots.x[0] - dots.error_x.arrayminus[0] == pytest.approx(1 - 0.9)
+
+
+def test_without_decays_or_untrained_model_or_knee_the_page_is_still_made(tmp_path):
+    bare = profile(
+        effective_rank=replace(profile().effective_rank, time_constants={}),
+        held=replace(profile().held, untrained=None),
+        used_untrained=None,
+        saturation_length=Knee(None, None, 3.0, 48.0, "the bits still grow at the longest length"),
+    )
+    page = write_state_report([bare], tmp_path).read_text(encoding="utf-8")
+    assert "the bits still grow at the longest length" in page
+    assert not (tmp_path / "figures" / "time_constants.html").exists()
+
+
+def test_a_summary_is_that_of_the_length_at_which_most_bits_are_used():
+    row = summary(profile())
+    assert (row.saturation, row.half, row.state) == ("6.0 [5.8, 6.2]", "12.3 [11.0, 13.5]", "31,968")
+    assert row.used.startswith("18.0 [") and row.used.endswith("at 8")
+
+
+def test_no_profile_makes_no_page(tmp_path):
+    with pytest.raises(UserError, match="one profile or more"):
+        write_state_report([], tmp_path)
+
+
+def test_one_profile_stands_beside_its_page_and_several_in_folders(tmp_path):
+    write_state_report([profile()], tmp_path / "one")
+    assert StateProfile.load(tmp_path / "one").model["spec"] == "mamba"
+    page = write_state_report(SEVERAL, tmp_path / "three").read_text(encoding="utf-8")
+    for place, spec in (("1-mamba", "mamba"), ("2-lstm", "lstm"), ("3-hard-alibi", "hard-alibi")):
+        assert StateProfile.load(tmp_path / "three" / place).model["spec"] == spec
+        assert f'href="{place}/results.json"' in page
+
+
+def test_tables_hold_the_numbers_of_every_model(tmp_path):
+    write_state_report(SEVERAL, tmp_path)
+    with (tmp_path / "lengths.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], int(row["length"])) for row in rows] == [
+        (p.model["spec"], n) for p in SEVERAL for n in LENGTHS
+    ]
+    assert [float(row["bits_used"]) for row in rows[:4]] == list(profile().bits_recovered)
+    assert state_tables([profile()])["transplants.csv"][0]["donor_interval_low"] == 0.9
+
+
+def test_hostile_text_is_shown_as_it_is(studies, tmp_path):
+    hostile = profile(studies.HOSTILE, verdict=studies.HOSTILE, notes=(studies.HOSTILE,))
+    hostile = replace(hostile, transplant=tuple(replace(part, name=studies.HOSTILE) for part in hostile.transplant))
+    text = write_state_report([hostile], tmp_path).read_text(encoding="utf-8")
+    body = re.sub(r"<script.*?</script>", "", text, flags=re.S)
+    assert "<b>bold" not in body and "<img" not in body
+    assert html.escape("<b>bold</b>") in body
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open the page in")
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_browser_draws_every_figure_offline_without_a_complaint(tmp_path, n):
+    page = write_state_report(SEVERAL[:n], tmp_path / "page")
+    quiet = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic")
+    start = (CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", *quiet)
+    options = ("--enable-logging=stderr", f"--user-data-dir={tmp_path}", "--virtual-time-budget=20000", "--dump-dom")
+    found = subprocess.run([*start, *options, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    figures = len(list((tmp_path / "page" / "figures").glob("*.html")))
+    assert f'data-ready="{figures}"' in re.search(r"<html[^>]*>", found.stdout)[0]
+    assert "CONSOLE" not in found.stderr, html.unescape(found.stderr)
