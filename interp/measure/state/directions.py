@@ -3,15 +3,26 @@
 Directions are those of the numbers as they are: a part of the state with large numbers has the say.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.errors import UserError
 from interp.measure.state.carry import Carried
 
 FEATURES_AT_ONCE = 16_384
 NO_VARIANCE = 1e-12
 """Share of the largest variance below which a direction is rounding of float32."""
+
+
+def check_calibration(strings: int, directions: Sequence[int]) -> None:
+    """Raises: UserError where so many strings cannot show so many directions."""
+    if strings <= (most := max(directions, default=0)):
+        raise UserError(
+            f"{most} directions of a state take {most + 1} strings or more to be found on; calibration is {strings}."
+        )
 
 
 def gram(features: Float[Tensor, "string feature"]) -> Float[Tensor, "string string"]:
@@ -26,9 +37,9 @@ def gram(features: Float[Tensor, "string feature"]) -> Float[Tensor, "string str
 def principal_axes(features: Float[Tensor, "string feature"], n: int) -> Float[Tensor, "direction feature"]:
     """The `n` leading principal directions, of norm 1; fewer where the features vary along fewer."""
     variances, coefficients = torch.linalg.eigh(gram(features))
-    leading = variances.flip(0)[:n] > variances[-1] * NO_VARIANCE
-    kept = leading & (variances[-1] > 0)
-    coefficients = (coefficients.flip(1)[:, :n] / variances.flip(0)[:n].clamp(min=0).sqrt())[:, kept]
+    variances, coefficients = variances.flip(0)[:n], coefficients.flip(1)[:, :n]
+    kept = variances > max(float(variances[0]) * NO_VARIANCE, 0)
+    coefficients = coefficients[:, kept] / variances[kept].sqrt()
     pieces = []
     for piece in features.split(FEATURES_AT_ONCE, dim=1):
         centred = piece.double() - piece.double().mean(dim=0)

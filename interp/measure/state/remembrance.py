@@ -1,7 +1,7 @@
-"""How far back a letter still moves the output: one letter of the string replaced, the answer's distributions compared.
+"""How far back a letter still moves the output: one letter of a string replaced, the answer's distributions compared.
 
-Effective remembrance after Buitrago Ruiz & Gu 2025, with single letters replaced instead of all before a position. The same
-answer letters are read in both runs, so that the state at the separator alone makes the difference.
+Effective remembrance after Buitrago Ruiz & Gu 2025, with single letters replaced instead of all before a position left
+out. The same answer letters are read in both runs, so that the state at the separator alone makes the difference.
 """
 
 from collections.abc import Sequence

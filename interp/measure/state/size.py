@@ -16,7 +16,7 @@ from interp.errors import UserError
 from interp.measure.state.bits import check_lengths
 from interp.measure.state.blocks import blocks, carry_all
 from interp.measure.state.carry import Carried, Parts, answer_logits, carry
-from interp.measure.state.directions import along, principal_axes, unflat
+from interp.measure.state.directions import along, check_calibration, principal_axes, unflat
 from interp.models.hooked import HookedModel
 from interp.profiles import EffectiveSize, StateSize
 from interp.tasks.base import Batch
@@ -101,11 +101,7 @@ def effective_size(
     check_lengths(lengths)
     if min((strings, *bits, *directions)) < 1:
         raise UserError(f"strings, bits and directions are 1 or more; got {strings}, {bits} and {directions}.")
-    if calibration <= max(directions):
-        raise UserError(
-            f"{max(directions)} directions of a state take {max(directions) + 1} strings or more to be found on; "
-            f"calibration is {calibration}."
-        )
+    check_calibration(calibration, directions)
     rows = np.array(
         [_accuracies(model, task, length, strings, generator, bits, directions, calibration) for length in lengths]
     )

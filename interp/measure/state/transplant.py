@@ -18,15 +18,13 @@ from interp.measure.state import choose
 from interp.measure.state.blocks import carry_all, each_block
 from interp.measure.state.carry import Carried, answer_logits, free_answer, separator_at
 from interp.measure.state.decay import log_decays
-from interp.measure.state.directions import along, principal_axes, unflat
+from interp.measure.state.directions import along, check_calibration, principal_axes, unflat
 from interp.models.hooked import HookedModel
 from interp.profiles import Transplant
 from interp.stats import bootstrap_interval
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 
-FITTED = 512
-"""Strings that principal directions are found on; others than the pairs."""
 Mix = Callable[[Carried, Carried], Carried]
 """(donor, host) -> the state that the host goes on with."""
 
@@ -50,6 +48,7 @@ def transplants(
     strings: int,
     generator: torch.Generator,
     directions: Sequence[int] = (4, 16, 64),
+    calibration: int = 512,
     seed: int = 0,
 ) -> tuple[Transplant, ...]:
     """Put the state of each of some strings, whole and in parts, into the run on another.
@@ -65,17 +64,19 @@ def transplants(
         strings: pairs of donor and host.
         generator: draws them, and the random parts.
         directions: numbers of leading principal directions.
+        calibration: strings that the directions are found on; others than the pairs.
         seed: of the bootstrap over pairs.
 
-    Raises: UserError for fewer than two pairs, or as `carry`.
+    Raises: UserError for fewer than two pairs, too few strings to find so many directions on, or as `carry`.
     """
     if strings < 2 or length < 1:
         raise UserError(f"a transplant takes two pairs of strings of 1 letter or more; got {strings} of {length}.")
+    check_calibration(calibration, directions)
     x, y = (task.sample(strings, length, generator).to(model.device) for _ in range(2))
     donor, host = carry_all(model, x), carry_all(model, y)
     parts = _choices(model, x, donor, generator)
     if directions:
-        parts += _subspaces(carry_all(model, task.sample(FITTED, length, generator)), directions)
+        parts += _subspaces(carry_all(model, task.sample(calibration, length, generator)), directions)
     return tuple(_transplant(graft, model, x, y, graft.mix(donor, host), seed) for graft in parts)
 
 

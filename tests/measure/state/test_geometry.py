@@ -62,7 +62,7 @@ def test_the_entropy_rank_by_hand() -> None:
 
 @pytest.mark.parametrize("kind", ["mamba", "mamba2", "hybrid"])
 def test_decays_are_the_means_of_those_at_the_hook(kind: str, generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = build({"kind": kind}).double()
+    model: Any = build({"kind": kind}).double()
     batch = CopyTask().sample(6, 11, generator(0))
     monkeypatch.setattr("interp.measure.state.decay.TOKENS_AT_ONCE", 24)  # stretches of 4
     found = log_decays(model, batch)
@@ -88,8 +88,8 @@ def test_the_decay_of_a_cell_is_its_forget_gate(generator: Any) -> None:
 
 
 def test_time_constants_of_weights_set_by_hand(generator: Any) -> None:
-    model = build({"kind": "mamba", "n_layers": 1})
-    mixer: Any = model.blocks[0].mixer
+    model: Any = build({"kind": "mamba", "n_layers": 1})
+    mixer = model.blocks[0].mixer
     with torch.no_grad():
         mixer.W_dt.zero_()
         mixer.b_dt.copy_(torch.linspace(-8, 3, len(mixer.b_dt)))

@@ -1,4 +1,4 @@
-"""How far back a letter moves the answer: closed forms of planted memories, and whole runs without a state taken out."""
+"""How far back a letter moves the answer: planted memories in closed form, and whole runs with no state taken out."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def test_a_decaying_memory_forgets_by_distance_and_by_what_came_after(generator:
     found = remembrance(model, CopyTask(letters), [length], 1500, generator(0))
     kept = np.array(capacity.kept(length))
     np.testing.assert_allclose(found.effect[0], kept, atol=4 * 0.5 / np.sqrt(1500))
-    inside = (0 < kept) & (kept < 1)
+    inside = (kept > 0) & (kept < 1)
     low, high = found.interval[0, inside].T
     assert ((low - 0.02 < kept[inside]) & (kept[inside] < high + 0.02)).all()
     # Another letter wipes out other slots: one of two letters does, the other does not, and all else has kept the slot.

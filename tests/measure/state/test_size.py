@@ -33,7 +33,7 @@ class Coded(MemoryMixer):
 
 @pytest.mark.parametrize("kind", ["mamba", "mamba2", "lstm"])
 def test_a_recurrent_model_carries_what_its_layers_say_at_every_length(kind: str) -> None:
-    model = build({"kind": kind})
+    model: Any = build({"kind": kind})
     found = state_size(model, [3, 40])
     assert found.parts == {name: int(np.prod(shape)) for name, shape in model.state_shapes().items()}
     assert found.floats == (sum(found.parts.values()),) * 2

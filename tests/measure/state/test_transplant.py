@@ -1,5 +1,6 @@
-"""One string's state in the run on another: planted memories say which letters follow, all architectures that hooks do."""
+"""One string's state in the run on another: whole, exact on all architectures; in parts, what memories foretell."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -100,13 +101,13 @@ def test_bands_divide_the_states_from_fast_to_slow(kind: str, n: int, generator:
     found = choose.bands(decays, n)
     assert len(found) == n
     for name, each in decays.items():
-        assert sum(band.masks[name].int() for band in found).unique().tolist() == [1]  # pyright: ignore
+        assert torch.stack([band.masks[name] for band in found]).sum(dim=0).unique().tolist() == [1]
         assert found[0].masks[name].shape == each.shape
     every = sum(each.numel() for each in decays.values())
     assert max(band.size for band in found) - min(band.size for band in found) <= 1
     assert sum(band.size for band in found) == every
     values = [torch.cat([decays[name][mask] for name, mask in band.masks.items()]) for band in found]
-    assert all(fast.max() <= slow.min() for fast, slow in zip(values, values[1:], strict=False))
+    assert all(fast.max() <= slow.min() for fast, slow in pairwise(values))
 
 
 def test_as_many_numbers_at_random_as_a_band_has_and_from_where_bands_are(generator: Any) -> None:
@@ -160,5 +161,7 @@ def test_one_pair_or_no_letter_is_refused(generator: Any) -> None:
     model, _ = register(3, 5)
     with pytest.raises(UserError, match="two pairs"):
         transplants(model, CopyTask(5), 4, 1, generator())
+    with pytest.raises(UserError, match="65 strings or more to be found on; calibration is 64"):
+        transplants(model, CopyTask(5), 4, 4, generator(), calibration=64)
     with pytest.raises(UserError, match="got 4 of 0"):
         transplants(model, CopyTask(5), 0, 4, generator())
