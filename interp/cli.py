@@ -34,8 +34,9 @@ class Common:
     """Options that every analysis has."""
 
     model: str = "hard-alibi"
-    """What to look at: a run folder; a preset, trained once and kept (hard-alibi, rope, nope, alibi); a model built by
-    hand (planted:ngram?n=3); or a language model in the Hugging Face format (hf:PATH_OR_NAME)."""
+    """What to look at: a run folder; a preset, trained once and kept (hard-alibi, rope, nope, alibi; mamba, mamba2,
+    lstm, hybrid); a model built by hand (planted:ngram?n=3); or a language model in the Hugging Face format
+    (hf:PATH_OR_NAME)."""
     out: Path | None = None
     """Folder for what is found; by default a folder of its own under results/."""
     device: str = "auto"

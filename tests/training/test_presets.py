@@ -127,7 +127,14 @@ def test_a_home_that_cannot_be_written_is_told_in_one_sentence(monkeypatch, tmp_
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "seed"), [("hard-alibi", 0), ("hard-alibi", 1), ("hard-alibi", 2), ("rope", 0), ("alibi", 0), ("nope", 0)]
+    ("name", "seed"),
+    [
+        *(("hard-alibi", seed) for seed in range(3)),
+        ("rope", 0),
+        ("alibi", 0),
+        ("nope", 0),
+        *((name, seed) for name in ("mamba", "mamba2", "lstm", "hybrid") for seed in range(2)),
+    ],
 )
 def test_every_preset_copies_strings_of_its_training_lengths(name, seed, tmp_path, monkeypatch, generator) -> None:
     monkeypatch.setenv("INTERP_HOME", str(tmp_path))
@@ -136,3 +143,19 @@ def test_every_preset_copies_strings_of_its_training_lengths(name, seed, tmp_pat
     lengths = sorted({low, (low + high) // 2, high})
     found = accuracy_by_length(run.model, run.task, lengths, 1000, generator(1234))
     assert (found.string_correct.mean(axis=1) >= 0.99).all()
+
+
+@pytest.mark.slow
+def test_one_layer_of_attention_copies_what_a_larger_mamba_does_not_learn_from_the_same_strings(generator) -> None:
+    config, task, training = preset("hybrid")
+    hybrid, mamba = build(config), build({"kind": "mamba", "d_model": config.get("d_model", 64)})
+    assert sum(p.numel() for p in mamba.parameters()) > sum(p.numel() for p in hybrid.parameters())
+    trained, beyond = training.lengths[1], 2 * training.lengths[1]
+    found = {}
+    for name, model in (("hybrid", hybrid), ("mamba", mamba)):
+        train(model, task, training, progress=False)
+        accuracy = accuracy_by_length(model, task, [5, trained, beyond], 1000, generator(1234))
+        found[name] = accuracy.string_correct.mean(axis=1)
+    assert found["hybrid"][1] >= 0.99
+    assert found["hybrid"][2] >= 0.8
+    assert (found["mamba"] < 0.05).all()
