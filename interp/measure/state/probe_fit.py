@@ -1,0 +1,122 @@
+"""Linear probes for every letter of a string at once: ridge regression, a linear discriminant, a tempered softmax.
+
+One factorisation of the strings' inner products serves all positions, all letters, and shuffled labels too. Ridge
+regression to one-hot letters gives each position a score for each letter, a linear reading of the state. On the strings
+that it was trained on, its scores are those of the regression without that string, which has a closed form; so their
+noise is known. The log-odds of letters are the scores over the variance of that noise, or, where it is unlike for
+different letters, their linear discriminant (Hastie, Buja & Tibshirani, "Penalized discriminant analysis", Annals of
+Statistics 23, 1995). Which of the two, which penalty, which temperature, and how much of the uniform distribution is
+mixed in, each position chooses on strings that the regression has not seen.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+PENALTIES = (1e-1, 3e-3)
+"""Of the ridge regression, relative to the mean squared norm of a string's features; each position has its own."""
+TEMPERATURES = tuple(float(t) for t in np.geomspace(0.3, 10, 12))
+UNIFORM = (1e-4, 1e-3, 1e-2, 1e-1)
+"""Shares of the uniform distribution in the mixture: what bounds the loss of a wrong, certain guess."""
+ERRORS = 3.0
+"""A probe that does not beat chance by so many standard errors while it is tempered has nothing to say."""
+SCORES_AT_ONCE = 2**22
+"""Bounds the memory of all positions' scores."""
+SINGULAR = 1e-3
+"""Of the mean variance, added to each: a position's scores add up to 0, so that their covariance has no inverse."""
+ROUNDING = 1e-6
+"""Variance of scores without noise, in float32."""
+
+
+class Probes:
+    """Probes of one kind of features; what they read is asked by `bits`.
+
+    Args:
+        products: inner products of all strings' centred features with those of the first n, the training strings.
+    """
+
+    def __init__(self, products: Float[Tensor, "string train"], penalties: Sequence[float] = PENALTIES) -> None:
+        n = products.shape[1]
+        scale = products[:n].diagonal().mean()
+        products = products / torch.where(scale > 0, scale, 1.0)
+        unit = torch.eye(n, dtype=torch.float64, device=products.device)
+        self.others = products[n:]
+        self.inverses = [
+            torch.cholesky_inverse(torch.linalg.cholesky(products[:n].double() + penalty * unit)).to(products.dtype)
+            for penalty in penalties
+        ]
+
+    def bits(self, letters: Int[Tensor, "string pos"], alphabet: int, temper: int) -> Float[np.ndarray, "test pos"]:
+        """log2 D less the cross-entropy of each letter of each test string.
+
+        Args:
+            letters: of the training strings, of those that temper the probes, of those that test them, in this order.
+            alphabet: D.
+            temper: strings that temper.
+        """
+        at_once = max(1, SCORES_AT_ONCE // (len(letters) * alphabet))
+        found = [self._positions(some, alphabet, temper) for some in letters.split(at_once, dim=1)]
+        return torch.cat(found, dim=1).cpu().numpy()
+
+    def _positions(self, letters: Int[Tensor, "string pos"], alphabet: int, temper: int) -> Float[Tensor, "test pos"]:
+        n = len(self.inverses[0])
+        best, bits = 0.0, torch.zeros((), dtype=torch.float64, device=letters.device)
+        for logits in self._logits(letters[:n], alphabet):
+            gain, rows = tempered(logits, letters[n:], temper)
+            bits = torch.where(gain > best, rows, bits)
+            best = gain.clamp(min=best)
+        return bits
+
+    def _logits(self, letters: Int[Tensor, "train pos"], alphabet: int) -> Iterator[Float[Tensor, "other pos letter"]]:
+        """Of the strings that were not trained on: for each penalty, from equal noise, and from a discriminant."""
+        wanted = one_hot(letters, alphabet).to(self.others.dtype)
+        flat = (wanted - 1 / alphabet).flatten(1)
+        for inverse in self.inverses:
+            dual = inverse @ flat
+            left_out = flat - dual / inverse.diagonal()[:, None]
+            trained, others = (
+                rearrange(x, "string (pos letter) -> pos string letter", letter=alphabet).double()
+                for x in (left_out, self.others @ dual)
+            )
+            for weights, offset in discriminants(trained, wanted.transpose(0, 1).double()):
+                yield rearrange(others @ weights + offset[:, None], "pos string letter -> string pos letter")
+
+
+def discriminants(
+    scores: Float[Tensor, "pos string letter"], wanted: Float[Tensor, "pos string letter"]
+) -> Iterator[tuple[Float[Tensor, "pos letter letter"], Float[Tensor, "pos letter"]]]:
+    """Weights and offset of each letter's log-posterior: if all scores have the same noise, and as the noise is.
+
+    The noise is Gaussian, and the same for all letters that may be the right one.
+    """
+    n, alphabet = scores.shape[1:]
+    means = wanted.mT @ scores / wanted.sum(dim=1).clamp(min=1)[..., None]
+    noise = scores - wanted @ means
+    covariance = noise.mT @ noise / n
+    unit = torch.eye(alphabet, dtype=scores.dtype, device=scores.device)
+    mean, variance = (x.diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None] for x in (means, covariance))
+    yield unit * mean / (variance + ROUNDING), torch.zeros_like(means[:, 0])
+    weights = torch.linalg.solve(covariance + (SINGULAR * variance + ROUNDING) * unit, means.mT)
+    yield weights, -(means.mT * weights).sum(dim=1) / 2
+
+
+def tempered(
+    logits: Float[Tensor, "string pos letter"], letters: Int[Tensor, "string pos"], temper: int
+) -> tuple[Float[Tensor, " pos"], Float[Tensor, "test pos"]]:
+    """Bits on the first `temper` strings, at each position's best temperature and mixture, and of each other string.
+
+    The first are 0 where the probe has nothing to say.
+    """
+    alphabet = logits.shape[2]
+    right = [(logits / t).log_softmax(dim=2).gather(2, letters[..., None])[..., 0].exp() for t in TEMPERATURES]
+    mixed = torch.stack([(alphabet * (1 - e) * p + e).log2() for p, e in product(right, UNIFORM)])
+    tuned = mixed[:, :temper]
+    gain, error = tuned.mean(dim=1), tuned.std(dim=1) / temper**0.5
+    best, which = torch.where(gain > ERRORS * error, gain, 0).max(dim=0)
+    return best, mixed[:, temper:].gather(0, which.expand(1, mixed.shape[1] - temper, -1))[0]

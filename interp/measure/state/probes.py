@@ -1,0 +1,127 @@
+"""What the state holds: bits about the string that probes read from it, just before the separator.
+
+The letters of a string are independent and uniform, so that log2 D less the cross-entropy of a probe, for one letter on
+strings that it has not seen, is a lower bound on what the state says of that letter, and the sum over letters a lower
+bound on the mutual information between string and state. A probe cannot read what it has too few strings to learn.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.errors import UserError
+from interp.measure.state.bits import bits_of, check_lengths
+from interp.measure.state.probe_features import inner_products, state_features
+from interp.measure.state.probe_fit import Probes
+from interp.models.hooked import HookedModel
+from interp.profiles import HeldBits
+from interp.tasks.base import Batch
+from interp.tasks.copy import CopyTask
+
+EACH = 4
+"""Training strings per letter, at least."""
+Rows = Float[np.ndarray, "test pos"]
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """Strings, other ones for each purpose and each length."""
+
+    train: int = 2048
+    temper: int = 1024
+    """Choose each probe's penalty, temperature and mixture with the uniform distribution."""
+    test: int = 1024
+    by_layer: bool = True
+    """Whether single layers are read, too."""
+
+    @classmethod
+    def tiny(cls) -> "ProbeSettings":
+        return cls(train=128, temper=64, test=64)
+
+    @property
+    def strings(self) -> tuple[int, int, int]:
+        return self.train, self.temper, self.test
+
+    def check(self, alphabet: int) -> None:
+        """Raises: UserError for too few strings."""
+        if self.train < EACH * alphabet or min(self.temper, self.test) < max(2, alphabet):
+            raise UserError(
+                f"probes that tell {alphabet} letters apart take {EACH * alphabet} strings or more to train, "
+                f"{alphabet} to temper and {alphabet} to test; got {self.train}, {self.temper} and {self.test}."
+            )
+
+
+@torch.no_grad()
+def held_bits(
+    model: HookedModel,
+    task: CopyTask,
+    lengths: Sequence[int],
+    generator: torch.Generator,
+    settings: ProbeSettings | None = None,
+    untrained: HookedModel | None = None,
+    seed: int = 0,
+) -> HeldBits:
+    """log2 D less the held-out cross-entropy of probes, one for each letter, that read the whole state.
+
+    Args:
+        model: carries a state from call to call.
+        task: draws independent, uniform letters; D is its alphabet.
+        lengths: letters per string.
+        generator: draws the strings, and the order of the shuffled labels.
+        settings: how many strings.
+        untrained: the reservoir baseline: a model of the same shape, which reads the same strings.
+        seed: of the bootstrap over test strings, and of the random projection of large states.
+
+    Returns: `by_layer` names blocks.0, blocks.1, ...; empty for a model of one layer. Of states with more numbers than
+        fit in memory (`NUMBERS` over all strings) a random projection is read, which can only lose information.
+
+    Raises: UserError for a length below 1, too few strings (it says how many are needed), a model that carries nothing,
+        or a task without a separator.
+    """
+    settings = settings or ProbeSettings()
+    check_lengths(lengths)
+    settings.check(task.alphabet)
+    found: dict[str, list[Rows]] = {}
+    for length in lengths:
+        batch = task.sample(sum(settings.strings), length, generator)
+        order = torch.randperm(len(batch), generator=generator, device=generator.device)
+        letters = _letters(task, batch)
+        for name, probes in _probes(model, batch, settings.train, settings.by_layer, seed):
+            found.setdefault(name, []).append(probes.bits(letters, task.alphabet, settings.temper))
+            if name == "held":
+                found.setdefault("shuffled", []).append(probes.bits(letters[order], task.alphabet, settings.temper))
+        if untrained is not None:
+            for _, probes in _probes(untrained, batch, settings.train, False, seed):
+                found.setdefault("untrained", []).append(probes.bits(letters, task.alphabet, settings.temper))
+    bits = {name: bits_of(tuple(lengths), rows, seed) for name, rows in found.items()}
+    return HeldBits(
+        held=bits.pop("held"),
+        shuffled=bits.pop("shuffled"),
+        untrained=bits.pop("untrained", None),
+        by_layer=bits,
+        strings=settings.strings,
+    )
+
+
+def _letters(task: CopyTask, batch: Batch) -> Int[Tensor, "string pos"]:
+    """Letters 0, 1, ... of each string."""
+    ids = task.vocabulary.ids(torch.arange(task.alphabet, device=batch.tokens.device))
+    written = batch.targets[batch.answer].view(len(batch), -1, 1)
+    return (written == ids).byte().argmax(dim=2)
+
+
+def _probes(model: HookedModel, batch: Batch, train: int, by_layer: bool, seed: int) -> Iterator[tuple[str, Probes]]:
+    """Of single layers, where they are asked for and there are several; then of all, `held`."""
+    features = state_features(model, batch, seed)
+    by_layer, whole = by_layer and len(features) > 1, None
+    for layer in list(features):
+        products = inner_products(features.pop(layer), train)
+        if by_layer:
+            yield layer, Probes(products)
+        whole = products if whole is None else whole + products
+    assert whole is not None
+    yield "held", Probes(whole)
