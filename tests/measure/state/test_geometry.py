@@ -1,5 +1,6 @@
 """Rank, norm and fading of states: planted memories, weights set by hand, and distributions whose rank is known."""
 
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,14 @@ def test_the_participation_ratio_is_not_that_of_few_strings(tails: bool) -> None
     assert np.mean(found) == pytest.approx(truth, rel=0.05)
     variances = np.linalg.eigvalsh(np.cov(draw(40).numpy().T)).clip(min=0)
     assert variances.sum() ** 2 / (variances**2).sum() < 0.7 * truth  # what the plain ratio would say
+
+
+def test_the_participation_ratio_is_that_of_pairs_without_a_common_string() -> None:
+    x = np.random.default_rng(0).standard_exponential((7, 3))
+    pairs = [(x[i] - x[j], x[k] - x[m]) for i, j, k, m in permutations(range(7), 4)]  # covariance 2 Sigma, independent
+    above = np.mean([(a @ a) * (b @ b) for a, b in pairs])
+    below = np.mean([(a @ b) ** 2 for a, b in pairs])
+    assert shape(torch.from_numpy(x))[0] == pytest.approx(above / below)
 
 
 def test_the_entropy_rank_by_hand() -> None:
