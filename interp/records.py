@@ -96,6 +96,8 @@ def _pack(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
         return {name: _pack(item, f"{where}.{name}".lstrip("."), arrays) for name, item in items.items()}
     if isinstance(value, tuple | list):
         return [_pack(item, f"{where}.{i}", arrays) for i, item in enumerate(value)]
+    if isinstance(value, Mapping) and all(map(dataclasses.is_dataclass, value.values())):
+        return {str(key): _pack(item, f"{where}.{key}", arrays) for key, item in value.items()}
     return _plain(value)
 
 
