@@ -119,8 +119,11 @@ def _unpack(kind: Any, value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(kind, type) and issubclass(kind, AbstractArray):
         return arrays[value["array"]]
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        return kind(**{f.name: _unpack(hints[f.name], value[f.name], arrays) for f in dataclasses.fields(kind)})
+        hints, needed = typing.get_type_hints(kind), dataclasses.MISSING
+        known = (
+            f.name for f in dataclasses.fields(kind) if f.name in value or f.default is f.default_factory is needed
+        )
+        return kind(**{name: _unpack(hints[name], value[name], arrays) for name in known})  # older results lack fields
     if origin is tuple:
         item_kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
         return tuple(_unpack(k, item, arrays) for k, item in zip(item_kinds, value, strict=True))

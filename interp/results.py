@@ -14,6 +14,7 @@ from interp.records import Result
 
 Interval = tuple[float, float]
 Role = Literal["lookup", "gather", "none"]
+HeadKind = Literal["attention", "hidden attention"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class HeadScore:
     where the model has no true scores."""
     p_value: float
     q_value: float
-    """Benjamini-Hochberg over all heads of the model."""
+    """Benjamini-Hochberg over all heads of its kind in the model."""
     flagged: bool
     """q below the level and, with its whole interval, attention above chance (`score` less `chance`) over the floor."""
     copying: float | None
@@ -99,6 +100,9 @@ class HeadScore:
     gather_interval: Interval | None
     offsets: tuple[int, ...]
     """Gather heads: letters back that the set can decode only with this head."""
+    kind: HeadKind = "attention"
+    """Of an attention layer, or of a recurrent layer, whose attention is hidden: the share of each position in what the
+    head writes by way of its state."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class HeadScores(Result):
     shuffled: Float[np.ndarray, "head example"]
     response: Float[np.ndarray, "head match"]
     null: Float[np.ndarray, " draw"]
-    """The statistic of every head of the untrained models."""
+    """The statistic of every head of the untrained models: all heads of one, in order, then those of the next."""
 
     def of_role(self, role: Role) -> tuple[str, ...]:
         """Names of the heads with a role, best score first."""
@@ -210,6 +214,8 @@ class AttentionExample(Result):
     roles: tuple[Role, ...]
     source: Int[np.ndarray, " pos"]
     pattern: Float[np.ndarray, "head query key"]
+    signed: bool = False
+    """Whether the pattern may be negative, as hidden attention summed over channels is: from -1 to 1."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from interp.measure.effective_n import behavioural_n, causal_n
 from interp.measure.heads import HeadSettings, score_heads
 from interp.measure.patterns import pattern_of
 from interp.models.hooked import HookedModel
-from interp.models.surface import Model, head_shape, n_ctx
+from interp.models.surface import Model, heads, n_ctx
 from interp.provenance import provenance
 from interp.results import AttentionExample, EffectiveN, HashHeadStudy, HeadScores
 from interp.seeds import own_generator
@@ -157,8 +157,8 @@ def _example(
     ranked = sorted(scores.heads, key=lambda head: (head.role == "none", head.role != "lookup", -head.score))
     shown = [head for head in ranked if head.role != "none"] or ranked[:4]
     whole = pattern_of(model, batch.tokens)
-    _, n_heads = head_shape(model)
-    pattern = torch.stack([whole[head.layer * n_heads + head.head] for head in shown])
+    index = {head: i for i, head in enumerate(heads(model))}
+    pattern = torch.stack([whole[index[head.layer, head.head]] for head in shown])
     return AttentionExample(
         labels=tuple(task.vocabulary.decode(token[None]) for token in batch.tokens[0]),
         names=tuple(head.name for head in shown),

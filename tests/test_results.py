@@ -345,3 +345,11 @@ def test_accuracy_at_home_is_that_of_the_longest_measured_length_that_was_traine
     assert dataclasses.replace(known, trained=(5, 10)).at_home == 0
     assert dataclasses.replace(known, trained=(2, 5)).at_home == 0
     assert dataclasses.replace(known, trained=None).at_home == 0
+
+
+def test_a_result_from_before_a_field_existed_is_read_with_its_default(tmp_path: Path) -> None:
+    example = AttentionExample(("a",), ("L0H0",), ("none",), np.array([-1]), np.ones((1, 1, 1)))
+    folder = example.save(tmp_path)
+    document = read_json(folder / "results.json", "it")
+    write_json(folder / "results.json", {key: value for key, value in document.items() if key != "signed"})
+    assert AttentionExample.load(folder).signed is False

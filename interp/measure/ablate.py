@@ -6,7 +6,7 @@ the score, the same in random order, all but one, all; and only the edges from t
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from interp.measure.names import head_name, parse_heads
 from interp.measure.plans import ControlPlan, Plan, Question, lookup_questions, make_plans
 from interp.measure.runs import Ablation
 from interp.measure.sweep import Outcomes, sweep
-from interp.models.surface import Model, has_true_scores
+from interp.models.surface import Model, edge_heads
 from interp.results import AblationResult, Control, HeadScores, Interval
 from interp.stats import paired_difference_interval, paired_proportions_interval
 from interp.tasks.base import Batch
@@ -40,7 +40,8 @@ def ablation_study(
 ) -> tuple[AblationResult, ...]:
     """Take the lookup heads away, one by one and together; nothing if there are none.
 
-    Edges are left out where a model's attention can be read, but not edited.
+    Edges are left out for heads whose attention can be read, but not edited: those of hidden attention, and all of some
+    pretrained models.
 
     Args:
         model, vocabulary, batch, kind, seed, draws: as in `ablate`.
@@ -49,8 +50,8 @@ def ablation_study(
     """
     heads = parse_heads(scores.of_role("lookup"), model)
     questions = lookup_questions(heads, torch.Generator().manual_seed(seed), orders, steps)
-    if not has_true_scores(model):
-        questions = [question for question in questions if question.group != "edges"]
+    cut = tuple(head for head in heads if head in edge_heads(model))
+    questions = [replace(q, heads=cut) if q.group == "edges" else q for q in questions if q.group != "edges" or cut]
     with_role = [head.name for head in scores.heads if head.role != "none"]
     return ablate(model, vocabulary, batch, questions, kind, with_role, seed, draws)
 

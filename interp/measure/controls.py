@@ -1,9 +1,10 @@
 """What an ablation is held against: as many other heads taken away, or as much other attention.
 
-*Same layer*: as many heads of the same layers, without a role. *Any layer*: as many of all heads without a role. Both
-are drawn from heads that can see the source on these strings; a head whose window hides it is no control. *Edges*: in
-the same heads, as much attention taken from places that do not match. In a small model the first two pools may be
-nearly empty: then a control says so by its number of draws, and has no interval.
+*Same layer*: as many heads of the same layers, without a role. *Any layer*: as many of all heads of the same kind
+without a role (a recurrent layer is no match for an attention head). Both are drawn from heads that can see the source
+on these strings; a head whose window hides it is no control. *Edges*: in the same heads, as much attention taken from
+places that do not match. In a small model the first two pools may be nearly empty: then a control says so by its number
+of draws, and has no interval.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,11 +18,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.measure.interventions import EdgeControl, EdgeCut, EdgeEdit
-from interp.measure.names import Head, head_name
+from interp.measure.names import head_name
 from interp.measure.patterns import blocks
 from interp.measure.runs import segment_of, visible
-from interp.models.surface import Model, head_shape, visit_attention
-from interp.models.transformer import HookedTransformer
+from interp.models.stack import StackModel
+from interp.models.surface import Head, Model, heads, layers_with_heads, visit_attention
 from interp.results import Interval
 from interp.stats import LEVEL, RESAMPLES, proportion_interval
 from interp.tasks.base import Batch
@@ -38,6 +39,8 @@ class Pool:
     """The heads that controls are drawn from."""
 
     heads: tuple[Head, ...]
+    hidden: frozenset[int] = frozenset()
+    """The layers whose heads are those of hidden attention."""
 
     def same_layer(self, ablated: Sequence[Head]) -> Draw:
         """As many from each layer as are ablated there."""
@@ -45,8 +48,11 @@ class Pool:
         return tuple((tuple(h for h in free if h[0] == at), layers.count(at)) for at in sorted(set(layers)))
 
     def any_layer(self, ablated: Sequence[Head]) -> Draw:
-        """As many as are ablated."""
-        return ((self._other(ablated), len(ablated)),)
+        """As many of each kind as are ablated."""
+        kinds, free = [layer in self.hidden for layer, _ in ablated], self._other(ablated)
+        return tuple(
+            (tuple(h for h in free if (h[0] in self.hidden) is kind), kinds.count(kind)) for kind in sorted(set(kinds))
+        )
 
     def _other(self, ablated: Sequence[Head]) -> tuple[Head, ...]:
         return tuple(head for head in self.heads if head not in ablated)
@@ -54,23 +60,25 @@ class Pool:
 
 def control_pool(model: Model, batch: Batch, with_role: Collection[str]) -> Pool:
     """The heads, but for those with a role (by name), that can see the source of every answer in the batch."""
-    n_layers, n_heads = head_shape(model)
     sees = can_see_source(model, batch).tolist()
-    every = product(range(n_layers), range(n_heads))
-    free = ((i, j) for i, j in every if sees[i][j] and head_name((i, j)) not in with_role)
-    return Pool(tuple(free))
+    free = (head for head, seen in zip(heads(model), sees, strict=True) if seen and head_name(head) not in with_role)
+    hidden = (layer for layer, (kind, _) in layers_with_heads(model).items() if kind == "hidden attention")
+    return Pool(tuple(free), frozenset(hidden))
 
 
-def can_see_source(model: Model, batch: Batch) -> Bool[Tensor, "layer head"]:
-    """Whether each head may look at the source of every answer of these strings.
+def can_see_source(model: Model, batch: Batch) -> Bool[Tensor, " head"]:
+    """Whether each head may look at the source of every answer of these strings; a recurrent layer's always may.
 
     A pretrained model does not say where its windows end; there, whether a head ever gives the source any attention.
     """
-    if not isinstance(model, HookedTransformer):
+    if not isinstance(model, StackModel):
         return attention_removed(model, batch, [EdgeCut(batch.source)])[0] > 0
     source = batch.source.clamp(min=0)[:, None, :, None]
     seen = visible(model, batch).take_along_dim(source, dim=3)[..., 0]
-    return (seen | ~batch.answer[:, None]).all(dim=2).all(dim=0).expand(head_shape(model))
+    seen = (seen | ~batch.answer[:, None]).all(dim=2).all(dim=0)
+    every = torch.ones_like(seen[:1])
+    layers = layers_with_heads(model).values()
+    return torch.cat([(seen if kind == "attention" else every).expand(n) for kind, n in layers])
 
 
 def distinct_sets(draw: Draw, most: int, generator: torch.Generator) -> list[tuple[Head, ...]]:
@@ -103,17 +111,24 @@ def control_interval(correct: Bool[np.ndarray, "draw string"], seed: int = 0) ->
 
 
 @torch.no_grad()
-def attention_removed(model: Model, batch: Batch, edits: Sequence[EdgeEdit]) -> Float[Tensor, "edit layer head"]:
-    """Mean attention that each edit takes from a query of the answer, in every head of the clean run."""
-    total = torch.zeros(len(edits), *head_shape(model), device=batch.tokens.device)
+def attention_removed(model: Model, batch: Batch, edits: Sequence[EdgeEdit]) -> Float[Tensor, "edit head"]:
+    """Mean attention that each edit takes from a query of the answer, in every attention head of the clean run.
+
+    0 in heads of hidden attention, whose edges cannot be cut.
+    """
+    index, first = {}, 0
+    for layer, (_, n) in layers_with_heads(model).items():
+        index[layer], first = slice(first, first + n), first + n
+    attending = [layer for layer, (kind, _) in layers_with_heads(model).items() if kind == "attention"]
+    total = torch.zeros(len(edits), first, device=batch.tokens.device)
     for block in blocks(model, batch.tokens):
         here = [edit.rows(block) for edit in edits]
 
         def add(layer: int, pattern: Tensor, _: Tensor | None, here: list[EdgeEdit] = here) -> None:
-            for index, edit in enumerate(here):
-                total[index, layer] += edit.amount(pattern).sum(dim=0)
+            for i, edit in enumerate(here):
+                total[i, index[layer]] += edit.amount(pattern).sum(dim=0)
 
-        visit_attention(model, batch.tokens[block], add, **segment_of(batch.rows(block)))
+        visit_attention(model, batch.tokens[block], add, layers=attending, **segment_of(batch.rows(block)))
     return total / len(batch)
 
 

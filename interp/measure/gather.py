@@ -1,7 +1,8 @@
 """Which heads feed a lookup head, found by intervening: an idle head may attend evenly over a window, too.
 
-On our own transformers the path from a head's output to a lookup head's queries and keys is cut, and nothing else. On
-other models the head is taken away altogether, so that its effect may come by way of heads and MLPs between the two.
+Between attention heads of our own models the path from a head's output to a lookup head's queries and keys is cut, and
+nothing else. On other models, and for hidden attention on either side, the head is taken away altogether, so that its
+effect may come by way of heads and MLPs between the two.
 
 Both report the root mean square change of the lookup head's scores from the query to the letters of the first copy,
 each row centred (the softmax does not see a shift), over the same of the clean row: the largest over the lookup heads,
@@ -10,7 +11,6 @@ each row centred (the softmax does not see a shift), over the same of the clean 
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import product
 from typing import Any
 
 import torch
@@ -18,24 +18,38 @@ from einops import einsum
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp.axes import HeadVectors
 from interp.measure.lookup import letters_of_first_copy
-from interp.measure.names import Head
 from interp.measure.patterns import blocks, rows_at
 from interp.models.attention import Attention
 from interp.models.positions import rotate
-from interp.models.surface import Model, head_shape
-from interp.models.transformer import HookedTransformer
+from interp.models.stack import StackModel
+from interp.models.surface import Head, Model, by_head, head_kinds, heads, layers_with_heads, output_hook
 from interp.tasks.repeats import Probe
 
 
+def effects_on(model: Model, probe: Probe, lookups: list[Head]) -> tuple[Float[Tensor, "head example"], list[str]]:
+    """How much each head changes the scores of the lookup heads, and notes on how that was measured."""
+    kinds = dict(zip(heads(model), head_kinds(model), strict=True))
+    if not isinstance(model, StackModel):
+        note = "gather heads by their total effect on the lookup heads' scores, not along the direct path"
+        return total_effects(model, probe, lookups), [note]
+    attending, hidden = ([head for head in kinds if (kinds[head] == "attention") is wanted] for wanted in (True, False))
+    effects = path_effects(model, probe, [head for head in lookups if head in attending])
+    others = ((lookups, hidden), ([head for head in lookups if head in hidden], attending))
+    for on, earlier in others:
+        if on and earlier:
+            effects = torch.maximum(effects, total_effects(model, probe, on, earlier).to(effects.dtype))
+    note = "effects of hidden attention, and on it, are total: not along the direct path, as between attention heads"
+    return effects, [note] if hidden else []
+
+
 @torch.no_grad()
-def path_effects(model: HookedTransformer, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
+def path_effects(model: StackModel, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
     """How much the scores of the lookup heads change when one head is taken off the path to them.
 
     The head's output is replaced by its mean over strings and positions, in the input of the lookup head's queries and
     keys alone: path patching (Wang et al. 2023) with mean ablation, along the direct path through the residual stream
-    and the norm.
+    and the norm. Lookup heads are attention heads; heads of hidden attention are left at 0.
     """
     return torch.cat(
         [_path_block(model, probe.rows(block), lookups) for block in blocks(model, probe.batch.tokens)], dim=1
@@ -43,32 +57,43 @@ def path_effects(model: HookedTransformer, probe: Probe, lookups: list[Head]) ->
 
 
 @torch.no_grad()
-def total_effects(model: Model, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
+def total_effects(
+    model: Model, probe: Probe, lookups: list[Head], earlier: Sequence[Head] | None = None
+) -> Float[Tensor, "head example"]:
     """How much the scores of the lookup heads change when one head writes its mean instead, by whatever way.
 
     For any model with TransformerLens's surface: one forward pass for each head that comes before a lookup head. Where
     there are no true scores, log attention stands in for them: it is the scores up to a shift of each row.
+
+    Args:
+        earlier: the heads that are taken away; None for all. The others are left at 0.
     """
+    chosen = heads(model) if earlier is None else earlier
     return torch.cat(
-        [_total_block(model, probe.rows(block), lookups) for block in blocks(model, probe.batch.tokens)], dim=1
+        [_total_block(model, probe.rows(block), lookups, chosen) for block in blocks(model, probe.batch.tokens)], dim=1
     )
 
 
-def _total_block(model: Model, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
-    n_layers, n_heads = head_shape(model)
-    clean = _seen_scores(model, probe, lookups)
-    effect = torch.zeros_like(clean[:, 0, 0]).expand(n_layers * n_heads, -1).clone()
-    for layer, head in product(range(max(layer for layer, _ in lookups)), range(n_heads)):
-        change = _seen_scores(model, probe, lookups, [(f"blocks.{layer}.attn.hook_z", partial(_write_mean, head=head))])
+def _total_block(
+    model: Model, probe: Probe, lookups: list[Head], earlier: Sequence[Head]
+) -> Float[Tensor, "head example"]:
+    clean, index = _seen_scores(model, probe, lookups), {head: i for i, head in enumerate(heads(model))}
+    effect = torch.zeros_like(clean[:, 0, 0]).expand(len(index), -1).clone()
+    last = max(layer for layer, _ in lookups)
+    for layer, head in ((layer, head) for layer, head in earlier if layer < last):
+        hook = output_hook(model, layer), partial(_write_mean, head=head)
+        change = _seen_scores(model, probe, lookups, [hook])
         relative = (change - clean).square().sum(dim=2).sqrt() / clean.square().sum(dim=2).sqrt()
         later = torch.tensor([at > layer for at, _ in lookups], device=relative.device)
-        effect[layer * n_heads + head] = relative.where(later, 0.0).amax(dim=1)
+        effect[index[layer, head]] = relative.where(later, 0.0).amax(dim=1)
     return effect
 
 
-def _write_mean(z: HeadVectors, hook: Any, head: int) -> HeadVectors:  # noqa: ARG001
+def _write_mean(output: Float[Tensor, "batch pos *inner"], hook: Any, head: int) -> Tensor:  # noqa: ARG001
+    z = by_head(output)
     mean = z[:, :, head].mean(dim=(0, 1), keepdim=True)
-    return torch.cat([z[:, :, :head], mean.expand_as(z[:, :, head])[:, :, None], z[:, :, head + 1 :]], dim=2)
+    new = torch.cat([z[:, :, :head], mean.expand_as(z[:, :, head])[:, :, None], z[:, :, head + 1 :]], dim=2)
+    return new.reshape(output.shape)
 
 
 def _seen_scores(
@@ -84,34 +109,33 @@ def _seen_scores(
     return _centred(torch.stack(seen, dim=1), letters_of_first_copy(probe))
 
 
-def _path_block(model: HookedTransformer, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
-    n_layers, n_heads = model.config.n_layers, model.config.n_heads
-    tokens, letters = probe.batch.tokens, letters_of_first_copy(probe)
-    names = [f"blocks.{i}.hook_resid_pre" for i in range(n_layers)] + [
-        f"blocks.{i}.attn.hook_z" for i in range(n_layers)
-    ]
+def _path_block(model: StackModel, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
+    tokens, letters, index = (
+        probe.batch.tokens,
+        letters_of_first_copy(probe),
+        {h: i for i, h in enumerate(heads(model))},
+    )
+    effect = torch.zeros((len(index), len(tokens)), dtype=model.dtype, device=tokens.device)
+    attending = {layer: n for layer, (kind, n) in layers_with_heads(model).items() if kind == "attention"}
+    names = [f"blocks.{layer}.{part}" for layer in attending for part in ("hook_resid_pre", "attn.hook_z")]
     _, cache = model.run_with_cache(tokens, return_type=None, names_filter=names)
-    effect = tokens.new_zeros((n_layers * n_heads, len(tokens)), dtype=model.dtype)
     for layer in sorted({layer for layer, _ in lookups}):
         chosen = [head for at, head in lookups if at == layer]
         stream = cache[f"blocks.{layer}.hook_resid_pre"]
         clean = _letter_scores(model, layer, chosen, stream, probe.query, letters)
-        for earlier in range(layer):
-            attn, z = model.blocks[earlier].attn, cache[f"blocks.{earlier}.attn.hook_z"]
-            for head in range(n_heads):
-                out = z[:, :, head] @ attn.W_O[head]
-                patched = stream - out + out.mean(dim=(0, 1))
-                change = _letter_scores(model, layer, chosen, patched, probe.query, letters) - clean
-                relative = change.square().sum(dim=2).sqrt() / clean.square().sum(dim=2).sqrt()
-                index = earlier * n_heads + head
-                effect[index] = torch.maximum(effect[index], relative.amax(dim=1))
+        for earlier, head in ((i, head) for i, n in attending.items() if i < layer for head in range(n)):
+            out = cache[f"blocks.{earlier}.attn.hook_z"][:, :, head] @ model.blocks[earlier].attn.W_O[head]
+            patched = stream - out + out.mean(dim=(0, 1))
+            change = _letter_scores(model, layer, chosen, patched, probe.query, letters) - clean
+            relative = change.square().sum(dim=2).sqrt() / clean.square().sum(dim=2).sqrt()
+            effect[index[earlier, head]] = torch.maximum(effect[index[earlier, head]], relative.amax(dim=1))
     return effect
 
 
 def _letter_scores(
-    model: HookedTransformer,
+    model: StackModel,
     layer: int,
-    heads: list[int],
+    chosen: list[int],
     stream: Float[Tensor, "batch pos d_model"],
     query: Int[Tensor, " batch"],
     letters: Bool[Tensor, "batch pos"],
@@ -120,8 +144,8 @@ def _letter_scores(
     attn: Attention = model.blocks[layer].attn
     normed = model.blocks[layer].ln1(stream)
     positions = torch.arange(stream.shape[1], device=stream.device)[None]
-    q = _turned(attn, _map(normed.take_along_dim(query[:, None, None], 1), attn.W_Q, attn.b_Q, heads), query[:, None])
-    k = _turned(attn, _map(normed, attn.W_K, attn.b_K, heads), positions)
+    q = _turned(attn, _map(normed.take_along_dim(query[:, None, None], 1), attn.W_Q, attn.b_Q, chosen), query[:, None])
+    k = _turned(attn, _map(normed, attn.W_K, attn.b_K, chosen), positions)
     scores = einsum(q[:, 0], k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5
     return _centred(scores, letters)
 
@@ -135,8 +159,8 @@ def _centred(
     return (scores - mean).masked_fill(~here, 0.0)
 
 
-def _map(x: Tensor, weight: Tensor, bias: Tensor, heads: list[int]) -> Float[Tensor, "batch pos lookup d_head"]:
-    return einsum(x, weight[heads], "b p m, h m d -> b p h d") + bias[heads]
+def _map(x: Tensor, weight: Tensor, bias: Tensor, chosen: list[int]) -> Float[Tensor, "batch pos lookup d_head"]:
+    return einsum(x, weight[chosen], "b p m, h m d -> b p h d") + bias[chosen]
 
 
 def _turned(attn: Attention, x: Tensor, positions: Tensor) -> Float[Tensor, "batch pos lookup d_head"]:

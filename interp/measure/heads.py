@@ -2,7 +2,8 @@
 
 In this order: how every head looks at planted repeats (`lookup`), the same on untrained models of the same shape for a
 null, corrected p-values and flags, n from the response to match length, what the flagged heads write (`circuit`), and
-which earlier heads change the lookup heads' scores, with the offsets that they gather (`gather`).
+which earlier heads change the lookup heads' scores, with the offsets that they gather (`gather`). Heads of a recurrent
+layer's hidden attention go through the same tests, held against their like.
 """
 
 from dataclasses import dataclass, replace
@@ -12,13 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.axes import HeadByMatch
 from interp.measure.circuit import copies_letter
-from interp.measure.gather import path_effects, total_effects
+from interp.measure.gather import effects_on
 from interp.measure.lookup import Looked, look, null_statistics
+from interp.measure.names import head_name
 from interp.measure.offsets import decode_offsets
-from interp.models.surface import Model, head_shape
-from interp.models.transformer import HookedTransformer
+from interp.models.stack import StackModel
+from interp.models.surface import Model, head_kinds, heads
 from interp.results import HeadScore, HeadScores
 from interp.stats import benjamini_hochberg, bootstrap_interval, empirical_p
 from interp.tasks.copy import CopyTask
@@ -34,7 +35,7 @@ class HeadSettings:
     strings: int = 96
     """Probes for each match length 0, ..., `longest`."""
     level: float = 0.05
-    """Corrected level at which a head is flagged (false discovery rate over all heads of the model)."""
+    """Corrected level at which a head is flagged (false discovery rate over all heads of its kind in the model)."""
     floor: float = 0.1
     """Least attention above chance that counts as an effect: the interval's lower end must lie above."""
     gather_floor: float = 0.25
@@ -62,11 +63,15 @@ def score_heads(
 
     A head is *flagged* if its attention from the query to the place that the answer is copied from, less that to a
     shuffled target, is more than untrained models of the same shape show (empirical p over the pooled heads of the
-    untrained models, Benjamini-Hochberg over the heads of this one) and lies above the floor with its whole interval.
+    untrained models, Benjamini-Hochberg over the heads of this one, both among heads of its kind) and lies above the
+    floor with its whole interval.
     It is a *lookup head* if, besides, it cannot tell the true place from a rival whose last `longest` letters are the
     same; then what it attends by is the match, and its n is the match length at which its attention jumps to the rival:
     the shortest at which the two places draw alike. An earlier head is a *gather head* if taking its output off
     the path to a lookup head changes that head's scores by more than `gather_floor`.
+
+    A recurrent layer's heads are scored by their hidden attention: the share, by length and never by sign, of each
+    position in what the head writes by way of its state (`models.hidden_attention.hidden_pattern`). `notes` says which.
 
     Args:
         model: one of ours, or any model with TransformerLens's surface (there the total effect finds gather heads, and
@@ -77,9 +82,10 @@ def score_heads(
         settings: see `HeadSettings`.
         seed: of the untrained models and the bootstrap.
 
-    Raises: UserError if a string is too short for the longest planted match.
+    Raises: UserError for a model without heads, or if a string is too short for the longest planted match.
     """
     settings = settings or HeadSettings()
+    heads(model)
     probe = _probes(task, length, generator, settings)
     plain = probe.rows(slice(0, settings.strings))
     looked = look(model, probe)
@@ -98,15 +104,20 @@ def _probes(task: CopyTask, length: int | tuple[int, int], generator: torch.Gene
     return planted_repeats(task, k, length, generator, exclusive=True, context=settings.longest, place=0)
 
 
-def _rows(model: Model, looked: Looked, null: Float[Tensor, " draw"], settings: HeadSettings, seed: int) -> HeadScores:
+def _rows(
+    model: Model, looked: Looked, null: Float[Tensor, "untrained head"], settings: HeadSettings, seed: int
+) -> HeadScores:
     """Everything that attention alone says."""
     steps = settings.longest + 1
     source, rival, shuffled = (_by_match(x, steps) for x in (looked.source, looked.rival, looked.shuffled))
     attention, shuffled = source[:, 0], shuffled[:, 0]
     above, untrained = attention - shuffled, null.double().cpu().numpy()
-    statistic = above.mean(axis=1)
-    p = empirical_p(statistic, untrained)
-    q = benjamini_hochberg(p)
+    kinds = np.array(head_kinds(model))
+    p, q = np.ones(len(kinds)), np.ones(len(kinds))
+    for kind in set(kinds):
+        alike = kinds == kind
+        p[alike] = empirical_p(above[alike].mean(axis=1), untrained[:, alike].ravel())
+        q[alike] = benjamini_hochberg(p[alike])
     low, _ = np.stack(bootstrap_interval(above, seed=seed))
     interval = np.stack(bootstrap_interval(attention, seed=seed), axis=1)
     flagged = (q < settings.level) & (low > settings.floor)
@@ -115,21 +126,19 @@ def _rows(model: Model, looked: Looked, null: Float[Tensor, " draw"], settings: 
     response[:, 0] = shuffled.mean(axis=1)
     response = np.concatenate([response, attention.mean(axis=1, keepdims=True)], axis=1)
     gain = _score_gain(looked, steps)
-    rows, notes = [], []
-    _, n_heads = head_shape(model)
-    for index in range(len(statistic)):
-        layer, head = divmod(index, n_heads)
+    rows, notes = [], _about_kinds(model)
+    for index, (layer, head) in enumerate(heads(model)):
         n = None
         if flagged[index]:
             n = _jump(rival[index].mean(axis=1), source[index].mean(axis=1), settings.alike)
         if flagged[index] and n is None:
             notes.append(
-                f"L{layer}H{head} attends to the source but not to a rival that agrees in {settings.longest} letters: "
-                f"it goes by position, or its n is greater; it is not called a lookup head"
+                f"{head_name((layer, head))} attends to the source but not to a rival that agrees in "
+                f"{settings.longest} letters: it goes by position, or its n is greater; it is not called a lookup head"
             )
         rows.append(
             HeadScore(
-                name=f"L{layer}H{head}",
+                name=head_name((layer, head)),
                 layer=layer,
                 head=head,
                 role="none" if n is None else "lookup",
@@ -138,7 +147,7 @@ def _rows(model: Model, looked: Looked, null: Float[Tensor, " draw"], settings: 
                 interval=(float(interval[index, 0]), float(interval[index, 1])),
                 chance=float(shuffled[index].mean()),
                 response=tuple(map(float, response[index])),
-                score_gain=None if gain is None else tuple(map(float, gain[index])),
+                score_gain=gain[index],
                 p_value=float(p[index]),
                 q_value=float(q[index]),
                 flagged=bool(flagged[index]),
@@ -146,6 +155,7 @@ def _rows(model: Model, looked: Looked, null: Float[Tensor, " draw"], settings: 
                 gather_effect=None,
                 gather_interval=None,
                 offsets=(),
+                kind=head_kinds(model)[index],
             )
         )
     return HeadScores(
@@ -160,16 +170,32 @@ def _rows(model: Model, looked: Looked, null: Float[Tensor, " draw"], settings: 
         attention=attention,
         shuffled=shuffled,
         response=response,
-        null=untrained,
+        null=untrained.ravel(),
     )
 
 
+def _about_kinds(model: Model) -> list[str]:
+    """How attention is to be read where it is not a softmax."""
+    hidden = [head_name(h) for h, kind in zip(heads(model), head_kinds(model), strict=True) if kind != "attention"]
+    if not hidden:
+        return []
+    return [
+        f"the attention of {', '.join(hidden)} is hidden attention of recurrent layers: the share of each position in "
+        f"what the head writes to the stream by way of its state, with convolution and gate; shares are lengths of "
+        f"vectors, so that their signs play no part, and sum to 1"
+    ]
+
+
 def _with_copying(model: Model, task: CopyTask, ordinary: Probe, scores: HeadScores) -> HeadScores:
-    """Add the OV circuit: does a head raise the letter that it attends to?"""
-    if not isinstance(model, HookedTransformer):
+    """Add the OV circuit: does an attention head raise the letter that it attends to?"""
+    if not isinstance(model, StackModel):
         return replace(scores, notes=(*scores.notes, "OV circuits are measured on this package's own models only"))
+    if model.attention is None:
+        return scores
     copies = copies_letter(model, task.vocabulary, ordinary).double().cpu().numpy().mean(axis=1)
-    return replace(scores, heads=tuple(replace(h, copying=float(copies[i])) for i, h in enumerate(scores.heads)))
+    found = iter(copies)
+    rows = (replace(h, copying=float(next(found))) if h.kind == "attention" else h for h in scores.heads)
+    return replace(scores, heads=tuple(rows))
 
 
 def _with_gather_heads(
@@ -183,34 +209,31 @@ def _with_gather_heads(
     seed: int,
 ) -> HeadScores:
     """Add which heads feed the lookup heads, and which letters back these bring."""
-    heads, notes = list(scores.heads), scores.notes
-    lookups = [(head.layer, head.head) for head in heads if head.role == "lookup"]
+    rows, notes = list(scores.heads), scores.notes
+    lookups = [(head.layer, head.head) for head in rows if head.role == "lookup"]
     if not lookups:
         return scores
-    if isinstance(model, HookedTransformer):
-        effects = path_effects(model, ordinary, lookups)
-    else:
-        effects = total_effects(model, ordinary, lookups)
-        notes = (*notes, "gather heads by their total effect on the lookup heads' scores, not along the direct path")
+    effects, by_way = effects_on(model, ordinary, lookups)
+    notes = (*notes, *by_way)
     effects = effects.double().cpu().numpy()
     low, high = np.stack(bootstrap_interval(effects, seed=seed))
-    for i, head in enumerate(heads):
+    for i, head in enumerate(rows):
         role = "gather" if head.role == "none" and low[i] > settings.gather_floor else head.role
         interval = (float(low[i]), float(high[i]))
-        heads[i] = replace(head, role=role, gather_effect=float(effects[i].mean()), gather_interval=interval)
-    gathers = [(head.layer, head.head) for head in heads if head.role == "gather"]
+        rows[i] = replace(head, role=role, gather_effect=float(effects[i].mean()), gather_interval=interval)
+    gathers = [(head.layer, head.head) for head in rows if head.role == "gather"]
     if not gathers:
-        return replace(scores, heads=tuple(heads), notes=notes)
+        return replace(scores, heads=tuple(rows), notes=notes)
     batch, chance = task.sample(2 * settings.strings, length, generator), 1 / task.alphabet
     decoded = decode_offsets(model, task.vocabulary, batch, gathers, settings.longest + 1)
     accuracy, without = (x.mean(dim=-1).cpu().numpy() for x in (decoded.together, decoded.without))
     covered = tuple(t for t, a in enumerate(accuracy) if a > (1 + chance) / 2)
     for (layer, number), rest in zip(gathers, without, strict=True):
-        index = layer * head_shape(model)[1] + number
+        index = heads(model).index((layer, number))
         lost = tuple(t for t in covered if accuracy[t] - rest[t] > (accuracy[t] - chance) / 4)
-        heads[index] = replace(heads[index], offsets=lost)
+        rows[index] = replace(rows[index], offsets=lost)
     curve = tuple(map(float, accuracy))
-    return replace(scores, heads=tuple(heads), notes=notes, set_offsets=covered, offset_accuracy=curve)
+    return replace(scores, heads=tuple(rows), notes=notes, set_offsets=covered, offset_accuracy=curve)
 
 
 def _by_match(values: Float[Tensor, "head example"], steps: int) -> Float[np.ndarray, "head match strings"]:
@@ -227,11 +250,14 @@ def _jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"
     return int(drawn[0]) + 1 if len(drawn) and rival[-1] >= alike * source[-1] else None
 
 
-def _score_gain(looked: Looked, steps: int) -> HeadByMatch | None:
-    """What the first, second, ... matching letter adds to a score; 0 where both places are hidden."""
-    if looked.source_score is None or looked.rival_score is None:
-        return None
+def _score_gain(looked: Looked, steps: int) -> list[tuple[float, ...] | None]:
+    """What the first, second, ... matching letter adds to each head's score; 0 where both places are hidden.
+
+    None for a head without scores.
+    """
     source, rival = _by_match(looked.source_score, steps), _by_match(looked.rival_score, steps)
     with np.errstate(invalid="ignore"):
         behind = np.where(np.isfinite(source) & np.isfinite(rival), source - rival, 0.0).mean(axis=2)
-    return -np.diff(behind, axis=1)
+    gains = -np.diff(behind, axis=1)
+    without = np.isnan(source).all(axis=(1, 2))
+    return [None if none else tuple(map(float, gain)) for none, gain in zip(without, gains, strict=True)]

@@ -20,7 +20,10 @@ from interp.tasks.base import Batch
 
 
 class Replacement(ABC):
-    """Another output of a head, at every position, computed from the head's outputs z in the clean run."""
+    """Another output of a head, at every position, computed from the head's outputs z in the clean run.
+
+    z is an attention head's weighted sum of values, before W_O; of a recurrent layer, the recurrence's output `hook_y`.
+    """
 
     kind: ClassVar[str]
 

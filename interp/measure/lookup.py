@@ -17,7 +17,8 @@ from interp.tasks.repeats import Probe
 
 @dataclass(frozen=True)
 class Looked:
-    """Attention of every head (all layers, in order) at every probe's query; scores are those before the softmax."""
+    """Attention of every head, in order, at every probe's query; scores are those before the softmax, nan where a head
+    has none."""
 
     source: Float[Tensor, "head example"]
     """To the place that the answer is copied from."""
@@ -25,8 +26,8 @@ class Looked:
     """To the place after the rival match; 0 where there is no rival."""
     shuffled: Float[Tensor, "head example"]
     """To a shuffled target: the mean over the other letters of the first copy, its expectation."""
-    source_score: Float[Tensor, "head example"] | None = None
-    rival_score: Float[Tensor, "head example"] | None = None
+    source_score: Float[Tensor, "head example"]
+    rival_score: Float[Tensor, "head example"]
     """Where there is no rival: the mean over the other letters."""
 
     def above_chance(self) -> Float[Tensor, "head example"]:
@@ -36,17 +37,16 @@ class Looked:
 def look(model: Model, probe: Probe) -> Looked:
     """Run the probes, a block of strings at a time."""
     parts = [vars(_look_block(model, probe.rows(block))) for block in blocks(model, probe.batch.tokens)]
-    measured = [name for name, value in parts[0].items() if value is not None]
-    return Looked(**{name: torch.cat([part[name] for part in parts], dim=1) for name in measured})
+    return Looked(**{name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]})
 
 
-def null_statistics(model: Model, probe: Probe, draws: int, seed: int) -> Float[Tensor, " draw"]:
-    """Mean attention above chance of every head of `draws` untrained models of the same shape, pooled.
+def null_statistics(model: Model, probe: Probe, draws: int, seed: int) -> Float[Tensor, "untrained head"]:
+    """Mean attention above chance of every head of `draws` untrained models of the same shape.
 
     The untrained model is the unit: its heads have real biases of their own, so more probes would not make them vanish.
     """
     statistics = [look(untrained_like(model, seed + i), probe).above_chance().mean(dim=1) for i in range(draws)]
-    return torch.cat(statistics)
+    return torch.stack(statistics)
 
 
 def letters_of_first_copy(probe: Probe) -> Bool[Tensor, "batch pos"]:
@@ -64,9 +64,7 @@ def _look_block(model: Model, probe: Probe) -> Looked:
     has_rival = probe.rival >= 0
     shuffled = _mean_over(pattern, others)
     source, rival = _at(pattern, probe.source), _at(pattern, probe.rival.clamp(min=0)).where(has_rival[:, None], 0.0)
-    if layers[0].scores is None:
-        return Looked(source.T, rival.T, shuffled.T)
-    scores = torch.cat([rows.scores for rows in layers if rows.scores is not None], dim=1)
+    scores = torch.cat([torch.full_like(r.pattern, torch.nan) if r.scores is None else r.scores for r in layers], dim=1)
     other_score = _mean_over(scores, others)
     rival_score = _at(scores, probe.rival.clamp(min=0)).where(has_rival[:, None], other_score)
     return Looked(source.T, rival.T, shuffled.T, _at(scores, probe.source).T, rival_score.T)

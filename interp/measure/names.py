@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 
 from interp.errors import unknown
-from interp.models.surface import Model, head_shape
-
-Head = tuple[int, int]
-"""(layer, head)."""
+from interp.models.surface import Head, Model, heads
 
 
 def head_name(head: Head) -> str:
@@ -16,10 +13,9 @@ def head_name(head: Head) -> str:
 def parse_heads(names: Sequence[str], model: Model) -> tuple[Head, ...]:
     """The heads of these names.
 
-    Raises: UserError for a head that the model does not have.
+    Raises: UserError for a head that the model does not have, or a model without heads.
     """
-    n_layers, n_heads = head_shape(model)
-    known = {head_name((layer, head)): (layer, head) for layer in range(n_layers) for head in range(n_heads)}
+    known = {head_name(head): head for head in heads(model)}
     for name in names:
         if name not in known:
             raise unknown("head", name, known)

@@ -11,9 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.axes import Tokens
-from interp.measure.names import Head
 from interp.measure.patterns import blocks
-from interp.models.surface import Model, vocab_size
+from interp.models.surface import Head, Model, by_head, output_hook, vocab_size
 from interp.tasks.base import Batch
 from interp.tasks.vocabulary import Vocabulary
 
@@ -34,7 +33,7 @@ def decode_offsets(
 ) -> OffsetDecoding:
     """Read the letters 0, 1, ..., `offsets` - 1 back linearly from what `heads` bring to a position.
 
-    Ridge regression from the concatenated z of the heads to the one-hot letter, fitted on the first half of the
+    Ridge regression from the concatenated outputs of the heads to the one-hot letter, fitted on the first half of the
     strings; tested on the second, where the likeliest letter counts. Positions are letters whose last `offsets` tokens
     are letters, too.
 
@@ -45,7 +44,11 @@ def decode_offsets(
         offsets: how many offsets.
         ridge: penalty, relative to the mean variance of the features.
     """
-    z = torch.cat([_z_of(model, batch.tokens[block], heads) for block in blocks(model, batch.tokens)]).double()
+    outputs = [_outputs(model, batch.tokens[block], heads) for block in blocks(model, batch.tokens)]
+    z, widths = (
+        torch.cat([torch.cat(of_heads, dim=-1) for of_heads in outputs]).double(),
+        [x.shape[-1] for x in outputs[0]],
+    )
     letter, half = _is_letter(batch), len(batch) // 2
     usable = torch.stack([_back(letter, t) for t in range(offsets)]).all(dim=0)
     number = _letter_numbers(batch.tokens, vocabulary, vocab_size(model))
@@ -65,15 +68,17 @@ def decode_offsets(
         right = (guess == back[half:]) & usable[half:, :, None]
         return (right.sum(dim=1) / usable[half:].sum(dim=1, keepdim=True)).T
 
-    every = torch.arange(len(gram), device=z.device).reshape(len(heads), -1)
-    all_but = [torch.cat([every[:i], every[i + 1 :]]).flatten() for i in range(len(heads))]
-    return OffsetDecoding(shares(every.flatten()), torch.stack([shares(rest) for rest in all_but]))
+    every = torch.arange(len(gram), device=z.device)
+    own = every.split(widths)
+    all_but = [torch.cat([every[:0], *own[:i], *own[i + 1 :]]) for i in range(len(heads))]
+    return OffsetDecoding(shares(every), torch.stack([shares(rest) for rest in all_but]))
 
 
-def _z_of(model: Model, tokens: Tensor, heads: list[Head]) -> Float[Tensor, "batch pos feature"]:
-    names = sorted({f"blocks.{layer}.attn.hook_z" for layer, _ in heads})
-    _, cache = model.run_with_cache(tokens, names_filter=names)
-    return torch.cat([cache[f"blocks.{layer}.attn.hook_z"][:, :, head] for layer, head in heads], dim=-1)
+def _outputs(model: Model, tokens: Tokens, heads: list[Head]) -> list[Float[Tensor, "batch pos feature"]]:
+    """What each head brings, as wide as it is."""
+    names = {layer: output_hook(model, layer) for layer, _ in heads}
+    _, cache = model.run_with_cache(tokens, names_filter=sorted(names.values()))
+    return [by_head(cache[names[layer]])[:, :, head] for layer, head in heads]
 
 
 def _is_letter(batch: Batch) -> Bool[Tensor, "batch pos"]:

@@ -10,9 +10,9 @@ import torch
 
 from interp.measure.controls import Draw, attention_removed, control_pool, distinct_sets, places_per_query
 from interp.measure.interventions import EdgeControl, EdgeCut, intervention
-from interp.measure.names import Head, head_name
+from interp.measure.names import head_name
 from interp.measure.runs import Ablation
-from interp.models.surface import Model, has_true_scores
+from interp.models.surface import Head, Model, edge_heads, heads
 from interp.tasks.base import Batch
 
 EDGE_DRAWS = 4
@@ -94,7 +94,7 @@ def make_plans(
     generator: torch.Generator,
     draws: int,
 ) -> list[Plan]:
-    """Give each question its controls: same layer, any layer and, where attention can be edited, edges.
+    """Give each question its controls: same layer, any layer and, where the attention of all can be edited, edges.
 
     Args: as those of `ablate`; the generator draws donors, control sets and orders.
 
@@ -102,22 +102,23 @@ def make_plans(
     """
     way, cut = intervention(kind, batch, generator), EdgeCut(batch.source)
     pool = control_pool(model, batch, with_role)
-    edges = _edge_control(model, batch, cut, generator) if has_true_scores(model) else None
+    editable = edge_heads(model)
+    edges = _edge_control(model, batch, cut, generator) if editable else None
     sets = cache(lambda draw: distinct_sets(draw, draws, generator))  # sets of one size share their controls
 
     def plan(question: Question) -> Plan:
-        heads, how = tuple(sorted(set(question.heads))), cut if question.group == "edges" else way
+        chosen, how = tuple(sorted(set(question.heads))), cut if question.group == "edges" else way
 
         def other_heads(name: str, draw: Draw) -> ControlPlan:
             size = sum(len(free) for free, _ in draw)
-            return ControlPlan(name, size, tuple(Ablation(chosen, how) for chosen in sets(draw)))
+            return ControlPlan(name, size, tuple(Ablation(others, how) for others in sets(draw)))
 
         controls = [
-            other_heads("same layer", pool.same_layer(heads)),
-            other_heads("any layer", pool.any_layer(heads)),
-            *([] if edges is None else [edges(heads)]),
+            other_heads("same layer", pool.same_layer(chosen)),
+            other_heads("any layer", pool.any_layer(chosen)),
+            *([edges(chosen)] if edges is not None and set(chosen) <= set(editable) else []),
         ]
-        return Plan(question, Ablation(heads, how), tuple(controls))
+        return Plan(question, Ablation(chosen, how), tuple(controls))
 
     return [plan(question) for question in questions]
 
@@ -129,10 +130,12 @@ def _edge_control(
     edits = [EdgeControl.draw(batch, generator) for _ in range(EDGE_DRAWS)]
     removed = attention_removed(model, batch, [cut, *edits]).cpu().numpy()
     wanted, taken, places = removed[0], removed[1:].mean(axis=0), places_per_query(edits[0])
+    index = {head: i for i, head in enumerate(heads(model))}
 
-    def of(heads: tuple[Head, ...]) -> ControlPlan:
-        attention = float(np.mean([wanted[head] for head in heads])), float(np.mean([taken[head] for head in heads]))
-        runs = tuple(Ablation(heads, edit) for edit in edits) if places else ()
+    def of(chosen: tuple[Head, ...]) -> ControlPlan:
+        at = [index[head] for head in chosen]
+        attention = float(np.mean(wanted[at])), float(np.mean(taken[at]))
+        runs = tuple(Ablation(chosen, edit) for edit in edits) if places else ()
         return ControlPlan("edges", places, runs, attention)
 
     return of

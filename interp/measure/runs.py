@@ -1,10 +1,11 @@
 """Running a model with heads ablated, two ways that give the same.
 
 The slow, obvious one runs the model anew for each ablation, with hooks (`one_by_one`); it is what any model with
-TransformerLens's surface gets. On our transformers `together` runs many at once:
+TransformerLens's surface gets. On our models `together` runs many at once:
 
 1. what precedes an ablation's first layer is the clean run, the same for all;
-2. in that layer attention's output changes by the sum over the ablated heads of (z' - z) W_O: nothing attends again;
+2. in that layer attention's output changes by the sum over the ablated heads of (z' - z) W_O: nothing attends again (a
+   recurrent layer runs anew, with a hook);
 3. the changed streams go through the later layers side by side along the batch axis, with hooks for later heads;
 4. the last layer's queries, and the logits, are made from the answer on.
 """
@@ -21,11 +22,11 @@ from torch import Tensor
 
 from interp.axes import HeadVectors, Logits, Pattern
 from interp.measure.interventions import EdgeEdit, Intervention, Replacement
-from interp.measure.names import Head
+from interp.models.block import Block
 from interp.models.hooked import Hook
 from interp.models.positions import attention_bias, segment_bias
-from interp.models.surface import Model
-from interp.models.transformer import Block, HookedTransformer
+from interp.models.stack import StackModel
+from interp.models.surface import Head, Model, by_head, layers_with_heads, output_hook
 from interp.tasks.base import Batch
 
 FINISH = ("hook_resid_pre", "hook_attn_out")
@@ -74,9 +75,10 @@ class Strings:
 def clean_names(model: Model, ablations: Sequence[Ablation], fast: bool) -> list[str]:
     """The activations of the clean run that the ablated runs need."""
     replaced = [a for a in ablations if isinstance(a.intervention, Replacement)]
-    names = {f"blocks.{layer}.attn.hook_z" for a in replaced for layer in a.layers}
+    names = {output_hook(model, layer) for a in replaced for layer in a.layers}
     if fast:
-        names |= {f"blocks.{a.layers[0]}.{part}" for a in ablations if a.heads for part in FINISH}
+        for layer in {a.layers[0] for a in ablations if a.heads}:
+            names |= {f"blocks.{layer}.{part}" for part in (FINISH if _attends(model, layer) else FINISH[:1])}
         names |= {f"blocks.{model.cfg.n_layers - 1}.hook_resid_post" for a in ablations if not a.heads}
     return sorted(names)
 
@@ -84,16 +86,16 @@ def clean_names(model: Model, ablations: Sequence[Ablation], fast: bool) -> list
 def one_by_one(model: Model, strings: Strings, ablations: Sequence[Ablation]) -> Iterator[tuple[list[int], Logits]]:
     """The reference: the model is run anew for each ablation. Yields which ablations, and logits at the columns."""
     for index, ablation in enumerate(ablations):
-        hooks = _hooks(strings, [ablation], ablation.layers)
+        hooks = _hooks(model, strings, [ablation], ablation.layers)
         logits = model.run_with_hooks(strings.batch.tokens, fwd_hooks=hooks, **segment_of(strings.batch))
         yield [index], logits[:, strings.columns]
 
 
 def together(
-    model: HookedTransformer, strings: Strings, ablations: Sequence[Ablation], tokens_at_once: int
+    model: StackModel, strings: Strings, ablations: Sequence[Ablation], tokens_at_once: int
 ) -> Iterator[tuple[list[int], Logits]]:
     """The same, many ablations at a time: logits ablation by ablation along the batch axis."""
-    end, groups = model.config.n_layers, defaultdict(list)
+    end, groups = len(model.blocks), defaultdict(list)
     for index, ablation in enumerate(ablations):
         if ablation.heads:
             groups[ablation.layers[0], ablation.intervention].append(index)
@@ -102,22 +104,26 @@ def together(
             yield [index], model(last, start_at_layer=end)
 
     for (layer, intervention), members in groups.items():
-        at = strings.columns if layer == end - 1 else slice(None)
-        before, attn_out = (strings.clean[f"blocks.{layer}.{part}"][:, at] for part in FINISH)
+        attends = _attends(model, layer)
+        begin = layer + 1 if attends else layer
+        at = strings.columns if begin == end else slice(None)
+        before = strings.clean[f"blocks.{layer}.hook_resid_pre"][:, at]
         heads = sorted({head for i in members for where, head in ablations[i].heads if where == layer})
-        changes = _changes(model, strings, intervention, layer, heads, at)
-        step = max(1, tokens_at_once // changes[0, ..., 0].numel())
+        changes = _changes(model, strings, intervention, layer, heads, at) if attends else None
+        step = max(1, tokens_at_once // before[..., 0].numel())
         for some in (members[first : first + step] for first in range(0, len(members), step)):
             chosen = [ablations[i] for i in some]
-            sums = einsum(_mask(chosen, layer, heads, changes), changes, "a h, h b p m -> a b p m")
             stream = repeat(before, "b p m -> (a b) p m", a=len(some))
-            stream = cast(Block, model.blocks[layer]).add(stream, (attn_out + sums).flatten(0, 1))
-            if layer < end - 1:
+            if changes is not None:
+                sums = einsum(_mask(chosen, layer, heads, changes), changes, "a h, h b p m -> a b p m")
+                attn_out = strings.clean[f"blocks.{layer}.hook_attn_out"][:, at]
+                stream = cast(Block, model.blocks[layer]).add(stream, (attn_out + sums).flatten(0, 1))
+            if begin < end:
                 start = 0 if isinstance(intervention, EdgeEdit) else strings.start  # an edge edit wants all rows
                 stream = model.run_with_hooks(
                     stream,
-                    fwd_hooks=_hooks(strings, chosen, range(layer + 1, end)),
-                    start_at_layer=layer + 1,
+                    fwd_hooks=_hooks(model, strings, chosen, range(begin, end)),
+                    start_at_layer=begin,
                     stop_at_layer=end,
                     queries_from=start,
                     **segment_of(strings.batch, len(some)),
@@ -130,7 +136,7 @@ def together(
 def visible(model: Model, batch: Batch) -> Bool[Tensor, "#batch #head query key"]:
     """Where each head may look: not ahead, within its window (if the model states one), within its packed string."""
     at = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
-    windows = model.config.windows if isinstance(model, HookedTransformer) else None
+    windows = model.attention.windows if isinstance(model, StackModel) and model.attention else None
     bias = attention_bias(at, at, torch.float32, windows=windows)[None]
     if batch.segment is not None:
         bias = bias + segment_bias(batch.segment, batch.segment, torch.float32)
@@ -142,8 +148,12 @@ def segment_of(batch: Batch, times: int = 1) -> dict[str, Any]:
     return {} if batch.segment is None else {"segment": batch.segment.repeat(times, 1)}
 
 
+def _attends(model: Model, layer: int) -> bool:
+    return layers_with_heads(model)[layer][0] == "attention"
+
+
 def _changes(
-    model: HookedTransformer,
+    model: StackModel,
     strings: Strings,
     intervention: Intervention,
     layer: int,
@@ -166,21 +176,22 @@ def _changes(
     return einsum(change[:, at], cast(Block, model.blocks[layer]).attn.W_O[heads], "b p h d, h d m -> h b p m")
 
 
-def _hooks(strings: Strings, ablations: Sequence[Ablation], layers: Sequence[int]) -> list[Hook]:
+def _hooks(model: Model, strings: Strings, ablations: Sequence[Ablation], layers: Sequence[int]) -> list[Hook]:
     """Hooks that ablate heads of some layers, ablation by ablation along the batch axis; all share one intervention."""
     concerned = sorted({layer for a in ablations for layer in a.layers} & set(layers))
     if isinstance(ablations[0].intervention, EdgeEdit):
         return [(f"blocks.{layer}.attn.hook_pattern", _edge_hook(strings, ablations, layer)) for layer in concerned]
-    return [(f"blocks.{layer}.attn.hook_z", _output_hook(strings, ablations, layer)) for layer in concerned]
+    return [(output_hook(model, layer), _output_hook(strings, ablations, layer)) for layer in concerned]
 
 
 def _output_hook(strings: Strings, ablations: Sequence[Ablation], layer: int) -> Callable[..., Tensor]:
     new = strings.outputs[ablations[0].intervention, layer]
 
-    def put(z: HeadVectors, hook: object) -> HeadVectors:  # noqa: ARG001
+    def put(output: Float[Tensor, "batch pos *inner"], hook: object) -> Tensor:  # noqa: ARG001
+        z = by_head(output)
         mask = _mask(ablations, layer, range(z.shape[2]), z)[:, None, None, :, None] > 0
         here = new[:, new.shape[1] - z.shape[1] :]  # the last layer may run for the last positions alone
-        return torch.where(mask, here, z.unflatten(0, (len(ablations), -1))).flatten(0, 1)
+        return torch.where(mask, here, z.unflatten(0, (len(ablations), -1))).reshape(output.shape)
 
     return put
 

@@ -17,9 +17,11 @@ from tqdm import tqdm
 from interp.axes import HeadVectors, Logits
 from interp.errors import UserError
 from interp.measure.interventions import EdgeEdit, Intervention, Replacement
+from interp.measure.names import head_name
 from interp.measure.runs import Ablation, Strings, clean_names, one_by_one, segment_of, together, visible
-from interp.models.surface import Model, has_true_scores
-from interp.models.transformer import HookedTransformer
+from interp.models.recurrent import RecurrentModel
+from interp.models.stack import StackModel
+from interp.models.surface import Model, by_head, edge_heads, output_hook
 from interp.tasks.base import Batch
 from interp.tasks.score import answer_loss, letter_correct, logit_difference, per_string
 from interp.tasks.vocabulary import Vocabulary
@@ -61,16 +63,20 @@ def sweep(
         slow: one run of the model for each ablation, on our models too.
         floats_at_once: bounds the memory of activations; the clean ones of the layers concerned come on top.
 
-    Raises: UserError for edges to be cut in a model whose attention cannot be edited.
+    Raises: UserError for edges to be cut in heads whose attention cannot be edited.
     """
     edits = {a.intervention for a in ablations if isinstance(a.intervention, EdgeEdit)}
-    if edits and not has_true_scores(model):
-        raise UserError("edges are cut in the attention pattern, and this model's pattern can be read, but not edited.")
-    fast = model if isinstance(model, HookedTransformer) and not slow else None
+    cut = {head for a in ablations if isinstance(a.intervention, EdgeEdit) for head in a.heads}
+    if fixed := sorted(cut.difference(edge_heads(model) if cut else ())):
+        raise UserError(
+            f"edges are cut in the attention pattern, and that of {', '.join(map(head_name, fixed))} can be read, but "
+            f"not edited."
+        )
+    fast = model if isinstance(model, StackModel) and not slow else None
     tokens_at_once = floats_at_once // _floats_per_token(model, batch, ablations)
     blocks = _blocks(batch, tokens_at_once)
     clean = _clean_run(model, batch, clean_names(model, ablations, fast is not None), blocks)
-    outputs = _replaced_outputs(batch, ablations, clean)
+    outputs = _replaced_outputs(model, batch, ablations, clean)
     columns, parts = _answer_columns(batch), []
     with tqdm(total=len(blocks) * len(ablations), desc="ablations", disable=None, leave=False) as progress:
         for rows in blocks:
@@ -99,13 +105,13 @@ def _clean_run(model: Model, batch: Batch, names: list[str], blocks: list[slice]
 
 
 def _replaced_outputs(
-    batch: Batch, ablations: Sequence[Ablation], clean: dict[str, Tensor]
+    model: Model, batch: Batch, ablations: Sequence[Ablation], clean: dict[str, Tensor]
 ) -> dict[tuple[Intervention, int], HeadVectors]:
     """z' of each replacement in each layer in which it is used."""
     used = batch.loss_mask.flip(1).cumsum(dim=1).flip(1) > 0
     pairs = {(a.intervention, layer) for a in ablations for layer, _ in a.heads}
     replacements = ((i, layer) for i, layer in pairs if isinstance(i, Replacement))
-    return {(i, layer): i.output(clean[f"blocks.{layer}.attn.hook_z"], used) for i, layer in replacements}
+    return {(i, layer): i.output(by_head(clean[output_hook(model, layer)]), used) for i, layer in replacements}
 
 
 def _score(
@@ -136,7 +142,8 @@ def _floats_per_token(model: Model, batch: Batch, ablations: Sequence[Ablation])
     """About how many numbers one position of one string takes in a block, or in its logits."""
     edges = any(isinstance(a.intervention, EdgeEdit) for a in ablations)
     patterns = 4 * model.cfg.n_heads * batch.tokens.shape[1] if edges else 0
-    return max(8 * model.cfg.d_model + 2 * (model.cfg.d_mlp or 0) + patterns, model.cfg.d_vocab)
+    streams = 24 if isinstance(model, RecurrentModel) else 8  # inside a recurrent layer the stream is twice as wide
+    return max(streams * model.cfg.d_model + 2 * (model.cfg.d_mlp or 0) + patterns, model.cfg.d_vocab)
 
 
 def _blocks(batch: Batch, tokens_at_once: int) -> list[slice]:

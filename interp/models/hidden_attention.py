@@ -6,7 +6,7 @@ into the weights as well, as in LaTIM (Pitorro and Treviso 2025, arXiv 2502.1561
 (`decompose`). A pattern, one matrix for all channels of a head, is a summary (`hidden_pattern`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -15,9 +15,11 @@ import torch
 from einops import einsum
 from jaxtyping import Float
 from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
 
 from interp.axes import Pattern, Tokens
 from interp.errors import UserError, unknown
+from interp.models.hooked import Hook
 from interp.models.read_layer import ReadLayer, Rows, needed
 from interp.models.recurrent import Mixer, RecurrentModel
 from interp.models.state_space import StateSpaceMixer
@@ -118,13 +120,18 @@ def hidden_pattern(model: nn.Module, tokens: Tokens, layer: int, summary: str = 
 
     Raises: as `decompose` does, and for an unknown summary.
     """
-    read = ReadLayer.of(*_values(model, tokens, layer))
+    return whole_pattern(ReadLayer.of(*_values(model, tokens, layer)), summary)
+
+
+@torch.no_grad()
+def whole_pattern(read: ReadLayer, summary: str = "norm") -> Pattern:
+    """The same of a layer that was read."""
     return torch.cat([pattern_rows(read, rows, summary) for rows in _query_blocks(read)], dim=2)
 
 
 @torch.no_grad()
 def pattern_rows(read: ReadLayer, rows: Rows, summary: str = "norm") -> Pattern:
-    """The same for some rows of a layer that was read: a block of queries, or one query of each string."""
+    """Some rows of it: a block of queries, or one query of each string."""
     if summary not in SUMMARIES:
         raise unknown("summary of hidden attention", summary, SUMMARIES)
     wide = read.u.shape[2] // read.n_heads
@@ -136,6 +143,20 @@ def pattern_rows(read: ReadLayer, rows: Rows, summary: str = "norm") -> Pattern:
     values = torch.stack(heads, dim=1)
     whole = values.abs().sum(dim=-1, keepdim=True)
     return values / whole.clamp(min=torch.finfo(values.dtype).tiny)
+
+
+def reading_hooks(model: RecurrentModel, layer: int, show: Callable[[ReadLayer], None]) -> list[Hook]:
+    """Hooks for a run of the model that read a layer, and call `show` when they have come to all of it."""
+    mixer, values = model.mixers[layer], {}
+    names = {f"blocks.{layer}.mixer.{name}": name for name in needed(mixer)}
+
+    def keep(value: Tensor, hook: HookPoint) -> None:
+        values[names[hook.name or ""]] = value
+        if len(values) == len(names):
+            show(ReadLayer.of(mixer, values))
+            values.clear()
+
+    return [(name, keep) for name in names]
 
 
 def _brought(read: ReadLayer, channels: slice, rows: Rows) -> Float[Tensor, "batch query key d_model"]:

@@ -6,14 +6,18 @@ from one call to the next (`past`) and in whether they look at the `Mask`.
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
-from jaxtyping import Int
+from einops import einsum
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.axes import Logits, Residual, Tokens
 from interp.errors import UserError, unknown
 from interp.models.attention import Mask
 from interp.models.lens import LensModel
+from interp.models.masks import position_bias
+from interp.models.shape import TransformerConfig
 
 
 class StackModel(LensModel):
@@ -23,6 +27,8 @@ class StackModel(LensModel):
     """
 
     hook_embed: Any
+    attention: TransformerConfig | None
+    """The shape of the attention layers; None where there are none."""
 
     def make_mask(self, tokens: Tensor, segment: Tensor | None, past: list[Any] | None, first: int = 0) -> Mask:
         """Who may look where, for the new tokens from index `first` on."""
@@ -85,6 +91,32 @@ class StackModel(LensModel):
     def embedded(self, tokens: Tokens, mask: Mask) -> Residual:  # noqa: ARG002
         """The residual stream before the first block."""
         return self.hook_embed(self.W_E[tokens])
+
+    # ------------------------------------------------------------------ attention by rows
+
+    def query_key_names(self, layer: int) -> tuple[str, str]:
+        """The hook points of an attention layer's queries and keys as the scores use them."""
+        kind = "hook_rot" if self._shape.position == "rope" else "hook"
+        return f"blocks.{layer}.attn.{kind}_q", f"blocks.{layer}.attn.{kind}_k"
+
+    def scores_at(
+        self,
+        q: Float[Tensor, "batch head d_head"],
+        k: Float[Tensor, "batch pos head d_head"],
+        query: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch head pos"]:
+        """Scores of one query position of each string, from its query and all keys, -inf where hidden.
+
+        For long strings, whose whole patterns do not fit: cache `query_key_names`, then ask for some rows at a time.
+        """
+        bias = position_bias(self._shape, query, torch.arange(k.shape[1], device=k.device), k.dtype)
+        return einsum(q, k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5 + bias.transpose(0, 1)
+
+    @property
+    def _shape(self) -> TransformerConfig:
+        if self.attention is None:
+            raise UserError("this model has no attention layer.")
+        return self.attention
 
 
 def _index(position: int, n: int) -> int:

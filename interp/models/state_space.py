@@ -1,7 +1,8 @@
 """What Mamba and Mamba-2 share: the recurrence h_t = A_bar_t h_(t-1) + write_t, y_t = C_t h_t + D u_t, and its paths.
 
 The scan runs fused unless something listens where it shows nothing: at `hook_A_bar`, `hook_write` or `hook_state`, and
-then every state is made; or at the state of single positions (`h.5`), and then it runs in stretches between them.
+then every state is made; or at the state of single positions (`h.5`), and then it runs in stretches between them. All
+three keep decays, writes and states in at least float32, whatever the precision of the model.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ from transformer_lens.hook_points import HookPoint
 from interp.models.hooked import in_use
 from interp.models.recurrent import Mixer, RecurrentState
 from interp.models.scan.linear import linear_scan
+from interp.models.scan.precision import promoted, without_autocast
 
 Scanned = tuple[Float[Tensor, "batch pos *inner"], Float[Tensor, "batch *inner state"]]
 """The output, and the state after the last position. `inner` is channel, of Mamba-2 head and d_head."""
@@ -63,8 +65,19 @@ class StateSpaceMixer(Mixer):
         """
         h, start = (None, 0) if past is None else (past.get("h"), past.length)
         edited = self.edited("h", start, u.shape[1])
-        if not in_use(self.hook_A_bar, self.hook_write, self.hook_state):
-            return self._in_stretches(u, delta, B, C, h, edited) if edited else self.fused(u, delta, B, C, h)
+        explicit = in_use(self.hook_A_bar, self.hook_write, self.hook_state)
+        if not explicit and not edited:
+            return self.fused(u, delta, B, C, h)
+        run = self._every_state if explicit else self._in_stretches
+        with without_autocast(u.device):
+            wide, delta, B, C = promoted(u, delta, B, C)
+            y, h = run(wide, delta, B, C, h, edited)
+        return y.to(u.dtype), h
+
+    def _every_state(
+        self, u: Tensor, delta: Tensor, B: Tensor, C: Tensor, h: Any, edited: dict[int, HookPoint]
+    ) -> Scanned:
+        """Decays, writes and states of all positions, each of them at its hook point."""
         A_bar = self.hook_A_bar(self.decay(delta))
         states = linear_scan_edited(A_bar, self.hook_write(self.write(u, delta, B)), h, edited)
         last = states[:, -1].clone() if in_use(self.hook_state) else states[:, -1]  # the recurrence's own, unedited

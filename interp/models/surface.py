@@ -1,28 +1,85 @@
 """What can be asked of every model with TransformerLens's surface, ours and a bridge over a pretrained one alike.
 
-Its shape, its attention one layer at a time, and an untrained model of the same shape. Heads are edited with
-`model.run_with_hooks` at `blocks.{i}.attn.hook_z` [batch pos head d_head], which works on all of them; edits at
-`hook_pattern` and `hook_attn_scores` work where there are true scores.
+Its heads, their attention one layer at a time, and an untrained model of the same shape. A head is one of an attention
+layer, or of a recurrent layer's hidden attention: Mamba has one a layer, Mamba-2 its own, an LSTM none. Heads are
+edited with `model.run_with_hooks` at `output_hook`, which works on all of them; edits of a pattern or of its scores
+work for `edge_heads` alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from transformer_lens.model_protocol import TransformerLensModel
 
-from interp.axes import Logits, Pattern, Tokens
+from interp.axes import HeadVectors, Logits, Pattern, Tokens
+from interp.errors import UserError
 from interp.models import build
+from interp.models.hidden_attention import hidden_pattern, reading_hooks, whole_pattern
 from interp.models.hooked import HookedModel
+from interp.models.read_layer import ReadLayer, hidden_heads
+from interp.models.recurrent import RecurrentBlock
+from interp.models.stack import StackModel
 
 Model = TransformerLensModel
 """Whatever has `cfg`, `run_with_hooks`, `run_with_cache` and `to_tokens`: a model of ours or a `TransformerBridge`."""
 
 
-def head_shape(model: Model) -> tuple[int, int]:
-    """(number of layers, heads per layer)."""
-    return model.cfg.n_layers, model.cfg.n_heads
+Head = tuple[int, int]
+"""(layer, head)."""
+HeadKind = Literal["attention", "hidden attention"]
+
+
+def layers_with_heads(model: Model) -> dict[int, tuple[HeadKind, int]]:
+    """Layer -> what kind of heads it has and how many, first to last; layers without heads are left out."""
+    if not isinstance(model, StackModel):
+        return {layer: ("attention", model.cfg.n_heads) for layer in range(model.cfg.n_layers)}
+    found: dict[int, tuple[HeadKind, int]] = {}
+    for layer, block in enumerate(model.blocks):
+        if isinstance(block, RecurrentBlock):
+            found[layer] = "hidden attention", hidden_heads(block.mixer)
+        elif model.attention is not None:
+            found[layer] = "attention", model.attention.n_heads
+    return {layer: (kind, n) for layer, (kind, n) in found.items() if n}
+
+
+def heads(model: Model) -> tuple[Head, ...]:
+    """All heads, layer by layer: the order in which every measurement has them.
+
+    Raises: UserError for a model without any.
+    """
+    found = tuple((layer, head) for layer, (_, n) in layers_with_heads(model).items() for head in range(n))
+    if not found:
+        raise UserError(
+            "this model has no heads: attention, Mamba and Mamba-2 layers have them, LSTM layers have none."
+        )
+    return found
+
+
+def head_kinds(model: Model) -> tuple[HeadKind, ...]:
+    """The kind of every head, in order."""
+    return tuple(kind for kind, n in layers_with_heads(model).values() for _ in range(n))
+
+
+def edge_heads(model: Model) -> tuple[Head, ...]:
+    """The heads whose pattern can be edited."""
+    if not has_true_scores(model):
+        return ()
+    return tuple(h for h, kind in zip(heads(model), head_kinds(model), strict=True) if kind == "attention")
+
+
+def output_hook(model: Model, layer: int) -> str:
+    """Where the outputs of a layer's heads can be read and replaced; `by_head` gives them their axes."""
+    recurrent = layers_with_heads(model)[layer][0] == "hidden attention"
+    return f"blocks.{layer}.mixer.hook_y" if recurrent else _name(layer, "hook_z")
+
+
+def by_head(output: Float[Tensor, "batch pos *inner"]) -> HeadVectors:
+    """What stands at an `output_hook` with an axis for heads: the channels of a Mamba layer are those of one head."""
+    return output if output.ndim == 4 else output[:, :, None]
 
 
 def vocab_size(model: Model) -> int:
@@ -49,12 +106,12 @@ def run(model: Model, tokens: Tokens) -> Logits:
 def has_true_scores(model: Model) -> bool:
     """Whether `hook_attn_scores` holds scores before the softmax, and edits there and at `hook_pattern` have an effect.
 
-    On our models, always. A bridge rebuilds the attention of GPT-2, GPT-NeoX, Llama, Mistral, Qwen, Gemma, Phi or
-    Bloom, and has them; of OPT, GPT-J or GPT-Neo it shows the probabilities under both names, afterwards, and drops
-    every edit.
+    In our attention layers, always. A bridge rebuilds the attention of GPT-2, GPT-NeoX, Llama, Mistral, Qwen, Gemma,
+    Phi or Bloom, and has them; of OPT, GPT-J or GPT-Neo it shows the probabilities under both names, afterwards, and
+    drops every edit.
     """
-    if isinstance(model, HookedModel):
-        return True
+    if isinstance(model, StackModel):
+        return model.attention is not None
     name, tokens = _name(0, "hook_attn_scores"), torch.zeros(1, 2, dtype=torch.long, device=device(model))
     scores = model.run_with_cache(tokens, names_filter=[name], stop_at_layer=1)[1][name]
     return bool(scores[0, 0, 0, 1] < 0)  # the first token may not see the second; a probability would be 0 there
@@ -66,14 +123,15 @@ def visit_attention(
     tokens: Tokens,
     visit: Callable[[int, Pattern, Pattern | None], None],
     fwd_hooks: Sequence[tuple[str, Any]] = (),
+    layers: Container[int] | None = None,
     **options: Any,
 ) -> None:
-    """Call `visit(layer, pattern, scores)` for every layer, first to last, in one forward pass under `fwd_hooks`.
+    """Call `visit(layer, pattern, scores)` for every layer with heads, first to last, in one pass under `fwd_hooks`.
 
-    `options` go to the model: `segment`, where strings are packed.
+    With `layers`, only for those of them. `options` go to the model: `segment`, where strings are packed.
 
     Whole patterns [batch head query key] are made, and freed before the next layer's. Scores are those before the
-    softmax, -inf where hidden; None where the model has no true scores.
+    softmax, -inf where hidden; None where the model has no true scores, and for hidden attention.
     """
     with_scores, held = has_true_scores(model), {}
 
@@ -84,16 +142,26 @@ def visit_attention(
     def show(pattern: Pattern, layer: int, **_: Any) -> None:
         visit(layer, pattern, held.pop("scores", None))
 
+    def show_hidden(layer: int, read: ReadLayer) -> None:
+        visit(layer, whole_pattern(read), None)
+
     hooks = list(fwd_hooks)
-    for layer in range(head_shape(model)[0]):
-        hooks += [(_name(layer, "hook_attn_scores"), keep)] if with_scores else []
-        hooks += [(_name(layer, "hook_pattern"), partial(show, layer=layer))]
+    for layer, (kind, _) in layers_with_heads(model).items():
+        if layers is not None and layer not in layers:
+            continue
+        if kind == "hidden attention":
+            hooks += reading_hooks(cast(Any, model), layer, partial(show_hidden, layer))
+        else:
+            hooks += [(_name(layer, "hook_attn_scores"), keep)] if with_scores else []
+            hooks += [(_name(layer, "hook_pattern"), partial(show, layer=layer))]
     model.run_with_hooks(tokens, return_type=None, fwd_hooks=hooks, **options)
 
 
 @torch.no_grad()
 def patterns(model: Model, tokens: Tokens, layer: int) -> Pattern:
-    """One layer's attention probabilities; later layers do not run."""
+    """One layer's attention probabilities (hidden attention: shares); later layers do not run."""
+    if layers_with_heads(model)[layer][0] == "hidden attention":
+        return hidden_pattern(cast(Any, model), tokens, layer)
     name = _name(layer, "hook_pattern")
     return model.run_with_cache(tokens, names_filter=[name], stop_at_layer=layer + 1)[1][name]
 

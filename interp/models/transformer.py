@@ -7,8 +7,6 @@ residual; positions learned, RoPE, NoPE, ALiBi or Hard-ALiBi. Names are Transfor
 from typing import Any
 
 import torch
-from einops import einsum
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
@@ -16,7 +14,7 @@ from interp.axes import Residual, Tokens
 from interp.models.attention import KeyValues, Mask
 from interp.models.block import Block, draw_weights
 from interp.models.layers import make_norm
-from interp.models.masks import make_mask, position_bias, positions_seen
+from interp.models.masks import make_mask, positions_seen
 from interp.models.shape import TransformerConfig
 from interp.models.stack import StackModel
 
@@ -35,7 +33,7 @@ class HookedTransformer(StackModel):
 
     def __init__(self, config: TransformerConfig, seed: int = 0) -> None:
         super().__init__()
-        self.config = config
+        self.config = self.attention = config
         self.embed = nn.Module()
         self.embed.W_E = nn.Parameter(torch.empty(config.d_vocab, config.d_model))
         self.hook_embed = HookPoint()
@@ -77,24 +75,6 @@ class HookedTransformer(StackModel):
 
     def new_past(self) -> list[KeyValues]:
         return [KeyValues() for _ in self.blocks]
-
-    def scores_at(
-        self,
-        q: Float[Tensor, "batch head d_head"],
-        k: Float[Tensor, "batch pos head d_head"],
-        query: Int[Tensor, " batch"],
-    ) -> Float[Tensor, "batch head pos"]:
-        """Scores of one query position of each string, from its query and all keys, -inf where hidden.
-
-        For long strings, whose whole patterns do not fit: cache `query_key_names`, then ask for some rows at a time.
-        """
-        bias = position_bias(self.config, query, torch.arange(k.shape[1], device=k.device), k.dtype)
-        return einsum(q, k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5 + bias.transpose(0, 1)
-
-    def query_key_names(self, layer: int) -> tuple[str, str]:
-        """The hook points of the queries and keys as the scores use them."""
-        kind = "hook_rot" if self.config.position == "rope" else "hook"
-        return f"blocks.{layer}.attn.{kind}_q", f"blocks.{layer}.attn.{kind}_k"
 
     def embedded(self, tokens: Tokens, mask: Mask) -> Residual:
         x = super().embedded(tokens, mask)

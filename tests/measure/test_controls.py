@@ -59,13 +59,13 @@ def test_a_large_pool_gives_so_many_different_sets_of_the_right_size(generator):
 def test_a_head_whose_window_hides_the_source_is_no_control(generator):
     # In a copy of L letters the source of every letter stands L positions back.
     model, strings = windowed(2, 6, 7, None), TASK.sample(3, 6, generator())
-    assert can_see_source(model, strings).tolist() == [[False, False, True, True]] * 2
+    assert can_see_source(model, strings).tolist() == [False, False, True, True] * 2
     assert control_pool(model, strings, ["L0H2", "L1H3"]).heads == ((0, 3), (1, 2))
 
 
 def test_with_ragged_strings_a_head_must_see_the_source_in_all_of_them(generator):
     strings = TASK.sample(40, (4, 6), generator())
-    assert can_see_source(windowed(5, 6, 7, None), strings)[0].tolist() == [False, False, True, True]
+    assert can_see_source(windowed(5, 6, 7, None), strings).tolist() == [False, False, True, True] * 2
 
 
 def test_a_model_without_windows_sees_everything(generator):

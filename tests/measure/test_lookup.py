@@ -81,8 +81,8 @@ def test_the_null_pools_every_head_of_every_untrained_model():
     model, probe = HookedTransformer(SHAPES[0], seed=3), _probe()
     null = null_statistics(model, probe, draws=5, seed=100)
     again = look(HookedTransformer(SHAPES[0], seed=102), probe).above_chance().mean(dim=1)
-    assert null.shape == (5 * 8,)
-    torch.testing.assert_close(null[16:24], again)
+    assert null.shape == (5, 8)
+    torch.testing.assert_close(null[2], again)
 
 
 @pytest.mark.parametrize("config", SHAPES, ids=lambda c: c.position)

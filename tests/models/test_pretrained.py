@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from interp.errors import InterpError, UserError
 from interp.models.pretrained import begin_token, load_bridge, ordinary_tokens, untrained_bridge
-from interp.models.surface import device, has_true_scores, head_shape, n_ctx, patterns, visit_attention, vocab_size
+from interp.models.surface import device, has_true_scores, heads, n_ctx, patterns, visit_attention, vocab_size
 
 transformers = pytest.importorskip("transformers")
 
@@ -69,7 +70,7 @@ def test_logits_and_patterns_are_those_of_transformers(name, folders, bridges, t
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_shape_is_that_of_the_config(name, bridges):
     bridge = bridges[name]
-    assert (head_shape(bridge), vocab_size(bridge), n_ctx(bridge)) == ((3, 4), 50, 40)
+    assert (heads(bridge), vocab_size(bridge), n_ctx(bridge)) == (tuple(product(range(3), range(4))), 50, 40)
     assert device(bridge) == torch.device("cpu")
 
 
@@ -130,7 +131,7 @@ def test_an_untrained_model_has_the_shape_and_not_the_weights(bridges, tokens):
     bridge = bridges["Llama"]
     before, state = bridge(tokens), torch.get_rng_state()
     first, again, other = (untrained_bridge(bridge, seed) for seed in (3, 3, 4))
-    assert head_shape(first) == head_shape(bridge)
+    assert heads(first) == heads(bridge)
     assert torch.equal(first(tokens), again(tokens))
     assert not torch.allclose(first(tokens), other(tokens))
     assert not torch.allclose(first(tokens), before)

@@ -7,7 +7,7 @@ from interp.models import build
 from interp.models.surface import (
     device,
     has_true_scores,
-    head_shape,
+    heads,
     n_ctx,
     patterns,
     untrained_like,
@@ -28,7 +28,8 @@ def tokens():
 
 
 def test_the_shape_is_that_of_the_config():
-    assert (head_shape(model()), vocab_size(model()), device(model())) == ((2, 3), 9, torch.device("cpu"))
+    every = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2))
+    assert (heads(model()), vocab_size(model()), device(model())) == (every, 9, torch.device("cpu"))
 
 
 def test_only_learned_positions_bound_the_length():

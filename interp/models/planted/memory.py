@@ -119,6 +119,8 @@ class MemoryMixer(Mixer):
     """
 
     large = ("hook_write", "hook_state")
+    survives: Tensor
+    """[slot letter], 0 where a letter wipes out a slot."""
 
     def __init__(self, config: MemoryConfig) -> None:
         super().__init__()
@@ -150,8 +152,8 @@ class MemoryMixer(Mixer):
             moving, place = torch.zeros_like(storing), slots == (read - 1)[..., None]
         else:
             moving, place = storing, (slots == 0).expand(*storing.shape, k)
-        wiped = einsum(letters, self.survives.to(x.dtype), "b p d, k d -> b p k")
-        A_bar = self.hook_A_bar(torch.where(moving[..., None] > 0, wiped, 1.0))
+        left = einsum(letters, self.survives.to(x.dtype), "b p d, k d -> b p k")
+        A_bar = self.hook_A_bar(left.where(moving[..., None] > 0, torch.ones_like(left)))
         write = self.hook_write(einsum(letters * storing[..., None], place.to(x.dtype), "b p d, b p k -> b p k d"))
         states = self._states(h, moving, A_bar, write, self.edited("h", start, x.shape[1]))
         last = states[:, -1].clone()
