@@ -169,6 +169,25 @@ class StateAblation(Result):
 
 
 @dataclass(frozen=True)
+class StateMovie(Result):
+    """One string read letter by letter: numbers of the state, and what probes read from it, behind each letter."""
+
+    letters: tuple[str, ...]
+    chance: float
+    """1 / D."""
+    parts: tuple[str, ...]
+    """blocks.0.h, ...: what is carried and does not grow with the string."""
+    states: tuple[Float[np.ndarray, "row step"], ...]
+    """Of each part some of its numbers, fast to slow where they have time constants."""
+    time_constants: tuple[tuple[float, ...] | None, ...]
+    """Of each part those of its rows, in positions."""
+    readable: Float[np.ndarray, "step pos"]
+    """Probability that a probe of the state behind each letter gives to every letter so far; nan for those to come."""
+    average: Float[np.ndarray, "step pos"]
+    """The same, its mean over other strings that the probes were not trained on."""
+
+
+@dataclass(frozen=True)
 class StateProfile(Result):
     """Everything that was measured about one model's state."""
 
@@ -213,6 +232,8 @@ class StateProfile(Result):
     remembrance: Remembrance
     transplant: tuple[Transplant, ...]
     state_ablations: tuple[StateAblation, ...]
+    movie: StateMovie | None
+    """One string, step by step."""
     training: TrainLog | None
     notes: tuple[str, ...]
     """What could not be measured on this model, and why."""

@@ -2,7 +2,7 @@
 
 In this order: behaviour by length, bits used, bits held, the size of the state and how little of it would do, its
 geometry, how far back letters still count, where the bits stop growing, the state put over from string to string and
-taken away in parts, and a verdict in words.
+taken away in parts, one string watched letter by letter, and a verdict in words.
 """
 
 import math
@@ -23,6 +23,7 @@ from interp.measure.state.probes import ProbeSettings, held_bits
 from interp.measure.state.remembrance import remembrance
 from interp.measure.state.size import accuracy_bound, effective_size, state_size, utilisation
 from interp.measure.state.transplant import transplants
+from interp.measure.state.watch import watch
 from interp.models.hooked import HookedModel
 from interp.models.planted import PlantedCapacity
 from interp.models.surface import untrained_like
@@ -35,6 +36,8 @@ from interp.training.evaluate import accuracy_by_length
 
 COPIED = 0.9
 """Letter accuracy from which on a string counts as copied: enough is left to lose in a transplant."""
+WATCHED = 32
+"""Most letters of the string that is watched step by step."""
 SHARES = (1 / 6, 1 / 3, 1 / 2, 3 / 4, 1, 4 / 3, 2, 3, 4)
 """The lengths that are measured, as shares of the longest trained one."""
 
@@ -49,6 +52,8 @@ class SaturationSettings:
     """Strings of each length whose answers are scored, teacher-forced and free-running."""
     used_strings: int = 512
     probes: ProbeSettings = field(default_factory=ProbeSettings)
+    movie_probes: ProbeSettings = field(default_factory=lambda: ProbeSettings(train=1024, temper=512, test=256))
+    """Of the string that is watched step by step."""
     size_strings: int = 128
     geometry_strings: int = 512
     remembrance_strings: int = 64
@@ -64,6 +69,7 @@ class SaturationSettings:
             accuracy_strings=16,
             used_strings=32,
             probes=ProbeSettings.tiny(),
+            movie_probes=ProbeSettings.tiny(),
             size_strings=16,
             geometry_strings=32,
             remembrance_strings=8,
@@ -152,6 +158,7 @@ def saturation_study(
         remembrance=far,
         transplant=transplants(model, task, at, settings.pairs, draws("transplant"), seed=seed),
         state_ablations=state_ablations(model, task, at, settings.pairs, draws("ablation"), settings.ablations, seed),
+        movie=watch(model, task, movie_length(lengths), draws("movie"), settings.movie_probes, seed),
         training=loaded.training,
         notes=_notes(loaded, shape),
     )
@@ -169,6 +176,11 @@ def transplant_length(behaviour: LengthAccuracy) -> int:
     """The longest strings of which most letters are copied, else the shortest: in what fails, nothing can follow."""
     good = behaviour.letter_accuracy.mean(axis=1) >= COPIED
     return max((n for n, right in zip(behaviour.lengths, good, strict=True) if right), default=min(behaviour.lengths))
+
+
+def movie_length(lengths: tuple[int, ...]) -> int:
+    """Letters of the string that is watched: the longest measured ones up to `WATCHED`, where a page has room."""
+    return max((length for length in lengths if length <= WATCHED), default=WATCHED)
 
 
 def _untrained(loaded: Loaded, model: HookedModel, seed: int) -> HookedModel | None:

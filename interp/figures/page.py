@@ -46,10 +46,12 @@ def on_page(name: str, figure: go.Figure) -> Drawn:
     layout = drawing["layout"]
     del layout["template"], layout["title"]
     layout["margin"]["t"] = 36
-    return Drawn(name, figure.layout.meta["title"], figure.layout.meta["says"], figure.layout.height, _json(drawing))
+    return Drawn(
+        name, figure.layout.meta["title"], figure.layout.meta["says"], figure.layout.height, script_json(drawing)
+    )
 
 
-def _json(value: Any) -> Markup:
+def script_json(value: Any) -> Markup:
     """JSON that can stand in a script element, whatever text it holds."""
     text = json.dumps(value, separators=(",", ":"))
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
@@ -82,7 +84,7 @@ def render(page: str, scripts: Sequence[str] = (), **values: Any) -> str:
             scripts=[Markup(text) for text in own],
             policy=_policy(own),
             css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
-            templates=_json(templates),
+            templates=script_json(templates),
             percent=theme.percent,
             number=theme.number,
             three=lambda value: theme.number(value, 3),

@@ -16,6 +16,7 @@ from interp.figures.state_bits import accuracy, by_layer, recoverability, satura
 from interp.figures.state_facets import knee_text, name_of, with_interval
 from interp.figures.state_parts import ablations, transplants
 from interp.figures.state_shape import effective_size, rank_and_norm, remembrance, time_constants
+from interp.figures.state_view import SCRIPT, state_view
 from interp.figures.tables import Row, csv_text
 from interp.figures.training import first_errors, training
 from interp.files import write_together
@@ -24,6 +25,7 @@ from interp.profiles import StateProfile
 SECTIONS = {
     "bits": "Bits",
     "accuracy": "Accuracy",
+    "steps": "Step by step",
     "proof": "Proof",
     "size": "Size",
     "shape": "Shape",
@@ -165,7 +167,9 @@ def summary(profile: StateProfile) -> Summary:
 
 def state_page(profiles: Sequence[StateProfile], figures: Mapping[str, go.Figure]) -> str:
     """The page as text."""
-    used = {key: value for key, value in SECTIONS.items() if key != "training" or {"training"} & set(figures)}
+    views = [view for profile in profiles if (view := state_view(profile)) is not None]
+    absent = {"training"} - set(figures) | ({"steps"} if not views else set())
+    used = {key: value for key, value in SECTIONS.items() if key not in absent}
     results = [f"{place}/{name}".lstrip("/") for place in places(profiles) for name in ("results.json", "arrays.npz")]
     return render(
         "state.html",
@@ -174,6 +178,8 @@ def state_page(profiles: Sequence[StateProfile], figures: Mapping[str, go.Figure
         profiles=profiles,
         name_of=name_of,
         summaries=[summary(profile) for profile in profiles],
+        scripts=(SCRIPT,),
+        views=views,
         figures={name: on_page(name, figure) for name, figure in figures.items()},
         sections=used.items(),
         rows=[row for profile in profiles for row in length_rows(profile)],
