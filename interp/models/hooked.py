@@ -22,6 +22,7 @@ from transformer_lens.utilities.slice import Slice
 
 from interp.axes import Tokens
 from interp.errors import UserError, unknown
+from interp.models import large
 from interp.models.checkpoint import WEIGHTS, load_weights, read_config, save_model
 
 NamesFilter = str | Sequence[str] | Callable[[str], bool] | None
@@ -231,7 +232,8 @@ class HookedModel(HookedRootModule):
                 axis = 2 if name.endswith(("hook_pattern", "hook_attn_scores")) else 1
                 if remove_batch_dim and len(tensor) != 1:
                     raise UserError(f"remove_batch_dim is for a batch of one string; {name} has {len(tensor)}.")
-                kept = pos_slice.apply(tensor.detach(), dim=axis - tensor.ndim).to(device, copy=True)
+                kept = pos_slice.apply(tensor.detach(), dim=axis - tensor.ndim)
+                kept = large.copy(kept) if device is None else kept.to(device, copy=True)
                 cache[name + suffix] = kept[0] if remove_batch_dim else kept
 
             return save

@@ -20,7 +20,8 @@ REFUSED_OF_MODEL = {"unembed.hook_out": _LOGITS, "hook_logits": _LOGITS}
 """Name -> what to use."""
 
 OF_BLOCK = {
-    "hook_attn_out": "hook_mixer_out",  # asked for by TransformerLens's decompose_resid
+    "hook_attn_out": "hook_mixer_out",  # as of an attention layer without an MLP: TransformerLens's tools ask for it
+    "hook_resid_mid": "hook_resid_post",
     "mixer.hook_in": "hook_mixer_in",
     "mixer.hook_out": "hook_mixer_out",
     "norm.hook_out": "hook_mixer_in",

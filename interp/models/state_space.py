@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from interp.models.hooked import in_use
+from interp.models.hooked import in_use, traced
 from interp.models.recurrent import Mixer, RecurrentState
 from interp.models.scan.linear import linear_scan
 from interp.models.scan.precision import promoted, without_autocast
@@ -66,29 +66,26 @@ class StateSpaceMixer(Mixer):
         h, start = (None, 0) if past is None else (past.get("h"), past.length)
         edited = self.edited("h", start, u.shape[1])
         explicit = in_use(self.hook_A_bar, self.hook_write, self.hook_state)
+        explicit = explicit or any(map(traced, edited.values()))  # a trace may wait for one of them next
         if not explicit and not edited:
             return self.fused(u, delta, B, C, h)
         run = self._every_state if explicit else self._in_stretches
         with without_autocast(u.device):
             wide, delta, B, C = promoted(u, delta, B, C)
-            y, h = run(wide, delta, B, C, h, edited)
+            y, h = run(wide, delta, B, C, h, start)
         return y.to(u.dtype), h
 
-    def _every_state(
-        self, u: Tensor, delta: Tensor, B: Tensor, C: Tensor, h: Any, edited: dict[int, HookPoint]
-    ) -> Scanned:
+    def _every_state(self, u: Tensor, delta: Tensor, B: Tensor, C: Tensor, h: Any, start: int) -> Scanned:
         """Decays, writes and states of all positions, each of them at its hook point."""
-        A_bar = self.hook_A_bar(self.decay(delta))
-        states = linear_scan_edited(A_bar, self.hook_write(self.write(u, delta, B)), h, edited)
+        A_bar, write = self.hook_A_bar(self.decay(delta)), self.hook_write(self.write(u, delta, B))
+        states = linear_scan_edited(A_bar, write, h, self.edited("h", start, u.shape[1]))
         last = states[:, -1].clone() if in_use(self.hook_state) else states[:, -1]  # the recurrence's own, unedited
         return self.read(self.hook_state(states), C, u), last
 
-    def _in_stretches(
-        self, u: Tensor, delta: Tensor, B: Tensor, C: Tensor, h: Any, edited: dict[int, HookPoint]
-    ) -> Scanned:
+    def _in_stretches(self, u: Tensor, delta: Tensor, B: Tensor, C: Tensor, h: Any, start: int) -> Scanned:
         """Fused up to each edited position; there the state passes its hook point before it is read and carried on."""
         outputs, begin, end = [], 0, u.shape[1]
-        for at, point in edited.items():
+        for at, point in self.edited("h", start, end).items():
             here = slice(begin, at + 1)
             y, h = self.fused(u[:, here], delta[:, here], B[:, here], C[:, here], h)
             h = point(h)

@@ -107,9 +107,9 @@ def test_attention_removed_is_the_mean_over_queries_of_what_each_head_gives(gene
             torch.stack([pattern[b, 1, q, s] for (b, q), s in zip(asked, source, strict=True) if b == string]).mean()
             for string in range(5)
         ]
-        assert removed[0, layer, 1].item() == pytest.approx(torch.stack(given).mean().item(), rel=1e-5)
-        assert removed[0, layer, 0] == 0  # its window hides the source
-        assert removed[1, layer, 1] > 0
+        assert removed[0, 2 * layer + 1].item() == pytest.approx(torch.stack(given).mean().item(), rel=1e-5)
+        assert removed[0, 2 * layer] == 0  # its window hides the source
+        assert removed[1, 2 * layer + 1] > 0
 
 
 def test_attention_removed_from_packed_strings_is_that_of_the_strings_alone(generator):

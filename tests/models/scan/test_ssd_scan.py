@@ -102,7 +102,7 @@ def test_the_length_of_a_chunk_changes_nothing(chunk: int, draw: Callable[..., I
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("length", "groups"), [(1, 1), (5, 2)])
+@pytest.mark.parametrize(("length", "groups"), [(1, 1), (3, 2)])
 def test_gradients_are_those_of_finite_differences(
     method: str, length: int, groups: int, draw: Callable[..., Inputs]
 ) -> None:
@@ -112,7 +112,7 @@ def test_gradients_are_those_of_finite_differences(
         return run(method, dict(zip(inputs, tensors, strict=True)), chunk=2)
 
     assert gradcheck(scan, tuple(inputs.values()))
-    assert gradgradcheck(scan, tuple(inputs.values()))
+    assert gradgradcheck(scan, tuple(inputs.values()), fast_mode=True)
 
 
 @pytest.mark.parametrize("method", METHODS)
