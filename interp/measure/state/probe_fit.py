@@ -85,7 +85,8 @@ class Probes:
                 for x in (left_out, self.others @ dual)
             )
             for weights, offset in discriminants(trained, wanted.transpose(0, 1).double()):
-                yield rearrange(others @ weights + offset[:, None], "pos string letter -> string pos letter")
+                logits = (others @ weights + offset[:, None]).to(wanted.dtype)
+                yield rearrange(logits, "pos string letter -> string pos letter").contiguous()
 
 
 def discriminants(
@@ -113,10 +114,23 @@ def tempered(
 
     The first are 0 where the probe has nothing to say.
     """
-    alphabet = logits.shape[2]
-    right = [(logits / t).log_softmax(dim=2).gather(2, letters[..., None])[..., 0].exp() for t in TEMPERATURES]
-    mixed = torch.stack([(alphabet * (1 - e) * p + e).log2() for p, e in product(right, UNIFORM)])
-    tuned = mixed[:, :temper]
-    gain, error = tuned.mean(dim=1), tuned.std(dim=1) / temper**0.5
+    seen = [_right(logits[:temper] / t, letters[:temper]) for t in TEMPERATURES]
+    bits = torch.stack([_bits(p, e, logits.shape[2]) for p, e in product(seen, UNIFORM)])
+    gain, error = bits.mean(dim=1), bits.std(dim=1) / temper**0.5
     best, which = torch.where(gain > ERRORS * error, gain, 0).max(dim=0)
-    return best, mixed[:, temper:].gather(0, which.expand(1, mixed.shape[1] - temper, -1))[0]
+    choices = torch.tensor(list(product(TEMPERATURES, UNIFORM)), dtype=bits.dtype, device=bits.device)
+    temperature, uniform = choices[which].unbind(1)
+    right = _right(logits[temper:] / temperature[:, None].to(logits.dtype), letters[temper:])
+    return best, _bits(right, uniform, logits.shape[2])
+
+
+def _right(
+    logits: Float[Tensor, "string pos letter"], letters: Int[Tensor, "string pos"]
+) -> Float[Tensor, "string pos"]:
+    """Probability of the right letter, float64."""
+    return logits.log_softmax(dim=2).gather(2, letters[..., None])[..., 0].double().exp()
+
+
+def _bits(p: Float[Tensor, "string pos"], uniform: float | Tensor, alphabet: int) -> Float[Tensor, "string pos"]:
+    """log2 D less the surprise of probabilities mixed with the uniform distribution."""
+    return (alphabet * (1 - uniform) * p + uniform).log2()
