@@ -116,6 +116,14 @@ class HookedModel(HookedRootModule):
         """
         return False
 
+    def made_anew(self, name: str) -> bool:  # noqa: ARG002
+        """Whether the tensor at a hook point is made for it and never written to again, except by hooks.
+
+        Such a one is cached as it is, unless another hook stands at the point: copies of whole states take longer than
+        to compute them.
+        """
+        return False
+
     def other_names(self) -> dict[str, str]:
         """Names under which other tools know a hook point -> its own; they serve wherever a hook point is named."""
         return {}
@@ -200,9 +208,9 @@ class HookedModel(HookedRootModule):
     def run_with_cache(self, *args: Any, return_cache_object: bool = True, **kwargs: Any) -> tuple[Any, Any]:
         """As in TransformerLens; returns the output and an `ActivationCache` (or a dict, if so asked).
 
-        Cached tensors are copies: no later hook can change them. `pos_slice` cuts the position axis (of patterns and
-        scores: the query axis), whatever stands behind it. A hook point that is named and not come to, because the run
-        stops before, is an error.
+        Cached tensors are copies, or nothing else holds them: no later hook can change them. `pos_slice` cuts the
+        position axis (of patterns and scores: the query axis), whatever stands behind it. A hook point that is named
+        and not come to, because the run stops before, is an error.
         """
         out, cache = super().run_with_cache(*args, **kwargs)
         wanted = kwargs.get("names_filter")
@@ -233,7 +241,10 @@ class HookedModel(HookedRootModule):
                 if remove_batch_dim and len(tensor) != 1:
                     raise UserError(f"remove_batch_dim is for a batch of one string; {name} has {len(tensor)}.")
                 kept = pos_slice.apply(tensor.detach(), dim=axis - tensor.ndim)
-                kept = large.copy(kept) if device is None else kept.to(device, copy=True)
+                if device is not None:
+                    kept = kept.to(device, copy=True)
+                elif kept.shape != tensor.shape or not self.made_anew(name) or len(hook._forward_hooks) > 1:
+                    kept = large.copy(kept)
                 cache[name + suffix] = kept[0] if remove_batch_dim else kept
 
             return save

@@ -224,6 +224,9 @@ class RecurrentModel(StackModel):
             return parts[3] in (*mixer.large, *mixer.per_step)
         return super().on_demand(name)
 
+    def made_anew(self, name: str) -> bool:
+        return name.rsplit(".", 1)[-1] in (large for mixer in self.mixers.values() for large in mixer.large)
+
     def other_names(self) -> dict[str, str]:
         found = dict(OF_MODEL)
         for layer, mixer in self.mixers.items():

@@ -272,3 +272,24 @@ def test_states_of_two_thousand_positions_are_streamed_within_the_memory_of_a_st
     past = model.new_past()
     model(tokens, past=past)
     torch.testing.assert_close(ends[-1], past[1].get("h"))
+
+
+@pytest.mark.parametrize("kind", ["mamba", "mamba2"])
+def test_a_state_in_the_cache_is_not_changed_by_a_hook_that_edits_it_in_place(kind, recurrent, tokens):
+    model = recurrent(kind)
+    names = [f"blocks.0.mixer.hook_{name}" for name in ("A_bar", "write", "state")]
+    _, clean = model.run_with_cache(tokens, names_filter=names[:1])
+    for name in names:
+        cache, forward, _ = model.get_caching_hooks([name])
+        seen = []
+        halved = (name, lambda x, seen=seen, **_: seen.append(x.clone()) or x.mul_(0.5))
+        with torch.no_grad():
+            model.run_with_hooks(tokens, fwd_hooks=[*forward, halved])
+        torch.testing.assert_close(cache[name], seen[0], atol=0, rtol=0)
+    torch.testing.assert_close(model.run_with_cache(tokens, names_filter=names[:1])[1][names[0]], clean[names[0]])
+
+
+def test_a_stretch_of_positions_in_the_cache_does_not_keep_all_of_them(recurrent, tokens):
+    name = "blocks.0.mixer.hook_state"
+    _, cache = recurrent("mamba").run_with_cache(tokens, names_filter=name, pos_slice=-1)
+    assert cache[name].untyped_storage().nbytes() == cache[name].numel() * cache[name].element_size()
