@@ -121,12 +121,17 @@ class HeadScores(Result):
     offset_accuracy: tuple[float, ...]
     """Held-out accuracy of that decoding for offsets 0, 1, 2, ..."""
     notes: tuple[str, ...]
-    """What could not be measured on this model, and why."""
+    """What was measured otherwise on this model, or not at all, and why."""
     attention: Float[np.ndarray, "head example"]
     shuffled: Float[np.ndarray, "head example"]
     response: Float[np.ndarray, "head match"]
     null: Float[np.ndarray, " draw"]
     """The statistic of every head of the untrained models: all heads of one, in order, then those of the next."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether every head is one of an attention layer."""
+        return all(head.kind == "attention" for head in self.heads)
 
     def of_role(self, role: Role) -> tuple[str, ...]:
         """Names of the heads with a role, best score first."""
@@ -216,6 +221,8 @@ class AttentionExample(Result):
     pattern: Float[np.ndarray, "head query key"]
     signed: bool = False
     """Whether the pattern may be negative, as hidden attention summed over channels is: from -1 to 1."""
+    kinds: tuple[HeadKind, ...] = ()
+    """Of each head; left out where all are attention."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ ablation of the heads on strings of their own, attention on one short string, an
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
@@ -77,6 +77,7 @@ def hash_head_study(
 
     say("scoring heads")
     scores = score_heads(model, task, span, draws("heads"), settings.heads, seed)
+    scores = replace(scores, notes=(*scores.notes, *_beyond_training(span, loaded.trained_lengths)))
     say("effective n")
     behavioural = behavioural_n(model, task, span, longest, settings.n_strings, draws("behaviour"))
     causal = causal_n(model, task, span, longest, settings.n_strings, draws("intervention"))
@@ -95,7 +96,8 @@ def hash_head_study(
         free_up_to=settings.free_up_to,
     )
     say("ablations")
-    strings = task.sample(settings.ablation_strings, span[1], draws("ablation"))
+    home = loaded.trained_lengths[1] if loaded.trained_lengths else span[1]
+    strings = task.sample(settings.ablation_strings, home, draws("ablation"))
     ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed)
     return HashHeadStudy(
         verdict=verdict(scores, accuracy, n, ablations),
@@ -137,6 +139,16 @@ def probe_lengths(trained: tuple[int, int] | None, longest: int, most: int | Non
     return max(shortest, high - 8), high
 
 
+def _beyond_training(span: tuple[int, int], trained: tuple[int, int] | None) -> list[str]:
+    """A word of warning where the probes are longer than any string that the model knows."""
+    if trained is None or span[0] <= trained[1]:
+        return []
+    return [
+        f"heads and effective n are measured on strings of {span[0]} to {span[1]} letters, which two planted places "
+        f"need; the model was trained on {trained[0]} to {trained[1]}, and copies longer ones less well if at all"
+    ]
+
+
 def accuracy_lengths(trained: tuple[int, int] | None, most: int | None = None) -> tuple[int, ...]:
     """From the trained lengths up to ten times as long, as far as the context goes."""
     top = trained[1] if trained else 30
@@ -163,6 +175,7 @@ def _example(
         labels=tuple(task.vocabulary.decode(token[None]) for token in batch.tokens[0]),
         names=tuple(head.name for head in shown),
         roles=tuple(head.role for head in shown),
+        kinds=() if scores.plain else tuple(head.kind for head in shown),
         source=batch.source[0].cpu().numpy(),
         pattern=pattern.float().cpu().numpy(),
     )

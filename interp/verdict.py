@@ -35,13 +35,19 @@ def _why_none(scores: HeadScores) -> str:
     flagged = tuple(head.name for head in scores.heads if head.flagged)
     if not flagged:
         return (
-            f"None of its {len(scores.heads)} heads attends to the place that the answer is copied from more than "
+            f"None of its {_heads(scores)} attends to the place that the answer is copied from more than "
             f"untrained models do (corrected level {scores.level:g}, effect above {scores.floor:g})."
         )
     return (
         f"{_list(flagged)} attend{'s' if len(flagged) == 1 else ''} to the place that the answer is copied from, but "
         f"not to a rival whose last {len(scores.match_lengths) - 2} letters are the same: by position, or by more."
     )
+
+
+def _heads(scores: HeadScores) -> str:
+    hidden = sum(head.kind == "hidden attention" for head in scores.heads)
+    n, which = len(scores.heads), "" if scores.plain else ", by attention or hidden attention,"
+    return f"{n} heads{which}" if n != hidden else f"{n} head{'s' * (n > 1)} of hidden attention"
 
 
 def _without(together: AblationResult, edges: AblationResult | None) -> str:

@@ -27,7 +27,7 @@ def attention(example: AttentionExample) -> go.Figure:
     figure = make_subplots(
         rows,
         columns,
-        subplot_titles=[f"{literal(n)} · {r}" for n, r in zip(example.names, example.roles, strict=True)],
+        subplot_titles=[_title(example, index) for index in range(n_heads)],
         shared_xaxes="all",
         shared_yaxes="all",
         horizontal_spacing=0.03,
@@ -80,6 +80,11 @@ def _heat_map(example: AttentionExample, index: int, color: str) -> go.Heatmap:
         zmax=1,
         showscale=False,
     )
+
+
+def _title(example: AttentionExample, index: int) -> str:
+    hidden = bool(example.kinds) and example.kinds[index] == "hidden attention"
+    return f"{literal(example.names[index])} · {example.roles[index]}{' · hidden' * hidden}"
 
 
 def _short(label: str) -> str:

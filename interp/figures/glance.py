@@ -1,10 +1,12 @@
 """A study in a few words: the question, the model, and the four answers that stand at the head of its page."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from interp.figures import theme
 from interp.figures.training import span, string_intervals
-from interp.results import HashHeadStudy
+from interp.results import HashHeadStudy, HeadScores
 
 
 def question(study: HashHeadStudy) -> str:
@@ -15,11 +17,23 @@ def model_line(study: HashHeadStudy) -> str:
     """The model in a few words, of what is known about it."""
     about, parts = study.model, [str(study.model.get("spec", "a model"))]
     parts += [str(about["origin"])] if "origin" in about else []
-    parts += (
-        [f"{about['n_layers']} layers of {about['n_heads']} heads"] if {"n_layers", "n_heads"} <= set(about) else []
-    )
+    parts += [shape_line(int(about["n_layers"]), study.scores)] if "n_layers" in about else []
     parts += [f"{about['n_parameters']:,} parameters"] if isinstance(about.get("n_parameters"), int) else []
     return ", ".join(parts)
+
+
+def shape_line(n_layers: int, scores: HeadScores) -> str:
+    """`2 layers of 8 heads`; where layers differ, or attention is hidden, how many heads there are of each kind."""
+    layers = f"{n_layers} layer{'s' * (n_layers != 1)}"
+    of_layer, of_kind = (Counter(getattr(head, name) for head in scores.heads) for name in ("layer", "kind"))
+    if scores.plain and len(of_layer) == n_layers and len(set(of_layer.values())) == 1:
+        return f"{layers} of {_heads(of_layer[0])}"
+    what = {"attention": "of attention", "hidden attention": "of hidden attention"}
+    return f"{layers} with {theme.names(f'{_heads(n)} {what[kind]}' for kind, n in of_kind.items())}"
+
+
+def _heads(n: int) -> str:
+    return f"{n} head{'s' * (n != 1)}"
 
 
 @dataclass(frozen=True)
@@ -52,9 +66,19 @@ def _copies(study: HashHeadStudy) -> Card:
 def _by_heads(study: HashHeadStudy) -> Card:
     lookups, gathers = study.scores.of_role("lookup"), study.scores.of_role("gather")
     if not lookups:
-        return Card("By which heads?", "no lookup head", f"None of {len(study.heads)} heads attends by the match.")
-    detail = f"Look up: {', '.join(lookups)}. Gather: {', '.join(gathers) or 'none found'}."
+        none = f"None of {_heads(len(study.heads))} attends by the match."
+        return Card("By which heads?", "no lookup head", none)
+    found, fed = (_with_kinds(names, study.scores) for names in (lookups, gathers))
+    detail = f"Look up: {found}. Gather: {fed or 'none found'}."
     return Card("By which heads?", f"{len(lookups)} of {len(study.heads)} look up", detail)
+
+
+def _with_kinds(names: Sequence[str], scores: HeadScores) -> str:
+    """Heads by name, with the kind of each where not all are attention."""
+    if scores.plain:
+        return ", ".join(names)
+    kind = {head.name: head.kind for head in scores.heads}
+    return ", ".join(f"{name} ({kind[name]})" for name in names)
 
 
 def _which_n(study: HashHeadStudy) -> Card:

@@ -1,11 +1,14 @@
 """What each head does: its score against chance, its role in the grid of layers, its response to match length."""
 
+from itertools import groupby
+
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.figures.theme import (
     NEUTRAL,
     ROLES,
+    SHADE,
     dress,
     error_bars,
     literal,
@@ -54,10 +57,22 @@ def head_scores(scores: HeadScores) -> go.Figure:
     for i in range(1, len(layers)):
         if layers[i] != layers[i - 1]:
             figure.add_vline(i - 0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, opacity=0.6)
+    _mark_hidden(figure, scores)
     many = len(scores.heads) > 48
     figure.update_xaxes(**({"title_text": "head, all layers in order"} if many else ticks))
     figure.update_yaxes(title_text="attention to the place copied from", range=[-0.03, 1.05])
     return dress(figure, "Score of every head", _scores_say(scores), 380)
+
+
+def _mark_hidden(figure: go.Figure, scores: HeadScores) -> None:
+    """Shade the heads of hidden attention, which have columns next to each other within a layer."""
+    for kind, columns in groupby(range(len(scores.heads)), lambda i: scores.heads[i].kind):
+        if kind == "hidden attention":
+            first, *rest = columns
+            label = {"annotation_text": kind, "annotation_position": "top left"}
+            figure.add_vrect(
+                first - 0.5, (rest or [first])[-1] + 0.5, fillcolor=SHADE, line_width=0, layer="below", **label
+            )
 
 
 def head_grid(scores: HeadScores) -> go.Figure:
@@ -168,7 +183,7 @@ def _opacity(head: HeadScore) -> float:
 def _hover(head: HeadScore) -> str:
     lines = [
         f"<b>{literal(head.name)}</b> · {_role_name(head.role)}" + (f", n = {head.n}" if head.n is not None else ""),
-        f"attention {number(head.score, 3)} [{number(head.interval[0], 3)}, {number(head.interval[1], 3)}]",
+        f"{head.kind} {number(head.score, 3)} [{number(head.interval[0], 3)}, {number(head.interval[1], 3)}]",
         f"chance {number(head.chance, 3)}, q = {number(head.q_value, 4)}",
     ]
     if head.gather_effect is not None:
