@@ -52,22 +52,20 @@ figures.length_accuracy(accuracy)
 
 # %% [markdown]
 # ## Every quantity of the recurrence
-# The names are the paper's: a step size Δ, how much of the state is kept (Ā = exp(ΔA)), what is written, the state h and
-# what is read from it, y. Position is axis 1. `interp.models.mamba` has the whole glossary.
+# The names are the paper's: a step size Δ, how much of the state is kept (Ā = exp(ΔA)), what is written, the state h
+# and what is read from it, y. Position is axis 1. `interp.models.mamba` has the whole glossary.
 
 # %%
 batch = task.sample(64, 8, generator)
 layer = "blocks.0.mixer."
-names = [
-    layer + name for name in ("hook_delta", "hook_A_bar", "hook_write", "hook_state", "hook_C", "hook_u", "hook_y")
-]
+names = [f"{layer}hook_{name}" for name in ("delta", "A_bar", "write", "state", "C", "u", "y")]
 logits, cache = model.run_with_cache(batch.tokens, names_filter=names)
 delta, A_bar, write, state, C, u, y = (cache[name] for name in names)
 for name, value in cache.items():
     print(f"{name:30} {list(value.shape)}")
 
 # %% [markdown]
-# The recurrence, written out: h<sub>t</sub> = Ā<sub>t</sub> h<sub>t−1</sub> + write<sub>t</sub> and
+# The recurrence, written out: h<sub>t</sub> = Ā<sub>t</sub> h<sub>t-1</sub> + write<sub>t</sub> and
 # y<sub>t</sub> = C<sub>t</sub> h<sub>t</sub> + D u<sub>t</sub>.
 
 # %%
@@ -79,16 +77,15 @@ torch.testing.assert_close(y[:, t], read, atol=1e-4, rtol=1e-4)
 
 # %% [markdown]
 # ## What it keeps, and for how long
-# A number of the state fades by exp(ΔA) at each step: its time constant is how many letters pass until a share of 1/e is
-# left.
+# A number of the state fades by exp(ΔA) at each step: its time constant is how many letters pass until a share of 1/e
+# is left.
 
 # %%
 decays = log_decays(model, batch)
 spread = torch.cat([time_constants(decay).flatten() for decay in decays.values()]).clamp(max=1e4)
 of_layer = [f"layer {i}" for i, decay in enumerate(decays.values()) for _ in range(decay.numel())]
-px.histogram(
-    x=spread.log10().tolist(), color=of_layer, nbins=60, labels={"x": "log10 of the time constant, in letters"}
-)
+axes = {"x": "log10 of the time constant, in letters"}
+px.histogram(x=spread.log10().tolist(), color=of_layer, nbins=60, labels=axes)
 
 # %% [markdown]
 # ## A state edited on the way
@@ -103,7 +100,7 @@ def letters_right(logits):
     return right.float().mean(0)
 
 
-def forget(h, hook):
+def forget(h, **_):
     """Nothing of the past is left."""
     return torch.zeros_like(h)
 
@@ -163,9 +160,5 @@ print("the host, with the donor's state, writes:", task.vocabulary.decode(writte
 
 # %%
 bits = used_bits(model, task, lengths, 16 if TINY else 256, generator)
-px.line(
-    x=lengths,
-    y=[bits.total, [4.7 * length for length in lengths]],
-    labels={"x": "letters", "value": "bits"},
-    markers=True,
-)
+curves = {"letters": lengths, "used": bits.total, "needed": [4.7 * length for length in lengths]}
+px.line(curves, x="letters", y=["used", "needed"], labels={"value": "bits", "variable": ""}, markers=True)
