@@ -21,6 +21,15 @@ def test_lengths_that_leave_out_the_longest_of_training_still_get_a_verdict():
     assert "of strings of 20 letters" in study.verdict
 
 
+def test_probes_beyond_the_lengths_of_training_are_named_and_ablations_stay_within(monkeypatch):
+    lengths = []
+    monkeypatch.setattr("interp.study.ablation_study", lambda *args: lengths.append(args[3].answer.sum(dim=1)) or ())
+    for trained in ((1, 6), (20, 30)):
+        study = hash_head_study(replace(load("planted:ngram?n=3&alphabet=8"), trained_lengths=trained), settings=TINY)
+        assert ("trained on 1 to 6" in " ".join(study.scores.notes)) is (trained == (1, 6))
+    assert [found.unique().tolist() for found in lengths] == [[6], [30]]
+
+
 @pytest.mark.parametrize(("ns", "words"), [((1, 1), "the last letter."), ((3, 5), "the last 3 or 5 letters.")])
 def test_the_verdict_names_every_n_that_lookup_heads_have(ns, words):
     study = hash_head_study(load("planted:ngram?n=3&alphabet=8&n_lookup=2"), settings=TINY)

@@ -5,12 +5,14 @@ import html
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from interp.errors import InterpError
-from interp.figures.glance import glance
+from interp.figures.attention import attention
+from interp.figures.glance import glance, model_line
 from interp.figures.report import write_report
 from interp.results import HashHeadStudy
 
@@ -100,6 +102,23 @@ def test_a_study_without_lookup_heads_says_so(pages):
     assert "OV circuits are not measured" in text
     assert "How did it learn?" not in text
     assert not (pages["no_lookup"] / "figures/training.html").exists()
+
+
+def test_hidden_attention_is_told_from_attention(studies, tmp_path):
+    study = studies.hard_alibi()
+    rows = tuple(replace(head, kind="hidden attention" if head.layer == 0 else head.kind) for head in study.heads[7:])
+    kinds = tuple("hidden attention" if name.startswith("L0") else "attention" for name in study.attention.names)
+    scores = replace(study.scores, heads=rows, notes=("the attention of L0H7 is hidden",))
+    mixed = replace(study, scores=scores, attention=replace(study.attention, kinds=kinds))
+    text = page_of(write_report(mixed, tmp_path).parent).text
+    assert "2 layers with 1 head of hidden attention and 8 heads of attention" in text
+    assert "L1H4 attention lookup" in text
+    assert "L0H7 hidden attention" in text
+    assert "L1H4 (attention)" in text
+    assert "The attention of L0H7 is hidden." in text
+    assert "L0H0 · gather · hidden" in {title.text for title in attention(mixed.attention).layout.annotations}
+    assert "hidden" not in page_of(write_report(study, tmp_path).parent).text
+    assert "2 layers of 8 heads" in model_line(study)
 
 
 @pytest.mark.parametrize("name", STUDIES)
