@@ -177,7 +177,7 @@ class StateMovie(Result):
     """1 / D."""
     parts: tuple[str, ...]
     """blocks.0.h, ...: what is carried and does not grow with the string."""
-    states: tuple[Float[np.ndarray, "row step"], ...]
+    states: tuple[Float[np.ndarray, "_ step"], ...]
     """Of each part some of its numbers, fast to slow where they have time constants."""
     time_constants: tuple[tuple[float, ...] | None, ...]
     """Of each part those of its rows, in positions."""

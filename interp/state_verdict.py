@@ -7,6 +7,8 @@ from interp.profiles import Knee, StateProfile, Transplant
 Limit = Literal["none", "open", "falls", "training", "full"]
 FALLEN = 0.75
 """Bits at the longest strings below this share of the most: they fall, which a full state does not explain."""
+PROPORTIONAL = 0.98
+"""A plateau above this share of what the slope gives at the longest strings is the slope itself, bent by noise."""
 NOTHING = 0.5
 """Bits in all, below which nothing is used."""
 
@@ -30,11 +32,12 @@ def limit(profile: StateProfile) -> Limit:
     bits, trained = profile.used.total, profile.behaviour.trained
     if max(bits) < NOTHING:
         return "none"
-    if profile.saturation_length.value is None:
+    knee = profile.saturation_length
+    if knee.value is None or knee.plateau > PROPORTIONAL * knee.slope * profile.lengths[-1]:
         return "open"
     if profile.used.interval[-1][1] < FALLEN * max(bits):
         return "falls"
-    _, high = profile.saturation_length.interval or (0.0, profile.saturation_length.value)
+    _, high = knee.interval or (0.0, knee.value)
     return "training" if trained is not None and high >= trained[1] else "full"
 
 
@@ -45,7 +48,8 @@ def _copies(profile: StateProfile) -> str:
     half = profile.half_length
     if half.value is None:
         return f"{found} ({_percent(float(letters[at]))} of their letters); {half.note}."
-    return f"{found} ({_percent(float(letters[at]))} of their letters); at {_with(half)} letters it has half of them right."
+    right = _percent(float(letters[at]))
+    return f"{found} ({right} of their letters); at {_with(half)} letters it has half of them right."
 
 
 def _stops(profile: StateProfile) -> str:

@@ -80,6 +80,18 @@ def test_another_untrained_model_stands_beside_it_but_not_beside_a_planted_one(r
     assert any("no untrained version" in note for note in register.notes)
 
 
+def test_each_step_of_a_register_reads_its_first_letters_and_no_more(register):
+    readable = register.movie.readable
+    assert readable.shape == (8, 8) and len(register.movie.letters) == 8
+    for step in range(8):
+        assert readable[step, : min(step + 1, 4)] == pytest.approx(1, abs=0.02)
+        assert readable[step, 4 : step + 1] == pytest.approx(1 / 8)
+        assert np.isnan(readable[step, step + 1 :]).all()
+    np.testing.assert_allclose(register.movie.average[:, :4][3:], 1, atol=0.02)
+    h = register.movie.states[register.movie.parts.index("blocks.0.h")]
+    assert (np.diff(h[:, 3:], axis=1) == 0).all()  # what is in the slots stays
+
+
 def test_every_name_that_a_reader_looks_for_is_in_the_document(register, tmp_path):
     import json
 

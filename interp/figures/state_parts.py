@@ -108,7 +108,8 @@ def _ablation_says(found: Sequence[StateAblation]) -> str:
         return "Nothing was taken away."
     worst = min(found, key=lambda a: a.letter_accuracy_after)
     before = theme.percent(worst.letter_accuracy_before)
+    control = "" if worst.control_mean is None else f", as many at random: {theme.percent(worst.control_mean)}"
     return (
         f"In strings of {worst.length}, {before} of the letters are right (dashed); fewest without {worst.name} "
-        f"({worst.kind}): {theme.percent(worst.letter_accuracy_after)}, at random {theme.percent(worst.control_mean)}."
+        f"({worst.kind}): {theme.percent(worst.letter_accuracy_after)}{control}."
     )

@@ -132,7 +132,8 @@ def _size_says(size: EffectiveSize) -> str:
     cells = []
     for length, bits, kept in zip(size.lengths, size.fewest_bits, size.fewest_directions, strict=True):
         few = bits or f"more than {size.bits_per_number[-1]}"
-        cells.append(f"{few} bits and {kept or f'more than {size.directions[-1]}'} directions at {length}")
+        many = kept or f"more than {size.directions[-1]}"
+        cells.append(f"{few} bit{'' if few == 1 else 's'} and {many} directions at {length}")
     return f"The fewest that keep letter accuracy, each alone: {theme.names(cells)} letters."
 
 

@@ -22,8 +22,8 @@ class StateView:
 
     name: str
     letters: tuple[str, ...]
-    parts: tuple[str, ...]
-    """A caption for each canvas of numbers."""
+    parts: tuple[tuple[str, int], ...]
+    """Caption and height of each canvas of numbers."""
     json: Markup
     says: str
     lines: tuple[str, ...]
@@ -40,8 +40,9 @@ def state_view(profile: StateProfile) -> StateView | None:
         "readable": _hundredths(movie.readable.T),
         "states": [_hundredths(_scaled(part)) for part in movie.states],
     }
-    captions = tuple(map(_caption, movie.parts, movie.states, movie.time_constants))
-    return StateView(name_of(profile), movie.letters, captions, script_json(data), _says(movie), _lines(movie))
+    captions = map(_caption, movie.parts, movie.states, movie.time_constants)
+    parts = tuple(zip(captions, (max(12, min(144, 8 * len(part))) for part in movie.states), strict=True))
+    return StateView(name_of(profile), movie.letters, parts, script_json(data), _says(movie), _lines(movie))
 
 
 def _scaled(numbers: Float[np.ndarray, "row step"]) -> Float[np.ndarray, "row step"]:

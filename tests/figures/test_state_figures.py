@@ -2,6 +2,7 @@
 
 import csv
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from interp.errors import UserError
 from interp.figures.state_bits import by_distance
 from interp.figures.state_report import state_figures, state_tables, summary, write_state_report
+from interp.figures.state_view import state_view
 from interp.profiles import (
     Bits,
     EffectiveSize,
@@ -21,6 +23,7 @@ from interp.profiles import (
     Knee,
     Remembrance,
     StateAblation,
+    StateMovie,
     StateProfile,
     StateSize,
     Transplant,
@@ -29,6 +32,18 @@ from interp.results import LengthAccuracy
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 LENGTHS = (2, 4, 8, 16)
+CHANCE = 1 / 8
+READ = np.array([[0.9, np.nan, np.nan], [0.9, 0.8, np.nan], [0.2, CHANCE, 1.0]])
+"""The first letter is read, then lost with the second."""
+MOVIE = StateMovie(
+    letters=("a", "b", "<c>"),
+    chance=CHANCE,
+    parts=("blocks.0.h",),
+    states=(np.array([[1.0, -2.0, 4.0], [0.0, 0.0, 0.0]]),),
+    time_constants=((1.5, 90.0),),
+    readable=READ,
+    average=READ,
+)
 NEEDED = tuple(3.0 * n for n in LENGTHS)
 
 
@@ -97,6 +112,7 @@ def profile(spec: str = "mamba", **changes) -> StateProfile:
         ),
         transplant=tuple(parts),
         state_ablations=(ablation, replace(ablation, kind="mean", control_mean=None, control_interval=None)),
+        movie=MOVIE,
         training=None,
         notes=("nothing to mind",),
     )
@@ -195,6 +211,25 @@ def test_tables_hold_the_numbers_of_every_model(tmp_path):
     assert state_tables([profile()])["transplants.csv"][0]["donor_interval_low"] == 0.9
 
 
+def test_each_step_of_a_string_says_what_is_read_and_what_is_lost():
+    view = state_view(profile())
+    assert view.lines == (
+        "a: 1 of 1 letters are read.",
+        "b: 2 of 2 letters are read.",
+        "<c>: 1 of 3 letters are read; lost: a (1) and b (2).",
+    )
+    assert "letters 3 of this string" in view.says and "chance: 12.5%" in view.says
+    data = json.loads(view.json)
+    assert data["states"] == [[[25, -50, 100], [0, 0, 0]]]  # each number by its own largest
+    assert data["readable"][1] == [None, 80, 12]  # the second letter, by step
+    assert "time constants from 1.5 (top) to 90 positions (bottom)" in view.parts[0][0]
+
+
+def test_a_profile_without_a_movie_has_no_view_of_it(tmp_path):
+    page = write_state_report([profile(movie=None)], tmp_path).read_text(encoding="utf-8")
+    assert 'class="state-view"' not in page and "Step by step" not in page
+
+
 def test_hostile_text_is_shown_as_it_is(studies, tmp_path):
     hostile = profile(studies.HOSTILE, verdict=studies.HOSTILE, notes=(studies.HOSTILE,))
     hostile = replace(hostile, transplant=tuple(replace(part, name=studies.HOSTILE) for part in hostile.transplant))
@@ -214,4 +249,5 @@ def test_a_browser_draws_every_figure_offline_without_a_complaint(tmp_path, n):
     found = subprocess.run([*start, *options, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
     figures = len(list((tmp_path / "page" / "figures").glob("*.html")))
     assert f'data-ready="{figures}"' in re.search(r"<html[^>]*>", found.stdout)[0]
+    assert found.stdout.count("probes read 1 of 3 letters. Lost: a (1), b (2).") == n
     assert "CONSOLE" not in found.stderr, html.unescape(found.stderr)
