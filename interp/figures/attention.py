@@ -12,6 +12,8 @@ from interp.results import AttentionExample
 COLUMNS = 4
 PANEL = 250
 """Height of a panel in pixels."""
+POSITIVE, NEGATIVE = ROLES["lookup"].color, ROLES["gather"].color
+"""Of signed patterns, whatever the role: orange and blue are told apart by every eye."""
 LONGEST_LABEL = 8
 """Characters of a token on an axis; hovering shows all of it."""
 
@@ -19,7 +21,7 @@ LONGEST_LABEL = 8
 def attention(example: AttentionExample) -> go.Figure:
     """Heat maps, query down and key across; a ring marks the place that the letter after the query is copied from.
 
-    Dragging over a panel enlarges that part of all of them.
+    Signed patterns have two colours, as far from 0 either way. Dragging over a panel enlarges that part of all of them.
     """
     n_heads, n_pos = len(example.names), len(example.labels)
     long = max(map(len, example.labels), default=0) > 2
@@ -70,16 +72,29 @@ def _heat_map(example: AttentionExample, index: int, color: str) -> go.Heatmap:
     n_pos = len(example.labels)
     seen = np.tri(n_pos, dtype=bool)
     text = [[_cell(example, q, k) if k <= q else "" for k in range(n_pos)] for q in range(n_pos)]
+    value = "%{z:+.3f}" if example.signed else "%{z:.3f}"
     return go.Heatmap(
         z=np.where(seen, example.pattern[index], np.nan),
         text=text,
-        hovertemplate=f"{literal(example.names[index])}: %{{text}}<br>attention %{{z:.3f}}<extra></extra>",
+        hovertemplate=f"{literal(example.names[index])}: %{{text}}<br>attention {value}<extra></extra>",
         hoverongaps=False,
-        colorscale=[[0, faded(NEUTRAL, 0.1)], [0.08, faded(color, 0.3)], [1, color]],
-        zmin=0,
+        colorscale=_signed_scale() if example.signed else [(0.0, faded(NEUTRAL, 0.1)), *_from_faint(color)],
+        zmin=-1 if example.signed else 0,
         zmax=1,
         showscale=False,
     )
+
+
+def _from_faint(color: str) -> list[tuple[float, str]]:
+    """The end of a scale from 0 to 1: shares are small where there are many places."""
+    return [(0.08, faded(color, 0.3)), (1, color)]
+
+
+def _signed_scale() -> list[tuple[float, str]]:
+    """From -1 to 1, alike on both sides of 0."""
+    below = [((1 - share) / 2, color) for share, color in reversed(_from_faint(NEGATIVE))]
+    above = [((1 + share) / 2, color) for share, color in _from_faint(POSITIVE)]
+    return [*below, (0.5, faded(NEUTRAL, 0.1)), *above]
 
 
 def _title(example: AttentionExample, index: int) -> str:
@@ -102,4 +117,5 @@ def _says(example: AttentionExample) -> str:
         return "No head was drawn."
     string, share = "".join(example.labels), on_source(example)
     found = [f"{name} ({role}) {number(s)}" for name, role, s in zip(example.names, example.roles, share, strict=False)]
-    return f"Attention on the string {string}. Mean attention to the place copied from: {names(found)}."
+    colours = " It is signed: orange above 0, blue below." if example.signed else ""
+    return f"Attention on the string {string}. Mean attention to the place copied from: {names(found)}.{colours}"

@@ -176,6 +176,19 @@ def test_attention_is_drawn_below_the_diagonal_with_a_ring_at_the_source(study):
     assert maps[0].text[query][int(rings.x[0])] == "from | at 13 to k at 1, which is copied next"
 
 
+def test_signed_attention_has_two_colours_as_far_from_zero_either_way(study):
+    signed = replace(study.attention, pattern=study.attention.pattern - 0.5, signed=True)
+    figure = figures.attention(signed)
+    heat_map = next(trace for trace in figure.data if trace.type == "heatmap")
+    assert (heat_map.zmin, heat_map.zmax) == (-1, 1)
+    places, colours = zip(*heat_map.colorscale, strict=True)
+    assert [1 - place for place in reversed(places)] == pytest.approx(places)
+    assert places[len(places) // 2] == 0.5
+    assert len(set(colours)) == len(colours)
+    assert "signed" in figure.layout.meta["says"]
+    assert "signed" not in figures.attention(study.attention).layout.meta["says"]
+
+
 def test_training_curves_are_those_of_the_log(study):
     figure = figures.training(study.training)
     np.testing.assert_array_equal(figure.data[0].y, study.training.loss)
