@@ -71,13 +71,15 @@ def hash_head_study(
     model, task = loaded.model, loaded.copy_task
     device = str(model.cfg.device)
     draws = partial(own_generator, seed=seed, device=device)
-    longest = settings.heads.longest
+    longest = longest_match(loaded.trained_lengths, settings.heads.longest)
     most = longest_string(model, task)
     span = probe_lengths(loaded.trained_lengths, longest, most)
 
     say("scoring heads")
-    scores = score_heads(model, task, span, draws("heads"), settings.heads, seed)
-    scores = replace(scores, notes=(*scores.notes, *_beyond_training(span, loaded.trained_lengths)))
+    scores = score_heads(model, task, span, draws("heads"), replace(settings.heads, longest=longest), seed)
+    beyond = _beyond_training(span, loaded.trained_lengths)
+    short = [f"planted matches have up to {longest} letters: no longer ones fit the strings of its training"]
+    scores = replace(scores, notes=(*scores.notes, *beyond, *(short if longest < settings.heads.longest else ())))
     say("effective n")
     behavioural = behavioural_n(model, task, span, longest, settings.n_strings, draws("behaviour"))
     causal = causal_n(model, task, span, longest, settings.n_strings, draws("intervention"))
@@ -100,8 +102,8 @@ def hash_head_study(
     strings = task.sample(settings.ablation_strings, home, draws("ablation"))
     ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed)
     return HashHeadStudy(
-        verdict=verdict(scores, accuracy, n, ablations),
-        provenance=provenance(device, seed),
+        verdict=" ".join([verdict(scores, accuracy, n, ablations), *(f"But {note}." for note in beyond)]),
+        provenance=provenance(device, seed, model),
         model=loaded.description,
         accuracy_by_length=accuracy,
         effective_n=n,
@@ -123,13 +125,21 @@ def longest_string(model: Model, task: CopyTask) -> int | None:
     return (context - overhead) // 2
 
 
+def longest_match(trained: tuple[int, int] | None, longest: int) -> int:
+    """Letters of the longest match to plant: fewer than asked for where two places would not fit strings of training.
+
+    A model that copies no longer strings would show nothing on them.
+    """
+    return longest if trained is None else max(1, min(longest, (trained[1] - 8) // 2))
+
+
 def probe_lengths(trained: tuple[int, int] | None, longest: int, most: int | None = None) -> tuple[int, int]:
     """Lengths of the probes: as far as two planted places fit within the trained ones, and never one length alone.
 
     Raises: UserError if two places do not fit the model's context.
     """
     shortest = 2 * longest + 6  # two places of longest + 1 letters, with a letter on either side of each
-    high = max(trained[1] if trained else 0, shortest + 4)
+    high = trained[1] if trained and trained[1] > shortest else shortest + 4
     high = high if most is None else min(high, most)
     if high <= shortest:
         raise UserError(
@@ -145,7 +155,7 @@ def _beyond_training(span: tuple[int, int], trained: tuple[int, int] | None) -> 
         return []
     return [
         f"heads and effective n are measured on strings of {span[0]} to {span[1]} letters, which two planted places "
-        f"need; the model was trained on {trained[0]} to {trained[1]}, and copies longer ones less well if at all"
+        f"need; the model was trained on {trained[0]} to {trained[1]}, and may copy longer ones badly or not at all"
     ]
 
 

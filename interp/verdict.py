@@ -40,7 +40,7 @@ def _why_none(scores: HeadScores) -> str:
         )
     return (
         f"{_list(flagged)} attend{'s' if len(flagged) == 1 else ''} to the place that the answer is copied from, but "
-        f"not to a rival whose last {len(scores.match_lengths) - 2} letters are the same: by position, or by more."
+        f"not to a rival whose last {_letters(len(scores.match_lengths) - 2)} the same: by something else, or by more."
     )
 
 
@@ -48,6 +48,10 @@ def _heads(scores: HeadScores) -> str:
     hidden = sum(head.kind == "hidden attention" for head in scores.heads)
     n, which = len(scores.heads), "" if scores.plain else ", by attention or hidden attention,"
     return f"{n} heads{which}" if n != hidden else f"{n} head{'s' * (n > 1)} of hidden attention"
+
+
+def _letters(n: int) -> str:
+    return "letter is" if n == 1 else f"{n} letters are"
 
 
 def _without(together: AblationResult, edges: AblationResult | None) -> str:

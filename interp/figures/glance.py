@@ -66,8 +66,10 @@ def _copies(study: HashHeadStudy) -> Card:
 def _by_heads(study: HashHeadStudy) -> Card:
     lookups, gathers = study.scores.of_role("lookup"), study.scores.of_role("gather")
     if not lookups:
-        none = f"None of {_heads(len(study.heads))} attends by the match."
-        return Card("By which heads?", "no lookup head", none)
+        flagged, n = sum(head.flagged for head in study.heads), _heads(len(study.heads))
+        none = f"None of {n} attends by the match{' alone' * (flagged > 0)}."
+        some = f" {flagged} attend{'s' * (flagged == 1)} to the source, but not to a rival that matches as far."
+        return Card("By which heads?", "no lookup head", none + some * (flagged > 0))
     found, fed = (_with_kinds(names, study.scores) for names in (lookups, gathers))
     detail = f"Look up: {found}. Gather: {fed or 'none found'}."
     return Card("By which heads?", f"{len(lookups)} of {len(study.heads)} look up", detail)

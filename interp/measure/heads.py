@@ -134,7 +134,8 @@ def _rows(
         if flagged[index] and n is None:
             notes.append(
                 f"{head_name((layer, head))} attends to the source but not to a rival that agrees in "
-                f"{settings.longest} letters: it goes by position, or its n is greater; it is not called a lookup head"
+                f"{settings.longest} letter{'s' * (settings.longest > 1)}: it goes by something else as well, or its n "
+                f"is greater; it is not called a lookup head"
             )
         rows.append(
             HeadScore(

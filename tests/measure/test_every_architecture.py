@@ -176,12 +176,15 @@ def test_an_lstm_says_that_it_has_no_heads():
 @pytest.mark.slow
 def test_the_trained_hybrid_looks_up_in_its_attention_and_cannot_copy_without():
     loaded = load("hybrid", progress=False)
-    scores = score_heads(loaded.model, loaded.copy_task, (22, 30), torch.Generator().manual_seed(0))
+    model, task = loaded.model, loaded.copy_task
+    scores = score_heads(model, task, (22, 30), torch.Generator().manual_seed(0))
     lookups = [head for head in scores.heads if head.role == "lookup"]
     assert lookups
     assert {head.kind for head in lookups} == {"attention"}
-    strings = loaded.copy_task.sample(96, 20, torch.Generator().manual_seed(1))
-    results = ablation_study(loaded.model, loaded.copy_task.vocabulary, scores, strings)
+    results = ablation_study(model, task.vocabulary, scores, task.sample(96, 20, torch.Generator().manual_seed(1)))
     for result in (next(r for r in results if r.group == group) for group in ("all", "edges")):
         assert result.string_accuracy_before > 0.95
         assert result.string_accuracy_after < 0.05
+        edges = next(c for c in result.controls if c.name == "edges")
+        assert edges.string_accuracy is not None
+        assert edges.string_accuracy > 0.9
