@@ -65,7 +65,7 @@ def main(options: Options) -> None:
     print(f"{len(strings)} strings of {length} letters, {options.kind} ablation; intervals at 95 %")
     print_table(results)
     folder = result_folder("ablate_heads", options)
-    AblationStudy(provenance(str(device), options.seed), loaded.description, results).save(folder)
+    AblationStudy(provenance(str(device), options.seed, model), loaded.description, results).save(folder)
     print(write_text(folder / "ablations.html", figure_page(ablations(results), "ablations", options.model)))
 
 

@@ -8,11 +8,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("interp", "torch", "transformer-lens", "nnsight", "numpy", "scipy", "plotly")
+PACKAGES = (
+    *("interp", "torch", "transformer-lens", "nnsight", "numpy", "numba", "scipy", "plotly"),
+    *("mamba-ssm", "causal-conv1d"),
+)
 
 
-def provenance(device: str, seed: int) -> dict[str, Any]:
-    """JSON values that let a reader run the same again and see what it ran on."""
+def provenance(device: str, seed: int, model: Any = None) -> dict[str, Any]:
+    """JSON values that let a reader run the same again and see what it ran on.
+
+    Args:
+        model: whose scans are told, if it runs any.
+    """
+    scans = model.scans() if hasattr(model, "scans") else {}
     return {
         "command": " ".join([Path(sys.executable).name, *_relative(sys.argv)]),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -22,6 +30,7 @@ def provenance(device: str, seed: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": versions(),
         "git": git_revision(),
+        **({"scans": scans} if scans else {}),
     }
 
 

@@ -129,7 +129,7 @@ def saturation_study(
     say("transplants and ablations")
     at = transplant_length(behaviour)
     profile = StateProfile(
-        provenance=provenance(device, seed),
+        provenance=provenance(device, seed, model),
         model=loaded.description,
         verdict="",
         alphabet=task.alphabet,

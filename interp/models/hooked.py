@@ -96,6 +96,10 @@ class HookedModel(HookedRootModule):
     def n_parameters(self) -> int:
         return sum(p.numel() for p in self.parameters())
 
+    def scans(self) -> dict[str, str]:
+        """What it runs of `interp.models.scan` -> by which method, on its device: for a run's provenance."""
+        return {}
+
     def to_tokens(self, tokens: Any, *_: Any, **__: Any) -> Tokens:
         """Token ids as a batch: TransformerLens's tools ask for it. There is no tokenizer behind it.
 

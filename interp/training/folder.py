@@ -1,12 +1,14 @@
 """The run folder of a training under way: begun, checkpointed, resumed. What is in it: see `interp.training.runs`."""
 
 from pathlib import Path
+from typing import cast
 
 from torch import nn
 from torch.optim import Optimizer
 
 from interp.errors import UserError
 from interp.models.checkpoint import CONFIG, WEIGHTS
+from interp.models.hooked import HookedModel
 from interp.tasks.base import Task
 from interp.training.checkpoint import Stamp, load_state, read_tensors, save_state, write_tensors
 from interp.training.config import TrainConfig
@@ -30,7 +32,7 @@ class RunFolder:
         """Make the folder a run that can be resumed from its first step."""
         write_records(self.path / LOG, [])
         self.checkpoint(model, optimizer, step=0, examples=0, finished=False)
-        write_run_config(self.path, self.recipe)
+        write_run_config(self.path, self.recipe, cast("HookedModel", model).scans())  # so `recipe` has found
 
     def resume(self, model: nn.Module, optimizer: Optimizer) -> tuple[Stamp, list[Record]]:
         """Put the last checkpoint into model and optimizer; returns where it was written, and the records until there.

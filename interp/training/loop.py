@@ -80,6 +80,8 @@ class _Training:
         self.processes = self.accelerator.num_processes
         if config.batch < self.processes:
             raise UserError(f"a batch of {config.batch} cannot be shared by {self.processes} processes; raise batch.")
+        if config.isolate and not getattr(model, "isolates", True):
+            raise UserError("this model carries its state from string to string: packed ones are not apart (isolate).")
         if self.processes > 1:
             model.to(self.accelerator.device)
         self.device = next(model.parameters()).device

@@ -1,7 +1,7 @@
 """Run folders: what a training leaves behind, and the way back from there to a model.
 
     config.json          schema; model, task, training (what `build`, `task_from_config`, `TrainConfig.from_dict` read);
-                         seed; versions of what ran
+                         seed; versions of what ran, and by which method each scan did
     model.safetensors    the weights of the last checkpoint
     state.safetensors    weights and optimizer of the last checkpoint, to go on from
     log.jsonl            a record per step and per evaluation
@@ -66,10 +66,11 @@ def digest(described: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_run_config(folder: Path, described: dict[str, Any]) -> Path:
-    """Declare the folder a run."""
+def write_run_config(folder: Path, described: dict[str, Any], scans: dict[str, str]) -> Path:
+    """Declare the folder a run of a `recipe`, whose model runs these scans."""
     seed = described["training"]["seed"]
-    return write_json(folder / CONFIG, {"schema": SCHEMA, **described, "seed": seed, "versions": versions()})
+    ran = {"seed": seed, "versions": versions(), **({"scans": scans} if scans else {})}
+    return write_json(folder / CONFIG, {"schema": SCHEMA, **described, **ran})
 
 
 def read_run_config(folder: str | Path) -> dict[str, Any]:
