@@ -7,10 +7,12 @@ import torch
 
 from interp.errors import UserError
 from interp.loading import Loaded, load
-from interp.measure.ablate import ablation_study
+from interp.measure.ablate import ablate, ablation_study
+from interp.measure.effective_n import causal_n
 from interp.measure.heads import HeadSettings, score_heads
 from interp.measure.interventions import Zero, intervention
 from interp.measure.names import parse_heads
+from interp.measure.plans import Question
 from interp.measure.runs import Ablation
 from interp.measure.sweep import sweep
 from interp.models import build
@@ -174,15 +176,19 @@ def test_an_lstm_says_that_it_has_no_heads():
 
 
 @pytest.mark.slow
-def test_the_trained_hybrid_looks_up_in_its_attention_and_cannot_copy_without():
+def test_the_trained_hybrid_copies_by_its_attention_heads_and_not_without_them():
+    """Five letters move the answer. Whether its heads are called lookup heads is left open: beside the match, they tell
+    the places apart a little by something else, about as much as the criterion allows."""
     loaded = load("hybrid", progress=False)
     model, task = loaded.model, loaded.copy_task
     scores = score_heads(model, task, (22, 30), torch.Generator().manual_seed(0))
-    lookups = [head for head in scores.heads if head.role == "lookup"]
-    assert lookups
-    assert {head.kind for head in lookups} == {"attention"}
-    results = ablation_study(model, task.vocabulary, scores, task.sample(96, 20, torch.Generator().manual_seed(1)))
-    for result in (next(r for r in results if r.group == group) for group in ("all", "edges")):
+    flagged = [head for head in scores.heads if head.flagged]
+    assert {head.kind for head in flagged} == {"attention"}
+    assert max(head.score for head in flagged) > 0.9
+    assert causal_n(model, task, (22, 30), 8, 64, torch.Generator().manual_seed(1)).n == 5
+    strings, chosen = task.sample(96, 20, torch.Generator().manual_seed(2)), tuple((h.layer, h.head) for h in flagged)
+    questions = [Question("all", "all", chosen), Question("edges", "edges", chosen)]
+    for result in ablate(model, task.vocabulary, strings, questions):
         assert result.string_accuracy_before > 0.95
         assert result.string_accuracy_after < 0.05
         edges = next(c for c in result.controls if c.name == "edges")
