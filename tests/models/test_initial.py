@@ -1,4 +1,4 @@
-"""First weights: the authors' distributions, held to Hugging Face's too, and mimetic ones, which are linear attention."""
+"""First weights: the authors' distributions, held to Hugging Face's too; mimetic ones, which are linear attention."""
 
 import math
 
@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from interp.models import build
 from interp.models.initial import inverse_softplus
 from interp.models.mamba import HookedMamba, MambaConfig
-from interp.models.mamba2 import HookedMamba2, Mamba2Config
 
 LARGE = {"n_layers": 4, "d_model": 256, "d_vocab": 50, "bias": True}
 
@@ -17,11 +16,6 @@ LARGE = {"n_layers": 4, "d_model": 256, "d_vocab": 50, "bias": True}
 @pytest.fixture(scope="module")
 def mixer():
     return HookedMamba(MambaConfig(**LARGE)).blocks[1].mixer
-
-
-@pytest.fixture(scope="module")
-def mixer2():
-    return HookedMamba2(Mamba2Config(**LARGE, d_head=8, n_groups=2)).blocks[1].mixer
 
 
 def assert_uniform(weight, bound):
@@ -56,17 +50,6 @@ def test_decays_steps_and_skips_are_the_authors(mixer):
     torch.testing.assert_close(mixer.A, -torch.arange(1.0, 17).expand(512, 16))
     assert (mixer.D == 1).all()
     assert_log_uniform(F.softplus(mixer.b_dt.detach()), 0.001, 0.1)
-
-
-def test_mamba2_draws_its_decays_for_each_head_and_its_steps_alike(mixer2):
-    rates = -mixer2.A.detach()
-    assert rates.shape == (64,) and rates.min() >= 1 and rates.max() <= 16
-    assert abs(rates.mean() - 8.5) < 5 * 15 / math.sqrt(12 * 64)
-    assert_log_uniform(F.softplus(mixer2.b_dt.detach()), 0.001, 0.1)
-    assert (mixer2.D == 1).all() and (mixer2.norm.w == 1).all()
-    for name in ("W_gate", "W_x", "W_B", "W_C", "W_dt"):
-        assert_uniform(getattr(mixer2, name), 256**-0.5)
-    assert_uniform(mixer2.W_out, 512**-0.5 / 2)
 
 
 def test_embeddings_are_normal_and_norms_begin_at_one():
@@ -153,13 +136,6 @@ def test_the_maps_that_write_and_read_are_alike_without_being_one():
     assert diagonal.min() > 3 * (product - diagonal.diag()).std()
     for name in ("W_in", "W_gate", "W_out", "W_conv", "b_conv", "D"):
         torch.testing.assert_close(getattr(mimetic, name), getattr(authors, name))
-
-
-def test_the_convolution_of_a_mimetic_mamba2_passes_what_it_reads():
-    model = HookedMamba2(Mamba2Config(initialization="mimetic"))
-    tokens = torch.randint(0, 30, (2, 9), generator=torch.Generator().manual_seed(0))
-    found = first_layer(model, tokens)
-    torch.testing.assert_close(found["hook_conv"], found["hook_conv_in"])
 
 
 def test_the_inverse_of_softplus_is_that_from_tiny_to_huge():

@@ -5,9 +5,13 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+import transformers
+from transformer_lens.model_bridge.sources import build_bridge_from_module
 
 from interp.errors import UserError
 from interp.models.mamba import HookedMamba, MambaConfig
+from interp.models.mamba_files import load_mamba
+from interp.models.other_names import OF_MAMBA, REFUSED_OF_MAMBA
 from interp.models.scan.choice import using
 
 MIXER = "blocks.1.mixer."
@@ -248,6 +252,35 @@ def test_mambalens_names_serve_where_they_mean_the_same(lively, tokens):
     theirs = [("blocks.1.hook_h.3", lambda h, **_: h + 1)]
     expected = lively.run_with_hooks(tokens, fwd_hooks=edit)
     torch.testing.assert_close(lively.run_with_hooks(tokens, fwd_hooks=theirs), expected)
+
+
+def test_names_of_transformer_lens_hold_what_its_bridge_has_there(tmp_path):
+    """Every name that the bridge has inside a mixer is served, and holds the same, or is refused."""
+    torch.manual_seed(0)
+    shape = {"hidden_size": 16, "num_hidden_layers": 2, "vocab_size": 11, "state_size": 3, "initializer_range": 0.5}
+    theirs = transformers.MambaForCausalLM(transformers.MambaConfig(**shape)).eval()
+    theirs.save_pretrained(tmp_path)
+    bridge = build_bridge_from_module(theirs, architecture="MambaForCausalLM", hf_config=theirs.config)
+    model, tokens = load_mamba(tmp_path), torch.randint(0, 11, (2, 9), generator=torch.Generator().manual_seed(1))
+    for block in bridge.blocks:
+        block.mixer.eager_scan = True
+    with torch.no_grad():
+        _, expected = bridge.run_with_cache(tokens, use_cache=False)
+    names = {name.removeprefix("blocks.1.") for name in (*bridge.hook_dict, *expected) if ".1.mixer." in name}
+    names -= {"mixer.hook_conv"}  # of both, and known to differ
+    served = set()
+    for name in sorted(names):
+        try:
+            _, cache = model.run_with_cache(tokens, names_filter=f"blocks.1.{name}")
+        except UserError as error:
+            assert "another tool's name for something else" in str(error), name
+            assert expected[f"blocks.1.{name}"].any()
+        else:
+            key = f"blocks.1.{name}"
+            torch.testing.assert_close(cache[key], expected[key], atol=1e-5, rtol=1e-5)
+            served.add(name)
+    assert served == {name for name in OF_MAMBA if name.startswith("mixer.")} | {"mixer.hook_in", "mixer.hook_out"}
+    assert names - served == {name for name in REFUSED_OF_MAMBA if name.startswith("mixer.")}
 
 
 @pytest.mark.parametrize(
