@@ -57,7 +57,6 @@ class Options:
 
 def main(options: Options) -> None:
     from interp.figures.growth import write_growth_report
-
     from interp.state_growth import GrowthSettings, growth_study
 
     device = resolve_device(options.device)

@@ -95,7 +95,7 @@ def leave(message: str, exit_code: int) -> NoReturn:
     sys.exit(exit_code)
 
 
-def result_folder(analysis: str, options: Common, model: str | None = None) -> Path:
+def result_folder(analysis: str, options: Any, model: str | None = None) -> Path:
     """Where an analysis leaves what it finds: `--out`, or a folder under results/ named by time and model.
 
     `model` names the model where `--model` alone does not.

@@ -260,5 +260,5 @@ def _score_gain(looked: Looked, steps: int) -> list[tuple[float, ...] | None]:
     with np.errstate(invalid="ignore"):
         behind = np.where(np.isfinite(source) & np.isfinite(rival), source - rival, 0.0).mean(axis=2)
     gains = -np.diff(behind, axis=1)
-    without = np.isnan(source).all(axis=(1, 2))
-    return [None if none else tuple(map(float, gain)) for none, gain in zip(without, gains, strict=True)]
+    rows = zip(source, gains, strict=True)
+    return [None if np.isnan(scores).all() else tuple(map(float, gain)) for scores, gain in rows]
