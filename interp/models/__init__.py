@@ -28,7 +28,7 @@ def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
 
     Raises: UserError for an unknown kind or field, or a value that does not fit.
     """
-    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}  # JSON has no tuples
+    fields = _with_tuples(config)
     kind = fields.pop("kind", None)
     if kind not in KINDS:
         raise unknown("kind of model", str(kind), KINDS)
@@ -42,3 +42,10 @@ def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
     except TypeError as error:
         raise UserError(f"{fields} makes no {config_name}: {str(error).splitlines()[0]}") from error
     return getattr(module, model_name)(shape, seed=seed)
+
+
+def _with_tuples(value: Any) -> Any:
+    """What was written to JSON, which has no tuples, as it was."""
+    if isinstance(value, dict):
+        return {name: _with_tuples(part) for name, part in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value

@@ -1,5 +1,6 @@
 """HookedMamba2 against its recurrence written out, against Hugging Face's, and against TransformerLens's bridge."""
 
+import copy
 import math
 import re
 
@@ -10,6 +11,7 @@ from transformers import Mamba2Config as HuggingFaceConfig
 from transformers import Mamba2ForCausalLM
 
 from interp.errors import UserError
+from interp.models.hybrid import HookedHybrid
 from interp.models.mamba2 import HookedMamba2, Mamba2Config
 from interp.models.mamba_files import load_mamba
 from interp.models.other_names import OF_MAMBA2, REFUSED_OF_MAMBA2
@@ -208,6 +210,26 @@ def test_a_model_comes_back_from_disk_whatever_its_shape(model, tokens, tmp_path
     model = model.float()
     again = HookedMamba2.from_pretrained(model.save_pretrained(tmp_path / "model"))
     assert again.config == model.config and torch.equal(again(tokens), model(tokens))
+
+
+def test_a_pair_among_the_options_of_a_hybrid_comes_back_from_disk(recurrent, tokens, tmp_path):
+    options = {"d_head": 8, "A_range": (1.0, 2.0), "dt_limit": (0.01, 0.5)}
+    model = recurrent("hybrid", layers=("mamba2", "attention"), mamba2=options)
+    again = HookedHybrid.from_pretrained(model.save_pretrained(tmp_path / "model"))
+    assert again.config == model.config and again.config.mamba2 == options
+    torch.testing.assert_close(again(tokens), model(tokens))
+
+
+@pytest.mark.parametrize("read", ["mixer.hook_state", "mixer.hook_A_bar", "mixer.h.5"])
+def test_a_model_of_half_precision_keeps_its_state_in_single_on_every_path(grouped, tokens, read):
+    model, half = grouped.float(), copy.deepcopy(grouped).bfloat16()
+    logits, cache = half.run_with_cache(tokens, names_filter=f"blocks.0.{read}")
+    assert cache[f"blocks.0.{read}"].dtype == torch.float32
+    torch.testing.assert_close(logits, half(tokens))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed, cache = model.run_with_cache(tokens, names_filter=f"blocks.0.{read}")
+        assert cache[f"blocks.0.{read}"].dtype == torch.float32
+        torch.testing.assert_close(mixed, model(tokens))
 
 
 def test_it_runs_on_meta_tensors(model):
