@@ -87,7 +87,7 @@ def _heat_map(example: AttentionExample, index: int, color: str) -> go.Heatmap:
 
 def _from_faint(color: str) -> list[tuple[float, str]]:
     """The end of a scale from 0 to 1: shares are small where there are many places."""
-    return [(0.08, faded(color, 0.3)), (1, color)]
+    return [(0.08, faded(color, 0.3)), (1.0, color)]
 
 
 def _signed_scale() -> list[tuple[float, str]]:
