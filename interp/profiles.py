@@ -15,6 +15,9 @@ from jaxtyping import Float
 from interp.records import Result
 from interp.results import Interval, LengthAccuracy, TrainLog
 
+FALLEN = 0.75
+"""Bits at the longest strings below this share of the most: they fall, which a full state does not explain."""
+
 
 @dataclass(frozen=True)
 class Knee:
@@ -237,6 +240,12 @@ class StateProfile(Result):
     training: TrainLog | None
     notes: tuple[str, ...]
     """What could not be measured on this model, and why."""
+
+    @property
+    def used_falls(self) -> bool:
+        """Whether fewer bits are used at the longest strings than at shorter ones: there is no plateau, so that the
+        saturation length means nothing."""
+        return self.used.interval[-1][1] < FALLEN * max(self.used.total)
 
     @property
     def peak(self) -> int:

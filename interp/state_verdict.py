@@ -5,8 +5,6 @@ from typing import Literal
 from interp.profiles import Knee, StateProfile, Transplant
 
 Limit = Literal["none", "open", "falls", "training", "full"]
-FALLEN = 0.75
-"""Bits at the longest strings below this share of the most: they fall, which a full state does not explain."""
 PROPORTIONAL = 0.98
 """A plateau above this share of what the slope gives at the longest strings is the slope itself, bent by noise."""
 NOTHING = 0.5
@@ -32,11 +30,11 @@ def limit(profile: StateProfile) -> Limit:
     bits, trained = profile.used.total, profile.behaviour.trained
     if max(bits) < NOTHING:
         return "none"
+    if profile.used_falls:
+        return "falls"
     knee = profile.saturation_length
     if knee.value is None or knee.plateau > PROPORTIONAL * knee.slope * profile.lengths[-1]:
         return "open"
-    if profile.used.interval[-1][1] < FALLEN * max(bits):
-        return "falls"
     _, high = knee.interval or (0.0, knee.value)
     return "training" if trained is not None and high >= trained[1] else "full"
 
@@ -59,17 +57,25 @@ def _stops(profile: StateProfile) -> str:
     if found == "open":
         return f"The bits that it uses do not stop growing within {max(profile.lengths)} letters."
     trained = profile.behaviour.trained
-    stop = f"The bits that it uses stop growing at {_with(knee)} letters, {knee.plateau:.0f} bits"
     if found == "falls":
-        last, best = profile.used.total[-1], max(profile.used.total)
-        fall = f"and fall from {best:.0f} to {last:.0f} at {profile.lengths[-1]}"
-        beyond = f", beyond the trained {trained[1]}" if trained and profile.peak < len(profile.lengths) - 1 else ""
-        return f"{stop}, {fall}{beyond}: a failure to generalise in length, not a full state alone."
+        return _falls(profile)
+    stop = f"The bits that it uses stop growing at {_with(knee)} letters, {knee.plateau:.0f} bits"
     if found == "training" and trained is not None:
         return (
             f"{stop}, no earlier than the trained lengths end ({trained[1]}): training alone may have set that limit."
         )
     return f"{stop}, and stay there: the mark of a full state."
+
+
+def _falls(profile: StateProfile) -> str:
+    """A curve that falls has no plateau: what the state holds there says whether it is full or only not read."""
+    trained, at, last = profile.behaviour.trained, profile.peak, profile.lengths[-1]
+    beyond = f" (it was trained on up to {trained[1]})" if trained else ""
+    rise = f"The bits that it uses grow to {profile.used.total[at]:.0f} at {profile.lengths[at]} letters"
+    fall = f"and fall to {profile.used.total[-1]:.0f} at {last}{beyond}: a failure to generalise in length"
+    knee, there = profile.saturation_held, f"there probes still read {profile.bits_probe[-1]:.0f} bits"
+    held = f", and what they read stops growing at {_with(knee)} letters" if knee.value is not None else ""
+    return f"{rise} {fall}, not a full state alone; {there}{held}."
 
 
 def _bits(profile: StateProfile) -> str:

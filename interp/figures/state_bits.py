@@ -23,7 +23,7 @@ from interp.figures.state_facets import (
 from interp.profiles import Bits, Knee, StateProfile
 
 LAYERS = [color for color in SERIES if color != HELD.color]
-LEAST = 1e-30
+LEAST = 1e-15
 """Rates below are not drawn."""
 
 
@@ -32,7 +32,6 @@ def saturation(profiles: Sequence[StateProfile]) -> go.Figure:
     figure = facets(profiles)
     for column, profile in enumerate(profiles, 1):
         first = column == 1
-        trained_band(figure, profile.behaviour.trained, 1, column)
         needed = curve(profile.lengths, profile.bits_needed, "needed", theme.NEUTRAL, first, dash="dash", mode="lines")
         shown: list[go.Scatter] = [needed.update(hovertemplate="%{x} letters: %{y:.1f} bits needed<extra></extra>")]
         if profile.held.untrained is not None:
@@ -50,7 +49,10 @@ def saturation(profiles: Sequence[StateProfile]) -> go.Figure:
         shown += bits_curve(profile.held.held, "held", HELD, first)
         shown += bits_curve(profile.used, "used", USED, first)
         figure.add_traces(shown, rows=1, cols=column)
-        _bend(figure, profile.saturation_length, column)
+        trained_band(figure, profile.behaviour.trained, 1, column)
+        _bend(figure, profile.saturation_held, HELD.color, "held", column)
+        if not profile.used_falls:
+            _bend(figure, profile.saturation_length, USED.color, "used", column)
         length_axis(figure, profile.lengths, 1, column)
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title_text="bits of the string", col=1)
@@ -160,27 +162,30 @@ def _layers_say(profile: StateProfile) -> str:
     return f"At {profile.lengths[at]} letters probes read {theme.names(cells)}, and {every}."
 
 
-def _bend(figure: go.Figure, knee: Knee, column: int) -> None:
+def _bend(figure: go.Figure, knee: Knee, color: str, what: str, column: int) -> None:
     if knee.value is None:
         return
     if knee.interval is not None:
-        figure.add_vrect(
-            *knee.interval, fillcolor=theme.faded(USED.color, 0.12), line_width=0, layer="below", row=1, col=column
-        )
-    label = {"text": f"stops at {knee.value:.1f}", "font": {"color": USED.color, "size": 13}}
-    line = {"color": USED.color, "width": 1.2, "dash": "dash"}
-    figure.add_vline(knee.value, line=line, annotation=label, annotation_position="top right", row=1, col=column)
+        look = {"fillcolor": theme.faded(color, 0.12), "line_width": 0, "layer": "below"}
+        figure.add_vrect(*knee.interval, row=1, col=column, **look)
+    label = {"text": f"{what} stops at {knee.value:.1f}", "font": {"color": color, "size": 13}}
+    line = {"color": color, "width": 1.2, "dash": "dash"}
+    place = "top right" if what == "used" else "bottom right"
+    figure.add_vline(knee.value, line=line, annotation=label, annotation_position=place, row=1, col=column)
 
 
 def _says(profile: StateProfile) -> str:
     rows = zip(profile.lengths, profile.bits_recovered, profile.bits_probe, profile.bits_needed, strict=True)
     cells = [f"{used:.1f} used, {held:.1f} held of {needed:.1f} at {n}" for n, used, held, needed in rows]
-    stop = f"The bits used stop growing at {knee_text(profile.saturation_length)} letters"
-    stop = (
-        stop
-        if profile.saturation_length.value is not None
-        else f"No saturation length: {profile.saturation_length.note}"
-    )
+    knee = profile.saturation_length
+    if profile.used_falls:
+        stop = (
+            f"The bits used fall behind {profile.lengths[profile.peak]} letters, so that they have no saturation length"
+        )
+    elif knee.value is None:
+        stop = f"The bits used have no saturation length: {knee.note}"
+    else:
+        stop = f"The bits used stop growing at {knee_text(knee)} letters"
     return f"Bits by length: {theme.names(cells)}. {stop}; held: {knee_text(profile.saturation_held)}."
 
 

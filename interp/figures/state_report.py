@@ -140,6 +140,7 @@ class Summary:
     copies: str
     half: str
     saturation: str
+    saturation_held: str
     used: str
     held: str
     state: str
@@ -156,7 +157,8 @@ def summary(profile: StateProfile) -> Summary:
         name=name_of(profile),
         copies=f"{theme.percent(profile.accuracy[home])} at {profile.lengths[home]}",
         half=knee_text(profile.half_length),
-        saturation=knee_text(profile.saturation_length),
+        saturation="used bits fall" if profile.used_falls else knee_text(profile.saturation_length),
+        saturation_held=knee_text(profile.saturation_held),
         used=f"{with_interval(profile.bits_recovered[at], profile.used.interval[at], 1)} at {profile.lengths[at]}",
         held=with_interval(profile.bits_probe[at], profile.held.held.interval[at], 1),
         state=f"{profile.state_bits[at]:,.0f}",

@@ -130,11 +130,16 @@ def _shape_says(profile: StateProfile) -> str:
 
 def _size_says(size: EffectiveSize) -> str:
     cells = []
-    for length, bits, kept in zip(size.lengths, size.fewest_bits, size.fewest_directions, strict=True):
+    for length, bits, kept, clean in zip(
+        size.lengths, size.fewest_bits, size.fewest_directions, size.clean, strict=True
+    ):
+        if clean < 0.5:
+            continue  # an answer near chance has little to lose
         few = bits or f"more than {size.bits_per_number[-1]}"
         many = kept or f"more than {size.directions[-1]}"
         cells.append(f"{few} bit{'' if few == 1 else 's'} and {many} directions at {length}")
-    return f"The fewest that keep letter accuracy, each alone: {theme.names(cells)} letters."
+    where = f"each alone, where half of the letters are right: {theme.names(cells)} letters."
+    return f"The fewest that keep letter accuracy, {where}" if cells else "At no length half of the letters are right."
 
 
 def _far_says(found: Remembrance) -> str:

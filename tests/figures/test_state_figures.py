@@ -136,7 +136,7 @@ def test_the_curves_of_the_bits_are_those_of_the_profile():
     assert tuple(used.y) == profile().bits_recovered and tuple(used.x) == LENGTHS
     assert tuple(held.y) == profile().bits_probe
     assert tuple(needed.y) == NEEDED
-    assert [a.text for a in figure.layout.annotations] == ["stops at 6.0"]
+    assert [a.text for a in figure.layout.annotations] == ["used stops at 6.0"]
     assert "18.0 used, 20.0 held of 24.0 at 8" in figure.layout.meta["says"]
 
 
@@ -251,3 +251,12 @@ def test_a_browser_draws_every_figure_offline_without_a_complaint(tmp_path, n):
     assert f'data-ready="{figures}"' in re.search(r"<html[^>]*>", found.stdout)[0]
     assert found.stdout.count("probes read 1 of 3 letters. Lost: a (1), b (2).") == n
     assert "CONSOLE" not in found.stderr, html.unescape(found.stderr)
+
+
+def test_bits_that_fall_are_given_no_saturation_length():
+    falling = replace(bits((6.0, 12.0, 18.0, 1.0)), interval=((6.0, 6.0), (12.0, 12.0), (18.0, 18.0), (0.9, 1.1)))
+    fallen = profile(used=falling, bits_recovered=falling.total, saturation_held=Knee(8.1, (8.0, 8.2), 3.0, 21.0))
+    figure = state_figures([fallen])["saturation"]
+    assert [a.text for a in figure.layout.annotations] == ["held stops at 8.1"]
+    assert "fall behind 8 letters" in figure.layout.meta["says"]
+    assert summary(fallen).saturation == "used bits fall"
