@@ -78,15 +78,28 @@ class Probes:
         wanted = one_hot(letters, alphabet).to(self.others.dtype)
         flat = (wanted - 1 / alphabet).flatten(1)
         for inverse in self.inverses:
-            dual = inverse @ flat
-            left_out = flat - dual / inverse.diagonal()[:, None]
             trained, others = (
                 rearrange(x, "string (pos letter) -> pos string letter", letter=alphabet).double()
-                for x in (left_out, self.others @ dual)
+                for x in ridge_scores(inverse, self.others, flat)
             )
             for weights, offset in discriminants(trained, wanted.transpose(0, 1).double()):
                 logits = (others @ weights + offset[:, None]).to(wanted.dtype)
                 yield rearrange(logits, "pos string letter -> string pos letter").contiguous()
+
+
+def ridge_scores(
+    inverse: Float[Tensor, "train train"], others: Float[Tensor, "other train"], targets: Float[Tensor, "train output"]
+) -> tuple[Float[Tensor, "train output"], Float[Tensor, "other output"]]:
+    """Kernel ridge regression: of each training string as the regression without it says, and of other strings.
+
+    The first is Allen's (1974): what is left of a target is its dual coefficient over the inverse's diagonal.
+
+    Args:
+        inverse: of the training strings' inner products with the penalty on the diagonal.
+        others: inner products of other strings with them.
+    """
+    dual = inverse @ targets
+    return targets - dual / inverse.diagonal()[:, None], others @ dual
 
 
 def discriminants(

@@ -88,8 +88,8 @@ def held_bits(
     found: dict[str, list[Rows]] = {}
     for length in lengths:
         batch = task.sample(sum(settings.strings), length, generator)
-        order = torch.randperm(len(batch), generator=generator, device=generator.device)
-        letters = _letters(task, batch)
+        order = torch.randperm(len(batch), generator=generator, device=generator.device).to(model.device)
+        letters = _letters(task, batch).to(model.device)
         for name, probes in _probes(model, batch, settings.train, settings.by_layer, seed):
             found.setdefault(name, []).append(probes.bits(letters, task.alphabet, settings.temper))
             if name == "held":
