@@ -110,7 +110,7 @@ def test_learned_positions_are_bounded_and_the_others_are_not(tiny):
     [
         ({"position": "rotary"}, "no position encoding is called 'rotary'"),
         ({"position": "nope", "activation": "swish"}, "no activation is called 'swish'"),
-        ({"position": "nope", "normalization": "RMS"}, "no normalization is called 'RMS'"),
+        ({"position": "nope", "normalization": "Batch"}, "no normalization is called 'Batch'"),
         ({}, "needs windows, one per head"),
         ({"windows": (1, 2)}, "windows has 2 entries for 8 heads"),
         ({"windows": (0,) * 8}, "a window is at least 1"),
