@@ -20,8 +20,9 @@ from transformer_lens.hook_points import HookPoint
 from interp.axes import Pattern, Tokens
 from interp.errors import UserError, unknown
 from interp.models.hooked import Hook
+from interp.models.mixer import Mixer
 from interp.models.read_layer import ReadLayer, Rows, needed
-from interp.models.recurrent import Mixer, RecurrentModel
+from interp.models.recurrent import RecurrentModel
 from interp.models.state_space import StateSpaceMixer
 
 SUMMARIES = ("norm", "sum")

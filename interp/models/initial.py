@@ -6,8 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interp.models.recurrent import fill_uniform
-
 
 @torch.no_grad()
 def init_mamba(mixer: Any, config: Any, generator: torch.Generator) -> None:
@@ -103,3 +101,15 @@ def step_size_bias(n: int, config: Any, generator: torch.Generator) -> Tensor:
 def inverse_softplus(x: Tensor) -> Tensor:
     """log(e^x - 1), without overflow."""
     return x + (-torch.expm1(-x)).log()
+
+
+@torch.no_grad()
+def fill_normal(tensor: Tensor, std: float, generator: torch.Generator) -> None:
+    """N(0, std^2), drawn on the CPU, whatever the device and the dtype."""
+    tensor.copy_(torch.randn(tensor.shape, generator=generator) * std)
+
+
+@torch.no_grad()
+def fill_uniform(tensor: Tensor, bound: float, generator: torch.Generator) -> None:
+    """U(-bound, bound), drawn on the CPU."""
+    tensor.copy_((torch.rand(tensor.shape, generator=generator) * 2 - 1) * bound)

@@ -25,7 +25,8 @@ from typing import Any
 from interp.models.layers import make_norm
 from interp.models.lstm_mixer import LSTMMixer
 from interp.models.mamba import check_shape
-from interp.models.recurrent import RecurrentBlock, RecurrentModel
+from interp.models.mixer import RecurrentBlock
+from interp.models.recurrent import RecurrentModel
 
 
 @dataclass(frozen=True)

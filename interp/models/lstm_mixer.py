@@ -9,8 +9,9 @@ from transformer_lens.hook_points import HookPoint
 
 from interp.axes import Residual
 from interp.models.hooked import in_use, traced
+from interp.models.initial import fill_uniform
+from interp.models.mixer import Mixer, RecurrentState
 from interp.models.read_point import Reading, ReadPoint
-from interp.models.recurrent import Mixer, RecurrentState, fill_uniform
 from interp.models.scan.lstm import State, lstm_gates_in, lstm_scan, lstm_steps
 from interp.models.state_space import linear, weight
 

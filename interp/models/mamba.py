@@ -23,7 +23,8 @@ from typing import Any
 from interp.errors import UserError, unknown
 from interp.models.layers import NORMS, make_norm
 from interp.models.mamba_mixer import MambaMixer
-from interp.models.recurrent import RecurrentBlock, RecurrentModel
+from interp.models.mixer import RecurrentBlock
+from interp.models.recurrent import RecurrentModel
 
 
 @dataclass(frozen=True)

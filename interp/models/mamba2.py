@@ -28,7 +28,8 @@ from interp.errors import UserError
 from interp.models.layers import make_norm
 from interp.models.mamba import check_shape
 from interp.models.mamba2_mixer import Mamba2Mixer
-from interp.models.recurrent import RecurrentBlock, RecurrentModel
+from interp.models.mixer import RecurrentBlock
+from interp.models.recurrent import RecurrentModel
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from transformer_lens.hook_points import HookPoint
 from interp.axes import Residual
 from interp.models.initial import init_mamba2
 from interp.models.layers import RMSNorm
+from interp.models.mixer import RecurrentState
 from interp.models.other_names import OF_MAMBA2, REFUSED_OF_MAMBA2
-from interp.models.recurrent import RecurrentState
 from interp.models.scan.conv import causal_conv
 from interp.models.scan.ssd import ssd_scan
 from interp.models.state_space import StateSpaceMixer, linear, weight

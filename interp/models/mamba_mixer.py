@@ -11,8 +11,8 @@ from transformer_lens.hook_points import HookPoint
 from interp.axes import Residual
 from interp.models import large
 from interp.models.initial import init_mamba
+from interp.models.mixer import RecurrentState
 from interp.models.other_names import OF_MAMBA, REFUSED_OF_MAMBA
-from interp.models.recurrent import RecurrentState
 from interp.models.scan.conv import causal_conv
 from interp.models.scan.selective import selective_scan
 from interp.models.state_space import StateSpaceMixer, linear, weight

@@ -15,7 +15,7 @@ from torch import Tensor
 from interp.errors import UserError
 from interp.models.mamba2_mixer import Mamba2Mixer
 from interp.models.mamba_mixer import MambaMixer
-from interp.models.recurrent import Mixer
+from interp.models.mixer import Mixer
 from interp.models.scan.precision import promoted
 from interp.models.transfer import Recurrence
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
 from interp.models.hooked import in_use, traced
-from interp.models.recurrent import Mixer, RecurrentState
+from interp.models.mixer import Mixer, RecurrentState
 from interp.models.scan.linear import linear_scan
 from interp.models.scan.precision import promoted, without_autocast
 

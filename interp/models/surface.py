@@ -20,8 +20,8 @@ from interp.errors import UserError
 from interp.models import build
 from interp.models.hidden_attention import hidden_pattern, reading_hooks, whole_pattern
 from interp.models.hooked import HookedModel
+from interp.models.mixer import RecurrentBlock
 from interp.models.read_layer import ReadLayer, hidden_heads
-from interp.models.recurrent import RecurrentBlock
 from interp.models.stack import StackModel
 
 Model = TransformerLensModel

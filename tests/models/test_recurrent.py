@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from interp.errors import UserError
 from interp.models import build
 from interp.models.hooked import HookedModel
-from interp.models.recurrent import RecurrentState
+from interp.models.mixer import RecurrentState
 
 
 @pytest.fixture

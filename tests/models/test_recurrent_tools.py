@@ -7,7 +7,7 @@ from transformer_lens.model_protocol import TransformerLensModel, TransformerLen
 from transformer_lens.tools.analysis.direct_logit_attribution import direct_logit_attribution
 from transformer_lens.tools.analysis.logit_lens import logit_lens
 
-from interp.models.recurrent import RecurrentBlock
+from interp.models.mixer import RecurrentBlock
 
 
 @pytest.fixture

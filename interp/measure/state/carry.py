@@ -16,7 +16,7 @@ from interp.axes import Logits, Tokens
 from interp.errors import UserError
 from interp.models.attention import KeyValues
 from interp.models.hooked import HookedModel
-from interp.models.recurrent import RecurrentState
+from interp.models.mixer import RecurrentState
 from interp.tasks.base import Batch
 
 Parts = dict[str, Tensor]

@@ -19,7 +19,8 @@ from transformer_lens.hook_points import HookPoint
 
 from interp.axes import Residual
 from interp.errors import UserError, unknown
-from interp.models.recurrent import Mixer, RecurrentBlock, RecurrentModel, RecurrentState
+from interp.models.mixer import Mixer, RecurrentBlock, RecurrentState
+from interp.models.recurrent import RecurrentModel
 
 MEMORIES = ("register", "shift", "decay")
 CERTAIN = 40.0

@@ -12,9 +12,9 @@ from interp.measure.state.carry import Carried, carry
 from interp.measure.state.directions import principal_axes, unflat
 from interp.measure.state.size import accuracy_bound, effective_size, projected, quantised, state_size, utilisation
 from interp.models import build
+from interp.models.mixer import RecurrentState
 from interp.models.planted import register, shift
 from interp.models.planted.memory import MemoryMixer
-from interp.models.recurrent import RecurrentState
 from interp.tasks.copy import CopyTask
 
 
