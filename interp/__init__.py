@@ -1,4 +1,4 @@
-"""How does a sequence model copy? Train copiers, find the heads that copy by n-gram hashing, take them away.
+"""How does a sequence model copy? Train copiers, find the heads that hash n-grams, see what fits in a state.
 
 The package, in the order in which data passes through it; each line imports only from lines above it:
 
@@ -6,12 +6,13 @@ The package, in the order in which data passes through it; each line imports onl
     records                      how a result is kept on disk; with
     provenance                   where a result comes from
     tasks                        what a model is asked: copying, n-gram lookup, planted repeats; and its score
-    models                       what is asked: HookedTransformer, copiers planted by hand, pretrained models
-    results                      what was found: frozen, with per-example numbers, saved and loaded without a model
+    models                       what is asked: hooked transformers, Mambas, LSTMs, hybrids; planted and pretrained ones
+    results, profiles            what was found (of states: profiles): frozen, saved and loaded without a model
     training, measure, figures   how a model learns, is opened, is shown; none of the three knows another
     loading                      from a model specification (a run folder, a preset, planted:..., hf:...) to a model
-    verdict                      what a study found, in words
-    study                        everything that is asked of one model, in one call
+    verdict, state_verdict       what a study found, in words
+    study, saturation            everything that is asked of one model's heads, and of its state, in one call
+    state_growth                 whether a larger state holds more, over a family of models
     cli                          what the command lines of analyses/ share
 
 `import interp` imports none of it: the names below come from their modules at first use.
@@ -24,9 +25,14 @@ if TYPE_CHECKING:
     from interp.loading import load as load
     from interp.measure.ablate import ablation_study as ablation_study
     from interp.measure.heads import score_heads as score_heads
+    from interp.models.hybrid import HookedHybrid as HookedHybrid
+    from interp.models.lstm import HookedLSTM as HookedLSTM
+    from interp.models.mamba import HookedMamba as HookedMamba
+    from interp.models.mamba2 import HookedMamba2 as HookedMamba2
     from interp.models.planted import planted_copier as planted_copier
     from interp.models.transformer import HookedTransformer as HookedTransformer
     from interp.models.transformer import TransformerConfig as TransformerConfig
+    from interp.saturation import saturation_study as saturation_study
     from interp.study import hash_head_study as hash_head_study
     from interp.tasks.copy import CopyTask as CopyTask
     from interp.tasks.ngram import NgramLookup as NgramLookup
@@ -36,6 +42,10 @@ if TYPE_CHECKING:
 
 _HOME = {
     "CopyTask": "interp.tasks.copy",
+    "HookedHybrid": "interp.models.hybrid",
+    "HookedLSTM": "interp.models.lstm",
+    "HookedMamba": "interp.models.mamba",
+    "HookedMamba2": "interp.models.mamba2",
     "HookedTransformer": "interp.models.transformer",
     "NgramLookup": "interp.tasks.ngram",
     "TrainConfig": "interp.training.config",
@@ -45,6 +55,7 @@ _HOME = {
     "hash_head_study": "interp.study",
     "load": "interp.loading",
     "planted_copier": "interp.models.planted",
+    "saturation_study": "interp.saturation",
     "score_heads": "interp.measure.heads",
     "train": "interp.training.loop",
 }
