@@ -47,13 +47,13 @@ def test_a_large_register_is_read_to_the_last_letter(make: Any, generator: Any) 
 
 
 def test_a_decaying_memory_holds_what_survives(generator: Any) -> None:
-    """A letter that is wiped out leaves a trace in what it was wiped out by: a little more is held than survives."""
+    """A probe of 1,024 strings reads a little less than survives; a wiped letter leaves a trace in what wiped it out."""
     model, capacity = decay(8, 26, keep=0.7)
     found = held_bits(model, CopyTask(), [3, 8], generator(0), ProbeSettings(train=1024, temper=256, test=512))
     for index, length in enumerate((3, 8)):
         survives = np.array(capacity.kept(length)) * np.log2(26)
         np.testing.assert_allclose(found.held.by_position[index, :length], survives, atol=0.25)
-        assert 0.96 * survives.sum() < found.held.total[index] < 1.1 * survives.sum()
+        assert 0.9 * survives.sum() < found.held.total[index] < 1.1 * survives.sum()
 
 
 def test_no_more_is_held_than_the_letters_have(generator: Any) -> None:
