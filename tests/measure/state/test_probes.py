@@ -47,7 +47,7 @@ def test_a_large_register_is_read_to_the_last_letter(make: Any, generator: Any) 
 
 
 def test_a_decaying_memory_holds_what_survives(generator: Any) -> None:
-    """A probe of 1,024 strings reads a little less than survives; a wiped letter leaves a trace in what wiped it out."""
+    """A probe of 1,024 strings reads a little less than survives; a wiped letter shows in what wiped it out."""
     model, capacity = decay(8, 26, keep=0.7)
     found = held_bits(model, CopyTask(), [3, 8], generator(0), ProbeSettings(train=1024, temper=256, test=512))
     for index, length in enumerate((3, 8)):
