@@ -7,12 +7,13 @@ The package, in the order in which data passes through it; each line imports onl
     provenance                   where a result comes from
     tasks                        what a model is asked: copying, n-gram lookup, planted repeats; and its score
     models                       what is asked: hooked transformers, Mambas, LSTMs, hybrids; planted and pretrained ones
-    results, profiles            what was found (of states: profiles): frozen, saved and loaded without a model
+    results, profiles, views     what was found (of states: profiles; on one string: views), kept without a model
     training, measure, figures   how a model learns, is opened, is shown; none of the three knows another
     loading                      from a model specification (a run folder, a preset, planted:..., hf:...) to a model
     verdict, state_verdict       what a study found, in words
     study, saturation            everything that is asked of one model's heads, and of its state, in one call
     state_growth                 whether a larger state holds more, over a family of models
+    viewing                      attention on one string, for a page
     cli                          what the command lines of analyses/ share
 
 `import interp` imports none of it: the names below come from their modules at first use.
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from interp.training.config import TrainConfig as TrainConfig
     from interp.training.evaluate import accuracy_by_length as accuracy_by_length
     from interp.training.loop import train as train
+    from interp.viewing import view_attention as view_attention
 
 _HOME = {
     "CopyTask": "interp.tasks.copy",
@@ -58,6 +60,7 @@ _HOME = {
     "saturation_study": "interp.saturation",
     "score_heads": "interp.measure.heads",
     "train": "interp.training.loop",
+    "view_attention": "interp.viewing",
 }
 __all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -50,6 +50,8 @@ class Loaded:
     """Its run folder, if it has one."""
     planting: Planting | PlantedCapacity | None = None
     """The ground truth of a planted model."""
+    pretrained: Any = None
+    """What is known of a pretrained model's tokens: `interp.models.pretrained.Pretrained`."""
 
     @property
     def copy_task(self) -> CopyTask:
@@ -110,16 +112,17 @@ def _planted(rest: str, device: torch.device | str) -> Loaded:
 
 def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
     from interp.models.mamba_files import holds_mamba, open_mamba
-    from interp.models.pretrained import load_bridge
+    from interp.models.pretrained import Pretrained, load_bridge
 
     if not name:
         raise UserError("hf: needs a folder or a name on the Hugging Face hub behind it, as in hf:gpt2.")
     if holds_mamba(name):
         model, known = open_mamba(name, device)
     else:
-        model = known = load_bridge(name, device)
+        model = load_bridge(name, device)
+        known = Pretrained.of(model)
     task = CopyTask(vocab=vocabulary_over(known, seed))
-    return Loaded(model, task, _describe(model, f"hf:{name}", "pretrained", task))
+    return Loaded(model, task, _describe(model, f"hf:{name}", "pretrained", task), pretrained=known)
 
 
 def vocabulary_over(model: Any, seed: int = 0) -> Vocabulary:

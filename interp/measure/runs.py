@@ -86,7 +86,7 @@ def clean_names(model: Model, ablations: Sequence[Ablation], fast: bool) -> list
 def one_by_one(model: Model, strings: Strings, ablations: Sequence[Ablation]) -> Iterator[tuple[list[int], Logits]]:
     """The reference: the model is run anew for each ablation. Yields which ablations, and logits at the columns."""
     for index, ablation in enumerate(ablations):
-        hooks = _hooks(model, strings, [ablation], ablation.layers)
+        hooks = hooks_of(model, strings, [ablation], ablation.layers)
         logits = model.run_with_hooks(strings.batch.tokens, fwd_hooks=hooks, **segment_of(strings.batch))
         yield [index], logits[:, strings.columns]
 
@@ -122,7 +122,7 @@ def together(
                 start = 0 if isinstance(intervention, EdgeEdit) else strings.start  # an edge edit wants all rows
                 stream = model.run_with_hooks(
                     stream,
-                    fwd_hooks=_hooks(model, strings, chosen, range(begin, end)),
+                    fwd_hooks=hooks_of(model, strings, chosen, range(begin, end)),
                     start_at_layer=begin,
                     stop_at_layer=end,
                     queries_from=start,
@@ -176,7 +176,7 @@ def _changes(
     return einsum(change[:, at], cast(Block, model.blocks[layer]).attn.W_O[heads], "b p h d, h d m -> h b p m")
 
 
-def _hooks(model: Model, strings: Strings, ablations: Sequence[Ablation], layers: Sequence[int]) -> list[Hook]:
+def hooks_of(model: Model, strings: Strings, ablations: Sequence[Ablation], layers: Sequence[int]) -> list[Hook]:
     """Hooks that ablate heads of some layers, ablation by ablation along the batch axis; all share one intervention."""
     concerned = sorted({layer for a in ablations for layer in a.layers} & set(layers))
     if isinstance(ablations[0].intervention, EdgeEdit):

@@ -18,7 +18,8 @@ from interp.axes import HeadVectors, Logits
 from interp.errors import UserError
 from interp.measure.interventions import EdgeEdit, Intervention, Replacement
 from interp.measure.names import head_name
-from interp.measure.runs import Ablation, Strings, clean_names, one_by_one, segment_of, together, visible
+from interp.measure.runs import Ablation, Strings, clean_names, hooks_of, one_by_one, segment_of, together, visible
+from interp.models.hooked import Hook
 from interp.models.recurrent import RecurrentModel
 from interp.models.stack import StackModel
 from interp.models.surface import Model, by_head, edge_heads, output_hook
@@ -65,13 +66,7 @@ def sweep(
 
     Raises: UserError for edges to be cut in heads whose attention cannot be edited.
     """
-    edits = {a.intervention for a in ablations if isinstance(a.intervention, EdgeEdit)}
-    cut = {head for a in ablations if isinstance(a.intervention, EdgeEdit) for head in a.heads}
-    if fixed := sorted(cut.difference(edge_heads(model) if cut else ())):
-        raise UserError(
-            f"edges are cut in the attention pattern, and that of {', '.join(map(head_name, fixed))} can be read, but "
-            f"not edited."
-        )
+    edits = _edits(model, ablations)
     fast = model if isinstance(model, StackModel) and not slow else None
     tokens_at_once = floats_at_once // _floats_per_token(model, batch, ablations)
     blocks = _blocks(batch, tokens_at_once)
@@ -91,6 +86,43 @@ def sweep(
             runs = together(fast, strings, ablations, tokens_at_once) if fast else one_by_one(model, strings, ablations)
             parts.append(_score(runs, strings, vocabulary, progress))
     return Outcomes(*(torch.cat([getattr(part, f.name) for part in parts], dim=1) for f in fields(Outcomes)))
+
+
+@torch.no_grad()
+def hooks_on_first(model: Model, batch: Batch, ablation: Ablation) -> list[Hook]:
+    """Hooks that carry an ablation out in a run on the batch's first string alone.
+
+    Its other strings make the means, and are the donors, with it. Raises: UserError as `sweep`.
+    """
+    edits = _edits(model, [ablation])
+    blocks = _blocks(batch, FLOATS_AT_ONCE // _floats_per_token(model, batch, [ablation]))
+    clean = _clean_run(model, batch, clean_names(model, [ablation], fast=False), blocks)
+    outputs = _replaced_outputs(model, batch, [ablation], clean)
+    one = slice(0, 1)
+    strings = Strings(
+        batch.rows(one),
+        {},
+        {key: z[one] for key, z in outputs.items()},
+        {edit: edit.rows(one) for edit in edits},
+        visible(model, batch.rows(one)),
+        slice(None),
+    )
+    return hooks_of(model, strings, [ablation], ablation.layers)
+
+
+def _edits(model: Model, ablations: Sequence[Ablation]) -> set[EdgeEdit]:
+    """The edge edits among some ablations.
+
+    Raises: UserError if one of their heads has a pattern that cannot be edited.
+    """
+    edits = {a.intervention for a in ablations if isinstance(a.intervention, EdgeEdit)}
+    cut = {head for a in ablations if isinstance(a.intervention, EdgeEdit) for head in a.heads}
+    if fixed := sorted(cut.difference(edge_heads(model) if cut else ())):
+        raise UserError(
+            f"edges are cut in the attention pattern, and that of {', '.join(map(head_name, fixed))} can be read, but "
+            f"not edited."
+        )
+    return edits
 
 
 def _clean_run(model: Model, batch: Batch, names: list[str], blocks: list[slice]) -> dict[str, Tensor]:

@@ -124,11 +124,13 @@ def visit_attention(
     visit: Callable[[int, Pattern, Pattern | None], None],
     fwd_hooks: Sequence[tuple[str, Any]] = (),
     layers: Container[int] | None = None,
+    summary: str = "norm",
     **options: Any,
 ) -> None:
     """Call `visit(layer, pattern, scores)` for every layer with heads, first to last, in one pass under `fwd_hooks`.
 
-    With `layers`, only for those of them. `options` go to the model: `segment`, where strings are packed.
+    With `layers`, only for those of them. `summary` is that of hidden attention (`hidden_pattern`). `options` go to the
+    model: `segment`, where strings are packed.
 
     Whole patterns [batch head query key] are made, and freed before the next layer's. Scores are those before the
     softmax, -inf where hidden; None where the model has no true scores, and for hidden attention.
@@ -143,7 +145,7 @@ def visit_attention(
         visit(layer, pattern, held.pop("scores", None))
 
     def show_hidden(layer: int, read: ReadLayer) -> None:
-        visit(layer, whole_pattern(read), None)
+        visit(layer, whole_pattern(read, summary), None)
 
     hooks = list(fwd_hooks)
     for layer, (kind, _) in layers_with_heads(model).items():
