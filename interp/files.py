@@ -60,7 +60,7 @@ def write_json(path: Path, value: Any) -> Path:
 
 def json_text(value: Any) -> str:
     """Strict JSON, indented. Numbers that are not finite become null: JSON has no word for them."""
-    return json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
+    return json.dumps(finite(value), indent=1, allow_nan=False) + "\n"
 
 
 def read_json(path: Path, what: str) -> Any:
@@ -76,13 +76,14 @@ def read_json(path: Path, what: str) -> Any:
         raise InterpError(f"{what} at {path} cannot be read: {error}.") from error
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """JSON values with None for each number that is not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
 
 

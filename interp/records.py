@@ -17,7 +17,7 @@ from interp.errors import InterpError, UserError
 from interp.files import Write, json_text, read_json, write_together
 
 SCHEMA = "interp/1"
-_DAMAGE = (
+DAMAGE = (
     OSError,
     ValueError,
     KeyError,
@@ -69,7 +69,7 @@ class Result:
         try:
             with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return _unpack(cls, cls._restore(document), dict(arrays))
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise InterpError(f"the result in {folder} is damaged: {error}.") from error
 
     @staticmethod
@@ -79,6 +79,17 @@ class Result:
     @staticmethod
     def _restore(document: dict[str, Any]) -> dict[str, Any]:
         return document
+
+
+def packed(result: Result) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A result as JSON values, and its arrays by the keys that stand in their places; `unpacked` is the way back."""
+    arrays: dict[str, np.ndarray] = {}
+    return _pack(result, "", arrays), arrays
+
+
+def unpacked(kind: type[R], document: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> R:
+    """Raises: KeyError, TypeError, ValueError, ... of `DAMAGE` for what `packed` did not make."""
+    return _unpack(kind, document, arrays)
 
 
 def _write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -6,6 +6,7 @@ Each function takes one result (of states: several profiles, side by side) and r
 
 from interp.figures.ablation import ablations
 from interp.figures.attention import attention
+from interp.figures.attention_view import attention_view
 from interp.figures.heads import head_grid, head_scores, response
 from interp.figures.report import write_report
 from interp.figures.state_bits import accuracy, recoverability, saturation
@@ -14,16 +15,19 @@ from interp.figures.state_report import write_state_report
 from interp.figures.state_view import state_view
 from interp.figures.steps import effective_n, step_curve
 from interp.figures.training import first_errors, length_accuracy, training
+from interp.figures.view_file import load_view
 
 __all__ = [
     "ablations",
     "accuracy",
     "attention",
+    "attention_view",
     "effective_n",
     "first_errors",
     "head_grid",
     "head_scores",
     "length_accuracy",
+    "load_view",
     "recoverability",
     "response",
     "saturation",

@@ -21,6 +21,7 @@ from interp.figures import theme
 from interp.files import Write
 
 HERE = Path(__file__).parent
+STYLES = ("page.css", "attention_view.css")
 
 
 def figure_page(figure: go.Figure, name: str, model: str) -> str:
@@ -72,9 +73,10 @@ def _text(value: Any) -> str:
     return theme.ABSENT if value is None else str(value)
 
 
-def render(page: str, scripts: Sequence[str] = (), **values: Any) -> str:
-    """A template filled in. `scripts` names files beside this one that the page runs behind its own."""
-    own = [get_plotlyjs(), *((HERE / name).read_text(encoding="utf-8") for name in ("page.js", *scripts))]
+def render(page: str, scripts: Sequence[str] = (), plots: bool = True, **values: Any) -> str:
+    """A template filled in. `scripts` names files beside this one that the page runs; with `plots`, behind plotly."""
+    drawing = [get_plotlyjs(), _text_of("page.js")] if plots else []
+    own = [*drawing, *map(_text_of, scripts)]
     templates = {name: theme.template(name == "dark").to_plotly_json() for name in ("light", "dark")}
     return (
         _templates()
@@ -83,8 +85,8 @@ def render(page: str, scripts: Sequence[str] = (), **values: Any) -> str:
             **values,
             scripts=[Markup(text) for text in own],
             policy=_policy(own),
-            css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
-            templates=script_json(templates),
+            css=Markup("".join(map(_text_of, STYLES))),
+            templates=script_json(templates) if plots else "",
             percent=theme.percent,
             number=theme.number,
             three=lambda value: theme.number(value, 3),
@@ -92,6 +94,11 @@ def render(page: str, scripts: Sequence[str] = (), **values: Any) -> str:
             names=theme.names,
         )
     )
+
+
+def _text_of(name: str) -> str:
+    """A file beside this one."""
+    return (HERE / name).read_text(encoding="utf-8")
 
 
 def _policy(scripts: Sequence[str]) -> str:
