@@ -1,4 +1,4 @@
-# make setup | demo | test | validate | bench. Needs Python 3.11 or newer and git; everything else goes into .venv.
+# make setup | demo | test | docs | validate | bench. Needs Python 3.11 or newer and git; everything else goes into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ UNCOMPILED := $(foreach package,MAMBA CAUSAL_CONV1D,$(package)_SKIP_CUDA_BUILD=T
 TORCH := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check pytest validate bench
+.PHONY: help setup demo test check pytest docs validate bench
 
 help:
 	@sed -n '1s/^# //p' Makefile
@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing into .venv (a few minutes the first time)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq $(TORCH)
-	@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,notebooks]' setuptools wheel
+	@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,notebooks,docs]' setuptools wheel
 	@$(UNCOMPILED) $(BIN)/python -m pip install -qq -c constraints.txt --no-cache-dir --no-deps --no-build-isolation \
 		--upgrade --target .venv/reference mamba-ssm causal-conv1d
 	@touch $(READY)
@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python analyses/find_hash_heads.py
 
-test: check pytest
+test: check pytest docs
 
 check: setup
 	$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted: $(BIN)/ruff format"; exit 1; }
@@ -41,6 +41,11 @@ check: setup
 
 pytest: check
 	$(PYTEST) --dist=loadfile
+
+# Warnings are errors. What was read before an error is not kept: read again, it would be taken for sound.
+docs: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -n -j auto docs docs/build/html || { rm -rf docs/build; exit 1; }
+	@echo docs/build/html/index.html
 
 validate: setup
 	$(PYTEST) --runslow -m slow
