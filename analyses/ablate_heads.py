@@ -27,19 +27,18 @@ class Options(Common):
 
 
 def main(options: Options) -> None:
-    import torch
-
     from interp.errors import UserError
-    from interp.figures.ablation import ablations
-    from interp.figures.page import figure_page
-    from interp.files import write_text
+    from interp.figures.ablation_report import write_ablation_report
+    from interp.finding import find_heads, strings_to_ablate
     from interp.loading import load
     from interp.measure.ablate import ablate, parse_heads
-    from interp.measure.heads import score_heads
+    from interp.measure.names import head_name
     from interp.measure.plans import named_questions
     from interp.provenance import provenance
-    from interp.results import AblationStudy
-    from interp.study import StudySettings, longest_string, probe_lengths
+    from interp.seeds import own_generator
+    from interp.studies import AblationStudy
+    from interp.study import StudySettings
+    from interp.viewing import view_attention
 
     if options.strings < 2 or (options.length is not None and options.length < 1):
         raise UserError(
@@ -48,25 +47,34 @@ def main(options: Options) -> None:
         )
     device = resolve_device(options.device)
     loaded = load(options.model, device=device, seed=options.seed, retrain=options.retrain)
-    model, task, trained = loaded.model, loaded.copy_task, loaded.trained_lengths
+    model, task = loaded.model, loaded.copy_task
     named = parse_heads(options.heads, model)
     settings = StudySettings.tiny() if options.tiny else StudySettings()
-    generator = torch.Generator(device).manual_seed(options.seed)
-    span = probe_lengths(trained, settings.heads.longest, longest_string(model, task))
-    scores = score_heads(model, task, span, generator, settings.heads, options.seed)
+    scores = find_heads(loaded, options.seed, settings.heads)
     heads = named or parse_heads(scores.of_role("lookup"), model)
     if not heads:
         print("No lookup head was found and no head was named: there is nothing to take away.")
-    usual = trained[1] if trained else 30
-    length = usual if options.length is None else options.length
-    strings = task.sample(20 if options.tiny else options.strings, length, generator)
+    n_strings = 20 if options.tiny else options.strings
+    if options.length is None:
+        strings = strings_to_ablate(loaded, options.seed, n_strings, settings.heads.longest)
+    else:
+        strings = task.sample(n_strings, options.length, own_generator("ablation", options.seed, str(device)))
     with_role = [head.name for head in scores.heads if head.role != "none"]
     results = ablate(model, task.vocabulary, strings, named_questions(heads), options.kind, with_role, options.seed)
+    length = int(strings.answer[0].sum())
     print(f"{len(strings)} strings of {length} letters, {options.kind} ablation; intervals at 95 %")
     print_table(results)
-    folder = result_folder("ablate_heads", options)
-    AblationStudy(provenance(str(device), options.seed, model), loaded.description, results).save(folder)
-    print(write_text(folder / "ablations.html", figure_page(ablations(results), "ablations", options.model)))
+    view = view_attention(
+        loaded,
+        length=min(length, settings.view_length),
+        ablate=tuple(map(head_name, heads)),
+        kind=options.kind,
+        scores=scores,
+        ablations=results,
+        seed=options.seed,
+    )
+    study = AblationStudy(provenance(str(device), options.seed, model), loaded.description, results, view)
+    print(write_ablation_report(study, result_folder("ablate_heads", options)))
 
 
 def print_table(results: tuple) -> None:

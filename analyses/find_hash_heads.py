@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from interp.cli import Common, resolve_device, result_folder, run
 
 if TYPE_CHECKING:
-    from interp.results import HashHeadStudy
+    from interp.studies import HashHeadStudy
 
 
 @dataclass(frozen=True)

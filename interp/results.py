@@ -5,7 +5,7 @@ Every figure is drawn from these alone. An `interval` is a pair (low, high) at 9
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -198,69 +198,3 @@ class AblationResult(Result):
     clean_letter_correct: Float[np.ndarray, " string"] | None = None
     clean_loss: Float[np.ndarray, " string"] | None = None
     clean_logit_difference: Float[np.ndarray, " string"] | None = None
-
-
-@dataclass(frozen=True)
-class AblationStudy(Result):
-    """What `analyses/ablate_heads.py` finds."""
-
-    provenance: dict[str, Any]
-    model: dict[str, Any]
-    ablations: tuple[AblationResult, ...]
-
-
-@dataclass(frozen=True)
-class AttentionExample(Result):
-    """Patterns of some heads on one short string."""
-
-    labels: tuple[str, ...]
-    """One visible token a position."""
-    names: tuple[str, ...]
-    roles: tuple[Role, ...]
-    source: Int[np.ndarray, " pos"]
-    pattern: Float[np.ndarray, "head query key"]
-    signed: bool = False
-    """Whether the pattern may be negative, as hidden attention summed over channels is: from -1 to 1."""
-    kinds: tuple[HeadKind, ...] = ()
-    """Of each head; left out where all are attention."""
-
-
-@dataclass(frozen=True)
-class EffectiveN:
-    """The whole model's n, measured three times."""
-
-    behavioural: int | None
-    causal: int | None
-    heads: int | None
-    """The n that most lookup heads have."""
-
-
-@dataclass(frozen=True)
-class HashHeadStudy(Result):
-    """Everything that `analyses/find_hash_heads.py` finds: the content of its page."""
-
-    verdict: str
-    provenance: dict[str, Any]
-    model: dict[str, Any]
-    accuracy_by_length: LengthAccuracy
-    effective_n: EffectiveN
-    behavioural: StepCurve
-    causal: StepCurve
-    scores: HeadScores
-    ablations: tuple[AblationResult, ...]
-    attention: AttentionExample
-    training: TrainLog | None
-
-    @property
-    def heads(self) -> tuple[HeadScore, ...]:
-        return self.scores.heads
-
-    @staticmethod
-    def _arrange(document: dict[str, Any]) -> dict[str, Any]:
-        """The list of heads stands at the top of the document, where readers look for it."""
-        rest = dict(document["scores"])
-        return {**document, "heads": rest.pop("heads"), "scores": rest}
-
-    @staticmethod
-    def _restore(document: dict[str, Any]) -> dict[str, Any]:
-        return {**document, "scores": {**document["scores"], "heads": document["heads"]}}

@@ -1,6 +1,7 @@
 """What a study found, in words that its numbers bear."""
 
-from interp.results import AblationResult, EffectiveN, HeadScores, LengthAccuracy
+from interp.results import AblationResult, HeadScores, LengthAccuracy
+from interp.studies import EffectiveN
 
 ENOUGH_STRINGS = 0.5
 """Below this string accuracy there are too few right strings to lose: an ablation is told by its letters."""

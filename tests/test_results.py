@@ -1,6 +1,7 @@
 """Results go to disk and come back the same, and a damaged result is told from one that was never there."""
 
 import dataclasses
+import itertools
 import json
 import random
 import subprocess
@@ -12,15 +13,13 @@ import numpy as np
 import pytest
 
 import interp.results
+import interp.studies
+import interp.views
 from interp.errors import InterpError, UserError
 from interp.files import read_json, write_json
 from interp.results import (
     AblationResult,
-    AblationStudy,
-    AttentionExample,
     Control,
-    EffectiveN,
-    HashHeadStudy,
     HeadScore,
     HeadScores,
     LengthAccuracy,
@@ -28,6 +27,8 @@ from interp.results import (
     StepCurve,
     TrainLog,
 )
+from interp.studies import AblationStudy, EffectiveN, HashHeadStudy
+from interp.views import AttentionView, HeadCost, Strip, Variant, ViewedHead
 
 
 def length_accuracy() -> LengthAccuracy:
@@ -127,16 +128,26 @@ def ablation() -> AblationResult:
 
 
 def ablation_study() -> AblationStudy:
-    return AblationStudy(provenance={"seed": 0}, model={"n_layers": 2}, ablations=(ablation(), ablation()))
+    return AblationStudy({"seed": 0}, {"n_layers": 2}, (ablation(), ablation()), attention_view())
 
 
-def attention_example() -> AttentionExample:
-    return AttentionExample(
+def attention_view() -> AttentionView:
+    pattern = (np.tril(np.ones((1, 4, 4))) / np.arange(1, 5)[:, None]).astype(np.float32)
+    right = np.array([0.1, 0.2, 0.9, np.nan])
+    clean = Variant("clean", 0, (), "", False, pattern, right, ("a", "|", "a", "."))
+    without = dataclasses.replace(clean, name="without L1H0", ablated=("L1H0",), kind="mean", pattern=pattern**2)
+    heads = (ViewedHead("L1H0", "attention", head(), HeadCost("mean", 1.0, 0.5, (0.4, 0.6), None)),)
+    return AttentionView(
+        provenance={"seed": 0},
+        model={"n_layers": 2},
+        tokens=np.array([26, 0, 27, 0]),
         labels=("$", "a", "|", "a"),
-        names=("L1H0",),
-        roles=("lookup",),
+        following=None,
         source=np.array([-1, -1, 1, -1]),
-        pattern=np.tril(np.ones((1, 4, 4))) / np.arange(1, 5)[:, None],
+        heads=heads,
+        variants=(clean, without),
+        strips=(Strip("layer 0: norm of the state", np.array([0.0, 1.0, 2.0, 3.0])),),
+        notes=(),
     )
 
 
@@ -163,7 +174,7 @@ def study(training: TrainLog | None = None) -> HashHeadStudy:
         causal=step_curve(None),
         scores=head_scores(),
         ablations=(ablation(), ablation()),
-        attention=attention_example(),
+        attention=attention_view(),
         training=training,
     )
 
@@ -175,14 +186,15 @@ ONE_OF_EACH = [
     head_scores(),
     ablation(),
     ablation_study(),
-    attention_example(),
+    attention_view(),
     study(),
     study(train_log()),
 ]
 
 
 def test_every_kind_of_result_is_tried_here() -> None:
-    kinds = {kind for kind in vars(interp.results).values() if isinstance(kind, type) and issubclass(kind, Result)}
+    homes = [vars(module).values() for module in (interp.results, interp.views, interp.studies)]
+    kinds = {kind for kind in itertools.chain(*homes) if isinstance(kind, type) and issubclass(kind, Result)}
     assert kinds - {Result} == {type(result) for result in ONE_OF_EACH}
 
 
@@ -332,7 +344,7 @@ def test_a_result_that_cannot_be_written_leaves_the_old_one_whole(
 def test_results_are_read_in_a_process_that_knows_no_model(tmp_path: Path) -> None:
     study().save(tmp_path)
     program = (
-        "import sys; from interp.results import HashHeadStudy; study = HashHeadStudy.load(sys.argv[1]); "
+        "import sys; from interp.studies import HashHeadStudy; study = HashHeadStudy.load(sys.argv[1]); "
         "print(study.verdict, len(study.heads), 'transformer_lens' in sys.modules, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
@@ -348,8 +360,14 @@ def test_accuracy_at_home_is_that_of_the_longest_measured_length_that_was_traine
 
 
 def test_a_result_from_before_a_field_existed_is_read_with_its_default(tmp_path: Path) -> None:
-    example = AttentionExample(("a",), ("L0H0",), ("none",), np.array([-1]), np.ones((1, 1, 1)))
-    folder = example.save(tmp_path)
+    folder = length_accuracy().save(tmp_path)
     document = read_json(folder / "results.json", "it")
-    write_json(folder / "results.json", {key: value for key, value in document.items() if key != "signed"})
-    assert AttentionExample.load(folder).signed is False
+    write_json(folder / "results.json", {key: value for key, value in document.items() if key != "ideal"})
+    assert LengthAccuracy.load(folder).ideal == {}
+
+
+def test_attention_to_the_source_is_the_mean_over_the_places_that_have_one():
+    view = attention_view()
+    assert view.on_source() == (pytest.approx(1 / 3),)
+    assert view.on_source(1) == (pytest.approx(1 / 9),)
+    assert np.isnan(dataclasses.replace(view, source=np.full(4, -1)).on_source()).all()

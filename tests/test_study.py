@@ -6,7 +6,7 @@ import pytest
 
 from interp.loading import Loaded, load
 from interp.models.transformer import HookedTransformer, TransformerConfig
-from interp.results import EffectiveN
+from interp.studies import EffectiveN
 from interp.study import StudySettings, hash_head_study
 from interp.tasks.copy import CopyTask
 from interp.verdict import verdict

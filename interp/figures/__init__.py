@@ -5,7 +5,6 @@ Each function takes one result (of states: several profiles, side by side) and r
 """
 
 from interp.figures.ablation import ablations
-from interp.figures.attention import attention
 from interp.figures.attention_view import attention_view
 from interp.figures.heads import head_grid, head_scores, response
 from interp.figures.report import write_report
@@ -20,7 +19,6 @@ from interp.figures.view_file import load_view
 __all__ = [
     "ablations",
     "accuracy",
-    "attention",
     "attention_view",
     "effective_n",
     "first_errors",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from interp.figures import theme
 from interp.figures.training import span, string_intervals
-from interp.results import HashHeadStudy, HeadScores
+from interp.results import HeadScores
+from interp.studies import HashHeadStudy
 
 
 def question(study: HashHeadStudy) -> str:

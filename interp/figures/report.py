@@ -12,14 +12,14 @@ from markupsafe import Markup
 
 from interp.figures import tables, theme
 from interp.figures.ablation import ablations
-from interp.figures.attention import attention
+from interp.figures.attention_view import SCRIPTS, attention_view, shown
 from interp.figures.glance import glance, model_line, question
 from interp.figures.heads import head_grid, head_scores, response
 from interp.figures.page import facts, figure_page, on_page, render, writer
 from interp.figures.steps import effective_n
 from interp.figures.training import first_errors, length_accuracy, training
 from interp.files import write_together
-from interp.results import HashHeadStudy
+from interp.studies import HashHeadStudy
 
 SECTIONS = {
     "accuracy": "Accuracy",
@@ -53,6 +53,7 @@ def write_report(study: HashHeadStudy, folder: str | Path) -> Path:
     folder, drawn = Path(folder), study_figures(study)
     texts = {folder / name: tables.csv_text(rows) for name, rows in study_tables(study).items()}
     texts |= {folder / "figures" / f"{name}.html": figure_page(f, name, model_line(study)) for name, f in drawn.items()}
+    texts[folder / "figures" / "attention.html"] = attention_view(study.attention).html
     texts[folder / "report.html"] = report_page(study, drawn)
     write_together(study.writes(folder) | {path: writer(text) for path, text in texts.items()})
     return folder / "report.html"
@@ -68,7 +69,6 @@ def study_figures(study: HashHeadStudy) -> dict[str, go.Figure]:
         "response": response(study.scores),
         "effective_n": effective_n(study.behavioural, study.causal),
         "ablations": ablations(study.ablations),
-        "attention": attention(study.attention),
     }
     return figures if study.training is None else figures | {"training": training(study.training)}
 
@@ -92,6 +92,7 @@ def report_page(study: HashHeadStudy, figures: Mapping[str, go.Figure]) -> str:
     kinds = dict.fromkeys(result.kind for result in study.ablations if result.group != "edges")
     return render(
         "report.html",
+        SCRIPTS,
         title=question(study),
         question=question(study),
         model=model_line(study),
@@ -110,6 +111,7 @@ def report_page(study: HashHeadStudy, figures: Mapping[str, go.Figure]) -> str:
         ideals=list(accuracy.ideal),
         ablations=study.ablations,
         kinds=Markup("; ".join(KINDS.get(kind, str(Markup.escape(kind))) for kind in kinds) + ".") if kinds else "",
+        attention=shown(study.attention),
         notes=scores.notes,
         command=study.provenance.get("command"),
         provenance=facts(study.provenance, leave_out="command"),

@@ -65,6 +65,7 @@ def ablate(
     with_role: Collection[str] = (),
     seed: int = 0,
     draws: int = 10,
+    edge_control: bool = True,
 ) -> tuple[AblationResult, ...]:
     """Take each set of heads away, and its controls (`interp.measure.controls`): same layer, any layer, edges.
 
@@ -77,6 +78,7 @@ def ablate(
         with_role: names of the heads that have a role; controls are drawn from the others.
         seed: of donors, control sets and intervals.
         draws: control sets of each size, at most.
+        edge_control: whether edges elsewhere are cut, too, where they can be.
 
     Returns:
         one result for each question, in order. The interval of string accuracy is Newcombe's for paired proportions,
@@ -87,7 +89,7 @@ def ablate(
     if not questions:
         return ()
     generator = torch.Generator(batch.tokens.device).manual_seed(seed)
-    plans = make_plans(model, batch, questions, kind, with_role, generator, draws)
+    plans = make_plans(model, batch, questions, kind, with_role, generator, draws, edge_control)
     clean = Ablation((), Zero())
     runs = list(dict.fromkeys([clean, *(run for plan in plans for run in plan.runs)]))
     outcomes = sweep(model, batch, vocabulary, runs)

@@ -93,6 +93,7 @@ def make_plans(
     with_role: Collection[str],
     generator: torch.Generator,
     draws: int,
+    edge_control: bool = True,
 ) -> list[Plan]:
     """Give each question its controls: same layer, any layer and, where the attention of all can be edited, edges.
 
@@ -103,7 +104,7 @@ def make_plans(
     way, cut = intervention(kind, batch, generator), EdgeCut(batch.source)
     pool = control_pool(model, batch, with_role)
     editable = edge_heads(model)
-    edges = _edge_control(model, batch, cut, generator) if editable else None
+    edges = _edge_control(model, batch, cut, generator) if editable and edge_control else None
     sets = cache(lambda draw: distinct_sets(draw, draws, generator))  # sets of one size share their controls
 
     def plan(question: Question) -> Plan:

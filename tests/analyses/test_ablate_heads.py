@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from interp.results import AblationStudy
+from interp.figures import load_view
+from interp.studies import AblationStudy
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +33,11 @@ def test_it_takes_the_named_heads_away_and_leaves_numbers_and_a_figure(tmp_path)
     assert lookups.string_accuracy_after == 0.0
     # 4 heads of the first layer do nothing and see everything, one of them ablated; so do 2 of the second.
     assert [control.pool for control in idle.controls[:2]] == [3, 5]
-    assert "plotly" in (tmp_path / "ablations.html").read_text(encoding="utf-8").lower()
+    view = load_view(tmp_path / "report.html")
+    assert [variant.ablated for variant in view.variants] == [(), ("L1H3", "L1H4", "L0H5")]
+    looked = dict(zip([head.name for head in view.heads], view.on_source(), strict=True))
+    assert looked["L1H3"] > 0.9 > 0.1 > looked["L0H5"]
+    assert "plotly" in (tmp_path / "figures" / "ablations.html").read_text(encoding="utf-8").lower()
     assert "L1H4" in done.stdout
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from interp.results import HashHeadStudy
+from interp.studies import HashHeadStudy
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,18 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from interp.results import (
-    AblationResult,
-    AttentionExample,
-    Control,
-    EffectiveN,
-    HashHeadStudy,
-    HeadScore,
-    HeadScores,
-    LengthAccuracy,
-    StepCurve,
-    TrainLog,
-)
+from interp.results import AblationResult, Control, HeadScore, HeadScores, LengthAccuracy, StepCurve, TrainLog
+from interp.studies import EffectiveN, HashHeadStudy
+from interp.views import AttentionView, HeadCost, Variant, ViewedHead
 
 N = 4
 LOOKUPS = ("L1H4", "L1H5", "L1H6", "L1H7")
@@ -64,7 +55,7 @@ def hard_alibi(seed: int = 0) -> HashHeadStudy:
         causal=step([0.97, 0.98, 0.96, 0.81, 0.05, 0.02, 0.0, 0.01], rng),
         scores=scores(rng),
         ablations=ablations(rng),
-        attention=example(rng),
+        attention=view(rng),
         training=log(rng),
     )
 
@@ -101,7 +92,7 @@ def no_lookup(seed: int = 0) -> HashHeadStudy:
             study.scores, heads=tuple(rows), set_offsets=(), offset_accuracy=(), notes=("OV circuits are not measured",)
         ),
         ablations=(),
-        attention=replace(study.attention, roles=("none",) * 8),
+        attention=replace(study.attention, heads=tuple(ViewedHead(h.name, h.kind) for h in study.attention.heads)),
         training=None,
     )
 
@@ -117,7 +108,15 @@ def hostile(seed: int = 0) -> HashHeadStudy:
         provenance={"command": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}},
         model={"spec": HOSTILE, "origin": HOSTILE},
         ablations=tuple(replace(a, name=HOSTILE, kind=HOSTILE) for a in study.ablations),
-        attention=replace(study.attention, labels=tuple(labels), names=(HOSTILE, *study.attention.names[1:])),
+        attention=replace(
+            study.attention,
+            labels=tuple(labels),
+            following=HOSTILE,
+            heads=(replace(study.attention.heads[0], name=HOSTILE), *study.attention.heads[1:]),
+            variants=tuple(
+                replace(v, name=HOSTILE, predicted=(HOSTILE,) * len(labels)) for v in study.attention.variants
+            ),
+        ),
         scores=replace(study.scores, heads=(replace(study.heads[0], name=HOSTILE), *study.heads[1:]), notes=(HOSTILE,)),
     )
 
@@ -250,26 +249,48 @@ def ablation(
     )
 
 
-def example(rng: np.random.Generator) -> AttentionExample:
+def view(rng: np.random.Generator) -> AttentionView:
+    """Eight heads on one string, and without the lookup heads."""
     letters = "kqvbtzahwmnd"
     text = f"${letters}|{letters}"
     size, length = len(text), len(letters)
     source = np.full(size, -1)
     source[length + 1 : -1] = np.arange(1, length + 1)
-    pattern = []
-    for name in (*LOOKUPS, *GATHERS):
+    heads = (*LOOKUPS, *GATHERS)
+    clean, ablated = (patterns(rng, source, heads, strength) for strength in (6, 0))
+    cost = HeadCost("mean", 0.995, 0.953, (0.02, 0.07), 0.98)
+    known = tuple(
+        ViewedHead(
+            name, "attention", head(name, int(name[1]) * 8 + int(name[3]), rng), cost if name in LOOKUPS else None
+        )
+        for name in heads
+    )
+    right = np.where(source >= 0, 0.99, 0.04)
+    right[-1] = np.nan
+    variants = (
+        Variant("clean", 0, (), "", False, clean, right, (*text[1:], ".")),
+        Variant("without the lookup heads", 0, LOOKUPS, "mean", False, ablated, right / 9, ("q",) * size),
+    )
+    tokens = np.array([ord(letter) for letter in text])
+    model = {"spec": "hard-alibi"}
+    return AttentionView({"seed": 0}, model, tokens, tuple(text), None, source, known, variants, (), ())
+
+
+def patterns(rng: np.random.Generator, source: np.ndarray, heads: tuple[str, ...], strength: float) -> np.ndarray:
+    """Lookup heads that look at the source, so strongly; gather heads that see a window."""
+    pattern, size = [], len(source)
+    for name in heads:
         scores = rng.normal(0, 1, (size, size))
         query, key = np.indices(scores.shape)
         if name in LOOKUPS:
             asked = source >= 0
-            scores[np.flatnonzero(asked), source[asked]] += 6
+            scores[np.flatnonzero(asked), source[asked]] += strength
         else:
             scores = np.where(query - key <= int(name[-1]) + 1, 0.0, -np.inf)
         scores[key > query] = -np.inf
         weight = np.exp(scores - scores.max(axis=1, keepdims=True))
         pattern.append(weight / weight.sum(axis=1, keepdims=True))
-    roles = ("lookup",) * 4 + ("gather",) * 4
-    return AttentionExample(tuple(text), (*LOOKUPS, *GATHERS), roles, source, np.array(pattern))
+    return np.array(pattern, dtype=np.float32)
 
 
 def log(rng: np.random.Generator) -> TrainLog:

@@ -162,33 +162,6 @@ def test_a_control_that_could_not_be_drawn_is_said_and_not_drawn(study):
     assert all(note in figure.layout.meta["says"] for note in notes)
 
 
-def test_attention_is_drawn_below_the_diagonal_with_a_ring_at_the_source(study):
-    example, figure = study.attention, figures.attention(study.attention)
-    maps = [t for t in figure.data if t.type == "heatmap"]
-    assert len(maps) == len(example.names)
-    seen = np.tri(len(example.labels), dtype=bool)
-    for heat_map, pattern in zip(maps, example.pattern, strict=True):
-        np.testing.assert_array_equal(np.array(heat_map.z)[seen], pattern[seen])
-        assert np.isnan(np.array(heat_map.z)[~seen]).all()
-    rings = next(t for t in figure.data if t.type == "scatter")
-    assert list(zip(rings.x, rings.y, strict=True)) == [(s, q) for q, s in enumerate(example.source) if s >= 0]
-    query = int(rings.y[0])
-    assert maps[0].text[query][int(rings.x[0])] == "from | at 13 to k at 1, which is copied next"
-
-
-def test_signed_attention_has_two_colours_as_far_from_zero_either_way(study):
-    signed = replace(study.attention, pattern=study.attention.pattern - 0.5, signed=True)
-    figure = figures.attention(signed)
-    heat_map = next(trace for trace in figure.data if trace.type == "heatmap")
-    assert (heat_map.zmin, heat_map.zmax) == (-1, 1)
-    places, colours = zip(*heat_map.colorscale, strict=True)
-    assert [1 - place for place in reversed(places)] == pytest.approx(places)
-    assert places[len(places) // 2] == 0.5
-    assert len(set(colours)) == len(colours)
-    assert "signed" in figure.layout.meta["says"]
-    assert "signed" not in figures.attention(study.attention).layout.meta["says"]
-
-
 def test_training_curves_are_those_of_the_log(study):
     figure = figures.training(study.training)
     np.testing.assert_array_equal(figure.data[0].y, study.training.loss)
@@ -201,13 +174,6 @@ def test_a_long_loss_curve_is_thinned(study):
     n = 100_000
     long = replace(study.training, examples=np.arange(n), loss=np.ones(n), learning_rate=np.ones(n))
     assert len(figures.training(long).data[0].y) == 2000
-
-
-def test_token_text_is_no_markup(studies):
-    figure = figures.attention(studies.hostile().attention)
-    assert figure.layout.xaxis.ticktext[1] == "&lt;b&gt;x"
-    assert figure.layout.xaxis.ticktext[4] == "&#36;a&#36;"
-    assert "<script>" not in figure.to_json()
 
 
 def test_a_study_without_lookup_heads_can_be_drawn(studies):

@@ -19,7 +19,7 @@ from interp.models import build
 from interp.models.hybrid import HookedHybrid, HybridConfig
 from interp.models.planted import planted_copier
 from interp.models.surface import edge_heads, heads
-from interp.results import HashHeadStudy
+from interp.studies import HashHeadStudy
 from interp.study import StudySettings, hash_head_study
 from interp.tasks.copy import CopyTask
 
@@ -165,7 +165,8 @@ def test_a_whole_study_runs_and_is_kept(kind, tmp_path):
     assert again.heads == study.heads
     assert [head.name for head in again.heads] == [f"L{layer}H{head}" for layer, head in heads(model_of(kind))]
     assert again.verdict == study.verdict
-    assert len(again.attention.pattern) == len(again.attention.names)
+    assert [variant.signed for variant in again.attention.variants] == [True, False]
+    assert all(variant.pattern.shape[0] == len(again.attention.heads) for variant in again.attention.variants)
 
 
 def test_an_lstm_says_that_it_has_no_heads():

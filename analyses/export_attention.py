@@ -1,0 +1,83 @@
+"""How do the heads of a model attend on one string? One page to look at, to work with and to send to others.
+
+Scores the heads (which look an n-gram up, for which n), takes the lookup heads away for comparison, and writes one
+self-contained page: every head small, one of them large, the string, its matches, what the head is known to do.
+
+  python analyses/export_attention.py                                          the demo model on a string that is drawn
+  python analyses/export_attention.py --prompt kqvbtzahkqv --heads L1H5 L1H6   a string and heads of your own
+  python analyses/export_attention.py --model mamba --ablate L0H0 --kind zero  hidden attention, and without one layer's
+  python analyses/export_attention.py --model hf:PATH --prompt 'any text'      a pretrained model
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from interp.cli import Common, resolve_device, result_folder, run
+
+if TYPE_CHECKING:
+    from interp.views import AttentionView
+
+
+@dataclass(frozen=True)
+class Options(Common):
+    """Options of this analysis."""
+
+    prompt: str | None = None
+    """The string to copy, of the model's letters; for a pretrained model any text. By default one is drawn."""
+    length: int | None = None
+    """Letters of the string that is drawn; by default of the longest of training, up to 40."""
+    heads: tuple[str, ...] = ()
+    """Heads to show, by layer and number (L1H5); by default all."""
+    ablate: tuple[str, ...] = ()
+    """Heads that a second variant goes without; by default the lookup heads that are found."""
+    kind: Literal["zero", "mean", "mean-per-position", "resample", "edges"] = "mean"
+    """How they are ablated."""
+    plain: bool = False
+    """Do not score the heads: quicker, and the page does not say what they do."""
+    headvis: bool = False
+    """Also write headvis/, the data tree that HeadVis opens."""
+
+
+def main(options: Options) -> None:
+    from interp.figures.head_vis import write_head_vis
+
+    from interp.figures.attention_view import attention_view
+    from interp.finding import find_heads, head_costs, strings_to_ablate
+    from interp.loading import load
+    from interp.study import StudySettings
+    from interp.viewing import view_attention
+
+    device = resolve_device(options.device)
+    print(f"model: {options.model} on {device}")
+    loaded = load(options.model, device=device, seed=options.seed, retrain=options.retrain)
+    chosen = {"length": options.length, "heads": options.heads, "kind": options.kind, "seed": options.seed}
+    view = view_attention(loaded, options.prompt, ablate=options.ablate, **chosen)  # before any work: it may be refused
+    if not options.plain:
+        print("  scoring heads ...")
+        settings = StudySettings.tiny() if options.tiny else StudySettings()
+        scores = find_heads(loaded, options.seed, settings.heads)
+        strings = strings_to_ablate(loaded, options.seed, settings.ablation_strings)
+        found = {"scores": scores, "ablations": head_costs(loaded, scores, strings, options.kind, options.seed)}
+        view = view_attention(loaded, options.prompt, ablate=options.ablate or None, **found, **chosen)
+    folder = result_folder("export_attention", options)
+    page = attention_view(view)
+    view.save(folder)
+    if options.headvis:
+        print(write_head_vis(view, folder / "headvis"))
+    print_table(view)
+    print(f"\n{page.save(folder / 'attention.html')}")
+
+
+def print_table(view: "AttentionView") -> None:
+    """Attention of each head to the place copied from, under every variant."""
+    names = [variant.name for variant in view.variants]
+    shares = [view.on_source(index) for index in range(len(names))]
+    print(f"\n{''.join(view.labels)}\n\nmean attention to the place copied from")
+    print(f"{'head':8}{'role':9}" + "".join(f"{name:>{max(12, len(name) + 2)}}" for name in names))
+    for index, head in enumerate(view.heads):
+        cells = "".join(f"{s[index]:>{max(12, len(n) + 2)}.3f}" for n, s in zip(names, shares, strict=True))
+        print(f"{head.name:8}{head.found.role if head.found else '':9}{cells}")
+
+
+if __name__ == "__main__":
+    run(main, Options)

@@ -1,0 +1,61 @@
+"""What an analysis of heads found as a whole: the content of its page."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from interp.records import Result
+from interp.results import AblationResult, HeadScore, HeadScores, LengthAccuracy, StepCurve, TrainLog
+from interp.views import AttentionView
+
+
+@dataclass(frozen=True)
+class AblationStudy(Result):
+    """What `analyses/ablate_heads.py` finds."""
+
+    provenance: dict[str, Any]
+    model: dict[str, Any]
+    ablations: tuple[AblationResult, ...]
+    attention: AttentionView
+    """One string, as the model is and without all of these heads."""
+
+
+@dataclass(frozen=True)
+class EffectiveN:
+    """The whole model's n, measured three times."""
+
+    behavioural: int | None
+    causal: int | None
+    heads: int | None
+    """The n that most lookup heads have."""
+
+
+@dataclass(frozen=True)
+class HashHeadStudy(Result):
+    """Everything that `analyses/find_hash_heads.py` finds: the content of its page."""
+
+    verdict: str
+    provenance: dict[str, Any]
+    model: dict[str, Any]
+    accuracy_by_length: LengthAccuracy
+    effective_n: EffectiveN
+    behavioural: StepCurve
+    causal: StepCurve
+    scores: HeadScores
+    ablations: tuple[AblationResult, ...]
+    attention: AttentionView
+    """One string, as the model is and without its lookup heads, if it has any."""
+    training: TrainLog | None
+
+    @property
+    def heads(self) -> tuple[HeadScore, ...]:
+        return self.scores.heads
+
+    @staticmethod
+    def _arrange(document: dict[str, Any]) -> dict[str, Any]:
+        """The list of heads stands at the top of the document, where readers look for it."""
+        rest = dict(document["scores"])
+        return {**document, "heads": rest.pop("heads"), "scores": rest}
+
+    @staticmethod
+    def _restore(document: dict[str, Any]) -> dict[str, Any]:
+        return {**document, "scores": {**document["scores"], "heads": document["heads"]}}
