@@ -39,7 +39,6 @@ class Options(Common):
 
 
 def main(options: Options) -> None:
-    from interp.figures.head_vis import write_head_vis
 
     from interp.figures.attention_view import attention_view
     from interp.finding import find_heads, head_costs, strings_to_ablate
@@ -63,6 +62,8 @@ def main(options: Options) -> None:
     page = attention_view(view)
     view.save(folder)
     if options.headvis:
+        from interp.figures.head_vis import write_head_vis
+
         print(write_head_vis(view, folder / "headvis"))
     print_table(view)
     print(f"\n{page.save(folder / 'attention.html')}")

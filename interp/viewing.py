@@ -12,7 +12,7 @@ from torch import Tensor
 
 from interp.errors import UserError
 from interp.loading import Loaded
-from interp.measure.interventions import intervention
+from interp.measure.interventions import Zero, intervention
 from interp.measure.names import parse_heads
 from interp.measure.runs import Ablation
 from interp.measure.views import state_strips, view_variants, viewed_heads
@@ -59,7 +59,8 @@ def view_attention(
         prompt: the string to copy, of the task's letters; for a pretrained model (hf:) any text. None: one is drawn.
         length: letters of the string that is drawn; None: of the longest of training, up to `LONGEST_DRAWN`.
         heads: names of those to show (L1H3); none: all.
-        ablate: names of heads that a second variant goes without; None: the lookup heads among `scores`, if any.
+        ablate: names of heads that a second variant goes without; None: first the lookup heads among `scores`, then the
+            gather heads, if there are any. (Patterns change in layers above alone, unless edges are cut.)
         kind: of ablation: zero, mean, mean-per-position, resample or edges (`interp.measure.interventions`). Means and
             donors are taken from `REFERENCES` other strings of the same length; of a text, from the text alone.
         scores: roles, n and responses, measured before.
@@ -71,15 +72,17 @@ def view_attention(
     """
     model = loaded.model
     chosen = parse_heads(heads, model) or all_heads(model)
-    if ablate is None:
-        ablate = scores.of_role("lookup") if scores else ()
-    taken = parse_heads(ablate, model)
+    sets = [ablate or ()]
+    if scores is not None and ablate is None:
+        sets = [scores.of_role("lookup"), scores.of_role("gather")]
+    taken = {f"without {' '.join(names)}": parse_heads(names, model) for names in sets if names}
     shown = _text(loaded, prompt) if prompt is not None and loaded.pretrained else _string(loaded, prompt, length, seed)
     batch = shown.batch.to(device(model))
     if (context := n_ctx(model)) is not None and batch.tokens.shape[1] > context:
         raise UserError(f"the string takes {batch.tokens.shape[1]} tokens; this model reads {context} at most.")
     generator = own_generator("donors", seed, str(device(model)))
-    without = {f"without {' '.join(ablate)}": Ablation(taken, intervention(kind, batch, generator))} if taken else {}
+    way = intervention(kind, batch, generator) if taken else Zero()
+    without = {name: Ablation(of_set, way) for name, of_set in taken.items()}
     following = batch.targets[0, -1:]
     return AttentionView(
         provenance=provenance(str(device(model)), seed, model),

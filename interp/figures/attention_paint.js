@@ -93,9 +93,8 @@ const attentionPaint = (() => {
     const seen = { query: (at) => at >= window.query && at < end(window.query), key: (at) => at >= window.key && at < end(window.key) };
     for (const { query, key, kind } of marks) {
       if (!seen.query(query) || !seen.key(key)) continue;
-      const room = Math.max(step, 3), shift = (step - room) / 2;
-      const box = [x(key) + shift, y(query) + shift, room, room];
-      shapes.push({ box, color: ink[kind], width: kind === "source" ? 1.4 : 1, dash: kind === "match" ? [2, 1.5] : [] });
+      const box = [x(key), y(query), Math.max(step, 1), Math.max(step, 1)];
+      shapes.push({ box, color: ink[kind], width: kind === "source" ? 1.4 : 1, dash: kind === "match" && step >= 4 ? [2, 1.5] : [] });
     }
     const name = (position) => (step >= 11 ? visible(labels[position], 8) : String(position));
     for (const key of ticks(window.key, window.span, step)) {

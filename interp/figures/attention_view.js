@@ -27,6 +27,8 @@
     const comparable = () => variant().of !== state.variant;
     const differs = () => state.difference && comparable();
     const signed = () => variant().signed || differs();
+    // Its output was replaced: what it looks at does not count. (Where edges were cut, it looks elsewhere.)
+    const gone = (head) => variant().kind !== "edges" && variant().ablated.includes(view.heads[head].name);
     const reader = (head) => data.reader(state.variant, head, differs() ? variant().of : null);
     const weight = (head, query, key) => (key <= query ? reader(head)(query, key) : 0);
     const lengthOfMatch = (query, key) => (match ??= attentionData.matches(tokens))(query, key);
@@ -47,7 +49,7 @@
       button.append(document.createElement("canvas"), make("b", head.name), make("span", `${role}${n}`, `role ${role}`));
       if (head.kind !== "attention") button.append(make("small", "hidden"));
       button.setAttribute("aria-label", [head.name, role || "no role", n && `n is ${head.found.n}`, head.kind].filter(Boolean).join(", "));
-      button.addEventListener("click", () => change({ head: index }));
+      button.addEventListener("click", () => perform(() => change({ head: index })));
       return button;
     });
 
@@ -79,19 +81,21 @@
       }
       buttons.forEach((button, head) => {
         button.setAttribute("aria-pressed", head === state.head);
+        button.classList.toggle("ablated", gone(head));
         button.tabIndex = head === state.head ? 0 : -1;
       });
     };
 
     // ------------------------------------------------------------------ the pattern
 
-    const marks = () => {
+    const marks = (step) => {
       const { query: top, key: left, span } = state.window, found = [];
       if (state.n)
         for (let query = top; query < Math.min(size, top + span); query++)
           for (let key = left; key <= Math.min(query, left + span - 1); key++)
             if (lengthOfMatch(query, key) >= state.n) found.push({ query, key, kind: "match" });
-      return [...found, ...asked.map((query) => ({ query, key: source[query], kind: "source" }))];
+      // Frames around cells of a pixel or two would hide the stripe that they are to show.
+      return step < 4 ? found : [...found, ...asked.map((query) => ({ query, key: source[query], kind: "source" }))];
     };
 
     const drawPattern = () => {
@@ -106,7 +110,7 @@
       if (key !== drawn.cells) small = attentionData.pooled(reader(state.head), state.window, Math.round(wide * ratio), state.hideFirst);
       drawn.cells = key;
       geometry.image = paint.cells(brush, small, most, theme(), pad.left, pad.top, square);
-      shapes = paint.overlay({ ...geometry, labels: view.labels, marks: marks(), selected: state });
+      shapes = paint.overlay({ ...geometry, labels: view.labels, marks: marks(step), selected: state });
       paint.paintShapes(brush, shapes);
       paint.bar(at("bar"), most, signed(), theme(), Math.min(width, 360));
       data.strips.forEach((strip, i) => paint.strip(node.querySelectorAll(".strip")[i], strip.value, geometry));
@@ -120,7 +124,8 @@
     const items = view.labels.map((token, position) => {
       const item = make("li", paint.visible(token));
       item.title = `${position}: ${token.slice(0, 200)}`;
-      item.addEventListener("click", () => change({ query: position, key: source[position] >= 0 ? source[position] : strongestKey(position) }));
+      item.addEventListener("click", () => perform(() =>
+        change({ query: position, key: source[position] >= 0 ? source[position] : strongestKey(position) })));
       return item;
     });
     const strongestKey = (query) => {
@@ -134,7 +139,7 @@
       const faint = (value) => paint.rgb(paint.shade(value, most, dark));
       items.forEach((item, position) => {
         const keyed = position <= query ? read(query, position) : 0;
-        const queried = position > query ? read(position, query) : 0;
+        const queried = position > query && !signed() ? read(position, query) : 0; // blue has another meaning there
         const shown = position === 0 && state.hideFirst ? 0 : position <= query ? keyed : -queried;
         const style = shown === 0 ? "" : faint(position <= query ? keyed : -Math.abs(queried));
         if (item.style.background !== style) item.style.background = style;
@@ -153,9 +158,11 @@
         head.append(make("small", `at ${key}`));
         const length = lengthOfMatch(query, key);
         row.append(head, make("td", three(value)), make("td", length ? String(length) : "–"), make("td", key === source[query] ? "yes" : ""));
-        row.addEventListener("click", () => change({ key }));
+        row.addEventListener("click", () => perform(() => change({ key })));
         return row;
       });
+      if (!rows.length) rows.push(document.createElement("tr"));
+      if (!rows[0].cells.length) rows[0].append(Object.assign(make("td", "none of 0.0005 or more", "left"), { colSpan: 4 }));
       at("keys").replaceChildren(...rows);
       at("keys-of").textContent = `Strongest keys of query ${query}, ${label(query)}`;
     };
@@ -168,6 +175,7 @@
         if (found.role === "gather" && found.gather_effect != null) lines.push(`Without it the lookup heads' scores change by ${per(found.gather_effect)}; it brings letters ${found.offsets.join(", ") || "–"} back.`);
       } else lines.push("This head was not scored.");
       if (cost) lines.push(`Without it alone (${cost.kind}) strings right fall from ${per(cost.before)} to ${per(cost.after)}; drop [${per(cost.interval[0])}, ${per(cost.interval[1])}]${cost.control == null ? "" : `, without another head ${per(cost.control)}`}.`);
+      if (gone(state.head)) lines.push(`Here its output is replaced (${variant().kind}), so that what it looks at does not count.`);
       if (asked.length) {
         const mean = asked.reduce((sum, query) => sum + weight(state.head, query, source[query]), 0) / asked.length;
         lines.push(`On this string: mean ${differs() ? "change of " : ""}attention to the place copied from ${three(mean)}.`);
@@ -205,12 +213,16 @@
       scheduled = true;
     };
     const change = async (values, remember = true) => {
+      const next = values.variant ?? state.variant;
+      await data.load(next);
+      await data.load(view.variants[next].of);
       Object.assign(state, values);
-      await data.load(state.variant);
-      await data.load(variant().of);
       if (remember) link();
       schedule();
     };
+    // One after the other: what a key means hangs on what the last one did, which may have to wait for its patterns.
+    let last = Promise.resolve();
+    const perform = (act) => (last = last.then(act));
 
     const link = () => {
       const { query, key, span } = state.window;
@@ -256,15 +268,15 @@
     const move = (query, key) => {
       const follow = (from, value) => clamp(from, value - state.window.span + 1, value);
       const { window } = state;
-      change({ query, key, window: windowAt(follow(window.query, query), follow(window.key, key), window.span) });
+      return change({ query, key, window: windowAt(follow(window.query, query), follow(window.key, key), window.span) });
     };
     const neighbour = (step) => {
       const all = order();
-      change({ head: all[(all.indexOf(state.head) + step + all.length) % all.length] });
+      return change({ head: all[(all.indexOf(state.head) + step + all.length) % all.length] });
     };
     const nextAsked = (step) => {
       const next = step > 0 ? asked.find((query) => query > state.query) ?? asked[0] : [...asked].reverse().find((query) => query < state.query) ?? asked.at(-1);
-      if (next !== undefined) move(next, source[next]);
+      return next === undefined ? null : move(next, source[next]);
     };
 
     const keys = {
@@ -305,21 +317,21 @@
         const query = (event.clientY - box.top - pad.top) / step, key = (event.clientX - box.left - pad.left) / step;
         const window = windowAt(held.query - query + 0.5, held.key - key + 0.5, held.window.span);
         held.moved ||= window.query !== held.window.query || window.key !== held.window.key;
-        if (held.moved) change({ window }, false);
+        if (held.moved) perform(() => change({ window }, false));
       }
     });
     canvas.addEventListener("pointerup", (event) => {
-      if (held && !held.moved) change(cellUnder(event));
+      if (held && !held.moved) { const cell = cellUnder(event); perform(() => change(cell)); }
       else link();
       held = null;
     });
     canvas.addEventListener("pointerleave", () => { at("hover").textContent = ""; });
-    canvas.addEventListener("dblclick", (event) => { const { query, key } = cellUnder(event); zoom(0.5, query, key); });
+    canvas.addEventListener("dblclick", (event) => { const { query, key } = cellUnder(event); perform(() => zoom(0.5, query, key)); });
     canvas.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
       event.preventDefault();
       const { query, key } = cellUnder(event);
-      zoom(event.deltaY < 0 ? 0.8 : 1.25, query, key);
+      perform(() => zoom(event.deltaY < 0 ? 0.8 : 1.25, query, key));
     }, { passive: false });
 
     const save = (blob, ending) => {
@@ -333,16 +345,16 @@
       png: () => canvas.toBlob((blob) => save(blob, "png")),
       svg: () => save(new Blob([paint.svg(geometry.image, shapes, geometry)], { type: "image/svg+xml" }), "svg"),
     };
-    for (const [name, act] of Object.entries(actions)) node.querySelector(`[data-do=${name}]`).addEventListener("click", act);
-    for (const name of ["variant", "n"]) control(name).addEventListener("change", (event) => change({ [name]: Number(event.target.value) }));
-    control("sort").addEventListener("change", (event) => change({ sort: event.target.value }));
-    for (const name of ["difference", "hideFirst", "stretch"]) control(name).addEventListener("change", (event) => change({ [name]: event.target.checked }));
+    for (const [name, act] of Object.entries(actions)) node.querySelector(`[data-do=${name}]`).addEventListener("click", () => perform(act));
+    for (const name of ["variant", "n"]) control(name).addEventListener("change", ({ target }) => perform(() => change({ [name]: Number(target.value) })));
+    control("sort").addEventListener("change", ({ target }) => perform(() => change({ sort: target.value })));
+    for (const name of ["difference", "hideFirst", "stretch"]) control(name).addEventListener("change", ({ target }) => perform(() => change({ [name]: target.checked })));
     schemes.addEventListener("change", schedule);
     addEventListener("resize", schedule);
-    addEventListener("hashchange", () => change(fromLink(), false));
+    addEventListener("hashchange", () => perform(() => change(fromLink(), false)));
 
     at("string").replaceChildren(...items);
-    Object.assign(node, { keys, read: (query, key) => weight(state.head, query, key), state });
+    Object.assign(node, { press: (key) => key in keys && perform(keys[key]), read: (query, key) => weight(state.head, query, key), state });
     return (async () => {
       await data.load(0);
       view.heads.forEach((_, head) => {
@@ -358,12 +370,11 @@
   // Keys go to the view that has the focus; to the only one on its page, from anywhere but its fields.
   addEventListener("keydown", (event) => {
     const node = event.target.closest?.(".attention-view") ?? (views.length === 1 && event.target === document.body ? views[0] : null);
-    if (!node?.keys || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("select, summary, input:not([type=checkbox])")) return;
+    if (!node?.press || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("select, summary, input:not([type=checkbox])")) return;
     const thumb = event.target.closest?.(".thumb");
     const name = thumb ? { ArrowLeft: "[", ArrowRight: "]", ArrowUp: "[", ArrowDown: "]" }[event.key] ?? event.key : event.key;
-    if (!(name in node.keys)) return;
+    if (!node.press(name)) return;
     event.preventDefault();
-    node.keys[name]();
     if (thumb) requestAnimationFrame(() => requestAnimationFrame(() => node.querySelector(".thumb[aria-pressed=true]").focus()));
   });
 

@@ -76,7 +76,8 @@ def shown(view: AttentionView) -> Shown:
     """A view for the template of a page that holds others things, too; the page runs `SCRIPTS`."""
     encoded = encode(view)
     variants = tuple(variant.name for variant in view.variants)
-    return Shown(encoded.json, encoded.patterns, variants, tuple(strip.name for strip in view.strips), says(view))
+    strips = tuple(f"{strip.name}, up to {strip.value.max():.3g}" for strip in view.strips)
+    return Shown(encoded.json, encoded.patterns, variants, strips, says(view))
 
 
 def says(view: AttentionView) -> str:

@@ -1,0 +1,63 @@
+"""`analyses/export_attention.py` as a person runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from interp.figures import load_view
+from interp.views import AttentionView
+
+ROOT = Path(__file__).parents[2]
+
+
+def script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "analyses" / "export_attention.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+
+
+def test_it_leaves_a_page_that_reads_back_and_the_exact_numbers(tmp_path):
+    done = script("--model", "planted:ngram?n=3", "--prompt", "kqvbtzah", "--tiny", "--headvis", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith(str(tmp_path / "attention.html"))
+    exact, page = AttentionView.load(tmp_path), load_view(tmp_path / "attention.html")
+    assert "".join(page.labels) == "$kqvbtzah|kqvbtzah"
+    assert [head.found.role for head in page.heads].count("lookup") == 1
+    assert [variant.name for variant in page.variants] == [variant.name for variant in exact.variants]
+    for one, other in zip(page.variants, exact.variants, strict=True):
+        assert np.abs(one.pattern - other.pattern).max() <= 1 / 255
+    lookup = next(head for head in page.heads if head.found.role == "lookup")
+    assert lookup.name in done.stdout and lookup.found.n == 3 and lookup.cost is not None
+    assert json.loads((tmp_path / "headvis" / "config.json").read_text())["n_heads"] >= 1
+
+
+def test_plain_shows_patterns_alone(tmp_path):
+    done = script("--model", "planted:ngram?n=2", "--length", "6", "--plain", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    view = load_view(tmp_path / "attention.html")
+    assert len(view.variants) == 1 and all(head.found is None for head in view.heads)
+    assert not (tmp_path / "headvis").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--prompt", "ab1"), "a prompt is the string to copy, of the letters abcdefghijklmnopqrstuvwxyz alone"),
+        (("--heads", "L7H0"), "no head is called 'L7H0'"),
+        (("--length", "0"), "a string has 1 letter or more; 0 were asked for"),
+    ],
+)
+def test_a_mistake_ends_in_one_sentence_and_code_2_before_any_work(tmp_path, options, says):
+    done = script("--model", "planted:ngram?n=2", *options, "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert done.stderr.startswith(says) and done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_ends_in_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = script("--model", "planted:ngram?n=2", "--out", str(tmp_path / "file" / "out"))
+    assert done.returncode == 2 and "is a file; choose another" in done.stderr
