@@ -114,7 +114,7 @@
       paint.paintShapes(brush, shapes);
       paint.bar(at("bar"), most, signed(), theme(), Math.min(width, 360));
       data.strips.forEach((strip, i) => paint.strip(node.querySelectorAll(".strip")[i], strip.value, geometry));
-      const words = `${view.heads[state.head].name}, ${variant().name}${differs() ? ", less clean" : ""}`;
+      const words = `${view.heads[state.head].name}, ${variant().name}${differs() ? ", minus clean" : ""}`;
       canvas.setAttribute("aria-label", `Attention of ${words}: query down, key across. ${at("now").textContent}`);
       at("name").textContent = words;
     };
@@ -135,16 +135,19 @@
       return best;
     };
     const drawString = () => {
-      const read = reader(state.head), most = largestOf(state.head), { query } = state, dark = theme();
-      const faint = (value) => paint.rgb(paint.shade(value, most, dark));
+      const read = reader(state.head), most = largestOf(state.head), { query, key } = state, dark = theme();
+      const color = (value) => (value === 0 ? "transparent" : paint.rgb(paint.shade(value, most, dark)));
       items.forEach((item, position) => {
-        const keyed = position <= query ? read(query, position) : 0;
-        const queried = position > query && !signed() ? read(position, query) : 0; // blue has another meaning there
-        const shown = position === 0 && state.hideFirst ? 0 : position <= query ? keyed : -queried;
-        const style = shown === 0 ? "" : faint(position <= query ? keyed : -Math.abs(queried));
-        if (item.style.background !== style) item.style.background = style;
+        const hidden = position === 0 && state.hideFirst;
+        const looked = position > query || hidden ? 0 : read(query, position);
+        // Below stands who looks at the key, in blue; blue above 0 means less than nothing where weights are signed.
+        const looking = position < key ? 0 : read(position, key);
+        const below = signed() ? looking : -looking;
+        const style = `linear-gradient(${color(looked)} 0 var(--bar), transparent var(--bar) calc(100% - var(--bar)), ${color(below)} calc(100% - var(--bar)))`;
+        if (item.dataset.lit !== style) item.style.backgroundImage = item.dataset.lit = style;
         const matched = state.n > 0 && position <= query && lengthOfMatch(query, position) >= state.n;
-        const name = [position === query && "query", position === state.key && "key", position === source[query] && "source", matched && "match", Math.sqrt(Math.abs(shown) / most) > 0.55 && "strong"].filter(Boolean).join(" ");
+        const marks = { query: position === query, key: position === key, source: position === source[query], match: matched };
+        const name = Object.keys(marks).filter((mark) => marks[mark]).join(" ");
         if (item.className !== name) item.className = name;
       });
     };
