@@ -32,6 +32,7 @@ SCHEMA = "attnview/1"
 LEVELS, SIGNED_LEVELS = 255, 127
 ERROR, SIGNED_ERROR = 1 / LEVELS, 1 / SIGNED_LEVELS
 """The most by which a weight is off, the latter relative to the largest of its head."""
+CELLS_AT_ONCE = 2**22
 STEERED = 0.24
 """Below it a weight may be rounded either way: the step there is no larger than half the largest."""
 
@@ -92,12 +93,18 @@ def load_view(page: str | Path, index: int = 0) -> AttentionView:
 
 def quantise(pattern: Patterns, signed: bool = False) -> Levels:
     """The lower triangles in levels; weights from 0 to 1, or -1 to 1. Exact zeros stay zeros."""
+    heads = max(1, CELLS_AT_ONCE // max(1, pattern.shape[1] ** 2))
+    some = (pattern[first : first + heads] for first in range(0, len(pattern), heads))
+    return np.concatenate([_quantised(part, signed) for part in some])
+
+
+def _quantised(pattern: Patterns, signed: bool) -> Levels:
     levels = SIGNED_LEVELS if signed else LEVELS
     weight = np.abs(pattern).astype(np.float64)
     exact = levels * np.sqrt(weight)
     level = np.rint(exact)
     owed = np.zeros(pattern.shape[:2])
-    for key in range(pattern.shape[2]):
+    for key in range(pattern.shape[2]):  # of all rows at once: what each owes so far, its next weight is to bring
         a, at = weight[:, key:, key], exact[:, key:, key]
         wished = levels * np.sqrt(np.maximum(a + owed[:, key:], 0))
         steered = np.clip(np.rint(wished), np.floor(at), np.ceil(at))
