@@ -127,19 +127,17 @@ for make in (register, shift):
 px.line(curves, x="letters", y=list(curves)[1:], labels={"value": "bits", "variable": ""}, markers=True)
 
 # %% [markdown]
-# Letter by letter: behind 16 letters the register holds the first eight, the shift register the last eight; of a
-# decaying memory each letter is left with the probability that its age gives.
+# The four curves lie on each other. Letter by letter, behind strings twice as long as fit: the register has the first k
+# letters, the shift register the last k; of a decaying memory's last k each is left with the probability that its age
+# gives.
 
 # %%
-memory, capacity = decay(k, keep=0.9)
-read = held_bits(memory, interp.CopyTask(), [2 * k], generator, probes).held
-places = list(range(1, 2 * k + 1))
-rows = {
-    "letter": places,
-    "read by probes": read.by_position[0, : 2 * k],
-    "survives": [4.7 * p for p in capacity.kept(2 * k)],
-}
-px.line(rows, x="letter", y=["read by probes", "survives"], labels={"value": "bits", "variable": ""}, markers=True)
+rows = {"letter": list(range(1, 2 * k + 1))}
+for memory, capacity in (register(k), shift(k), decay(k, keep=0.9)):
+    read = held_bits(memory, interp.CopyTask(), [2 * k], generator, probes).held
+    rows[capacity.memory] = read.by_position[0, : 2 * k]
+    rows[f"{capacity.memory}: what survives"] = [4.7 * p for p in capacity.kept(2 * k)]
+px.line(rows, x="letter", y=list(rows)[1:], labels={"value": "bits", "variable": ""}, markers=True)
 
 # %% [markdown]
 # ## A failure to read is not an empty state
