@@ -1,0 +1,61 @@
+"""Every message on the page of errors is one that the source can say, word for word."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+ENTRY = re.compile(r"^(`{1,2})(.+)\1\n: Cause: .+\n  Cure: .+$", re.MULTILINE)
+FRONT_DOOR = ("interp/cli.py", "interp/loading.py")
+"""Whose messages must all be on the page."""
+
+
+def literal(node: ast.expr) -> str:
+    """The words of a message, … for what is filled in."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return re.sub("…+", "…", "".join(literal(part) for part in node.values))
+    return "…"
+
+
+def messages(source: str) -> set[str]:
+    """What `UserError`, `InterpError` and `unknown` are called with."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
+            continue
+        if node.func.id in ("UserError", "InterpError"):
+            found.add(literal(node.args[0]))
+        if node.func.id == "unknown":
+            found.add(f"no {literal(node.args[0])} is called …")
+    return found
+
+
+def of_files(paths) -> set[str]:
+    return set().union(*(messages(path.read_text(encoding="utf-8")) for path in paths))
+
+
+DOCUMENTED = [match[2] for match in ENTRY.finditer(PAGE)]
+
+
+def test_every_documented_message_can_be_said():
+    said = of_files([*(ROOT / "interp").rglob("*.py"), *(ROOT / "analyses").glob("*.py")])
+    assert not [message for message in DOCUMENTED if message not in said]
+
+
+def test_every_entry_has_a_message_a_cause_and_a_cure():
+    assert len(DOCUMENTED) == PAGE.count("\n: ") == PAGE.count("\n  Cure: ")
+    assert len(set(DOCUMENTED)) == len(DOCUMENTED) > 60
+
+
+def test_the_front_door_is_documented_whole():
+    said = {message for message in of_files(ROOT / name for name in FRONT_DOOR) if message.strip("… .")}
+    assert len(said) > 10
+    assert sorted(said - {*DOCUMENTED}) == []
+
+
+def test_messages_are_read_out_of_the_source():
+    source = 'raise UserError(f"{x} is at least {y}" f"{z}.")\nraise unknown("head", name, names)\nlog("no error")'
+    assert messages(source) == {"… is at least ….", "no head is called …"}
