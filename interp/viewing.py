@@ -72,10 +72,11 @@ def view_attention(
     """
     model = loaded.model
     chosen = parse_heads(heads, model) or all_heads(model)
-    sets = [ablate or ()]
     if scores is not None and ablate is None:
-        sets = [scores.of_role("lookup"), scores.of_role("gather")]
-    taken = {f"without {' '.join(names)}": parse_heads(names, model) for names in sets if names}
+        sets = {f"the {role} heads": scores.of_role(role) for role in ("lookup", "gather")}
+    else:
+        sets = {" ".join(ablate or ()): ablate or ()}
+    taken = {f"without {name}": parse_heads(names, model) for name, names in sets.items() if names}
     shown = _text(loaded, prompt) if prompt is not None and loaded.pretrained else _string(loaded, prompt, length, seed)
     batch = shown.batch.to(device(model))
     if (context := n_ctx(model)) is not None and batch.tokens.shape[1] > context:
