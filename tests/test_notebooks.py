@@ -15,14 +15,24 @@ SOURCES = sorted(FOLDER.glob("*.py"))
     "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_notebook_runs(source, monkeypatch):
+def test_notebook_runs_and_trains_no_preset(source, monkeypatch, tmp_path):
     monkeypatch.setenv("INTERP_TINY", "1")
+    monkeypatch.setenv("INTERP_HOME", str(tmp_path / "home"))
     notebook = jupytext.read(source)
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": FOLDER}}).execute()
     assert all(cell.get("execution_count") for cell in notebook.cells if cell.cell_type == "code")
+    assert not (tmp_path / "home" / "presets").exists()
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_the_notebook_that_people_open_is_made_from_its_source(source):
+def test_the_notebook_that_people_open_is_made_from_its_source_and_not_yet_run(source):
     made, kept = jupytext.read(source), nbformat.read(source.with_suffix(".ipynb"), as_version=4)
     assert [(c.cell_type, c.source) for c in made.cells] == [(c.cell_type, c.source) for c in kept.cells]
+    assert not any(cell.get("outputs") for cell in kept.cells)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_a_notebook_says_first_what_a_reader_will_know_and_how_long_it_takes(source):
+    top = jupytext.read(source).cells[0]
+    assert top.cell_type == "markdown" and top.source.startswith("# ")
+    assert "**At the end** you " in top.source and "**It takes** " in top.source
