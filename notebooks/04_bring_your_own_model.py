@@ -111,20 +111,14 @@ special = {"bos_token_id": vocabulary.bos, "eos_token_id": vocabulary.eos, "pad_
 small = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 64, "intermediate_size": 128}
 shape = transformers.LlamaConfig(vocab_size=vocabulary.size, max_position_embeddings=256, **small, **special)
 llama = transformers.LlamaForCausalLM(shape)
-more = (
-    {"steps": 4, "length": (5, 24)}
-    if TINY
-    else {"steps": 600, "length": (5, 24), "learning_rate": 4e-3, "hard_from": 300}
-)
-of_llama = replace(recipe, **more)
+more = {} if TINY else {"steps": 600, "hard_from": 300}
+of_llama = replace(recipe, length=(5, 24), learning_rate=4e-3, **more)
 interp.train(Logits(llama), task, of_llama, progress=False)
 lengths = (10, 24) if TINY else (10, 20, 24, 26, 28, 30, 40)
 draws = torch.Generator().manual_seed(0)
-figures.length_accuracy(
-    interp.accuracy_by_length(
-        Logits(llama), task, lengths, 16 if TINY else 200, draws, trained=of_llama.lengths, ideal=(3,)
-    )
-)
+strings = 16 if TINY else 200
+accuracy = interp.accuracy_by_length(Logits(llama), task, lengths, strings, draws, trained=of_llama.lengths, ideal=(3,))
+figures.length_accuracy(accuracy)
 
 # %% [markdown]
 # A run folder keeps this package's models only; this one is kept as transformers keeps it, and opened by `hf:`, through
@@ -138,7 +132,6 @@ print("unless told:", opened.task.decode(opened.task.sample(1, 4, draws).tokens)
 opened = replace(opened, task=task, trained_lengths=of_llama.lengths)
 found = interp.hash_head_study(opened, settings=settings)
 print(found.verdict)
-
 figures.response(found.scores)
 
 # %% [markdown]
@@ -166,15 +159,72 @@ for name, its in (("mine", mine.model), ("llama", opened.model)):
 # altogether, and behind the lengths of training the copying ends.
 
 # %% [markdown]
-# ## A model in memory
-# `Loaded` can be made by hand, of any model with TransformerLens's surface (`run_with_hooks`, `run_with_cache` and its
-# names). So the bridge over a model that you have in memory needs no folder. Put it in evaluation mode first: with
-# dropout nothing is measured well.
+# ## Any model with TransformerLens's surface
+# Hook points under TransformerLens's names make any module one that can be looked at. Here one layer of attention,
+# written out; `Loaded` is made by hand.
+
+# %%
+from transformer_lens import HookedRootModule
+from transformer_lens.config import TransformerLensConfig
+from transformer_lens.hook_points import HookPoint
+
+from interp.loading import Loaded
+
+
+class Attention(torch.nn.Module):
+    """x to what its heads write, with the three hook points that are asked for."""
+
+    def __init__(self, n_heads, d_model):
+        super().__init__()
+        self.W_Q, self.W_K, self.W_V, self.W_O = (
+            torch.nn.Parameter(torch.randn(n_heads, d_model, d_model // n_heads) / d_model**0.5) for _ in range(4)
+        )
+        self.hook_attn_scores, self.hook_pattern, self.hook_z = HookPoint(), HookPoint(), HookPoint()
+
+    def forward(self, x):
+        q, k, v = (torch.einsum("bpd,hde->bphe", x, w) for w in (self.W_Q, self.W_K, self.W_V))
+        scores = torch.einsum("bqhe,bkhe->bhqk", q, k) / q.shape[-1] ** 0.5
+        later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
+        pattern = self.hook_pattern(self.hook_attn_scores(scores.masked_fill(later, -torch.inf)).softmax(dim=-1))
+        return torch.einsum("bqhe,hde->bqd", self.hook_z(torch.einsum("bhqk,bkhe->bqhe", pattern, v)), self.W_O)
+
+
+class OneLayer(HookedRootModule):
+    """Tokens to logits."""
+
+    def __init__(self, n_heads=4, d_model=32, d_vocab=30):
+        super().__init__()
+        shape = {"n_heads": n_heads, "d_model": d_model, "d_head": d_model // n_heads, "d_vocab": d_vocab}
+        self.cfg = TransformerLensConfig(n_layers=1, n_ctx=512, device="cpu", **shape)
+        self.W_E = torch.nn.Parameter(torch.randn(d_vocab, d_model))
+        self.blocks = torch.nn.ModuleList([torch.nn.ModuleDict({"attn": Attention(n_heads, d_model)})])
+        self.setup()
+
+    def forward(self, tokens, stop_at_layer=None, **_):
+        x = self.W_E[tokens]
+        for block in self.blocks[:stop_at_layer]:
+            x = x + block["attn"](x)
+        return x @ self.W_E.T / self.W_E.shape[1] ** 0.5
+
+    def to_tokens(self, tokens):
+        return tokens
+
+
+own = Loaded(OneLayer(), task, {"spec": "one layer of my own"})
+view = interp.view_attention(own, "kqvbtzah", ablate=("L0H2",))
+for variant in view.variants:
+    print(f"{variant.name}: right letters have probability {variant.probability[view.source >= 0].mean():.4f}")
+print("attention to the source:", [round(share, 2) for share in view.on_source()])
+
+# %% [markdown]
+# Attention, hooks and ablations need no more than that. To score heads, untrained models of the same shape must be
+# drawn besides, which is known of this package's models and of bridges.
+#
+# The bridge over a model that you have in memory needs no folder either. Put it in evaluation mode first: with dropout
+# nothing is measured well.
 
 # %%
 from transformer_lens.model_bridge.sources import build_bridge_from_module
-
-from interp.loading import Loaded
 
 gpt2 = transformers.GPT2LMHeadModel(
     transformers.GPT2Config(n_layer=2, n_head=4, n_embd=64, n_positions=128, vocab_size=vocabulary.size, **special)
@@ -182,8 +232,9 @@ gpt2 = transformers.GPT2LMHeadModel(
 gpt2.save_pretrained(folder / "gpt2")
 bridge = build_bridge_from_module(gpt2, "GPT2LMHeadModel", hf_config=gpt2.config)
 in_memory = Loaded(bridge, task, {"spec": "a GPT-2 that has learned nothing"})
-view = interp.view_attention(in_memory, "kqvbtzah", heads=("L0H0", "L1H3"))
-print(dict(zip((head.name for head in view.heads), view.on_source(), strict=True)))
+view = interp.view_attention(in_memory, "kqvbtzah")
+print("attention to the source:", [round(share, 2) for share in view.on_source()])
+figures.attention_view(view)
 
 # %% [markdown]
 # ## What has learned nothing
