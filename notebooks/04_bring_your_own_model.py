@@ -33,9 +33,8 @@ from interp.errors import UserError
 from interp.models import build
 from interp.study import StudySettings
 
-TINY = bool(
-    os.environ.get("INTERP_TINY")
-)  # the tests take a few steps and a few strings: what is learned then is nothing
+# The tests take a few steps and a few strings: what is learned then is nothing.
+TINY = bool(os.environ.get("INTERP_TINY"))
 settings = StudySettings.tiny() if TINY else StudySettings()
 folder = Path(tempfile.mkdtemp())
 transformers.utils.logging.disable_progress_bar()
