@@ -68,7 +68,9 @@ def _block(block: list[str], within: bool) -> list[str]:
 
 def _table(block: list[str]) -> list[str]:
     """Its first line is the head; the second, of dashes, says nothing more."""
-    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))] for line in block]
+    rows = [
+        [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))] for line in block
+    ]
     found = [".. list-table::", "   :header-rows: 1", ""]
     for row in (row for row in rows if not all(set(cell) <= set("-: ") for cell in row)):
         found += [
