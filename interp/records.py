@@ -20,7 +20,7 @@ SCHEMA = "interp/1"
 DAMAGE = (
     OSError,
     ValueError,
-    KeyError,
+    LookupError,
     TypeError,
     AttributeError,
     EOFError,

@@ -82,13 +82,13 @@ def load_view(page: str | Path, index: int = 0) -> AttentionView:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InterpError(f"the page at {page} cannot be read: {error}.") from error
-    views = _Views(text).found
-    if not 0 <= index < len(views):
-        raise UserError(f"{page} holds {len(views)} views of attention; view {index} (the first is 0) was asked for.")
     try:
-        return _decode(*views[index])
-    except (*DAMAGE, json.JSONDecodeError) as error:
+        views = _Views(text).found
+        if 0 <= index < len(views):
+            return _decode(*views[index])
+    except DAMAGE as error:
         raise InterpError(f"the view in {page} is damaged: {error}.") from error
+    raise UserError(f"{page} holds {len(views)} views of attention; view {index} (the first is 0) was asked for.")
 
 
 def quantise(pattern: Patterns, signed: bool = False) -> Levels:
