@@ -15,8 +15,8 @@
 # # Bring your own model
 #
 # **At the end** you can train a copier of your own shape, train and open a model of another library, open a pretrained
-# one from a folder, and read what the study says of each, "no lookup head" included. **It takes** about three minutes
-# on a laptop, most of them two small trainings. Nothing is downloaded.
+# one from a folder, and read what the study says of each, "no lookup head" included. **It takes** about two minutes on
+# a laptop, most of it two small trainings. Nothing is downloaded.
 
 # %%
 import os
