@@ -1,0 +1,99 @@
+"""What the attention view draws: pictures to save, light pages and dark ones, strips, thumbnails that hide nothing."""
+
+import io
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from interp.views import Strip
+
+SVG = "{http://www.w3.org/2000/svg}"
+LIGHT, DARK = (238, 235, 228), (32, 35, 40)
+"""Above the diagonal."""
+FULL = (84, 30, 0)
+"""A weight of 1 on a light page."""
+
+
+def test_png_and_svg_are_saved_under_the_heads_name_and_are_whole(show, view):
+    opened = show(view)
+    with opened.page.expect_download() as waiting:
+        opened.page.click("[data-do=png]")
+    assert waiting.value.suggested_filename == "L1H7.png"
+    picture = Image.open(waiting.value.path())
+    picture.load()
+    assert picture.format == "PNG"
+    assert picture.size == tuple(opened.page.evaluate("(c => [c.width, c.height])(document.querySelector('.pattern'))"))
+    assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 50
+    with opened.page.expect_download() as waiting:
+        opened.page.click("[data-do=svg]")
+    assert waiting.value.suggested_filename == "L1H7.svg"
+    root = ET.parse(waiting.value.path()).getroot()
+    assert root.tag == f"{SVG}svg" and root.find(f"{SVG}image").get("href").startswith("data:image/png;base64,")
+    labels = [text.text for text in root.iter(f"{SVG}text")]
+    assert labels == [*view.labels, *view.labels]  # keys below, queries on the left
+
+
+@pytest.mark.parametrize(("scheme", "paper", "above"), [("light", 253, LIGHT), ("dark", 21, DARK)])
+def test_the_page_is_light_or_dark_as_the_reader_has_it_and_the_button_turns_it(show, view, scheme, paper, above):
+    opened = show(view, color_scheme=scheme)
+    body = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert body.startswith(f"rgb({paper}, ")
+    assert corner(opened) == above
+    opened.page.click("[data-do=theme]")
+    opened.page.wait_for_timeout(100)
+    assert corner(opened) == (DARK if above == LIGHT else LIGHT)
+
+
+def corner(opened) -> tuple[int, ...]:
+    """The colour above the diagonal: near the upper right of the cells."""
+    picture = Image.open(io.BytesIO(opened.page.locator("canvas.pattern").screenshot())).convert("RGB")
+    return picture.getpixel((picture.width - 30, 30))
+
+
+def test_a_strip_has_a_bar_at_each_position_as_high_as_its_number(show, view):
+    norms = np.linspace(0.1, 3, 26)
+    norms[10] = 0
+    opened = show(replace(view, strips=(Strip("layer 0: norm of the state", norms),)))
+    assert opened.text(".strip-name") == "layer 0: norm of the state, up to 3"
+    picture = Image.open(io.BytesIO(opened.page.locator("canvas.strip").screenshot())).convert("RGB")
+    step = (opened.page.locator("canvas.pattern").bounding_box()["width"] - 54) / 26
+    blank = picture.getpixel((2, 2))
+    for position in (0, 5, 10, 25):
+        column = [picture.getpixel((int(46 + (position + 0.5) * step), y)) for y in range(31)]
+        tall = sum(color != blank for color in column)
+        assert tall == pytest.approx(30 * norms[position] / 3, abs=1.5)
+
+
+def test_one_stripe_of_single_cells_among_512_tokens_is_seen_in_the_thumbnail(show, view):
+    size, back = 512, 137
+    faint = np.tril(np.full((8, size, size), 1 / size, dtype=np.float32))
+    queries = np.arange(back, size)
+    faint[3, queries, queries - back] = 1
+    faint[5, 400, 20] = 1  # and one cell alone
+    long = replace(
+        view,
+        tokens=np.arange(size),
+        labels=("x",) * size,
+        source=np.full(size, -1),
+        variants=(replace(view.variants[0], pattern=faint, probability=np.full(size, 0.5), predicted=("x",) * size),),
+    )
+    opened = show(long)
+    pixels = {}
+    for index, head in enumerate(view.heads):
+        data = opened.page.evaluate(
+            """(name) => {
+              const thumb = [...document.querySelectorAll('.thumb')].find((each) => each.textContent.includes(name));
+              return [...thumb.firstChild.getContext('2d').getImageData(0, 0, 72, 72).data];
+            }""",
+            head.name,
+        )
+        pixels[index] = np.array(data).reshape(72, 72, 4)[:, :, :3]
+    for query in range(back, size):
+        assert tuple(pixels[3][query * 72 // size, (query - back) * 72 // size]) == FULL
+    assert [tuple(cell) for cell in np.argwhere((pixels[5] == FULL).all(axis=2))] == [
+        (400 * 72 // size, 20 * 72 // size)
+    ]
+    assert not (pixels[0] == FULL).all(axis=2).any()
