@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_protocol import TransformerLensModel
 
 from interp.axes import HeadVectors, Logits, Pattern, Tokens
@@ -169,13 +170,21 @@ def patterns(model: Model, tokens: Tokens, layer: int) -> Pattern:
 
 
 def untrained_like(model: Model, seed: int) -> Model:
-    """A model of the same shape with freshly drawn weights, on the same device, in the same dtype."""
+    """A model of the same shape with freshly drawn weights, on the same device, in the same dtype.
+
+    Raises: UserError for a model that is neither one of ours nor a bridge: how to build it anew is not known.
+    """
     if isinstance(model, HookedModel):
         fresh: Any = build(model.config_dict(), seed)
         return fresh.to(model.device, model.dtype)
+    if not isinstance(model, TransformerBridge):
+        raise UserError(
+            f"a head is scored beside untrained models of the same shape, and how to build a {type(model).__name__} "
+            f"anew is not known; score a model of this package or a TransformerBridge. Hooks, views and ablations work."
+        )
     from interp.models.pretrained import untrained_bridge
 
-    return untrained_bridge(cast(Any, model), seed)
+    return untrained_bridge(model, seed)
 
 
 def _name(layer: int, hook: str) -> str:

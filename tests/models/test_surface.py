@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from interp.errors import UserError
 from interp.models import build
 from interp.models.surface import (
     device,
@@ -73,3 +74,15 @@ def test_attention_is_visited_on_the_meta_device(tokens):
     shapes = []
     visit_attention(model().to("meta"), tokens.to("meta"), lambda _, pattern, __: shapes.append(pattern.shape))
     assert shapes == [(2, 3, 7, 7)] * 2
+
+
+def test_a_model_of_another_make_cannot_be_built_anew_and_says_so():
+    class Other:
+        cfg = model().cfg
+
+        def run_with_cache(self): ...
+        def run_with_hooks(self): ...
+        def to_tokens(self): ...
+
+    with pytest.raises(UserError, match="how to build a Other anew is not known"):
+        untrained_like(Other(), seed=0)
