@@ -10,7 +10,7 @@ author = "The interp authors"
 copyright = author
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "modules", "plain_docstrings", "mathml"]
-exclude_patterns = ["build", "README.md"]
+exclude_patterns = ["build"]
 
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3

@@ -17,8 +17,9 @@ LINE = re.compile(r"<!-- modules:\s(.*?)\s-->", re.DOTALL)
 
 
 def every_module(package: Path) -> list[str]:
-    """Names of a package and of all that is in it, read from its folder: nothing is imported."""
-    parts = [path.relative_to(package.parent).with_suffix("").parts for path in package.rglob("*.py")]
+    """Names of a package and of all that is in it and says anything, read from its folder: nothing is imported."""
+    files = [path for path in package.rglob("*.py") if path.stat().st_size]
+    parts = [path.relative_to(package.parent).with_suffix("").parts for path in files]
     return sorted(".".join(names[:-1] if names[-1] == "__init__" else names) for names in parts)
 
 
