@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from interp.records import Result
 from interp.results import Interval, LengthAccuracy, TrainLog
+from interp.views import AttentionView
 
 FALLEN = 0.75
 """Bits at the longest strings below this share of the most: they fall, which a full state does not explain."""
@@ -240,6 +241,8 @@ class StateProfile(Result):
     training: TrainLog | None
     notes: tuple[str, ...]
     """What could not be measured on this model, and why."""
+    attention: AttentionView | None = None
+    """Where its heads look on one string; None for a model without heads."""
 
     @property
     def used_falls(self) -> bool:

@@ -2,7 +2,7 @@
 
 In this order: behaviour by length, bits used, bits held, the size of the state and how little of it would do, its
 geometry, how far back letters still count, where the bits stop growing, the state put over from string to string and
-taken away in parts, one string watched letter by letter, and a verdict in words.
+taken away in parts, one string watched letter by letter, where heads look on one string, and a verdict in words.
 """
 
 import math
@@ -26,13 +26,14 @@ from interp.measure.state.transplant import transplants
 from interp.measure.state.watch import watch
 from interp.models.hooked import HookedModel
 from interp.models.planted import PlantedCapacity
-from interp.models.surface import untrained_like
+from interp.models.surface import layers_with_heads, untrained_like
 from interp.profiles import Bits, Geometry, StateProfile
 from interp.provenance import provenance
 from interp.results import LengthAccuracy
 from interp.seeds import own_generator
 from interp.state_verdict import state_verdict
 from interp.training.evaluate import accuracy_by_length
+from interp.viewing import view_attention
 
 COPIED = 0.9
 """Letter accuracy from which on a string counts as copied: enough is left to lose in a transplant."""
@@ -161,6 +162,7 @@ def saturation_study(
         movie=watch(model, task, movie_length(lengths), draws("movie"), settings.movie_probes, seed),
         training=loaded.training,
         notes=_notes(loaded, shape),
+        attention=view_attention(loaded, length=at, seed=seed) if layers_with_heads(model) else None,
     )
     return replace(profile, verdict=state_verdict(profile))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from interp.errors import UserError
+from interp.figures import load_view, write_state_report
 from interp.loading import Loaded, load
 from interp.models.mamba import HookedMamba, MambaConfig
 from interp.models.transformer import HookedTransformer, TransformerConfig
@@ -78,6 +79,17 @@ def test_another_untrained_model_stands_beside_it_but_not_beside_a_planted_one(r
     assert untrained.held.untrained is not None and max(untrained.used_untrained.total) < 0.2
     assert register.held.untrained is None and register.used_untrained is None
     assert any("no untrained version" in note for note in register.notes)
+
+
+def test_where_heads_look_stands_on_the_page_of_a_model_that_has_any(register, untrained, tmp_path):
+    assert register.attention is None
+    page = write_state_report([register, untrained], tmp_path)
+    assert page.read_text(encoding="utf-8").count('class="attention-view"') == 1
+    view = load_view(page)
+    assert [strip.name for strip in view.strips] == [f"layer {layer}: norm of the state" for layer in (0, 1)]
+    assert [variant.signed for variant in view.variants] == [True, False]
+    np.testing.assert_allclose(view.variants[1].pattern, untrained.attention.variants[1].pattern, atol=1 / 255)
+    assert 'class="attention-view"' not in write_state_report([register], tmp_path / "one").read_text(encoding="utf-8")
 
 
 def test_each_step_of_a_register_reads_its_first_letters_and_no_more(register):

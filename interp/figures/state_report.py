@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from interp.errors import UserError
 from interp.figures import theme
+from interp.figures.attention_view import SCRIPTS, shown
 from interp.figures.page import facts, figure_page, on_page, render, writer
 from interp.figures.state_bits import accuracy, by_layer, recoverability, saturation
 from interp.figures.state_facets import knee_text, name_of, with_interval
@@ -26,6 +27,7 @@ SECTIONS = {
     "bits": "Bits",
     "accuracy": "Accuracy",
     "steps": "Step by step",
+    "attention": "Attention",
     "proof": "Proof",
     "size": "Size",
     "shape": "Shape",
@@ -170,7 +172,8 @@ def summary(profile: StateProfile) -> Summary:
 def state_page(profiles: Sequence[StateProfile], figures: Mapping[str, go.Figure]) -> str:
     """The page as text."""
     views = [view for profile in profiles if (view := state_view(profile)) is not None]
-    absent = {"training"} - set(figures) | ({"steps"} if not views else set())
+    seen = [(name_of(profile), shown(profile.attention)) for profile in profiles if profile.attention is not None]
+    absent = {"training"} - set(figures) | ({"steps"} if not views else set()) | ({"attention"} if not seen else set())
     used = {key: value for key, value in SECTIONS.items() if key not in absent}
     results = [f"{place}/{name}".lstrip("/") for place in places(profiles) for name in ("results.json", "arrays.npz")]
     return render(
@@ -180,8 +183,9 @@ def state_page(profiles: Sequence[StateProfile], figures: Mapping[str, go.Figure
         profiles=profiles,
         name_of=name_of,
         summaries=[summary(profile) for profile in profiles],
-        scripts=(SCRIPT,),
+        scripts=(SCRIPT, *(SCRIPTS if seen else ())),
         views=views,
+        attention=seen,
         figures={name: on_page(name, figure) for name, figure in figures.items()},
         sections=used.items(),
         rows=[row for profile in profiles for row in length_rows(profile)],
