@@ -223,11 +223,17 @@ DAMAGED = {
     "no schema": (of_json(lambda c: c.pop("schema")), "schema"),
     "no heads": (of_json(lambda c: c["view"].pop("heads")), "heads"),
     "a variant too few": (of_json(lambda c: c["view"]["variants"].pop()), "zip"),
+    "no scales": (of_json(lambda c: c.update(scales=[])), "."),
     "an array lost": (of_json(lambda c: c["arrays"].pop("source")), "source"),
     "a type that is none": (of_json(lambda c: c["arrays"]["source"].update(dtype="whole")), "whole"),
+    "JSON cut off": (
+        lambda text: re.sub(r'(class="view-json">.{200}).*?</script>', r"\1</script>", text, count=1),
+        ".",
+    ),
     "a pattern cut off": (of_pattern(lambda packed: packed[:100]), "."),
     "a pattern of something else": (of_pattern(lambda _: base64.b64encode(gzip.compress(b"abc")).decode()), "."),
     "a pattern that is not packed": (of_pattern(lambda _: "abcd"), "."),
+    "a pattern before its view": (lambda text: text.replace("view-json", "view-jsn"), "."),
     "a page cut off": (lambda text: text[: text.index('class="view-pattern"') + 80], "."),
 }
 
