@@ -254,7 +254,7 @@
         variant: whole("variant", 0, view.variants.length - 1), difference: parts.has("difference"), n: whole("n", 0, MOST_N) ?? 0,
         sort: parts.get("sort") === "layer" ? "layer" : "score", hideFirst: parts.has("hide"),
         stretch: parts.has("stretch") ? parts.get("stretch") === "1" : undefined,
-        window: span > 0 ? windowAt(query, key, span) : undefined,
+        window: [query, key, span].every(Number.isFinite) && span > 0 ? windowAt(query, key, span) : undefined,
       };
       return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
     };
