@@ -1,8 +1,11 @@
 """Every key of the attention view does what it says, and nothing where it should not."""
 
+import re
 from dataclasses import replace
 
 import pytest
+
+from interp.figures import attention_view
 
 LAST = 25
 WHOLE = {"query": 0, "key": 0, "span": 26}
@@ -187,6 +190,25 @@ def test_keys_that_are_struck_in_haste_are_obeyed_in_their_order(show, view):
     head = [head.name for head in view.heads].index(names[1])
     change = view.variants[1].pattern[head, 19] - view.variants[0].pattern[head, 19]
     opened.becomes(variant=1, difference=True, head=head, key=int(abs(change).argmax()))
+
+
+def test_of_two_views_on_a_page_the_one_with_the_focus_obeys_and_a_link_is_for_one(show, view, tmp_path):
+    text = attention_view(view).html
+    figure = re.search(r'<figure class="attention-view".*?</figure>', text, re.DOTALL)[0]
+    page = tmp_path / "both.html"
+    page.write_text(text.replace(figure, figure + figure.replace('id="attention-view', 'id="other-view')))
+    opened = show(page, hash="#view=1&query=3&key=1")
+    queries = "[...document.querySelectorAll('.attention-view')].map((each) => each.state.query)"
+    assert opened.page.evaluate(queries) == [19, 3]
+    opened.press("ArrowUp")  # whose, is not known
+    opened.page.locator("canvas.pattern").nth(1).focus()
+    opened.press("ArrowDown", "ArrowDown")
+    opened.page.wait_for_function(f"{queries}[1] === 5")
+    opened.page.locator("canvas.pattern").nth(0).focus()
+    opened.press("ArrowUp")
+    opened.page.wait_for_function(f"{queries}[0] === 18")
+    assert opened.page.evaluate(queries) == [18, 5]
+    assert "view=0" in opened.page.url and "query=18" in opened.page.url
 
 
 @pytest.mark.parametrize("size", [1, 2, 9])

@@ -173,6 +173,7 @@ def test_the_link_in_the_address_follows_and_a_changed_address_is_obeyed(show, v
     [
         "#view=0&head=L9H9&query=999&key=-4&variant=7&n=88&window=1 2 9999",
         "#view=0&query=x&key=&window=5",
+        "#view=0&window=x y 10",
         "#view=3&query=1",
         "#top",
         "#%E0%A4%A&&==",
