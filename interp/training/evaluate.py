@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from interp.errors import UserError
+from interp.models.attention import KeyValues
+from interp.models.hooked import HookedModel
 from interp.results import LengthAccuracy
 from interp.tasks.base import Batch, Task
 from interp.tasks.copy import CopyTask
@@ -17,6 +19,8 @@ from interp.tasks.score import score, score_generated
 
 PAIRS = 2**22
 """Query-key pairs run at once: bounds the memory of attention (8 heads in fp32: 128 MiB a layer)."""
+TOKENS = 2**15
+"""Run at once where there is no attention: blocks of pairs would write long strings a few at a time."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,15 @@ def _one_length(
     model: nn.Module, task: Task, length: int, free_running: bool, strings: int, generator: torch.Generator
 ) -> list[_Block]:
     batch = task.sample(strings, length, generator)
-    size = max(1, PAIRS // batch.tokens.shape[1] ** 2)
+    size = _at_once(model, batch.tokens.shape[1])
     blocks = [batch.rows(slice(start, start + size)) for start in range(0, strings, size)]
     return [_one_block(model, block, free_running) for block in blocks]
+
+
+def _at_once(model: nn.Module, positions: int) -> int:
+    """Strings of a block."""
+    recurrent = isinstance(model, HookedModel) and not any(isinstance(layer, KeyValues) for layer in model.new_past())
+    return max(1, TOKENS // positions if recurrent else PAIRS // positions**2)
 
 
 def _one_block(model: Any, batch: Batch, free_running: bool) -> _Block:

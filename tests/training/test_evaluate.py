@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from interp.errors import UserError
+from interp.models.mamba import HookedMamba, MambaConfig
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.results import TrainLog
 from interp.tasks import CopyTask, NgramLookup
@@ -91,6 +92,19 @@ def test_long_strings_run_in_blocks_and_none_is_lost(generator, monkeypatch) -> 
     blocks = accuracy_by_length(model, CopyTask(), (50,), 30, generator())
     assert model.largest == 7
     np.testing.assert_array_equal(blocks.string_correct, whole.string_correct)
+
+
+def test_a_recurrence_runs_more_long_strings_at_once_and_says_the_same(generator, monkeypatch) -> None:
+    model, rows = HookedMamba(MambaConfig(n_layers=1, d_model=16)), []
+    sizes = model.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
+    monkeypatch.setattr(evaluate, "PAIRS", 1)
+    whole = accuracy_by_length(model, CopyTask(), (9,), 6, generator(), free_running=True)
+    assert set(rows) == {6}  # blocks of pairs would have had one string
+    sizes.remove()
+    monkeypatch.setattr(evaluate, "TOKENS", 1)
+    blocks = accuracy_by_length(model, CopyTask(), (9,), 6, generator(), free_running=True)
+    np.testing.assert_array_equal(blocks.letter_accuracy, whole.letter_accuracy)
+    np.testing.assert_array_equal(blocks.free_letter_accuracy, whole.free_letter_accuracy)
 
 
 @pytest.fixture(scope="module")
