@@ -4,9 +4,7 @@ from typing import Literal
 
 from interp.profiles import Knee, StateProfile, Transplant
 
-Limit = Literal["none", "open", "falls", "training", "full"]
-PROPORTIONAL = 0.98
-"""A plateau above this share of what the slope gives at the longest strings is the slope itself, bent by noise."""
+Limit = Literal["none", "open", "early", "falls", "training", "full"]
 NOTHING = 0.5
 """Bits in all, below which nothing is used."""
 
@@ -23,7 +21,7 @@ def state_verdict(profile: StateProfile) -> str:
 def limit(profile: StateProfile) -> Limit:
     """What stops the bits that are used.
 
-    none: there are none. open: they grow to the longest strings. falls: behind the bend they fall, beyond the trained
+    none: there are none. open: they grow to the longest strings. early: they have stopped at the shortest. falls: behind the bend they fall, beyond the trained
     lengths (or these are not known): a model that does not generalise in length loses what its state could hold.
     training: they stop where the trained lengths end, which alone could do it. full: they stop and stay.
     """
@@ -33,8 +31,8 @@ def limit(profile: StateProfile) -> Limit:
     if profile.used_falls:
         return "falls"
     knee = profile.saturation_length
-    if knee.value is None or knee.plateau > PROPORTIONAL * knee.slope * profile.lengths[-1]:
-        return "open"
+    if knee.value is None:
+        return "open" if "still grow" in knee.note else "early"
     _, high = knee.interval or (0.0, knee.value)
     return "training" if trained is not None and high >= trained[1] else "full"
 
@@ -56,6 +54,8 @@ def _stops(profile: StateProfile) -> str:
         return f"Its answers use no bits of the string ({max(profile.used.total):.2f} at most)."
     if found == "open":
         return f"The bits that it uses do not stop growing within {max(profile.lengths)} letters."
+    if found == "early":
+        return f"The bits that it uses have stopped growing at {min(profile.lengths)} letters, the fewest measured."
     trained = profile.behaviour.trained
     if found == "falls":
         return _falls(profile)
@@ -99,7 +99,9 @@ def _share_of_state(profile: StateProfile) -> str:
 def _carried(whole: Transplant, copies: bool) -> str:
     """Whether the whole state, put over, brings the other string's answer with it."""
     where = f"With the whole state of another string of {whole.length} letters in its place"
-    exact = f"its logits differ from that string's own run by {whole.largest_difference:.1g} at most"
+    exact = "its logits are exactly those of that string's own run"
+    if whole.largest_difference:
+        exact = f"its logits differ from those of that string's own run by {whole.largest_difference:.1g} at most"
     if not copies:
         return f"{where}, {exact}."
     return (

@@ -135,12 +135,13 @@ def of_bits(profile: StateProfile, bits: tuple[float, ...], knee: float | None, 
     used = replace(profile.used, total=bits, interval=tuple((b, b) for b in bits))
     interval = None if knee is None else (knee - 0.1, knee + 0.1)
     behaviour = replace(profile.behaviour, trained=trained)
+    note = "" if knee else "measure shorter strings" if bits[0] == bits[1] else "the bits still grow"
     return replace(
         profile,
         used=used,
         bits_recovered=bits,
         behaviour=behaviour,
-        saturation_length=Knee(knee, interval, 3.0, 12.0),
+        saturation_length=Knee(knee, interval, 3.0, 12.0, note),
     )
 
 
@@ -151,6 +152,7 @@ def of_bits(profile: StateProfile, bits: tuple[float, ...], knee: float | None, 
         ((6.0, 12.0, 12.0), 4.0, (1, 4), "training", "training alone may have set that limit"),
         ((6.0, 12.0, 5.0), 4.0, (1, 4), "falls", "a failure to generalise in length"),
         ((6.0, 12.0, 24.0), None, (1, 8), "open", "do not stop growing within 8 letters"),
+        ((6.0, 6.0, 6.0), None, (1, 8), "early", "have stopped growing at 2 letters"),
         ((0.1, 0.0, 0.0), None, None, "none", "use no bits"),
     ],
 )

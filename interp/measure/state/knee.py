@@ -5,20 +5,25 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 
 from interp.errors import UserError
-from interp.profiles import Bits, Knee
+from interp.profiles import FALLEN, Bits, Knee
 from interp.results import LengthAccuracy
 from interp.stats import LEVEL
 
 FLOOR = 1.0
 """Bits below which a plateau counts as none: noise of a few tenths of a bit bends, too."""
+SLACK = 0.01
+"""Share by which a bend may miss a length and still count as being there."""
+LATE = "the bits still grow at the longest lengths: measure longer strings"
+EARLY = "the bits have stopped growing at the shortest length: measure shorter strings"
 Curve = Float[np.ndarray, " length"]
 
 
 def knee(bits: Bits) -> Knee:
     """The saturation length: c / a of the least-squares fit of min(a L, c) to the bits over lengths.
 
-    The interval comes from fitting every bootstrap resample. A curve that still grows at the longest length has no
-    saturation length within what was measured; one that has already bent at the shortest has none either, since its
+    The interval comes from fitting every bootstrap resample. A plateau takes two lengths to see: a curve that bends
+    only behind the last but one has no saturation length within what was measured, since a single lower point is as
+    well noise, or a slope that begins to flag. One that has already bent at the shortest length has none either: its
     slope was not seen.
 
     Raises: UserError for fewer than three lengths.
@@ -26,24 +31,18 @@ def knee(bits: Bits) -> Knee:
     lengths = np.array(bits.lengths, dtype=float)
     if len(lengths) < 3:
         raise UserError(f"a bend takes three lengths or more to see; got {len(lengths)}.")
-    slope, plateau, found = _fit(lengths, np.array(bits.total))
+    slope, plateau, unseen = _fit(lengths, np.array(bits.total))
     if max(bits.total) < FLOOR:
         return Knee(None, None, slope, plateau, f"fewer than {FLOOR:g} bit at any length")
-    if not found:
-        return Knee(None, None, slope, plateau, "the bits still grow at the longest length: measure longer strings")
+    if unseen:
+        return Knee(None, None, slope, plateau, unseen)
     fits = [_fit(lengths, draw) for draw in bits.draws.T]
-    values = np.array([c / a if bent else np.inf for a, c, bent in fits])
+    values = np.array([{"": c / a, EARLY: -np.inf, LATE: np.inf}[why] for a, c, why in fits])
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
     note = _fall(lengths, np.array(bits.total), plateau / slope)
-    if not np.isfinite(high):
-        return Knee(plateau / slope, None, slope, plateau, f"{note}in some resamples the bits grow to the end")
+    if not np.isfinite([low, high]).all():
+        return Knee(plateau / slope, None, slope, plateau, f"{note}in some resamples there is no bend")
     return Knee(plateau / slope, (float(low), float(high)), slope, plateau, note.removesuffix("; "))
-
-
-def bend_of(lengths: tuple[int, ...], bits: Curve) -> float | None:
-    """c / a of one curve; None where it does not bend within the lengths."""
-    slope, plateau, found = _fit(np.array(lengths, dtype=float), bits)
-    return plateau / slope if found and bits.max() >= FLOOR else None
 
 
 def half_length(accuracy: LengthAccuracy, alphabet: int, seed: int = 0, resamples: int = 400) -> Knee:
@@ -67,26 +66,28 @@ def half_length(accuracy: LengthAccuracy, alphabet: int, seed: int = 0, resample
     return Knee(value, (float(low), float(high)), steep, middle)
 
 
-def _fit(lengths: Curve, bits: Curve) -> tuple[float, float, bool]:
-    """(a, c, whether it bends): of all ways to give the first lengths to the slope and the rest to the plateau."""
+def _fit(lengths: Curve, bits: Curve) -> tuple[float, float, str]:
+    """(a, c, why the bend is not seen, if so): the best of all ways to give the first lengths to the slope, the rest to
+    the plateau."""
     slope = float(lengths @ bits / (lengths @ lengths))
-    best = (float(((bits - slope * lengths) ** 2).sum()), slope, slope * float(lengths[-1]), False)
+    best = (float(((bits - slope * lengths) ** 2).sum()), slope, slope * float(lengths[-1]), LATE)
     for n in range(1, len(lengths)):
         a = float(lengths[:n] @ bits[:n] / (lengths[:n] @ lengths[:n]))
         c = float(bits[n:].mean())
         if a <= 0:
             continue
         error = float(((bits - np.minimum(a * lengths, c)) ** 2).sum())
-        bent = lengths[0] <= c / a < lengths[-1]
+        late = c / a > lengths[-2] * (1 + SLACK)
+        unseen = LATE if late else EARLY if c / a < lengths[0] * (1 + SLACK) else ""
         if error < best[0] * (1 - 1e-9) - 1e-18:
-            best = (error, a, c, bool(bent))
+            best = (error, a, c, unseen)
     return best[1:]
 
 
 def _fall(lengths: Curve, bits: Curve, bend: float) -> str:
     """A word where the bits do not stay at the plateau."""
     beyond = bits[lengths > bend]
-    if len(beyond) and beyond[-1] < 0.75 * bits.max():
+    if len(beyond) and beyond[-1] < FALLEN * bits.max():
         return f"behind the bend the bits fall to {beyond[-1]:.1f}, from {bits.max():.1f}; "
     return ""
 

@@ -75,6 +75,20 @@ def test_a_curve_that_still_grows_has_no_saturation_length(generator: Any) -> No
     assert bend.value is None and "still grow" in bend.note
 
 
+@pytest.mark.parametrize(("last", "value"), [((12.0, 14.0), None), ((12.0, 15.5), None), ((12.0, 12.0), 12.0)])
+def test_one_length_is_no_plateau(last: tuple[float, float], value: float | None) -> None:
+    totals = zip((4, 8, 12, 16), (4.0, 8.0, *last), strict=True)
+    bend = knee(bits_of((4, 8, 12, 16), [np.full((4, n), total / n) for n, total in totals]))
+    assert bend.value == (None if value is None else pytest.approx(value))
+    assert value is not None or "measure longer strings" in bend.note
+
+
+def test_a_curve_that_is_flat_from_the_first_length_on_has_not_shown_its_slope(generator: Any) -> None:
+    model, _ = register(2, 5)
+    bend = knee(used_bits(model, CopyTask(5), [2, 4, 8], 8, generator(0)))
+    assert bend.value is None and "measure shorter strings" in bend.note
+
+
 def test_bits_that_fall_behind_the_bend_are_mentioned() -> None:
     rows = [np.full((4, n), total / n) for n, total in ((2, 4.0), (4, 8.0), (8, 8.0), (16, 2.0))]
     bend = knee(bits_of((2, 4, 8, 16), rows))
