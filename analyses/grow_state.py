@@ -5,7 +5,7 @@ learning rates (kept, so that a second run is quick), measures how many bits of 
 that stops growing; and leaves one page to look at.
 
   python analyses/grow_state.py                                          Mambas of five state sizes
-  python analyses/grow_state.py --kind lstm --vary d_model --values 32 64 128 256
+  python analyses/grow_state.py --kind lstm --vary d_model --values 32 64 128 --longest 12
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Options:
     """Options of this analysis."""
 
     kind: str = "mamba"
-    """Kind of model: mamba, mamba2, lstm or hybrid."""
+    """Kind of model: mamba, mamba2, lstm or hybrid; what is not varied it has from the preset of that name."""
     vary: str = "d_state"
     """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
     values: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -32,11 +32,12 @@ class Options:
     """Learning rates that each member is trained at."""
     seeds: int = 2
     """Trainings at each rate; the best of all is measured."""
-    initialization: str = "mimetic"
-    """First weights of Mamba and Mamba-2: mimetic, or authors, from which some trainings never begin to copy."""
+    initialization: str | None = None
+    """First weights of Mamba and Mamba-2: authors, or mimetic, as their presets have; from the authors' some trainings
+    never begin to copy."""
     steps: int = 1200
     """Steps of 64 strings, for each training."""
-    longest: int = 16
+    longest: int = 24
     """Letters of the longest strings of training."""
     out: Path | None = None
     """Folder for what is found; by default a folder of its own under results/."""
@@ -61,7 +62,7 @@ def main(options: Options) -> None:
 
     device = resolve_device(options.device)
     chosen = {name: getattr(options, name) for name in ("kind", "vary", "values", "rates", "seeds", "steps", "longest")}
-    chosen["others"] = {"initialization": options.initialization} if options.kind in ("mamba", "mamba2") else {}
+    chosen["others"] = {"initialization": options.initialization} if options.initialization else {}
     settings = GrowthSettings.tiny() if options.tiny else GrowthSettings(**chosen)
     growth = growth_study(
         settings, device=device, seed=options.seed, retrain=options.retrain, say=lambda step: print(f"  {step} ...")

@@ -305,7 +305,7 @@ class StateGrowth(Result):
     exponent: float | None
     """Of the saturation length as a power of the numbers of state, by least squares on logarithms."""
     exponent_interval: Interval | None
-    """From the resamples of each member's strings; other seeds of training are not in it."""
+    """From how far the members lie off that line (Student's t)."""
     bits_exponent: float | None
     """The same of the most bits used."""
     bits_exponent_interval: Interval | None

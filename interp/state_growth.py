@@ -8,25 +8,26 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from scipy.stats import linregress
+from scipy.stats import t as student
 
 from interp.errors import UserError
 from interp.measure.state.bits import used_bits
-from interp.measure.state.knee import bend_of, knee
-from interp.models.hooked import HookedModel
+from interp.measure.state.knee import knee
+from interp.models import build
 from interp.models.recurrent import RecurrentModel
-from interp.profiles import Bits, Member, StateGrowth
+from interp.profiles import Member, StateGrowth
 from interp.provenance import provenance
 from interp.stats import LEVEL
 from interp.tasks.copy import CopyTask
 from interp.training.config import TrainConfig
 from interp.training.kept import kept_run
+from interp.training.presets import PRESETS
 from interp.training.runs import Run, load_run
-
-Curve = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -34,21 +35,22 @@ class GrowthSettings:
     """Which family, how it is trained, how it is measured."""
 
     kind: str = "mamba"
-    """Of model: one of `interp.models.KINDS` that is recurrent."""
+    """Of model: mamba, mamba2, lstm or hybrid."""
     vary: str = "d_state"
     """The field of its config in which the members differ."""
     values: tuple[int, ...] = (1, 2, 4, 8, 16)
-    others: Mapping[str, str] = field(default_factory=lambda: {"initialization": "mimetic"})
-    """Words of its config that all members share. From the authors' first weights some trainings never begin to copy,
-    whatever the size; from mimetic ones all of those seen did."""
+    others: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of its config that all members share, where they are not those of the kind's preset. Of Mamba these have
+    mimetic first weights: from the authors' some trainings never begin to copy, whatever the size."""
     rates: tuple[float, ...] = (0.004, 0.008)
     """Learning rates that each member is trained at."""
     seeds: int = 2
     """Trainings at each rate; the best of all is taken, for the question is what the state can hold."""
     steps: int = 1200
     batch: int = 64
-    longest: int = 16
-    """Letters of the longest strings of training; the shortest have one."""
+    longest: int = 24
+    """Letters of the longest strings of training; the shortest have one. Up to 16, the larger of these Mambas copy
+    nearly all, so that their bits do not stop."""
     strings: int = 512
     """For each length that is measured."""
     alphabet: int = 26
@@ -61,6 +63,11 @@ class GrowthSettings:
     def lengths(self) -> tuple[int, ...]:
         """Measured lengths: every second one."""
         return tuple(range(2, self.longest + 1, 2))
+
+    def config(self, value: int) -> dict[str, Any]:
+        """Of the member with this value: its kind's preset, but for what is varied and what all share."""
+        like = PRESETS[self.kind]()[0] if self.kind in PRESETS else {"kind": self.kind}
+        return {**like, "d_vocab": self.alphabet + 4, **self.others, self.vary: value}
 
     @property
     def training(self) -> TrainConfig:
@@ -102,6 +109,11 @@ def growth_study(
             f"growth takes two sizes, a learning rate, a seed and strings of up to 6 letters or more; got "
             f"{settings.values}, {settings.rates}, {settings.seeds} and {settings.longest}."
         )
+    for value in settings.values:  # before any work
+        if not isinstance(build(settings.config(value)), RecurrentModel):
+            raise UserError(
+                f"a {settings.kind} carries no state of a size of its own; take mamba, mamba2, lstm or hybrid."
+            )
     members = []
     for value in sorted(set(settings.values)):
         say(f"{settings.kind} with {settings.vary} {value}")
@@ -137,6 +149,9 @@ def growth_verdict(growth: StateGrowth) -> str:
     if growth.exponent is None or growth.exponent_interval is None:
         return f"{spoken} Too few members bend to say how it grows."
     low, high = growth.exponent_interval
+    open_ended = [member.name for member in growth.members if member.saturation_length.value is None]
+    if open_ended:
+        spoken += f" Of {', '.join(open_ended)} the bits do not stop within {growth.trained[1]} letters."
     grows = "grows with" if low > 0 else "falls with" if high < 0 else "does not clearly change with"
     return (
         f"{spoken} The saturation length {grows} the state: as its size to the power {growth.exponent:.2f} "
@@ -152,18 +167,34 @@ def exponents(members: Sequence[Member]) -> tuple[Exponent, Exponent]:
 
     None for fewer than three members that have one.
     """
-    of_length = _exponent(members, lambda bits, total: bend_of(bits.lengths, total))
-    return of_length, _exponent(members, lambda _, total: float(total.max()))
+    sizes = [member.state_floats for member in members]
+    return (
+        _exponent(sizes, [member.saturation_length.value for member in members]),
+        _exponent(sizes, [member.most_bits for member in members]),
+    )
+
+
+def _exponent(sizes: Sequence[int], values: Sequence[float | None]) -> Exponent:
+    """The slope of log values over log sizes by least squares, and its interval from how far members lie off the line.
+
+    Members are few, and other trainings or a law that is no power move them further than other strings do: an interval
+    over strings would be much too narrow.
+    """
+    there = [(size, value) for size, value in zip(sizes, values, strict=True) if value]
+    if len(there) < 3:
+        return None, None
+    line: Any = linregress(*np.log(np.array(there, dtype=float)).T)
+    half = float(student.ppf((1 + LEVEL) / 2, len(there) - 2) * line.stderr)
+    return float(line.slope), (float(line.slope) - half, float(line.slope) + half)
 
 
 def _trained(
     settings: GrowthSettings, value: int, rate: float, seed: int, device: Any, retrain: bool, progress: bool
 ) -> Run:
-    config = {"kind": settings.kind, settings.vary: value, "d_vocab": settings.alphabet + 4, **settings.others}
     training = replace(settings.training, learning_rate=rate, seed=seed)
     place = f"families/{settings.kind}-{settings.vary}-{value}-rate{rate:g}"
     task = CopyTask(settings.alphabet)
-    folder = kept_run(place, config, task, training, device=device, retrain=retrain, progress=progress)
+    folder = kept_run(place, settings.config(value), task, training, device=device, retrain=retrain, progress=progress)
     return load_run(folder, str(device))
 
 
@@ -171,9 +202,7 @@ def _member(settings: GrowthSettings, value: int, runs: list[Run], seed: int) ->
     """Measured on the training whose last evaluation found the most letters right, over all lengths."""
     accuracy = [float(run.log.letter_accuracy[-1].mean()) for run in runs]
     best = int(np.argmax(accuracy))
-    model: HookedModel = runs[best].model
-    if not isinstance(model, RecurrentModel):
-        raise UserError(f"a {settings.kind} carries no state of a size of its own; take mamba, mamba2, lstm or hybrid.")
+    model = cast(RecurrentModel, runs[best].model)
     generator = torch.Generator(model.device).manual_seed(seed + 1)
     bits = used_bits(model, CopyTask(settings.alphabet), settings.lengths, settings.strings, generator, seed)
     most = bits.draws.max(axis=0)
@@ -194,33 +223,11 @@ def _member(settings: GrowthSettings, value: int, runs: list[Run], seed: int) ->
     )
 
 
-def _exponent(members: Sequence[Member], quantity: Callable[[Bits, Curve], float | None]) -> Exponent:
-    """The slope of log quantity over log state size, and its interval over the members' resamples."""
-    values = [quantity(member.used, np.array(member.used.total)) for member in members]
-    there = [(member, value) for member, value in zip(members, values, strict=True) if value]
-    if len(there) < 3:
-        return None, None
-    sizes = np.log([member.state_floats for member, _ in there])
-    fitted = _slope(sizes, np.log([value for _, value in there]))
-    draws = []
-    for index in range(min(member.used.draws.shape[1] for member, _ in there)):
-        drawn = [quantity(member.used, member.used.draws[:, index]) for member, _ in there]
-        if all(drawn):
-            draws.append(_slope(sizes, np.log(np.array(drawn, dtype=float))))
-    if len(draws) < 2:
-        return fitted, None
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return fitted, (float(low), float(high))
-
-
-def _slope(x: Curve, y: Curve) -> float:
-    return float(np.polyfit(x, y, 1)[0])
-
-
 def _notes(settings: GrowthSettings, members: list[Member]) -> tuple[str, ...]:
     notes = [
         f"each member is the best of {len(members[0].rates)} trainings ({settings.seeds} seeds at each of "
-        f"{len(settings.rates)} rates) by its letter accuracy; intervals are over strings, not over trainings"
+        f"{len(settings.rates)} rates) by its letter accuracy; their intervals are over strings, that of "
+        f"the exponent is over members"
     ]
     spread = ", ".join(f"{m.name}: {min(m.rate_accuracy):.2f} to {max(m.rate_accuracy):.2f}" for m in members)
     notes.append(f"letter accuracy over the trainings of each: {spread}")

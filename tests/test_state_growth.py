@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from interp.figures.growth import bits_by_length, growth_curve, member_rows, wri
 from interp.measure.state.bits import used_bits
 from interp.measure.state.knee import knee
 from interp.models.planted import register
-from interp.profiles import Member, StateGrowth
+from interp.profiles import Knee, Member, StateGrowth
 from interp.state_growth import GrowthSettings, exponents, growth_study, growth_verdict
 from interp.tasks.copy import CopyTask
+from interp.training.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,10 +54,31 @@ def test_registers_saturate_in_proportion_to_their_size(registers: list[Member])
 
 
 def test_members_that_are_alike_do_not_grow(registers: list[Member]) -> None:
-    from dataclasses import replace
-
     alike = [replace(registers[1], state_floats=size) for size in (10, 20, 40)]
     assert "does not clearly change" in growth_verdict(growth(alike))
+
+
+def test_the_interval_of_the_exponent_is_that_of_a_line_through_the_members(registers: list[Member]) -> None:
+    moved = [replace(m, state_floats=size) for m, size in zip(registers, (10, 20, 80), strict=True)]
+    found = growth(moved)
+    # x = 0, 1, 3 and y = 0, 1, 2 in powers of two: slope 9/14, residual 1/14, and Student's t with one degree 12.706
+    assert found.exponent == pytest.approx(9 / 14)
+    half = 12.7062 * (1 / 14 / (14 / 3)) ** 0.5
+    assert found.exponent_interval == pytest.approx((9 / 14 - half, 9 / 14 + half), rel=1e-4)
+    assert "does not clearly change" in growth_verdict(found)
+
+
+def test_members_whose_bits_do_not_stop_are_left_out_by_name(registers: list[Member]) -> None:
+    open_ended = replace(registers[2], name="k 64", state_floats=999, saturation_length=Knee(None, None, 1.0, 9.0))
+    found = growth([*registers, open_ended])
+    assert found.exponent == pytest.approx(1) and found.bits_exponent != pytest.approx(1)
+    assert "Of k 64 the bits do not stop within 16 letters" in growth_verdict(found)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "mamba2"])
+def test_what_is_not_varied_is_the_presets(kind: str) -> None:
+    preset, member = PRESETS[kind]()[0], GrowthSettings(kind=kind, vary="d_model", values=(32, 64)).config(32)
+    assert member == preset | {"d_model": 32, "d_vocab": 30}
 
 
 def test_two_members_give_no_exponent(registers: list[Member]) -> None:
@@ -89,6 +112,7 @@ def test_the_script_trains_a_family_and_leaves_a_page(tmp_path: Path, monkeypatc
         (GrowthSettings(values=(4,)), "two sizes"),
         (GrowthSettings(longest=4), "up to 6 letters"),
         (GrowthSettings.tiny().__class__(kind="mamba", vary="d_stat", values=(1, 2)), "has no field d_stat"),
+        (GrowthSettings(kind="hard-alibi", vary="d_model", values=(32, 64)), "no state of a size of its own"),
         (GrowthSettings(kind="rwkv"), "no kind of model is called 'rwkv'"),
     ],
 )
