@@ -17,6 +17,7 @@ from interp.errors import UserError
 from interp.measure.state import choose
 from interp.measure.state.blocks import carry_all, each_block
 from interp.measure.state.carry import Carried, answer_logits, free_answer, separator_at
+from interp.measure.state.choose import Choice
 from interp.measure.state.decay import log_decays
 from interp.measure.state.directions import along, check_calibration, principal_axes, unflat
 from interp.models.hooked import HookedModel
@@ -54,8 +55,8 @@ def transplants(
     """Put the state of each of some strings, whole and in parts, into the run on another.
 
     Parts: the whole, each layer, the convolution windows and all but them, three bands of time constants, the leading
-    principal directions of the states and what is left without them; and as many numbers drawn at random as each of
-    the bands has, for comparison.
+    principal directions of the states and what is left without them; and beside layers, windows and bands as many
+    numbers drawn at random, once for those of one size.
 
     Args:
         model: carries a state from call to call.
@@ -81,10 +82,19 @@ def transplants(
 
 
 def _choices(model: HookedModel, strings: Batch, state: Carried, generator: torch.Generator) -> list[Graft]:
-    bands = choose.bands(log_decays(model, strings))
-    beside = [choose.at_random(band, state, generator) for band in bands[:1]]  # all bands are of one size
-    choices = [choose.whole(state), *choose.layers(state), *choose.windows(state), *bands, *beside]
+    choices = [choose.whole(state)]
+    for alike in (choose.layers(state), choose.windows(state), choose.bands(log_decays(model, strings))):
+        choices += [*alike, *_beside(alike, state, generator)]
     return [Graft(choice.name, choice.kind, choice.size, choice.mixed) for choice in choices]
+
+
+def _beside(parts: list[Choice], state: Carried, generator: torch.Generator) -> list[Choice]:
+    """As many numbers at random; once where sizes differ by one at most. Of all of the state no others can be drawn."""
+    found: list[Choice] = []
+    for part in parts:
+        if part.size < state.flat().shape[1] and all(abs(part.size - control.size) > 1 for control in found):
+            found.append(choose.at_random(part, state, generator))
+    return found
 
 
 def _subspaces(states: Carried, directions: Sequence[int]) -> list[Graft]:
