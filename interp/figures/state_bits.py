@@ -17,7 +17,9 @@ from interp.figures.state_facets import (
     facets,
     knee_text,
     length_axis,
+    name_of,
     of_each,
+    ticks,
     trained_band,
 )
 from interp.profiles import Bits, Knee, StateProfile
@@ -29,7 +31,7 @@ LEAST = 1e-15
 
 def saturation(profiles: Sequence[StateProfile]) -> go.Figure:
     """Bits used and held, beside those needed and those of the nulls, against length; where they stop growing."""
-    figure = facets(profiles)
+    figure = facets(profiles, share_y=False)  # a model of a few dozen bits beside one of hundreds
     for column, profile in enumerate(profiles, 1):
         first = column == 1
         needed = curve(profile.lengths, profile.bits_needed, "needed", theme.NEUTRAL, first, dash="dash", mode="lines")
@@ -61,12 +63,43 @@ def saturation(profiles: Sequence[StateProfile]) -> go.Figure:
     )
 
 
+def against_needed(profiles: Sequence[StateProfile]) -> go.Figure:
+    """Bits of the state and bits used of every model on the same axes, beside those that a copy needs."""
+    figure, says = go.Figure(), []
+    alphabets, lengths = {p.alphabet for p in profiles}, sorted({n for p in profiles for n in p.lengths})
+    for alphabet in sorted(alphabets):
+        name = "needed" if len(alphabets) == 1 else f"needed, of {alphabet} letters"
+        needed = [n * np.log2(alphabet) for n in lengths]
+        figure.add_trace(curve(lengths, needed, name, theme.NEUTRAL, dash="dash", mode="lines"))
+    for profile, color in zip(profiles, cycle(SERIES), strict=False):
+        sizes = profile.state_bits
+        name = theme.literal(name_of(profile))
+        seen = [(n, bits) for n, bits in zip(profile.lengths, profile.bits_recovered, strict=True) if bits >= 1]
+        parts = (
+            curve(profile.lengths, sizes, f"{name}: state", color, dash="dot", symbol="square-open"),
+            curve([n for n, _ in seen], [bits for _, bits in seen], f"{name}: used", color),
+        )
+        hover = "%{x} letters: %{y:,.3~f} bits<extra>%{fullData.name}</extra>"
+        figure.add_traces([part.update(hovertemplate=hover) for part in parts])
+        grows = (
+            f"is of {sizes[0]:,.0f} bits at any length"
+            if sizes[0] == sizes[-1]
+            else f"grows from {sizes[0]:,.0f} bits at {profile.lengths[0]} letters to {sizes[-1]:,.0f} at "
+            f"{profile.lengths[-1]}"
+        )
+        says.append(f"The state {grows}; at most {max(profile.bits_recovered):.0f} bits are used.")
+    figure.update_xaxes(type="log", title_text="letters in the string", tickvals=ticks(lengths, log=True), tickangle=0)
+    figure.update_yaxes(type="log", title_text="bits", exponentformat="power")
+    less = " Less than a bit used is not drawn."
+    return theme.dress(figure, "The state, beside what a copy needs", of_each(profiles, says) + less, 460)
+
+
 def by_layer(profiles: Sequence[StateProfile]) -> go.Figure | None:
     """Bits that probes read from single layers' states; None where no model has several layers."""
     shown = [profile for profile in profiles if profile.held.by_layer]
     if not shown:
         return None
-    figure = facets(shown)
+    figure = facets(shown, share_y=False)
     seen: set[str] = set()
     for column, profile in enumerate(shown, 1):
         parts = {"all layers": profile.held.held} | {_layer(name): bits for name, bits in profile.held.by_layer.items()}
@@ -83,7 +116,7 @@ def by_layer(profiles: Sequence[StateProfile]) -> go.Figure | None:
 
 def accuracy(profiles: Sequence[StateProfile]) -> go.Figure:
     """Strings and letters that are right; below, the rate of whole strings beside the most that the state allows."""
-    figure = facets(profiles, ("share that is right", "whole strings, drawn letter by letter"))
+    figure = facets(profiles, ("share that is right", "strings, drawn"))
     for column, profile in enumerate(profiles, 1):
         first, result = column == 1, profile.behaviour
         letters, green, pink = result.letter_accuracy.mean(axis=1), theme.STRINGS.color, theme.LETTERS.color
@@ -135,7 +168,8 @@ def recoverability(profiles: Sequence[StateProfile]) -> go.Figure:
             )
             figure.add_trace(heat, row, column)
     figure.update_xaxes(title_text="letters before the separator", row=2)
-    figure.update_yaxes(title_text="letters in the string", type="category", col=1)
+    figure.update_yaxes(type="category")
+    figure.update_yaxes(title_text="letters in the string", col=1)
     bar = {"title": {"text": "of a letter's bits", "side": "right"}, "tickformat": ".0%", "thickness": 12, "len": 0.9}
     figure.update_layout(coloraxis={"colorscale": SHARES, "cmin": 0, "cmax": 1, "colorbar": bar})
     return theme.dress(
@@ -170,8 +204,15 @@ def _bend(figure: go.Figure, knee: Knee, color: str, what: str, column: int) -> 
         figure.add_vrect(*knee.interval, row=1, col=column, **look)
     label = {"text": f"{what} stops at {knee.value:.1f}", "font": {"color": color, "size": 13}}
     line = {"color": color, "width": 1.2, "dash": "dash"}
-    place = "top right" if what == "used" else "bottom right"
-    figure.add_vline(knee.value, line=line, annotation=label, annotation_position=place, row=1, col=column)
+    shift = 0 if what == "used" else -18  # both may stop at one length
+    figure.add_vline(
+        knee.value,
+        line=line,
+        annotation=label | {"yshift": shift},
+        annotation_position="top right",
+        row=1,
+        col=column,
+    )
 
 
 def _says(profile: StateProfile) -> str:

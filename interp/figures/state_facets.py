@@ -58,16 +58,17 @@ def trained_band(figure: go.Figure, trained: tuple[int, int] | None, row: int, c
 
 
 def length_axis(figure: go.Figure, lengths: Sequence[int], row: int, column: int, log: bool = False) -> None:
-    ticks = _ticks(lengths, log)
+    _, columns = figure._get_subplot_rows_columns()
+    shown = ticks(lengths, log, 14 / len(columns))
     kind = {"type": "log"} if log else {"rangemode": "tozero"}
-    figure.update_xaxes(title_text="letters in the string", tickvals=ticks, row=row, col=column, **kind)
+    figure.update_xaxes(title_text="letters in the string", tickvals=shown, tickangle=0, row=row, col=column, **kind)
 
 
-def _ticks(lengths: Sequence[int], log: bool) -> list[int]:
+def ticks(lengths: Sequence[int], log: bool, room_for: float = 14) -> list[int]:
     """As many of the lengths as have room, the longest among them."""
     kept: list[int] = []
     for length in sorted(lengths, reverse=True):
-        room = kept[-1] / length >= 1.25 if log and kept else not kept or kept[-1] - length >= max(lengths) / 12
+        room = kept[-1] / length >= 1.4 if log and kept else not kept or kept[-1] - length >= max(lengths) / room_for
         kept += [length] if room else []
     return kept
 
@@ -81,6 +82,11 @@ def length_colors(lengths: Iterable[int]) -> dict[int, str]:
 def knee_text(knee: Knee) -> str:
     """`7.9 [7.6, 8.2]`, or why there is none."""
     return knee.note or theme.ABSENT if knee.value is None else with_interval(knee.value, knee.interval, 1)
+
+
+def bend_text(knee: Knee, lengths: Sequence[int]) -> str:
+    """As `knee_text`, but short where the bits still grow: "beyond 48"."""
+    return f"beyond {max(lengths)}" if knee.value is None and "still grow" in knee.note else knee_text(knee)
 
 
 def with_interval(value: float | None, interval: Interval | None, digits: int = 2) -> str:

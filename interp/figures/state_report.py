@@ -13,8 +13,8 @@ from interp.errors import UserError
 from interp.figures import theme
 from interp.figures.attention_view import SCRIPTS, shown
 from interp.figures.page import facts, figure_page, on_page, render, writer
-from interp.figures.state_bits import accuracy, by_layer, recoverability, saturation
-from interp.figures.state_facets import knee_text, name_of, with_interval
+from interp.figures.state_bits import accuracy, against_needed, by_layer, recoverability, saturation
+from interp.figures.state_facets import bend_text, knee_text, name_of, with_interval
 from interp.figures.state_parts import ablations, transplants
 from interp.figures.state_shape import effective_size, rank_and_norm, remembrance, time_constants
 from interp.figures.state_view import SCRIPT, state_view
@@ -76,6 +76,7 @@ def state_figures(profiles: Sequence[StateProfile]) -> dict[str, go.Figure]:
     """Every figure by its name, in the order of the page."""
     figures: dict[str, go.Figure | None] = {
         "saturation": saturation(profiles),
+        "against_needed": against_needed(profiles),
         "by_layer": by_layer(profiles),
         "recoverability": recoverability(profiles),
         "accuracy": accuracy(profiles),
@@ -154,13 +155,15 @@ def summary(profile: StateProfile) -> Summary:
     """Of the length at which most bits are used."""
     at, home = profile.peak, profile.at_home
     whole = next((part for part in profile.transplant if part.kind == "whole"), None)
+    above = profile.half_length.value is None and profile.behaviour.letter_accuracy.mean() > 0.5
+    half = f"beyond {max(profile.lengths)}" if above else knee_text(profile.half_length)
     exact = theme.ABSENT if whole is None or whole.largest_difference is None else f"{whole.largest_difference:.1g}"
     return Summary(
         name=name_of(profile),
         copies=f"{theme.percent(profile.accuracy[home])} at {profile.lengths[home]}",
-        half=knee_text(profile.half_length),
-        saturation="used bits fall" if profile.used_falls else knee_text(profile.saturation_length),
-        saturation_held=knee_text(profile.saturation_held),
+        half=half,
+        saturation="used bits fall" if profile.used_falls else bend_text(profile.saturation_length, profile.lengths),
+        saturation_held=bend_text(profile.saturation_held, profile.lengths),
         used=f"{with_interval(profile.bits_recovered[at], profile.used.interval[at], 1)} at {profile.lengths[at]}",
         held=with_interval(profile.bits_probe[at], profile.held.held.interval[at], 1),
         state=f"{profile.state_bits[at]:,.0f}",

@@ -30,7 +30,11 @@ def rank_and_norm(profiles: Sequence[StateProfile]) -> go.Figure:
             line.update(hovertemplate=f"{title} at %{{x}} letters: %{{y:.3~g}}<extra>{theme.literal(name)}</extra>")
             figure.add_trace(line, row + 1, column + 1)
         length_axis(figure, lengths, row + 1, column + 1, log=True)
-    figure.update_yaxes(rangemode="tozero")
+    if len(profiles) > 1:  # a few dozen directions beside a thousand
+        for row, column in ((1, 1), (1, 2), (2, 1)):
+            figure.update_yaxes(type="log", exponentformat="power", dtick=1, row=row, col=column)
+    else:
+        figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03], row=2, col=2)
     return theme.dress(
         figure, "Rank, norm and decays of the state", of_each(profiles, [_shape_says(p) for p in profiles]), 640
@@ -53,7 +57,9 @@ def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
         return None
     longest = max(max(profile.lengths) for profile in profiles)
     line = {"color": theme.NEUTRAL, "width": 1.2, "dash": "dash"}
-    figure.add_hline(longest, line=line, annotation={"text": f"{longest} letters"}, annotation_position="top left")
+    figure.add_hline(longest, line=line)
+    beside = {"x": 0, "xanchor": "left", "yanchor": "bottom", "showarrow": False}
+    figure.add_annotation(y=np.log10(longest), text=f"{longest} letters", **beside)  # on a log axis, its exponent
     figure.update_xaxes(title_text="share of the numbers of the state", tickformat=".0%", range=[0, 1.01])
     figure.update_yaxes(title_text="time constant, positions", type="log", exponentformat="power")
     return theme.dress(figure, "Time constants", f"Positions after which 1/e is left. {'; '.join(says)}.", 400)
@@ -68,7 +74,7 @@ def effective_size(profiles: Sequence[StateProfile]) -> go.Figure:
         ways = (size.bits_per_number, size.quantised, "bits"), (size.directions, size.projected, "directions")
         for row, (tried, values, what) in enumerate(ways, 1):
             for length, share, clean in zip(size.lengths, values, size.clean, strict=True):
-                line = curve(tried, share, f"{length} letters", colors[length], length not in seen)
+                line = curve(tried, share, f"{length} letters", colors[length], length not in seen, legendrank=length)
                 hover = f"%{{x}} {what}: %{{y:.1%}} (as it is: {clean:.1%})<extra>{length} letters</extra>"
                 figure.add_trace(line.update(hovertemplate=hover), row, column)
                 seen.add(length)
@@ -90,7 +96,9 @@ def remembrance(profiles: Sequence[StateProfile]) -> go.Figure:
             places, name = np.flatnonzero(np.isfinite(found.effect[i])), f"{length} letters"
             effect, around = found.effect[i, places], [tuple(pair) for pair in found.interval[i, places]]
             bars = theme.error_bars(effect, around, width=2.0)
-            own = curve(length - places, effect, name, colors[length], length not in seen, error_y=bars)
+            own = curve(
+                length - places, effect, name, colors[length], length not in seen, error_y=bars, legendrank=length
+            )
             rest = curve(
                 length - places, found.elsewhere[i, places], name, colors[length], False, dash="dot", mode="lines"
             )

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from interp.errors import UserError
-from interp.figures.state_bits import by_distance
+from interp.figures.state_bits import against_needed, by_distance, recoverability
 from interp.figures.state_report import state_figures, state_tables, summary, write_state_report
+from interp.figures.state_shape import time_constants
 from interp.figures.state_view import state_view
 from interp.profiles import (
     Bits,
@@ -140,6 +141,26 @@ def test_the_curves_of_the_bits_are_those_of_the_profile():
     assert "18.0 used, 20.0 held of 24.0 at 8" in figure.layout.meta["says"]
 
 
+def test_the_state_stands_on_the_same_axes_as_what_is_needed_and_used():
+    grown = profile("hard-alibi", state_bits=(100.0, 200.0, 400.0, 800.0))
+    figure = against_needed([profile(), grown])
+    drawn = {trace.name: (tuple(trace.x), tuple(trace.y)) for trace in figure.data}
+    assert drawn["needed"] == (LENGTHS, NEEDED)
+    assert drawn["mamba: state"][1] == (31968.0,) * 4 and drawn["hard-alibi: state"][1] == grown.state_bits
+    assert drawn["mamba: used"] == (LENGTHS, (6.0, 12.0, 18.0, 17.9))
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
+
+
+def test_lengths_are_rows_of_one_height_in_every_model():
+    figure = recoverability([profile(), profile("lstm")])
+    assert {figure.layout[f"yaxis{i}"].type for i in ("", 2, 3, 4)} == {"category"}
+
+
+def test_the_longest_string_is_marked_among_the_time_constants():
+    figure = time_constants([profile()])
+    assert figure.layout.shapes[0].y0 == 16 and figure.layout.annotations[0].y == pytest.approx(np.log10(16))
+
+
 def test_recoverability_counts_back_from_the_separator():
     turned = by_distance(profile().used)
     for row, length in enumerate(LENGTHS):
@@ -184,6 +205,10 @@ def test_a_summary_is_that_of_the_length_at_which_most_bits_are_used():
     row = summary(profile())
     assert (row.saturation, row.half, row.state) == ("6.0 [5.8, 6.2]", "12.3 [11.0, 13.5]", "31,968")
     assert row.used.startswith("18.0 [") and row.used.endswith("at 8")
+
+
+def test_a_summary_says_shortly_where_bits_still_grow():
+    assert summary(profile()).saturation_held == "beyond 16"
 
 
 def test_no_profile_makes_no_page(tmp_path):
