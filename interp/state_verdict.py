@@ -21,9 +21,10 @@ def state_verdict(profile: StateProfile) -> str:
 def limit(profile: StateProfile) -> Limit:
     """What stops the bits that are used.
 
-    none: there are none. open: they grow to the longest strings. early: they have stopped at the shortest. falls: behind the bend they fall, beyond the trained
-    lengths (or these are not known): a model that does not generalise in length loses what its state could hold.
-    training: they stop where the trained lengths end, which alone could do it. full: they stop and stay.
+    none: there are none. open: they grow to the longest strings. early: they have stopped at the shortest. falls:
+    behind the bend they fall, beyond the trained lengths (or these are not known): a model that does not generalise in
+    length loses what its state could hold. training: they stop where the trained lengths end, which alone could do it.
+    full: they stop and stay.
     """
     bits, trained = profile.used.total, profile.behaviour.trained
     if max(bits) < NOTHING:
