@@ -51,6 +51,10 @@ class Opened:
             self.page.wait_for_function(HOLDS, arg=as_json, timeout=PATIENCE)
         except TimeoutError:
             assert {name: self.state(name) for name in values} == values
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until what was asked for is drawn."""
         self.page.evaluate(DRAWN)
 
     def text(self, selector: str) -> str:

@@ -43,7 +43,7 @@ def test_the_page_is_light_or_dark_as_the_reader_has_it_and_the_button_turns_it(
     assert body.startswith(f"rgb({paper}, ")
     assert corner(opened) == above
     opened.page.click("[data-do=theme]")
-    opened.page.wait_for_timeout(100)
+    opened.settle()
     assert corner(opened) == (DARK if above == LIGHT else LIGHT)
 
 
