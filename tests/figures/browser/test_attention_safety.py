@@ -85,7 +85,9 @@ def test_the_listener_would_hear_a_page_without_a_policy(browser, listener):
     page = browser.new_context().new_page()
     page.evaluate(f"(url) => {{ {WAYS['fetch']} }}", f"{listener.url}/fetch")
     page.evaluate(f"(url) => {{ {WAYS['image']} }}", f"{listener.url}/image")
-    page.wait_for_timeout(400)
+    for _ in range(50):
+        if len(listener.heard) < 2:
+            page.wait_for_timeout(200)
     page.context.close()
     assert sorted(listener.heard) == ["/fetch", "/image"]
 
