@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tyro.conf import UseAppendAction
 
 from interp.cli import Common, resolve_device, result_folder, run
+from interp.errors import UserError
 
 if TYPE_CHECKING:
     from interp.profiles import StateProfile
@@ -42,6 +43,8 @@ def main(options: Options) -> None:
     settings = SaturationSettings.tiny() if options.tiny else SaturationSettings()
     settings = replace(settings, lengths=options.lengths or settings.lengths)
     specs, profiles = options.model or ("mamba",), []
+    if twice := [spec for spec in dict.fromkeys(specs) if specs.count(spec) > 1]:
+        raise UserError(f"each model is measured once; given more than once: {', '.join(twice)}.")
     for spec in specs:
         print(f"model: {spec} on {device}")
         loaded = load(spec, device=device, seed=options.seed, retrain=options.retrain)

@@ -307,6 +307,6 @@ class StateGrowth(Result):
     exponent_interval: Interval | None
     """From how far the members lie off that line (Student's t)."""
     bits_exponent: float | None
-    """The same of the most bits used."""
+    """The same of the most bits used, of the members that bend."""
     bits_exponent_interval: Interval | None
     notes: tuple[str, ...]

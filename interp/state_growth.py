@@ -29,13 +29,16 @@ from interp.training.kept import kept_run
 from interp.training.presets import PRESETS
 from interp.training.runs import Run, load_run
 
+RECURRENT = ("mamba", "mamba2", "lstm", "hybrid")
+"""Kinds of model with a state of a fixed size; presets have the same names."""
+
 
 @dataclass(frozen=True)
 class GrowthSettings:
     """Which family, how it is trained, how it is measured."""
 
     kind: str = "mamba"
-    """Of model: mamba, mamba2, lstm or hybrid."""
+    """Of model: one of `RECURRENT`."""
     vary: str = "d_state"
     """The field of its config in which the members differ."""
     values: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -66,8 +69,7 @@ class GrowthSettings:
 
     def config(self, value: int) -> dict[str, Any]:
         """Of the member with this value: its kind's preset, but for what is varied and what all share."""
-        like = PRESETS[self.kind]()[0] if self.kind in PRESETS else {"kind": self.kind}
-        return {**like, "d_vocab": self.alphabet + 4, **self.others, self.vary: value}
+        return {**PRESETS[self.kind]()[0], "d_vocab": self.alphabet + 4, **self.others, self.vary: value}
 
     @property
     def training(self) -> TrainConfig:
@@ -109,11 +111,10 @@ def growth_study(
             f"growth takes two sizes, a learning rate, a seed and strings of up to 6 letters or more; got "
             f"{settings.values}, {settings.rates}, {settings.seeds} and {settings.longest}."
         )
-    for value in settings.values:  # before any work
-        if not isinstance(build(settings.config(value)), RecurrentModel):
-            raise UserError(
-                f"a {settings.kind} carries no state of a size of its own; take mamba, mamba2, lstm or hybrid."
-            )
+    if settings.kind not in RECURRENT:
+        raise UserError(f"a {settings.kind} carries no state of a size of its own; take mamba, mamba2, lstm or hybrid.")
+    for value in settings.values:
+        build(settings.config(value))  # refused before any work
     members = []
     for value in sorted(set(settings.values)):
         say(f"{settings.kind} with {settings.vary} {value}")
@@ -165,26 +166,25 @@ Exponent = tuple[float | None, tuple[float, float] | None]
 def exponents(members: Sequence[Member]) -> tuple[Exponent, Exponent]:
     """Of the saturation length, and of the most bits used, as powers of the numbers of state; with their intervals.
 
-    None for fewer than three members that have one.
+    Both of the members that bend: the most bits of one that does not are those of the longest strings. None for fewer
+    than three.
     """
-    sizes = [member.state_floats for member in members]
-    return (
-        _exponent(sizes, [member.saturation_length.value for member in members]),
-        _exponent(sizes, [member.most_bits for member in members]),
-    )
+    bent = [member for member in members if member.saturation_length.value is not None]
+    sizes = [member.state_floats for member in bent]
+    lengths = [cast(float, member.saturation_length.value) for member in bent]
+    return _exponent(sizes, lengths), _exponent(sizes, [member.most_bits for member in bent])
 
 
-def _exponent(sizes: Sequence[int], values: Sequence[float | None]) -> Exponent:
+def _exponent(sizes: Sequence[int], values: Sequence[float]) -> Exponent:
     """The slope of log values over log sizes by least squares, and its interval from how far members lie off the line.
 
     Members are few, and other trainings or a law that is no power move them further than other strings do: an interval
     over strings would be much too narrow.
     """
-    there = [(size, value) for size, value in zip(sizes, values, strict=True) if value]
-    if len(there) < 3:
+    if len(sizes) < 3:
         return None, None
-    line: Any = linregress(*np.log(np.array(there, dtype=float)).T)
-    half = float(student.ppf((1 + LEVEL) / 2, len(there) - 2) * line.stderr)
+    line: Any = linregress(np.log(sizes), np.log(values))
+    half = float(student.ppf((1 + LEVEL) / 2, len(sizes) - 2) * line.stderr)
     return float(line.slope), (float(line.slope) - half, float(line.slope) + half)
 
 
