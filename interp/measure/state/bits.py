@@ -13,14 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.errors import UserError
+from interp.measure.state.blocks import blocks
 from interp.measure.state.carry import answer_logits, carry
 from interp.models.hooked import HookedModel
 from interp.profiles import Bits
 from interp.stats import LEVEL, RESAMPLES
 from interp.tasks.copy import CopyTask
-
-TOKENS_AT_ONCE = 16_384
-"""Tokens of one forward pass: bounds the memory of its activations whatever the strings' length."""
 
 
 @torch.no_grad()
@@ -81,15 +79,13 @@ def _one_length(
     model: HookedModel, task: CopyTask, length: int, strings: int, generator: torch.Generator
 ) -> Float[np.ndarray, "string pos"]:
     """Bits per letter of each string; negative where the model is surer of another letter than chance would be."""
-    batch = task.sample(strings, length, generator)
-    size = max(1, TOKENS_AT_ONCE // batch.tokens.shape[1])
-    rows = []
-    for first in range(0, strings, size):
-        block = batch.rows(slice(first, first + size)).to(model.device)
+    batch, found = task.sample(strings, length, generator), []
+    for rows in blocks(batch):
+        block = batch.rows(rows).to(model.device)
         wanted = block.targets[block.answer].view(len(block), length)
         log_p = answer_logits(model, block, carry(model, block)).double().log_softmax(dim=-1)
-        rows.append(_bits(log_p, wanted, task.alphabet).cpu())
-    return torch.cat(rows).numpy()
+        found.append(_bits(log_p, wanted, task.alphabet).cpu())
+    return torch.cat(found).numpy()
 
 
 def _bits(log_p: Float[Tensor, "batch letter vocab"], wanted: Tensor, alphabet: int) -> Float[Tensor, "batch letter"]:
