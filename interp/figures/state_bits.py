@@ -89,7 +89,7 @@ def against_needed(profiles: Sequence[StateProfile]) -> go.Figure:
         )
         says.append(f"The state {grows}; at most {max(profile.bits_recovered):.0f} bits are used.")
     figure.update_xaxes(type="log", title_text="letters in the string", tickvals=ticks(lengths, log=True), tickangle=0)
-    figure.update_yaxes(type="log", title_text="bits", exponentformat="power")
+    figure.update_yaxes(type="log", title_text="bits", exponentformat="power", dtick=1)
     less = " Less than a bit used is not drawn."
     return theme.dress(figure, "The state, beside what a copy needs", of_each(profiles, says) + less, 460)
 
