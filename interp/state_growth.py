@@ -224,17 +224,13 @@ def _member(settings: GrowthSettings, value: int, runs: list[Run], seed: int) ->
 
 
 def _notes(settings: GrowthSettings, members: list[Member]) -> tuple[str, ...]:
-    notes = [
-        f"each member is the best of {len(members[0].rates)} trainings ({settings.seeds} seeds at each of "
-        f"{len(settings.rates)} rates) by its letter accuracy; their intervals are over strings, that of "
-        f"the exponent is over members"
-    ]
     spread = ", ".join(f"{m.name}: {min(m.rate_accuracy):.2f} to {max(m.rate_accuracy):.2f}" for m in members)
-    notes.append(f"letter accuracy over the trainings of each: {spread}")
-    open_ended = [m.name for m in members if m.saturation_length.value is None]
-    if open_ended:
-        notes.append(
-            f"no bend within {settings.longest} letters: {', '.join(open_ended)} "
-            f"({members[[m.name for m in members].index(open_ended[0])].saturation_length.note})"
-        )
-    return tuple(notes)
+    notes = (
+        f"each member is the best of {len(members[0].rates)} trainings ({settings.seeds} at each of "
+        f"{len(settings.rates)} rates) by its letter accuracy; their intervals are over strings, that of the exponent "
+        "is over members",
+        "numbers of state are all that the recurrent layers carry, windows of convolutions with it",
+        f"letter accuracy over the trainings of each: {spread}",
+    )
+    unseen = "; ".join(f"{m.name}: {m.saturation_length.note}" for m in members if m.saturation_length.value is None)
+    return (*notes, f"no bend within {settings.longest} letters: {unseen}") if unseen else notes

@@ -81,9 +81,7 @@ def growth_curve(growth: StateGrowth) -> go.Figure:
     figure.update_xaxes(type="log", title_text="numbers of state", tickvals=sizes, ticktext=[f"{n:,}" for n in sizes])
     figure.update_yaxes(type="log", title_text="letters, bits", dtick=1)
     exponent = "" if growth.exponent is None else f" It grows as the size to the power {number(growth.exponent)}."
-    found = names(
-        f"{m.name}: {number(m.saturation_length.value, 1)} letters and {number(m.most_bits, 0)} bits" for m in members
-    )
+    found = names(f"{m.name}: {_bend(m, growth.trained[1])}, {number(m.most_bits, 0)} bits at most" for m in members)
     return dress(figure, "Saturation against the size of the state", f"{found}.{exponent}")
 
 
@@ -137,6 +135,11 @@ def _row(member: Member) -> tables.Row:
         "most_bits_high": member.most_bits_interval[1],
         "note": member.saturation_length.note,
     }
+
+
+def _bend(member: Member, longest: int) -> str:
+    value = member.saturation_length.value
+    return f"no bend within {longest} letters" if value is None else f"{number(value, 1)} letters"
 
 
 def _bits_per_letter(growth: StateGrowth) -> float:
