@@ -5,7 +5,7 @@ learning rates (kept, so that a second run is quick), measures how many bits of 
 that stops growing; and leaves one page to look at.
 
   python analyses/grow_state.py                                          Mambas of five state sizes
-  python analyses/grow_state.py --kind lstm --vary d_model --values 32 64 128 --longest 12
+  python analyses/grow_state.py --kind lstm --vary d_model --values 16 24 32 48 64 --longest 16
 """
 
 from dataclasses import dataclass
