@@ -155,8 +155,8 @@ def growth_verdict(growth: StateGrowth) -> str:
         spoken += f" Of {', '.join(open_ended)} the bits do not stop within {growth.trained[1]} letters."
     grows = "grows with" if low > 0 else "falls with" if high < 0 else "does not clearly change with"
     return (
-        f"{spoken} Over the {len(bent)} that bend the saturation length {grows} the state: as its size to the power {growth.exponent:.2f} "
-        f"[{low:.2f}, {high:.2f}], where 1 would be in proportion."
+        f"{spoken} Over the {len(bent)} that bend the saturation length {grows} the state: as its size to the power "
+        f"{growth.exponent:.2f} [{low:.2f}, {high:.2f}], where 1 would be in proportion."
     )
 
 
