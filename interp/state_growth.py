@@ -147,12 +147,12 @@ def growth_verdict(growth: StateGrowth) -> str:
         return f"No member of the family ({growth.swept}) has a bend within {growth.trained[1]} letters."
     ends = [f"{m.name}: {m.saturation_length.value:.1f} letters, {m.most_bits:.0f} bits" for m in (bent[0], bent[-1])]
     spoken = f"Saturation over {growth.swept}: {'; '.join(dict.fromkeys(ends))}."
-    if growth.exponent is None or growth.exponent_interval is None:
-        return f"{spoken} Too few members bend to say how it grows."
-    low, high = growth.exponent_interval
     open_ended = [member.name for member in growth.members if member.saturation_length.value is None]
     if open_ended:
         spoken += f" Of {', '.join(open_ended)} the bits do not stop within {growth.trained[1]} letters."
+    if growth.exponent is None or growth.exponent_interval is None:
+        return f"{spoken} Too few members bend to say how it grows."
+    low, high = growth.exponent_interval
     grows = "grows with" if low > 0 else "falls with" if high < 0 else "does not clearly change with"
     return (
         f"{spoken} Over the {len(bent)} that bend the saturation length {grows} the state: as its size to the power "
