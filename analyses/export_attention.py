@@ -1,7 +1,8 @@
 """How do the heads of a model attend on one string? One page to look at, to work with and to send to others.
 
-Scores the heads (which look an n-gram up, for which n), takes the lookup heads away for comparison, and writes one
-self-contained page: every head small, one of them large, the string, its matches, what the head is known to do.
+Scores the heads (which look an n-gram up, for which n), takes the lookup heads and then the gather heads away, and
+writes one self-contained page: every head small, one of them large, the string, its matches, what the head is known to
+do.
 
   python analyses/export_attention.py                                          the demo model on a string that is drawn
   python analyses/export_attention.py --prompt kqvbtzahkqv --heads L1H5 L1H6   a string and heads of your own
@@ -29,7 +30,8 @@ class Options(Common):
     heads: tuple[str, ...] = ()
     """Heads to show, by layer and number (L1H5); by default all."""
     ablate: tuple[str, ...] = ()
-    """Heads that a second variant goes without; by default the lookup heads that are found."""
+    """Heads that a second variant goes without; by default the lookup heads that are found, and in a third one the
+    gather heads."""
     kind: Literal["zero", "mean", "mean-per-position", "resample", "edges"] = "mean"
     """How they are ablated."""
     plain: bool = False
@@ -71,9 +73,11 @@ def main(options: Options) -> None:
 
 def print_table(view: "AttentionView") -> None:
     """Attention of each head to the place copied from, under every variant."""
+    from interp.figures.theme import visible
+
     names = [variant.name for variant in view.variants]
     shares = [view.on_source(index) for index in range(len(names))]
-    print(f"\n{''.join(view.labels)}\n\nmean attention to the place copied from")
+    print(f"\n{''.join(map(visible, view.labels))}\n\nmean attention to the place copied from")
     print(f"{'head':8}{'role':9}" + "".join(f"{name:>{max(12, len(name) + 2)}}" for name in names))
     for index, head in enumerate(view.heads):
         cells = "".join(f"{s[index]:>{max(12, len(n) + 2)}.3f}" for n, s in zip(names, shares, strict=True))

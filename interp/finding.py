@@ -11,7 +11,7 @@ from interp.measure.heads import HeadSettings, score_heads
 from interp.measure.names import parse_heads
 from interp.measure.plans import named_questions
 from interp.models.hooked import HookedModel
-from interp.models.surface import Model, heads, n_ctx
+from interp.models.surface import Model, edge_heads, heads, n_ctx
 from interp.results import AblationResult, HeadScores
 from interp.seeds import own_generator
 from interp.tasks.base import Batch
@@ -36,9 +36,10 @@ def head_costs(
     loaded: Loaded, scores: HeadScores, strings: Batch, kind: str = "mean", seed: int = 0
 ) -> tuple[AblationResult, ...]:
     """What each head costs that is taken away alone, beside other heads; on bridges, which run anew for each, of the
-    lookup heads only."""
+    lookup heads only. Edges are cut in heads whose pattern can be edited."""
     model, with_role = loaded.model, [head.name for head in scores.heads if head.role != "none"]
     named = heads(model) if isinstance(model, HookedModel) else parse_heads(scores.of_role("lookup"), model)
+    named = [head for head in named if kind != "edges" or head in edge_heads(model)]
     alone = [question for question in named_questions(named) if question.group == "single"]
     return ablate(model, loaded.copy_task.vocabulary, strings, alone, kind, with_role, seed, edge_control=False)
 

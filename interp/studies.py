@@ -43,7 +43,7 @@ class HashHeadStudy(Result):
     scores: HeadScores
     ablations: tuple[AblationResult, ...]
     attention: AttentionView
-    """One string, as the model is and without its lookup heads, if it has any."""
+    """One string, as the model is, without its lookup heads and without its gather heads, if it has any."""
     training: TrainLog | None
 
     @property

@@ -10,12 +10,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.errors import UserError, unknown
 from interp.loading import Loaded
-from interp.measure.interventions import Zero, intervention
-from interp.measure.names import parse_heads
+from interp.measure.interventions import KINDS, Zero, intervention
+from interp.measure.names import head_name, parse_heads
 from interp.measure.runs import Ablation
-from interp.measure.views import state_strips, view_variants, viewed_heads
+from interp.measure.views import view_variants, viewed_heads
 from interp.models.surface import device, n_ctx
 from interp.models.surface import heads as all_heads
 from interp.provenance import provenance
@@ -28,6 +28,8 @@ from interp.views import AttentionView
 
 REFERENCES = 32
 """Strings that are drawn beside the one that is shown: ablations take their means and donors from them."""
+ALONE = ("zero", "mean")
+"""Ablations that need no other string, and no place that is copied from."""
 LONGEST_DRAWN = 40
 """Letters of a string that is drawn, at most, unless told: its copy is as long again."""
 
@@ -57,12 +59,14 @@ def view_attention(
     Args:
         loaded: from `interp.load`.
         prompt: the string to copy, of the task's letters; for a pretrained model (hf:) any text. None: one is drawn.
-        length: letters of the string that is drawn; None: of the longest of training, up to `LONGEST_DRAWN`.
+        length: letters of the string that is drawn; None: of the longest of training, up to `LONGEST_DRAWN`. Not beside
+            a prompt.
         heads: names of those to show (L1H3); none: all.
         ablate: names of heads that a second variant goes without; None: first the lookup heads among `scores`, then the
             gather heads, if there are any. (Patterns change in layers above alone, unless edges are cut.)
         kind: of ablation: zero, mean, mean-per-position, resample or edges (`interp.measure.interventions`). Means and
-            donors are taken from `REFERENCES` other strings of the same length; of a text, from the text alone.
+            donors come from the string and `REFERENCES` others of its length; a text stands alone, and takes zero or
+            mean.
         scores: roles, n and responses, measured before.
         ablations: whose single heads say what each costs.
         seed: of the strings that are drawn, and of a model's letters.
@@ -71,12 +75,21 @@ def view_attention(
         unknown head or kind of ablation, a model without heads, or patterns too large for a page.
     """
     model = loaded.model
+    if kind not in KINDS:
+        raise unknown("kind of ablation", kind, KINDS)
+    if prompt is not None and length is not None:
+        raise UserError(f"a prompt has a length of its own; leave out either it or the length ({length}).")
     chosen = parse_heads(heads, model) or all_heads(model)
     if scores is not None and ablate is None:
         sets = {f"the {role} heads": scores.of_role(role) for role in ("lookup", "gather")}
     else:
-        sets = {" ".join(ablate or ()): ablate or ()}
+        named = parse_heads(ablate or (), model)
+        sets = {" ".join(map(head_name, named)): tuple(map(head_name, named))}
     taken = {f"without {name}": parse_heads(names, model) for name, names in sets.items() if names}
+    if taken and prompt is not None and loaded.pretrained and kind not in ALONE:
+        raise UserError(
+            f"a text has no other strings beside it and no known sources: take {' or '.join(ALONE)}, not {kind}."
+        )
     shown = _text(loaded, prompt) if prompt is not None and loaded.pretrained else _string(loaded, prompt, length, seed)
     batch = shown.batch.to(device(model))
     if (context := n_ctx(model)) is not None and batch.tokens.shape[1] > context:
@@ -94,7 +107,6 @@ def view_attention(
         source=batch.source[0].cpu().numpy(),
         heads=viewed_heads(model, chosen, scores, ablations),
         variants=view_variants(model, batch, chosen, shown.label, without),
-        strips=state_strips(model, batch),
         notes=_notes(loaded, batch),
     )
 
@@ -153,7 +165,8 @@ def _notes(loaded: Loaded, batch: Batch) -> tuple[str, ...]:
     notes = []
     trained, answer = loaded.trained_lengths, int(batch.answer[0].sum())
     if trained and answer and not trained[0] <= answer <= trained[1]:
-        notes.append(f"the string has {answer} letters; the model was trained on {trained[0]} to {trained[1]}")
+        letters = f"{answer} letter{'s' * (answer > 1)}"
+        notes.append(f"the string has {letters}; the model was trained on {trained[0]} to {trained[1]}")
     if loaded.pretrained and not answer:
         notes.append("means and donors of ablations are those of this text alone")
     return tuple(notes)

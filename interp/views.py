@@ -41,6 +41,14 @@ class ViewedHead:
 
 
 @dataclass(frozen=True)
+class Strip:
+    """A number at each position, drawn under the token axis."""
+
+    name: str
+    value: Float[np.ndarray, " pos"]
+
+
+@dataclass(frozen=True)
 class Variant:
     """The model on the string: as it is, or with some heads ablated."""
 
@@ -58,14 +66,7 @@ class Variant:
     """Given to the token that follows each position; nan at a last position that nothing follows."""
     predicted: tuple[str, ...]
     """The likeliest token behind each position."""
-
-
-@dataclass(frozen=True)
-class Strip:
-    """A number at each position, drawn under the token axis."""
-
-    name: str
-    value: Float[np.ndarray, " pos"]
+    strips: tuple[Strip, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,6 @@ class AttentionView(Result):
     heads: tuple[ViewedHead, ...]
     variants: tuple[Variant, ...]
     """The model as it is first."""
-    strips: tuple[Strip, ...]
     notes: tuple[str, ...]
     """What to mind about this view."""
 

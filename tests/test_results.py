@@ -134,7 +134,8 @@ def ablation_study() -> AblationStudy:
 def attention_view() -> AttentionView:
     pattern = (np.tril(np.ones((1, 4, 4))) / np.arange(1, 5)[:, None]).astype(np.float32)
     right = np.array([0.1, 0.2, 0.9, np.nan])
-    clean = Variant("clean", 0, (), "", False, pattern, right, ("a", "|", "a", "."))
+    strip = Strip("layer 0: norm of the state", np.array([0.0, 1.0, 2.0, 3.0]))
+    clean = Variant("clean", 0, (), "", False, pattern, right, ("a", "|", "a", "."), (strip,))
     without = dataclasses.replace(clean, name="without L1H0", ablated=("L1H0",), kind="mean", pattern=pattern**2)
     heads = (ViewedHead("L1H0", "attention", head(), HeadCost("mean", 1.0, 0.5, (0.4, 0.6), None)),)
     return AttentionView(
@@ -146,7 +147,6 @@ def attention_view() -> AttentionView:
         source=np.array([-1, -1, 1, -1]),
         heads=heads,
         variants=(clean, without),
-        strips=(Strip("layer 0: norm of the state", np.array([0.0, 1.0, 2.0, 3.0])),),
         notes=(),
     )
 

@@ -86,7 +86,9 @@ def test_where_heads_look_stands_on_the_page_of_a_model_that_has_any(register, u
     page = write_state_report([register, untrained], tmp_path)
     assert page.read_text(encoding="utf-8").count('class="attention-view"') == 1
     view = load_view(page)
-    assert [strip.name for strip in view.strips] == [f"layer {layer}: norm of the state" for layer in (0, 1)]
+    assert [strip.name for strip in view.variants[0].strips] == [
+        f"layer {layer}: norm of the state" for layer in (0, 1)
+    ]
     assert [variant.signed for variant in view.variants] == [True, False]
     np.testing.assert_allclose(view.variants[1].pattern, untrained.attention.variants[1].pattern, atol=1 / 255)
     assert 'class="attention-view"' not in write_state_report([register], tmp_path / "one").read_text(encoding="utf-8")

@@ -1,5 +1,7 @@
 """Which string is viewed, and what is said of prompts and heads that do not fit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -100,6 +102,9 @@ def test_only_the_named_heads_are_shown_in_their_order(planted):
         ({"heads": ["L0H9"]}, "no head is called 'L0H9'"),
         ({"ablate": ["L9H0"]}, "no head is called 'L9H0'"),
         ({"ablate": ["L0H0"], "kind": "remove"}, "no kind of ablation is called 'remove'"),
+        ({"prompt": "abc", "length": 3}, "a prompt has a length of its own"),
+        ({"heads": "L0H0"}, r"heads are named in a list, as in \['L1H3'\]; 'L0H0' came"),
+        ({"kind": "remove"}, "no kind of ablation is called 'remove'"),
         ({"length": 6000}, "too many numbers for a page; take up to"),
     ],
 )
@@ -133,15 +138,42 @@ def test_without_a_prompt_a_pretrained_model_is_shown_a_string_of_its_tokens(spo
     assert (view.source >= 0).sum() == 6
 
 
-@pytest.mark.parametrize("prompt", ["w1 " * 80, None])
-def test_what_a_context_does_not_hold_is_refused(spoken, prompt):
+@pytest.mark.parametrize(("prompt", "length"), [("w1 " * 80, None), (None, 40)])
+def test_what_a_context_does_not_hold_is_refused(spoken, prompt, length):
     with pytest.raises(UserError, match="this model reads 64 at most"):
-        view_attention(spoken, prompt, length=40)
+        view_attention(spoken, prompt, length=length)
 
 
 def test_a_text_without_a_tokenizer_means_nothing(spoken):
-    from dataclasses import replace
-
     mute = replace(spoken, pretrained=replace(spoken.pretrained, tokenizer=None))
     with pytest.raises(UserError, match="no tokenizer beside it"):
         view_attention(mute, "w1")
+
+
+@pytest.mark.parametrize("kind", ["mean-per-position", "resample", "edges"])
+def test_a_text_alone_is_not_ablated_in_ways_that_would_change_nothing(spoken, kind):
+    with pytest.raises(UserError, match=f"take zero or mean, not {kind}"):
+        view_attention(spoken, "w3 w4", ablate=["L0H1"], kind=kind)
+
+
+def test_a_head_that_is_named_twice_is_one_head(planted):
+    view = view_attention(planted, "abcab", heads=["L0H0", "L0H0"], ablate=["L0H1", "L0H1"])
+    assert [head.name for head in view.heads] == ["L0H0"]
+    assert [variant.name for variant in view.variants] == ["clean", "without L0H1"]
+
+
+def test_the_state_is_that_of_each_variant():
+    model = build({"kind": "mamba", "d_model": 16, "d_vocab": 12}, seed=1)
+    view = view_attention(Loaded(model, CopyTask(8), {}), "abcab", ablate=["L0H0"], kind="zero")
+    clean, _, without, _ = (variant.strips for variant in view.variants)
+    np.testing.assert_array_equal(clean[0].value, without[0].value)  # the layer's own state, before what it writes
+    assert np.abs(clean[1].value - without[1].value).max() > 1e-3
+
+
+def test_edges_cost_nothing_to_heads_whose_pattern_cannot_be_edited():
+    shape = {"kind": "hybrid", "layers": ("mamba", "attention"), "d_model": 16, "d_vocab": 30}
+    model = build({**shape, "attention": {"n_heads": 2}}, seed=1)
+    loaded = Loaded(model, CopyTask(), {"spec": "fresh"})
+    scores = find_heads(loaded, settings=HeadSettings(longest=2, strings=4, untrained=2))
+    costs = head_costs(loaded, scores, strings_to_ablate(loaded, 0, 4, longest=2), kind="edges")
+    assert [cost.heads for cost in costs] == [("L1H0",), ("L1H1",)]

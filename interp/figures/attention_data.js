@@ -30,7 +30,7 @@ const attentionData = (() => {
       source: values(view.source),
       tokens: values(view.tokens),
       probability: view.variants.map((variant) => values(variant.probability)),
-      strips: view.strips.map(({ name, value }) => ({ name, value: values(value) })),
+      strips: view.variants.map(({ strips }) => strips.map(({ name, value }) => ({ name, value: values(value) }))),
       // Decoded when first asked for, and kept.
       async load(variant) {
         if (!levels.has(variant)) levels.set(variant, await inflate(texts[variant].textContent));
@@ -46,13 +46,13 @@ const attentionData = (() => {
     };
   };
 
-  // Length of the longest common suffix of the tokens up to each query and up to each earlier key (at most 255).
+  // Length of the longest common suffix of the tokens up to each query and up to each earlier key.
   const matches = (tokens) => {
-    const length = new Uint8Array(cell(tokens.length, 0));
+    const length = new Uint16Array(cell(tokens.length, 0));
     for (let query = 1; query < tokens.length; query++)
       for (let key = 0; key < query; key++)
         if (tokens[query] === tokens[key])
-          length[cell(query, key)] = Math.min(255, 1 + (key > 0 ? length[cell(query - 1, key - 1)] : 0));
+          length[cell(query, key)] = 1 + (key > 0 ? length[cell(query - 1, key - 1)] : 0);
     // An n-gram lookup attends from the query to what followed an earlier place: to key where the match ends before it.
     return (query, key) => (key > 0 && key <= query ? length[cell(query, key - 1)] : 0);
   };

@@ -21,6 +21,8 @@ const attentionPaint = (() => {
   };
   const rgb = (color) => `rgb(${color.join(",")})`;
 
+  const ground = (theme) => rgb(ORANGE[theme][0]);
+
   // Colour goes with the square root of the weight: small weights, of which a row has most, are still seen.
   const STEPS = 512;
   const table = (ramp) => Array.from({ length: STEPS + 1 }, (_, i) => between(ramp, i / STEPS));
@@ -32,6 +34,7 @@ const attentionPaint = (() => {
 
   // Characters that a reader cannot see, or that would turn the text around, are spelt out; long tokens are cut.
   const visible = (token, most = 12) => {
+    if (token === "") return "(empty)";
     const shown = [...token.slice(0, 4 * most)].map((letter) => {
       if (letter === " ") return "\u2423";
       if (letter === "\n") return "\u21b5";
@@ -52,7 +55,7 @@ const attentionPaint = (() => {
     return pixels;
   };
 
-  const fit = (canvas, width, height) => {
+  const fit = (canvas, width, height, ground = null) => {
     const ratio = Math.min(2, devicePixelRatio || 1);
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
@@ -60,6 +63,8 @@ const attentionPaint = (() => {
     canvas.style.height = `${height}px`;
     const brush = canvas.getContext("2d");
     brush.scale(ratio, ratio);
+    if (ground) brush.fillStyle = ground;
+    if (ground) brush.fillRect(0, 0, width, height);
     return brush;
   };
 
@@ -91,18 +96,24 @@ const attentionPaint = (() => {
     const ink = INK[theme], shapes = [], end = (from) => from + window.span;
     const x = (key) => pad.left + (key - window.key) * step, y = (query) => pad.top + (query - window.query) * step;
     const seen = { query: (at) => at >= window.query && at < end(window.query), key: (at) => at >= window.key && at < end(window.key) };
+    // A mark is seen on any cell: its line has a brighter or darker one around it. Small cells are ringed at a distance.
     for (const { query, key, kind } of marks) {
       if (!seen.query(query) || !seen.key(key)) continue;
-      const box = [x(key), y(query), Math.max(step, 1), Math.max(step, 1)];
-      shapes.push({ box, color: ink[kind], width: kind === "source" ? 1.4 : 1, dash: kind === "match" && step >= 4 ? [2, 1.5] : [] });
+      const inset = kind === "match" ? 2.5 : 1, side = Math.max(step, 10) - 2 * inset, shift = (step - side) / 2;
+      const box = [x(key) + shift, y(query) + shift, side, side];
+      shapes.push({ box, color: rgb(ORANGE[theme][0]), width: 3, dash: [] });
+      shapes.push({ box, color: ink[kind], width: 1.4, dash: kind === "match" ? [2.5, 1.5] : [] });
     }
-    const name = (position) => (step >= 11 ? visible(labels[position], 8) : String(position));
+    const name = (position) => (step >= 11 ? visible(labels[position], 6) : String(position));
     for (const key of ticks(window.key, window.span, step)) {
       const text = name(key), turn = text.length > 1 ? -90 : 0;
       shapes.push({ text, at: [x(key) + step / 2, pad.top + size + (turn ? 6 : 12)], turn, anchor: turn ? "end" : "middle", color: ink.muted });
     }
     for (const query of ticks(window.query, window.span, step))
       shapes.push({ text: name(query), at: [pad.left - 6, y(query) + step / 2], turn: 0, anchor: "end", color: ink.muted });
+    const axis = { turn: 0, anchor: "end", color: ink.text };
+    shapes.push({ ...axis, text: "key →", at: [pad.left + size, pad.top + size + pad.bottom - 8] });
+    shapes.push({ ...axis, text: "query ↓", at: [pad.left - 6, pad.top - 9] });
     const thick = Math.max(step, 1), line = { color: ink.cross, width: 1, dash: [] };
     if (seen.query(selected.query)) shapes.push({ ...line, box: [pad.left, y(selected.query), size, thick] });
     if (seen.key(selected.key)) shapes.push({ ...line, box: [x(selected.key), pad.top, thick, size] });
@@ -191,22 +202,37 @@ const attentionPaint = (() => {
     return element("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" }, ...parts);
   };
 
-  // The main picture as a document of its own: cells as an image of exact pixels, all else as vectors.
-  const svg = (cellsImage, shapes, { width, height, pad, size, theme }) => {
-    const page = element("svg", { xmlns: XMLNS, width, height, viewBox: `0 0 ${width} ${height}` });
-    page.append(element("rect", { width, height, fill: rgb(ORANGE[theme][0]) }));
-    page.append(element("image", { href: cellsImage.toDataURL(), x: pad.left, y: pad.top, width: size, height: size, style: "image-rendering: pixelated" }));
+  const TITLE = 26;
+  // The picture with its title above and its colour bar below.
+  const png = (picture, colours, title, { width, height, theme }) => {
+    const whole = document.createElement("canvas"), wide = Math.max(width, Number.parseFloat(colours.style.width));
+    const brush = fit(whole, wide, TITLE + height + 40, ground(theme));
+    brush.drawImage(picture, 0, TITLE, width, height);
+    brush.drawImage(colours, 0, TITLE + height, Number.parseFloat(colours.style.width), 34);
+    brush.fillStyle = INK[theme].text;
+    brush.font = `600 13px ${SANS}`;
+    brush.fillText(title, 8, 17);
+    return whole;
+  };
+  // The same as a document: cells and colours as images, all else as vectors.
+  const svg = (cellsImage, shapes, colours, title, { width, height, pad, size, theme }) => {
+    const [wide, tall] = [Math.max(width, Number.parseFloat(colours.style.width)), TITLE + height + 40];
+    const sheet = element("svg", { xmlns: XMLNS, width: wide, height: tall, viewBox: `0 ${-TITLE} ${wide} ${tall}` });
+    sheet.append(element("rect", { y: -TITLE, width: wide, height: tall, fill: ground(theme) }));
+    sheet.append(element("text", { x: 8, y: -9, fill: INK[theme].text, "font-family": SANS, "font-size": 13, "font-weight": 600 }, title));
+        sheet.append(element("image", { href: cellsImage.toDataURL(), x: pad.left, y: pad.top, width: size, height: size, style: "image-rendering: pixelated" }));
+    sheet.append(element("image", { href: colours.toDataURL(), x: 0, y: height, width: Number.parseFloat(colours.style.width), height: 34 }));
     for (const shape of shapes) {
       if (shape.box) {
         const [x, y, w, h] = shape.box;
-        page.append(element("rect", { x, y, width: w, height: h, fill: "none", stroke: shape.color, "stroke-width": shape.width, "stroke-dasharray": shape.dash.join(" ") }));
+        sheet.append(element("rect", { x, y, width: w, height: h, fill: "none", stroke: shape.color, "stroke-width": shape.width, "stroke-dasharray": shape.dash.join(" ") }));
       } else {
         const [x, y] = shape.at;
-        page.append(element("text", { x, y, fill: shape.color, "font-family": MONO, "font-size": 11, "text-anchor": shape.anchor, "dominant-baseline": "central", transform: shape.turn ? `rotate(${shape.turn} ${x} ${y})` : "" }, shape.text));
+        sheet.append(element("text", { x, y, fill: shape.color, "font-family": MONO, "font-size": 11, "text-anchor": shape.anchor, "dominant-baseline": "central", transform: shape.turn ? `rotate(${shape.turn} ${x} ${y})` : "" }, shape.text));
       }
     }
-    return new XMLSerializer().serializeToString(page);
+    return new XMLSerializer().serializeToString(sheet);
   };
 
-  return { shade, rgb, visible, fit, cells, thumbnail, overlay, paintShapes, strip, bar, response, svg, INK };
+  return { shade, rgb, ground, visible, fit, cells, thumbnail, overlay, paintShapes, strip, bar, response, png, svg };
 })();

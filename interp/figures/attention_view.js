@@ -4,8 +4,7 @@
   const schemes = matchMedia("(prefers-color-scheme: dark)");
   const views = [...document.querySelectorAll(".attention-view")];
   const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
-  const three = (value) => (value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(3);
-  const per = (share) => `${Number((100 * share).toFixed(1))}%`;
+  const { three } = attentionWords;
   const make = (tag, text = "", name = "") => Object.assign(document.createElement(tag), { textContent: text, className: name });
 
   const start = (node, number) => {
@@ -22,7 +21,9 @@
     const drawn = { thumbs: "", cells: "", table: "" };
     let small = null, shapes = [], geometry = {}, match = null, scheduled = false;
 
-    const theme = () => node.dataset.theme || (schemes.matches ? "dark" : "light");
+    // On a page of its own the view has the page's colours, in a report those of its own figure.
+    const themed = document.querySelector("header.compact") ? document.documentElement : node;
+    const theme = () => themed.dataset.theme || (schemes.matches ? "dark" : "light");
     const variant = () => view.variants[state.variant];
     const comparable = () => variant().of !== state.variant;
     const differs = () => state.difference && comparable();
@@ -55,8 +56,8 @@
 
     // The largest weight of what is drawn: of one head, or of what all heads can have.
     const largestOf = (head) => {
-      if (!state.stretch) return differs() || !variant().signed ? 1 : Math.max(...view.heads.map((_, each) => ownLargest(each)));
-      return ownLargest(head);
+      if (state.stretch) return ownLargest(head) || 1;
+      return differs() || !variant().signed ? 1 : Math.max(...view.heads.map((_, each) => ownLargest(each))) || 1;
     };
     const largest = new Map();
     const ownLargest = (head) => {
@@ -66,7 +67,7 @@
         let most = 0;
         for (let query = 0; query < size; query++)
           for (let k = state.hideFirst ? 1 : 0; k <= query; k++) most = Math.max(most, Math.abs(read(query, k)));
-        largest.set(key, most || 1);
+        largest.set(key, most);
       }
       return largest.get(key);
     };
@@ -84,37 +85,45 @@
         button.classList.toggle("ablated", gone(head));
         button.tabIndex = head === state.head ? 0 : -1;
       });
+      reveal(at("thumbs"), buttons[state.head]);
     };
 
     // ------------------------------------------------------------------ the pattern
 
     const marks = (step) => {
       const { query: top, key: left, span } = state.window, found = [];
+      // Frames around cells of a pixel or two would hide the stripe that they are to show: there the query's own alone.
+      const small = step < 4, [from, to] = small ? [state.query, state.query + 1] : [top, Math.min(size, top + span)];
       if (state.n)
-        for (let query = top; query < Math.min(size, top + span); query++)
+        for (let query = from; query < to; query++)
           for (let key = left; key <= Math.min(query, left + span - 1); key++)
             if (lengthOfMatch(query, key) >= state.n) found.push({ query, key, kind: "match" });
-      // Frames around cells of a pixel or two would hide the stripe that they are to show.
-      return step < 4 ? found : [...found, ...asked.map((query) => ({ query, key: source[query], kind: "source" }))];
+      const sources = asked.filter((query) => !small || query === state.query);
+      return [...found, ...sources.map((query) => ({ query, key: source[query], kind: "source" }))];
     };
 
+    const title = () => `${view.heads[state.head].name}, ${variant().name}${differs() ? ", minus clean" : ""}`;
     const drawPattern = () => {
-      const pad = { left: 46, top: 8, bottom: 46, right: 8 }, room = at("plot-room").clientWidth || MOST_PIXELS;
+      const pad = { left: 56, top: 20, bottom: 58, right: 8 }, room = at("plot-room").clientWidth || MOST_PIXELS;
       const span = state.window.span, wide = Math.min(MOST_PIXELS, room - pad.left - pad.right);
       const step = span > wide ? wide / span : Math.max(1, Math.floor(wide / span)), square = step * span;
       const width = square + pad.left + pad.right, height = square + pad.top + pad.bottom;
       geometry = { window: state.window, step, size: square, pad, width, height, theme: theme() };
       const ratio = Math.min(2, devicePixelRatio || 1), most = largestOf(state.head);
       const key = [state.variant, differs(), state.head, state.hideFirst, JSON.stringify(state.window), wide].join();
-      const canvas = at("pattern"), brush = paint.fit(canvas, width, height);
+      const canvas = at("pattern"), brush = paint.fit(canvas, width, height, paint.ground(theme()));
       if (key !== drawn.cells) small = attentionData.pooled(reader(state.head), state.window, Math.round(wide * ratio), state.hideFirst);
       drawn.cells = key;
       geometry.image = paint.cells(brush, small, most, theme(), pad.left, pad.top, square);
       shapes = paint.overlay({ ...geometry, labels: view.labels, marks: marks(step), selected: state });
       paint.paintShapes(brush, shapes);
       paint.bar(at("bar"), most, signed(), theme(), Math.min(width, 360));
-      data.strips.forEach((strip, i) => paint.strip(node.querySelectorAll(".strip")[i], strip.value, geometry));
-      const words = `${view.heads[state.head].name}, ${variant().name}${differs() ? ", minus clean" : ""}`;
+      data.strips[state.variant].forEach(({ name, value }, i) => {
+        paint.strip(node.querySelectorAll(".strip")[i], value, geometry);
+        const most = Math.max(...value), here = value[state.key];
+        node.querySelectorAll(".strip-name")[i].textContent = `${name}: ${here.toPrecision(3)} at the key, up to ${most.toPrecision(3)}`;
+      });
+      const words = title();
       canvas.setAttribute("aria-label", `Attention of ${words}: query down, key across. ${at("now").textContent}`);
       at("name").textContent = words;
     };
@@ -140,9 +149,8 @@
       items.forEach((item, position) => {
         const hidden = position === 0 && state.hideFirst;
         const looked = position > query || hidden ? 0 : read(query, position);
-        // Below stands who looks at the key, in blue; blue above 0 means less than nothing where weights are signed.
         const looking = position < key ? 0 : read(position, key);
-        const below = signed() ? looking : -looking;
+        const below = signed() ? looking : -looking; // in blue, which of signed weights means below 0
         const style = `linear-gradient(${color(looked)} 0 var(--bar), transparent var(--bar) calc(100% - var(--bar)), ${color(below)} calc(100% - var(--bar)))`;
         if (item.dataset.lit !== style) item.style.backgroundImage = item.dataset.lit = style;
         const matched = state.n > 0 && position <= query && lengthOfMatch(query, position) >= state.n;
@@ -150,6 +158,13 @@
         const name = Object.keys(marks).filter((mark) => marks[mark]).join(" ");
         if (item.className !== name) item.className = name;
       });
+      at("string-name").textContent = attentionWords.bars(signed());
+      reveal(at("string"), items[query]);
+    };
+    // A box scrolls to what is chosen in it; the page stays where it is.
+    const reveal = (box, item) => {
+      const above = item.offsetTop, below = above + item.offsetHeight - box.clientHeight;
+      box.scrollTop = clamp(box.scrollTop, below, above);
     };
 
     const drawTable = () => {
@@ -167,34 +182,30 @@
       if (!rows.length) rows.push(document.createElement("tr"));
       if (!rows[0].cells.length) rows[0].append(Object.assign(make("td", "none of 0.0005 or more", "left"), { colSpan: 4 }));
       at("keys").replaceChildren(...rows);
-      at("keys-of").textContent = `Strongest keys of query ${query}, ${label(query)}`;
+      at("weight").textContent = differs() ? "change" : "weight";
+      at("keys-of").textContent = `${differs() ? "Largest changes" : "Strongest keys"} of query ${query}, ${attentionWords.quoted(view.labels[query])}`;
     };
 
     const drawHead = () => {
-      const head = view.heads[state.head], found = head.found, cost = head.cost, lines = [];
-      if (found) {
-        lines.push(`${found.role === "none" ? "No role" : `${found.role[0].toUpperCase()}${found.role.slice(1)} head`}${found.n == null ? "" : `, n = ${found.n}`}.`);
-        lines.push(`Score ${three(found.score)} [${three(found.interval[0])}, ${three(found.interval[1])}] at 95%, chance ${three(found.chance)}, q ${found.q_value.toPrecision(2)}${found.flagged ? "" : ": not flagged"}.`);
-        if (found.role === "gather" && found.gather_effect != null) lines.push(`Without it the lookup heads' scores change by ${per(found.gather_effect)}; it brings letters ${found.offsets.join(", ") || "–"} back.`);
-      } else lines.push("This head was not scored.");
-      if (cost) lines.push(`Without it alone (${cost.kind}) strings right fall from ${per(cost.before)} to ${per(cost.after)}; drop [${per(cost.interval[0])}, ${per(cost.interval[1])}]${cost.control == null ? "" : `, without another head ${per(cost.control)}`}.`);
+      const { name, kind, found, cost } = view.heads[state.head], lines = attentionWords.found(found);
+      if (cost) lines.push(attentionWords.cost(cost));
       if (gone(state.head)) lines.push(`Here its output is replaced (${variant().kind}), so that what it looks at does not count.`);
+      if (differs() && ownLargest(state.head) === 0) lines.push("Nothing changes: what was taken away is in its own layer or above.");
       if (asked.length) {
         const mean = asked.reduce((sum, query) => sum + weight(state.head, query, source[query]), 0) / asked.length;
-        lines.push(`On this string: mean ${differs() ? "change of " : ""}attention to the place copied from ${three(mean)}.`);
+        lines.push(`On this string: mean ${differs() ? "change of " : ""}weight on the place copied from ${three(mean)}.`);
       }
-      const curve = found && found.response.length ? [make("p", "Attention by length of the match:", "axis-name"), paint.response(found.response, found.n)] : [];
-      at("head").replaceChildren(make("h4", `${head.name}${head.kind === "attention" ? "" : " · hidden attention"}`), ...lines.map((line) => make("p", line)), ...curve);
+      const curve = found?.response.length ? [make("p", "Attention by length of the match:", "axis-name"), paint.response(found.response, found.n)] : [];
+      const heading = make("h3", `${name}${kind === "attention" ? "" : " · hidden attention"}`);
+      at("head").replaceChildren(heading, ...lines.map((line) => make("p", line)), ...curve);
     };
-
     const say = () => {
-      const { query, key } = state, follows = query + 1 < size ? view.labels[query + 1] : view.following;
-      const right = data.probability[state.variant][query];
-      const answer = follows === null ? "" : ` Next is ${paint.visible(follows)}; the model says ${paint.visible(variant().predicted[query])}${right === null ? "" : ` (${per(right)} for the right one)`}.`;
-      const kind = key > query ? "not visible" : three(weight(state.head, query, key));
-      const length = key <= query ? lengthOfMatch(query, key) : 0;
-      const mark = key === source[query] ? " It is copied from here." : "";
-      at("now").textContent = `From ${label(query)} at ${query} to ${label(key)} at ${key}: ${kind}${length ? `, match of ${length}` : ""}.${mark}${answer}`;
+      const { query, key } = state, visibleKey = key <= query;
+      at("now").textContent = attentionWords.cell({
+        query, key, labels: view.labels, weight: weight(state.head, query, key), match: visibleKey ? lengthOfMatch(query, key) : 0,
+        copied: key === source[query], next: query + 1 < size ? view.labels[query + 1] : view.following,
+        predicted: variant().predicted[query], right: data.probability[state.variant][query],
+      });
     };
 
     // ------------------------------------------------------------------ changes
@@ -225,7 +236,8 @@
     };
     // One after the other: what a key means hangs on what the last one did, which may have to wait for its patterns.
     let last = Promise.resolve();
-    const perform = (act) => (last = last.then(act));
+    const perform = (act) => (last = last.then(act).catch(fail));
+    const fail = (error) => { at("now").textContent = `This cannot be shown: ${error.message}`; };
 
     const link = () => {
       const { query, key, span } = state.window;
@@ -291,7 +303,7 @@
       j: () => nextAsked(1), k: () => nextAsked(-1),
       s: () => move(state.query, strongestKey(state.query)),
       v: () => change({ variant: (state.variant + 1) % view.variants.length }),
-      d: () => change({ difference: !state.difference }),
+      d: () => (comparable() ? change({ difference: !state.difference }) : null),
       n: () => change({ n: (state.n + 1) % (MOST_N + 1) }),
       b: () => change({ hideFirst: !state.hideFirst }),
       c: () => change({ stretch: !state.stretch }),
@@ -302,12 +314,13 @@
 
     const cellUnder = (event) => {
       const box = at("pattern").getBoundingClientRect(), { pad, step, window } = geometry;
-      const inside = (value, from) => clamp(from + Math.floor(value / step), 0, size - 1);
+      const inside = (value, from) => clamp(from + Math.floor(value / step), from, from + window.span - 1);
       return { key: inside(event.clientX - box.left - pad.left, window.key), query: inside(event.clientY - box.top - pad.top, window.query) };
     };
     const canvas = at("pattern");
     let held = null;
     canvas.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
       held = { ...cellUnder(event), window: state.window, moved: false };
       canvas.setPointerCapture(event.pointerId);
       canvas.focus();
@@ -328,6 +341,7 @@
       else link();
       held = null;
     });
+    canvas.addEventListener("pointercancel", () => { held = null; });
     canvas.addEventListener("pointerleave", () => { at("hover").textContent = ""; });
     canvas.addEventListener("dblclick", (event) => { const { query, key } = cellUnder(event); perform(() => zoom(0.5, query, key)); });
     canvas.addEventListener("wheel", (event) => {
@@ -338,21 +352,26 @@
     }, { passive: false });
 
     const save = (blob, ending) => {
-      const anchor = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${view.heads[state.head].name}.${ending}` });
+      const anchor = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${title().replaceAll(/[^\w-]+/g, "-")}.${ending}` });
       anchor.click();
       setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
     };
     const actions = {
       in: () => zoom(0.5), out: () => zoom(2), fit: () => keys[0](),
-      theme: () => { node.dataset.theme = theme() === "dark" ? "light" : "dark"; schedule(); },
-      png: () => canvas.toBlob((blob) => save(blob, "png")),
-      svg: () => save(new Blob([paint.svg(geometry.image, shapes, geometry)], { type: "image/svg+xml" }), "svg"),
+      theme: () => { themed.dataset.theme = theme() === "dark" ? "light" : "dark"; schedule(); },
+      png: () => paint.png(canvas, at("bar"), title(), geometry).toBlob((blob) => save(blob, "png")),
+      svg: () => save(new Blob([paint.svg(geometry.image, shapes, at("bar"), title(), geometry)], { type: "image/svg+xml" }), "svg"),
     };
     for (const [name, act] of Object.entries(actions)) node.querySelector(`[data-do=${name}]`).addEventListener("click", () => perform(act));
     for (const name of ["variant", "n"]) control(name).addEventListener("change", ({ target }) => perform(() => change({ [name]: Number(target.value) })));
     control("sort").addEventListener("change", ({ target }) => perform(() => change({ sort: target.value })));
     for (const name of ["difference", "hideFirst", "stretch"]) control(name).addEventListener("change", ({ target }) => perform(() => change({ [name]: target.checked })));
     schemes.addEventListener("change", schedule);
+    // Paper is white.
+    let before;
+    addEventListener("beforeprint", () => { before = themed.dataset.theme; themed.dataset.theme = "light"; draw(); });
+    addEventListener("afterprint", () => { if (before) themed.dataset.theme = before; else delete themed.dataset.theme; draw(); });
+    at("link").hidden = location.protocol === "about:";
     addEventListener("resize", schedule);
     addEventListener("hashchange", () => perform(() => change(fromLink(), false)));
 
@@ -367,7 +386,10 @@
       await change(fromLink(), false);
       draw();
       node.dataset.ready = "1";
-    })();
+    })().catch((error) => {
+      fail(error);
+      node.dataset.ready = "0";
+    });
   };
 
   // Keys go to the view that has the focus; to the only one on its page, from anywhere but its fields.

@@ -1,7 +1,8 @@
 """A view of attention as a page: every head small, one of them large, the string beside it; it works without a server.
 
-The page is built from `attention_view.html` and three scripts: numbers (`attention_data.js`), drawing
-(`attention_paint.js`), and what a person does (`attention_view.js`). How the numbers lie in it says `view_file`.
+The page is built from `attention_view.html` and four scripts: numbers (`attention_data.js`), drawing
+(`attention_paint.js`), words (`attention_words.js`), and what a person does (`attention_view.js`). How the numbers lie
+in it says `view_file`.
 """
 
 import html
@@ -12,12 +13,12 @@ import numpy as np
 from markupsafe import Markup
 
 from interp.figures.page import facts, render
-from interp.figures.theme import names, number
+from interp.figures.theme import names, number, visible
 from interp.figures.view_file import ERROR, SIGNED_ERROR, encode
 from interp.files import write_text
 from interp.views import AttentionView
 
-SCRIPTS = ("attention_data.js", "attention_paint.js", "attention_view.js")
+SCRIPTS = ("attention_data.js", "attention_paint.js", "attention_words.js", "attention_view.js")
 SPOKEN = 6
 """Heads that the sentence below a view names."""
 FRAME = 1000
@@ -32,7 +33,10 @@ class Shown:
     patterns: tuple[Markup, ...]
     variants: tuple[str, ...]
     strips: tuple[str, ...]
+    scored: bool
     says: str
+    notes: tuple[str, ...]
+    error: str
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,7 @@ def attention_view(view: AttentionView) -> AttentionPage:
         title=f"Attention of {view.model.get('spec', 'a model')}",
         model=view.model.get("spec", ""),
         shown=drawn,
-        notes=view.notes,
         provenance=facts(view.provenance),
-        error=error_text(view),
     )
     return AttentionPage(page, drawn.says)
 
@@ -76,15 +78,17 @@ def shown(view: AttentionView) -> Shown:
     """A view for the template of a page that holds others things, too; the page runs `SCRIPTS`."""
     encoded = encode(view)
     variants = tuple(variant.name for variant in view.variants)
-    strips = tuple(f"{strip.name}, up to {strip.value.max():.3g}" for strip in view.strips)
-    return Shown(encoded.json, encoded.patterns, variants, strips, says(view))
+    scored = any(head.found for head in view.heads)
+    strips = tuple(strip.name for strip in view.variants[0].strips)
+    return Shown(encoded.json, encoded.patterns, variants, strips, scored, says(view), _notes(view), error_text(view))
 
 
 def says(view: AttentionView) -> str:
     """What a view shows, for readers who do not see it."""
-    string = "".join(view.labels)
+    string = "".join(map(visible, view.labels))
     string = string if len(string) <= 120 else f"{string[:117]}..."
-    found = f"Attention of {len(view.heads)} head{'s' * (len(view.heads) != 1)} on the string {string}."
+    hidden = " (hidden attention as signed sums)" if view.variants[0].signed else ""
+    found = f"Attention{hidden} of {len(view.heads)} head{'s' * (len(view.heads) != 1)} on the string {string}."
     on_source = np.array(view.on_source())
     if np.isnan(on_source).any():
         return found
@@ -96,10 +100,16 @@ def says(view: AttentionView) -> str:
 
 def error_text(view: AttentionView) -> str:
     """How much a weight that is read from the page is off."""
-    plain = f"{ERROR:.4f}"
-    if not any(variant.signed for variant in view.variants):
-        return plain
-    return f"{plain}, signed ones by {SIGNED_ERROR:.4f} of their head's largest"
+    signed = any(variant.signed for variant in view.variants)
+    relative = f", signed ones by {SIGNED_ERROR:.4f} of their head's largest" * signed
+    return f"{ERROR:.4f}{relative}, and differences by twice that"
+
+
+def _notes(view: AttentionView) -> tuple[str, ...]:
+    if not view.variants[0].signed:
+        return view.notes
+    sums = "signed sums over channels can cancel, shares of length cannot; neither is a pattern that could be edited"
+    return (*view.notes, f"a recurrent layer has no attention of its own; of its hidden attention, {sums}")
 
 
 def _role(view: AttentionView, head: int) -> str:

@@ -114,6 +114,11 @@ def shades(n: int) -> list[str]:
     return sample_colorscale([[0, "#A88A1E"], [0.5, STRINGS.color], [1, "#6470C8"]], max(2, n))[:n]
 
 
+def visible(text: str) -> str:
+    """Text whose characters that cannot be seen, or that turn what follows around, are spelt out."""
+    return "".join(c if c == " " or c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
 def literal(text: str) -> str:
     """Text that plotly draws as it is: it takes tags and entities for markup, and `$...$` for mathematics."""
     return html.escape(str(text), quote=False).replace("$", "&#36;")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from interp.errors import unknown
+from interp.errors import UserError, unknown
 from interp.models.surface import Head, Model, heads
 
 
@@ -11,12 +11,14 @@ def head_name(head: Head) -> str:
 
 
 def parse_heads(names: Sequence[str], model: Model) -> tuple[Head, ...]:
-    """The heads of these names.
+    """The heads of these names, each once.
 
     Raises: UserError for a head that the model does not have, or a model without heads.
     """
+    if isinstance(names, str):
+        raise UserError(f"heads are named in a list, as in ['L1H3']; {names!r} came.")
     known = {head_name(head): head for head in heads(model)}
     for name in names:
         if name not in known:
             raise unknown("head", name, known)
-    return tuple(known[name] for name in names)
+    return tuple(known[name] for name in dict.fromkeys(names))

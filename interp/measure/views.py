@@ -69,6 +69,7 @@ def view_variants(
     for name, ablation in everything.items():
         hooks = hooks_on_first(model, batch, ablation) if ablation.heads else []
         probability, predicted = _answers(model, batch, hooks, label)
+        strips = state_strips(model, batch, hooks)
         for index, (summary, way) in enumerate(ways):
             variants.append(
                 Variant(
@@ -80,6 +81,7 @@ def view_variants(
                     pattern=_patterns(model, batch, shown, hooks, summary),
                     probability=probability,
                     predicted=predicted,
+                    strips=strips,
                 )
             )
     return tuple(variants)
@@ -97,8 +99,9 @@ def viewed_heads(
 
 
 @torch.no_grad()
-def state_strips(model: Model, batch: Batch) -> tuple[Strip, ...]:
-    """The Euclidean norm of each recurrent layer's state behind each position of the first string; () without any."""
+def state_strips(model: Model, batch: Batch, hooks: Sequence[Any] = ()) -> tuple[Strip, ...]:
+    """The Euclidean norm of each recurrent layer's state behind each position of the first string, with `hooks` in
+    force; () for a model without any."""
     if not isinstance(model, RecurrentModel):
         return ()
     of = {layer: "state" if isinstance(mixer, StateSpaceMixer) else "c" for layer, mixer in model.mixers.items()}
@@ -108,7 +111,8 @@ def state_strips(model: Model, batch: Batch) -> tuple[Strip, ...]:
     def keep(state: Tensor, hook: HookPoint) -> None:
         norms[hook.name or ""] = state.flatten(2).norm(dim=2)[0]
 
-    model.run_with_hooks(batch.tokens[:1], return_type=None, fwd_hooks=[(name, keep) for name in names.values()])
+    reading = [(name, keep) for name in names.values()]
+    model.run_with_hooks(batch.tokens[:1], return_type=None, fwd_hooks=[*hooks, *reading])
     return tuple(
         Strip(f"layer {layer}: norm of the state", norms[name].float().cpu().numpy()) for layer, name in names.items()
     )

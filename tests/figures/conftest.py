@@ -273,7 +273,7 @@ def view(rng: np.random.Generator) -> AttentionView:
     )
     tokens = np.array([ord(letter) for letter in text])
     model = {"spec": "hard-alibi"}
-    return AttentionView({"seed": 0}, model, tokens, tuple(text), None, source, known, variants, (), ())
+    return AttentionView({"seed": 0}, model, tokens, tuple(text), None, source, known, variants, ())
 
 
 def patterns(rng: np.random.Generator, source: np.ndarray, heads: tuple[str, ...], strength: float) -> np.ndarray:

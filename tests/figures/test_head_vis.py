@@ -34,7 +34,7 @@ def tiny(pattern: list[list[float]], labels: str = "aba", signed: bool = False) 
     tokens = np.array([ord(letter) for letter in labels])
     nowhere = np.full(len(labels), -1)
     head = ViewedHead("L1H2", "attention")
-    return AttentionView({}, {}, tokens, tuple(labels), None, nowhere, (head,), (variant,), (), ())
+    return AttentionView({}, {}, tokens, tuple(labels), None, nowhere, (head,), (variant,), ())
 
 
 def read(folder: Path, name: str):

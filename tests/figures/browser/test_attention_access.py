@@ -49,9 +49,11 @@ def test_what_is_selected_is_spoken_politely_and_what_the_picture_shows_is_its_n
     said = opened.text("[aria-live=polite]")
     opened.press("ArrowUp")
     opened.becomes(query=18)
-    assert opened.text("[aria-live=polite]").startswith("From t at 18 to a at 7: ") and said.startswith("From z at 19")
+    assert opened.text("[aria-live=polite]").startswith("From “t” at 18 to “a” at 7: ") and said.startswith(
+        "From “z” at 19"
+    )
     name = opened.page.locator("canvas.pattern").get_attribute("aria-label")
-    assert name.startswith("Attention of L1H7, clean: query down, key across. From t at 18 to a at 7")
+    assert name.startswith("Attention of L1H7, clean: query down, key across. From “t” at 18 to “a” at 7")
 
 
 def test_tab_alone_leads_to_the_pattern_and_to_every_control(show, view):
@@ -148,7 +150,7 @@ def test_2048_tokens_open_and_obey_keys(show, longest):
     opened.press("s", "n")
     query = opened.state("query")
     opened.becomes(head=3, key=query - 8, n=1)
-    assert f"From {opened.text(f'.string li:nth-child({query + 1})')} at {query}" in opened.text(".now")
+    assert f"From “{opened.text(f'.string li:nth-child({query + 1})')}” at {query}" in opened.text(".now")
     opened.press("+", "+", "+", "+", "+")
     opened.becomes(query=query)
     opened.press("0")

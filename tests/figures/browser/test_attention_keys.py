@@ -30,7 +30,7 @@ def test_arrows_move_the_query_and_the_key_and_stop_at_the_edges(show, view):
     opened.becomes(query=19, key=6)
     opened.press(*["ArrowDown"] * 20, *["ArrowLeft"] * 20)
     opened.becomes(query=LAST, key=0)
-    assert opened.text(".now").startswith(f"From d at {LAST} to $ at 0: ")
+    assert opened.text(".now").startswith(f"From “d” at {LAST} to “$” at 0: ")
     opened.press(*["ArrowUp"] * 30, *["ArrowRight"] * 30)
     opened.becomes(query=0, key=LAST)
     assert "not visible" in opened.text(".now")

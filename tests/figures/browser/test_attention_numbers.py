@@ -102,8 +102,10 @@ def outlined(opened) -> set[tuple[int, int]]:
     left, top, width = (float(cells.get(name)) for name in ("x", "y", "width"))
     step = width / opened.state("window")["span"]
     frames = [frame for frame in root.iter(f"{SVG}rect") if frame.get("stroke") == MATCH_INK]
+    middles = [{side: float(frame.get(side)) for side in ("x", "y", "width", "height")} for frame in frames]
     return {
-        (round((float(frame.get("y")) - top) / step), round((float(frame.get("x")) - left) / step)) for frame in frames
+        (int((box["y"] + box["height"] / 2 - top) / step), int((box["x"] + box["width"] / 2 - left) / step))
+        for box in middles
     }
 
 
@@ -120,14 +122,15 @@ def test_the_side_says_what_is_known_of_the_head_and_what_the_model_answers(show
     opened.becomes(head=1)
     found, says = view.heads[1].found, opened.text(".head")
     assert "Lookup head, n = 4." in says
-    assert f"Score {found.score:.3f} [{found.interval[0]:.3f}, {found.interval[1]:.3f}] at 95%, chance 0.034" in says
-    assert "strings right fall from 99.5% to 95.3%; drop [2%, 7%], without another head 98%." in says
-    assert f"attention to the place copied from {load_view(opened.file).on_source()[1]:.3f}" in says
+    score = f"{found.score:.3f} [{found.interval[0]:.3f}, {found.interval[1]:.3f}] at 95%"
+    assert f"On other strings: attention to the place copied from {score}, to another letter 0.034" in says
+    assert "strings right go from 99.5% to 95.3%, drop [2%, 7%] at 95%; without another head 98%." in says
+    assert f"On this string: mean weight on the place copied from {load_view(opened.file).on_source()[1]:.3f}" in says
     weight = f"{load_view(opened.file).variants[0].pattern[1, 19, 7]:.3f}"
     length = 6  # kqvbtz: what stands before 7 and before 20
     assert opened.text(".now") == (
-        f"From z at 19 to a at 7: {weight}, match of {length}. It is copied from here. "
-        "Next is a; the model says a (99% for the right one)."
+        f"From “z” at 19 to “a” at 7: {weight}, match of {length}. It is copied from here. "
+        "Next is “a”; the model says “a” (99% for the right one)."
     )
 
 

@@ -21,19 +21,21 @@ def test_png_and_svg_are_saved_under_the_heads_name_and_are_whole(show, view):
     opened = show(view)
     with opened.page.expect_download() as waiting:
         opened.page.click("[data-do=png]")
-    assert waiting.value.suggested_filename == "L1H7.png"
+    assert waiting.value.suggested_filename == "L1H7-clean.png"
     picture = Image.open(waiting.value.path())
     picture.load()
     assert picture.format == "PNG"
-    assert picture.size == tuple(opened.page.evaluate("(c => [c.width, c.height])(document.querySelector('.pattern'))"))
+    width, height = opened.page.evaluate("(c => [c.width, c.height])(document.querySelector('.pattern'))")
+    assert picture.width >= width and picture.height == height + 66  # a title above, the colour bar below
+    assert picture.convert("RGBA").getextrema()[3] == (255, 255)  # no ground that is not painted
     assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 50
     with opened.page.expect_download() as waiting:
         opened.page.click("[data-do=svg]")
-    assert waiting.value.suggested_filename == "L1H7.svg"
+    assert waiting.value.suggested_filename == "L1H7-clean.svg"
     root = ET.parse(waiting.value.path()).getroot()
     assert root.tag == f"{SVG}svg" and root.find(f"{SVG}image").get("href").startswith("data:image/png;base64,")
     labels = [text.text for text in root.iter(f"{SVG}text")]
-    assert labels == [*view.labels, *view.labels]  # keys below, queries on the left
+    assert labels == ["L1H7, clean", *view.labels, *view.labels, "key →", "query ↓"]  # keys below, queries on the left
 
 
 @pytest.mark.parametrize(("scheme", "paper", "above"), [("light", 253, LIGHT), ("dark", 21, DARK)])
@@ -56,8 +58,11 @@ def corner(opened) -> tuple[int, ...]:
 def test_a_strip_has_a_bar_at_each_position_as_high_as_its_number(show, view):
     norms = np.linspace(0.1, 3, 26)
     norms[10] = 0
-    opened = show(replace(view, strips=(Strip("layer 0: norm of the state", norms),)))
-    assert opened.text(".strip-name") == "layer 0: norm of the state, up to 3"
+    strip = Strip("layer 0: norm of the state", norms)
+    opened = show(replace(view, variants=tuple(replace(variant, strips=(strip,)) for variant in view.variants)))
+    opened.press("Home")
+    key = opened.page.evaluate("document.querySelector('.attention-view').state.key")
+    assert opened.text(".strip-name") == f"layer 0: norm of the state: {norms[key]:.3g} at the key, up to 3.00"
     picture = Image.open(io.BytesIO(opened.page.locator("canvas.strip").screenshot())).convert("RGB")
     step = (opened.page.locator("canvas.pattern").bounding_box()["width"] - 54) / 26
     blank = picture.getpixel((2, 2))

@@ -120,8 +120,10 @@ def hostile(view, studies):
         provenance={bad: bad},
         notes=(bad,),
         heads=(replace(view.heads[0], name=bad), *view.heads[1:]),
-        variants=tuple(replace(v, name=f"{v.name} {bad}", predicted=labels, kind=bad) for v in view.variants),
-        strips=(Strip(bad, np.ones(len(labels))),),
+        variants=tuple(
+            replace(v, name=f"{v.name} {bad}", predicted=labels, kind=bad, strips=(Strip(bad, np.ones(len(labels))),))
+            for v in view.variants
+        ),
     )
 
 
@@ -141,10 +143,10 @@ def test_hostile_texts_are_shown_as_text(show, hostile, studies):
     assert "<script" not in waiting.value.path().read_text()
     assert "/" not in waiting.value.suggested_filename
     assert opened.page.evaluate("document.documentElement.dataset.broken") is None
-    assert opened.page.locator("img").count() == 0 and opened.page.locator("script:not([class])").count() == 3
+    assert opened.page.locator("img").count() == 0 and opened.page.locator("script:not([class])").count() == 4
     assert opened.page.title() == f"Attention of {studies.HOSTILE}"
     assert opened.page.locator("option").nth(0).text_content() == f"clean {studies.HOSTILE}"
-    assert "{{ 7 * 7 }}" in opened.text(".eyebrow") and opened.text(".string li:nth-child(9)") == "{{␣7*7␣}}"
+    assert "{{ 7 * 7 }}" in opened.text("h1") and opened.text(".string li:nth-child(9)") == "{{␣7*7␣}}"
 
 
 def test_a_token_is_never_wider_than_its_place_and_what_cannot_be_seen_is_spelt_out(show, hostile):
