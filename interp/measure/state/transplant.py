@@ -119,7 +119,7 @@ def _along(axes: Float[Tensor, "direction feature"], inside: bool) -> Mix:
 
 
 def _transplant(graft: Graft, model: HookedModel, x: Batch, y: Batch, mixed: Carried, seed: int) -> Transplant:
-    written = each_block(lambda strings, state: free_answer(model, strings, state), model, y, mixed)
+    written = free_answer(model, y.to(model.device), mixed)  # all at once: a step runs one token of each string
     theirs, own = (batch.targets[batch.answer].view(len(batch), -1) for batch in (x, y))
     apart = theirs != own
     donor_share, donor_interval = _share(written == theirs, apart, seed)
