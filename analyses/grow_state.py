@@ -8,7 +8,7 @@ that stops growing; and leaves one page to look at.
   python analyses/grow_state.py --kind lstm --vary d_model --values 16 24 32 48 64 --longest 16
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ class Options:
     """Options of this analysis."""
 
     kind: str = "mamba"
-    """Kind of model: mamba, mamba2, lstm or hybrid; what is not varied it has from the preset of that name."""
+    """Kind of model: mamba, mamba2 or lstm; what is not varied it has from the preset of that name."""
     vary: str = "d_state"
     """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
     values: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -63,7 +63,11 @@ def main(options: Options) -> None:
     device = resolve_device(options.device)
     chosen = {name: getattr(options, name) for name in ("kind", "vary", "values", "rates", "seeds", "steps", "longest")}
     chosen["others"] = {"initialization": options.initialization} if options.initialization else {}
-    settings = GrowthSettings.tiny() if options.tiny else GrowthSettings(**chosen)
+    settings = GrowthSettings(**chosen)
+    if options.tiny:
+        tiny = GrowthSettings.tiny()
+        values = options.values[:2] if (options.kind, options.vary) != ("mamba", "d_state") else tiny.values
+        settings = replace(tiny, kind=options.kind, vary=options.vary, values=values, others=settings.others)
     growth = growth_study(
         settings, device=device, seed=options.seed, retrain=options.retrain, say=lambda step: print(f"  {step} ...")
     )

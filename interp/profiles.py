@@ -16,8 +16,13 @@ from interp.records import Result
 from interp.results import Interval, LengthAccuracy, TrainLog
 from interp.views import AttentionView
 
-FALLEN = 0.75
+FALLEN = 0.9
 """Bits at the longest strings below this share of the most: they fall, which a full state does not explain."""
+
+
+def falls(bits: "Bits") -> bool:
+    """Whether fewer bits are there at the longest strings than at shorter ones, with the whole interval: no plateau."""
+    return bits.interval[-1][1] < FALLEN * max(bits.total)
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,7 @@ class Transplant(Result):
     follows_host: float
     """Share that are still y's."""
     donor_interval: Interval
+    """Over pairs; of a control, the range over its random sets."""
     host_interval: Interval
     by_position: Float[np.ndarray, " pos"]
     """Share of x's letters at each place of the answer."""
@@ -224,7 +230,7 @@ class StateProfile(Result):
     state_size: StateSize
     state_bits: tuple[float, ...]
     reachable_bits: tuple[float, ...] | None
-    """Of a planted memory: log2 of the number of states that strings of a length can reach."""
+    """Of a planted memory: log2 of the number of states that strings of a length can reach, at most."""
     utilisation: tuple[float, ...]
     """Bits recovered / min(bits needed, state bits)."""
     saturation_length: Knee
@@ -248,7 +254,7 @@ class StateProfile(Result):
     def used_falls(self) -> bool:
         """Whether fewer bits are used at the longest strings than at shorter ones: there is no plateau, so that the
         saturation length means nothing."""
-        return self.used.interval[-1][1] < FALLEN * max(self.used.total)
+        return falls(self.used)
 
     @property
     def peak(self) -> int:

@@ -100,6 +100,7 @@ def saturation_study(
     model, task = cast(HookedModel, loaded.model), loaded.copy_task  # what is none, `carry` refuses
     lengths = tuple(sorted(set(settings.lengths or state_lengths(loaded))))
     check_lengths(lengths)
+    settings.probes.check(task.alphabet)
     if len(lengths) < 3:
         raise UserError(f"where bits stop growing takes three lengths or more to see; got {list(lengths)}.")
     device = str(model.cfg.device)

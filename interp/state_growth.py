@@ -29,7 +29,7 @@ from interp.training.kept import kept_run
 from interp.training.presets import PRESETS
 from interp.training.runs import Run, load_run
 
-RECURRENT = ("mamba", "mamba2", "lstm", "hybrid")
+RECURRENT = ("mamba", "mamba2", "lstm")
 """Kinds of model with a state of a fixed size; presets have the same names."""
 
 
@@ -112,7 +112,7 @@ def growth_study(
             f"{settings.values}, {settings.rates}, {settings.seeds} and {settings.longest}."
         )
     if settings.kind not in RECURRENT:
-        raise UserError(f"a {settings.kind} carries no state of a size of its own; take mamba, mamba2, lstm or hybrid.")
+        raise UserError(f"a {settings.kind} carries no state of a size of its own; take mamba, mamba2 or lstm.")
     for value in settings.values:
         build(settings.config(value))  # refused before any work
     members = []
@@ -149,7 +149,7 @@ def growth_verdict(growth: StateGrowth) -> str:
     spoken = f"Saturation over {growth.swept}: {'; '.join(dict.fromkeys(ends))}."
     open_ended = [member.name for member in growth.members if member.saturation_length.value is None]
     if open_ended:
-        spoken += f" Of {', '.join(open_ended)} the bits do not stop within {growth.trained[1]} letters."
+        spoken += f" Of {', '.join(open_ended)} no plateau is seen within {growth.trained[1]} letters."
     if growth.exponent is None or growth.exponent_interval is None:
         return f"{spoken} Too few members bend to say how it grows."
     low, high = growth.exponent_interval
@@ -181,7 +181,7 @@ def _exponent(sizes: Sequence[int], values: Sequence[float]) -> Exponent:
     Members are few, and other trainings or a law that is no power move them further than other strings do: an interval
     over strings would be much too narrow.
     """
-    if len(sizes) < 3:
+    if len(sizes) < 3 or len(set(sizes)) < 2:
         return None, None
     line: Any = linregress(np.log(sizes), np.log(values))
     half = float(student.ppf((1 + LEVEL) / 2, len(sizes) - 2) * line.stderr)

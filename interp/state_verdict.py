@@ -4,9 +4,9 @@ from typing import Literal
 
 from interp.profiles import Knee, StateProfile, Transplant
 
-Limit = Literal["none", "open", "early", "falls", "training", "full"]
-NOTHING = 0.5
-"""Bits in all, below which nothing is used."""
+Limit = Literal["none", "open", "early", "falls", "unsure", "training", "unread", "full"]
+NOTHING = 1.0
+"""Bits in all, below which nothing is used: the floor of a plateau."""
 
 
 def state_verdict(profile: StateProfile) -> str:
@@ -21,10 +21,11 @@ def state_verdict(profile: StateProfile) -> str:
 def limit(profile: StateProfile) -> Limit:
     """What stops the bits that are used.
 
-    none: there are none. open: they grow to the longest strings. early: they have stopped at the shortest. falls:
-    behind the bend they fall, beyond the trained lengths (or these are not known): a model that does not generalise in
-    length loses what its state could hold. training: they stop where the trained lengths end, which alone could do it.
-    full: they stop and stay.
+    none: there are none. open: they grow to the longest strings. early: they have stopped at the shortest. falls: they
+    fall, which a full state does not explain; a model that does not generalise in length loses what its state could
+    hold. unsure: in some resamples of the strings they do not stop. training: they stop where the trained lengths end,
+    which alone could do it. unread: they stop and stay, but the state grows with the string, or probes read ever more
+    of it: it is not full, its letters are not fetched. full: they stop and stay, and so does what is held.
     """
     bits, trained = profile.used.total, profile.behaviour.trained
     if max(bits) < NOTHING:
@@ -34,8 +35,12 @@ def limit(profile: StateProfile) -> Limit:
     knee = profile.saturation_length
     if knee.value is None:
         return "open" if "still grow" in knee.note else "early"
-    _, high = knee.interval or (0.0, knee.value)
-    return "training" if trained is not None and high >= trained[1] else "full"
+    if knee.interval is None:
+        return "unsure"
+    if trained is not None and knee.interval[1] >= trained[1]:
+        return "training"
+    grows = profile.state_bits[-1] > profile.state_bits[0]
+    return "unread" if grows or "still grow" in profile.saturation_held.note else "full"
 
 
 def _copies(profile: StateProfile) -> str:
@@ -61,19 +66,26 @@ def _stops(profile: StateProfile) -> str:
     if found == "falls":
         return _falls(profile)
     stop = f"The bits that it uses stop growing at {_with(knee)} letters, {knee.plateau:.0f} bits"
+    if found == "unsure":
+        return f"{stop}; but {knee.note}."
     if found == "training" and trained is not None:
         return (
             f"{stop}, no earlier than the trained lengths end ({trained[1]}): training alone may have set that limit."
         )
-    return f"{stop}, and stay there: the mark of a full state."
+    if found == "unread":
+        last = f"{profile.bits_probe[-1]:.0f} bits of {profile.lengths[-1]} letters"
+        return f"{stop}, and stay there; but its state is not full, probes read {last}: what it holds is not fetched."
+    return f"{stop}, and stay there, as does what probes read: the mark of a full state."
 
 
 def _falls(profile: StateProfile) -> str:
     """A curve that falls has no plateau: what the state holds there says whether it is full or only not read."""
     trained, at, last = profile.behaviour.trained, profile.peak, profile.lengths[-1]
+    within = trained is not None and last <= trained[1]
     beyond = f" (it was trained on up to {trained[1]})" if trained else ""
+    why = "and that within the trained lengths" if within else "a failure to generalise in length"
     rise = f"The bits that it uses grow to {profile.used.total[at]:.0f} at {profile.lengths[at]} letters"
-    fall = f"and fall to {profile.used.total[-1]:.0f} at {last}{beyond}: a failure to generalise in length"
+    fall = f"and fall to {profile.used.total[-1]:.0f} at {last}{beyond}: {why}"
     knee, there = profile.saturation_held, f"there probes still read {profile.bits_probe[-1]:.0f} bits"
     held = f", and what they read stops growing at {_with(knee)} letters" if knee.value is not None else ""
     return f"{rise} {fall}, not a full state alone; {there}{held}."

@@ -153,6 +153,7 @@ def of_bits(profile: StateProfile, bits: tuple[float, ...], knee: float | None, 
         ((6.0, 12.0, 12.0), 4.0, (1, 8), "full", "the mark of a full state"),
         ((6.0, 12.0, 12.0), 4.0, (1, 4), "training", "training alone may have set that limit"),
         ((6.0, 12.0, 5.0), 4.0, (1, 4), "falls", "a failure to generalise in length"),
+        ((6.0, 12.0, 5.0), 4.0, (1, 100), "falls", "and that within the trained lengths"),
         ((6.0, 12.0, 24.0), None, (1, 8), "open", "do not stop growing within 8 letters"),
         ((6.0, 6.0, 6.0), None, (1, 8), "early", "have stopped growing at 2 letters"),
         ((0.1, 0.0, 0.0), None, None, "none", "use no bits"),
@@ -162,6 +163,24 @@ def test_a_full_state_is_told_from_a_failure_to_generalise(register, bits, knee,
     profile = of_bits(register, bits, knee, trained)
     assert limit(profile) == found
     assert words in state_verdict(profile)
+
+
+def test_what_stops_in_the_answer_alone_is_no_full_state(register):
+    stopped = of_bits(register, (6.0, 12.0, 12.0), 4.0, (1, 8))
+    growing = replace(stopped, state_bits=(10.0, 20.0, 40.0))
+    held = replace(stopped, saturation_held=Knee(None, None, 3.0, 24.0, "the bits still grow at the longest lengths"))
+    for profile in (growing, held):
+        assert limit(profile) == "unread"
+        assert "its state is not full" in state_verdict(profile) and "mark of a full state" not in state_verdict(
+            profile
+        )
+
+
+def test_a_bend_that_some_resamples_lack_is_told_as_such(register):
+    bent = of_bits(register, (6.0, 12.0, 12.0), 4.0, (1, 8))
+    knee = replace(bent.saturation_length, interval=None, note="in some resamples there is no bend")
+    unsure = replace(bent, saturation_length=knee)
+    assert limit(unsure) == "unsure" and "but in some resamples there is no bend" in state_verdict(unsure)
 
 
 def test_lengths_reach_from_below_the_trained_ones_to_far_beyond():

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 
 from interp.errors import UserError
-from interp.profiles import FALLEN, Bits, Knee
+from interp.profiles import Bits, Knee, falls
 from interp.results import LengthAccuracy
 from interp.stats import LEVEL
 
@@ -15,6 +15,8 @@ SLACK = 0.01
 """Share by which a bend may miss a length and still count as being there."""
 LATE = "the bits still grow at the longest lengths: measure longer strings"
 EARLY = "the bits have stopped growing at the shortest length: measure shorter strings"
+RISING = 0.1
+"""Share of the slope: bits that still grow by more, from the last length but one to the last, have no plateau yet."""
 Curve = Float[np.ndarray, " length"]
 
 
@@ -23,8 +25,9 @@ def knee(bits: Bits) -> Knee:
 
     The interval comes from fitting every bootstrap resample. A plateau takes two lengths to see: a curve that bends
     only behind the last but one has no saturation length within what was measured, since a single lower point is as
-    well noise, or a slope that begins to flag. One that has already bent at the shortest length has none either: its
-    slope was not seen.
+    well noise, or a slope that begins to flag; and bits that still grow at the last length, with their whole interval
+    and by a tenth of the slope, have not reached one. A curve that has already bent at the shortest length has none
+    either, for its slope was not seen; nor has one that falls (`interp.profiles.falls`).
 
     Raises: UserError for fewer than three lengths.
     """
@@ -34,15 +37,21 @@ def knee(bits: Bits) -> Knee:
     slope, plateau, unseen = _fit(lengths, np.array(bits.total))
     if max(bits.total) < FLOOR:
         return Knee(None, None, slope, plateau, f"fewer than {FLOOR:g} bit at any length")
+    if falls(bits):
+        most, at = max(bits.total), bits.lengths[int(np.argmax(bits.total))]
+        return Knee(
+            None, None, slope, plateau, f"the bits fall to {bits.total[-1]:.1f}, from {most:.1f} at {at} letters"
+        )
+    if not unseen and _still_rises(lengths, bits.draws, slope):
+        unseen = LATE
     if unseen:
         return Knee(None, None, slope, plateau, unseen)
     fits = [_fit(lengths, draw) for draw in bits.draws.T]
     values = np.array([{"": c / a, EARLY: -np.inf, LATE: np.inf}[why] for a, c, why in fits])
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
-    note = _fall(lengths, np.array(bits.total), plateau / slope)
     if not np.isfinite([low, high]).all():
-        return Knee(plateau / slope, None, slope, plateau, f"{note}in some resamples there is no bend")
-    return Knee(plateau / slope, (float(low), float(high)), slope, plateau, note.removesuffix("; "))
+        return Knee(plateau / slope, None, slope, plateau, "in some resamples there is no bend")
+    return Knee(plateau / slope, (float(low), float(high)), slope, plateau)
 
 
 def half_length(accuracy: LengthAccuracy, alphabet: int, seed: int = 0, resamples: int = 400) -> Knee:
@@ -50,6 +59,8 @@ def half_length(accuracy: LengthAccuracy, alphabet: int, seed: int = 0, resample
 
     `slope` is s, `plateau` the fitted m. The interval is from resampled strings.
     """
+    if alphabet <= 2:
+        return Knee(None, None, 0.0, 0.0, "half of the letters of two are right by chance")
     lengths = np.array(accuracy.lengths, dtype=float)
     letters = np.asarray(accuracy.letter_accuracy, dtype=float)
     means = letters.mean(axis=1)
@@ -84,12 +95,9 @@ def _fit(lengths: Curve, bits: Curve) -> tuple[float, float, str]:
     return best[1:]
 
 
-def _fall(lengths: Curve, bits: Curve, bend: float) -> str:
-    """A word where the bits do not stay at the plateau."""
-    beyond = bits[lengths > bend]
-    if len(beyond) and beyond[-1] < FALLEN * bits.max():
-        return f"behind the bend the bits fall to {beyond[-1]:.1f}, from {bits.max():.1f}; "
-    return ""
+def _still_rises(lengths: Curve, draws: Float[np.ndarray, "length resample"], slope: float) -> bool:
+    rise = np.quantile(draws[-1] - draws[-2], (1 - LEVEL) / 2)
+    return bool(rise > RISING * slope * (lengths[-1] - lengths[-2]))
 
 
 def _fit_fall(lengths: Curve, accuracy: Curve, chance: float) -> tuple[float, float]:
@@ -110,6 +118,4 @@ def _falling(lengths: Curve, middle: float, steep: float, chance: float) -> Curv
 
 def _half(middle: float, steep: float, chance: float) -> float:
     """Where the falling curve is a half."""
-    if chance >= 0.5:
-        return middle  # of two letters a half is chance: the middle of the fall stands for it
     return float(middle * ((1 - chance) / (0.5 - chance) - 1) ** (1 / steep))

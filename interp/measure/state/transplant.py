@@ -6,7 +6,7 @@ that nothing else carries. Of a part the question is which letters of the answer
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from interp.stats import bootstrap_interval
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 
+CONTROLS = 8
+"""Random sets of numbers that parts of one size are held against."""
 Mix = Callable[[Carried, Carried], Carried]
 """(donor, host) -> the state that the host goes on with."""
 
@@ -56,7 +58,7 @@ def transplants(
 
     Parts: the whole, each layer, the convolution windows and all but them, three bands of time constants, the leading
     principal directions of the states and what is left without them; and beside layers, windows and bands as many
-    numbers drawn at random, once for those of one size.
+    numbers drawn at random, `CONTROLS` sets for parts of one size: of these the mean over sets, and their range.
 
     Args:
         model: carries a state from call to call.
@@ -78,7 +80,24 @@ def transplants(
     parts = _choices(model, x, donor, generator)
     if directions:
         parts += _subspaces(carry_all(model, task.sample(calibration, length, generator)), directions)
-    return tuple(_transplant(graft, model, x, y, graft.mix(donor, host), seed) for graft in parts)
+    found: dict[tuple[str, str], list[Transplant]] = {}
+    for graft in parts:
+        done = _transplant(graft, model, x, y, graft.mix(donor, host), seed)
+        found.setdefault((graft.name, graft.kind), []).append(done)
+    return tuple(draws[0] if len(draws) == 1 else _over_draws(draws) for draws in found.values())
+
+
+def _over_draws(draws: list[Transplant]) -> Transplant:
+    """Of sets of numbers drawn at random, the mean, and as interval the range: sets differ more than pairs do."""
+    donor, host = ([getattr(draw, name) for draw in draws] for name in ("follows_donor", "follows_host"))
+    return replace(
+        draws[0],
+        follows_donor=float(np.mean(donor)),
+        follows_host=float(np.mean(host)),
+        donor_interval=(min(donor), max(donor)),
+        host_interval=(min(host), max(host)),
+        by_position=np.mean([draw.by_position for draw in draws], axis=0),
+    )
 
 
 def _choices(model: HookedModel, strings: Batch, state: Carried, generator: torch.Generator) -> list[Graft]:
@@ -89,11 +108,12 @@ def _choices(model: HookedModel, strings: Batch, state: Carried, generator: torc
 
 
 def _beside(parts: list[Choice], state: Carried, generator: torch.Generator) -> list[Choice]:
-    """As many numbers at random; once where sizes differ by one at most. Of all of the state no others can be drawn."""
+    """As many numbers at random, `CONTROLS` times; for sizes that differ by one at most, once. Of all of the state no
+    others can be drawn."""
     found: list[Choice] = []
     for part in parts:
         if part.size < state.flat().shape[1] and all(abs(part.size - control.size) > 1 for control in found):
-            found.append(choose.at_random(part, state, generator))
+            found += [choose.at_random(part, state, generator) for _ in range(CONTROLS)]
     return found
 
 

@@ -67,7 +67,9 @@ class MemoryConfig:
     @property
     def wiping(self) -> int:
         """How many letters of the alphabet wipe out a slot."""
-        return 0 if self.memory != "decay" else min(self.alphabet - 1, round((1 - self.keep) * self.alphabet))
+        if self.memory != "decay" or self.keep == 1:
+            return 0
+        return min(self.alphabet - 1, max(1, round((1 - self.keep) * self.alphabet)))
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,8 @@ def shift(k: int = 8, alphabet: int = 26) -> tuple[PlantedMemory, PlantedCapacit
 
 def decay(k: int = 16, alphabet: int = 26, keep: float = 0.9, seed: int = 0) -> tuple[PlantedMemory, PlantedCapacity]:
     """Keeps the last `k` letters, each wiped out with probability 1 - `keep` by every letter that comes after it.
+
+    The probability is rounded to a whole number of the alphabet's letters, and at least one.
 
     What is wiped out depends on the letters that come: the randomness is the string's own, and none of it is state.
     """

@@ -89,10 +89,26 @@ def test_a_curve_that_is_flat_from_the_first_length_on_has_not_shown_its_slope(g
     assert bend.value is None and "measure shorter strings" in bend.note
 
 
-def test_bits_that_fall_behind_the_bend_are_mentioned() -> None:
-    rows = [np.full((4, n), total / n) for n, total in ((2, 4.0), (4, 8.0), (8, 8.0), (16, 2.0))]
+@pytest.mark.parametrize(("last", "value"), [(2.0, None), (7.1, None), (7.6, 3.9)])
+def test_bits_that_fall_have_no_plateau(last: float, value: float | None) -> None:
+    rows = [np.full((4, n), total / n) for n, total in ((2, 4.0), (4, 8.0), (8, 8.0), (16, last))]
     bend = knee(bits_of((2, 4, 8, 16), rows))
-    assert bend.value is not None and "fall to 2.0" in bend.note
+    assert bend.value == (None if value is None else pytest.approx(value, abs=0.1))
+    assert value is not None or f"fall to {last}, from 8.0 at 4 letters" in bend.note
+
+
+@pytest.mark.parametrize(("last", "value"), [(13.5, None), (12.1, 12.0)])
+def test_bits_that_still_rise_at_the_last_length_have_not_reached_a_plateau(last: float, value: float | None) -> None:
+    totals = zip((4, 8, 12, 16, 20), (4.0, 8.0, 12.0, 12.5, last), strict=True)
+    bend = knee(bits_of((4, 8, 12, 16, 20), [np.full((4, n), total / n) for n, total in totals]))
+    assert bend.value == (None if value is None else pytest.approx(value, abs=0.4))
+    assert value is not None or "measure longer strings" in bend.note
+
+
+def test_of_two_letters_half_are_right_by_chance() -> None:
+    ones = np.ones((3, 5))
+    found = half_length(LengthAccuracy((1, 2, 3), None, ones > 0, ones, ones.astype(int)), 2)
+    assert found.value is None and "by chance" in found.note
 
 
 @pytest.mark.parametrize(("middle", "steep"), [(8.0, 3.0), (20.0, 8.0)])
