@@ -4,7 +4,7 @@ Trains a family of models that differ in the size of their state, on strings lon
 learning rates (kept, so that a second run is quick), measures how many bits of a string each uses, by length, and where
 that stops growing; and leaves one page to look at.
 
-  python analyses/grow_state.py                                          Mambas of five state sizes
+  python analyses/grow_state.py                                          Mambas of six state sizes
   python analyses/grow_state.py --kind lstm --vary d_model --values 16 24 32 48 64 --longest 16
 """
 
@@ -26,7 +26,7 @@ class Options:
     """Kind of model: mamba, mamba2 or lstm; what is not varied it has from the preset of that name."""
     vary: str = "d_state"
     """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
-    values: tuple[int, ...] = (1, 2, 4, 8, 16)
+    values: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
     """Its values, one for each member."""
     rates: tuple[float, ...] = (0.004, 0.008)
     """Learning rates that each member is trained at."""

@@ -41,7 +41,8 @@ class GrowthSettings:
     """Of model: one of `RECURRENT`."""
     vary: str = "d_state"
     """The field of its config in which the members differ."""
-    values: tuple[int, ...] = (1, 2, 4, 8, 16)
+    values: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+    """Those that reach a plateau; from 8 on, these Mambas use more bits if they are trained on longer strings."""
     others: Mapping[str, Any] = field(default_factory=dict)
     """Fields of its config that all members share, where they are not those of the kind's preset. Of Mamba these have
     mimetic first weights: from the authors' some trainings never begin to copy, whatever the size."""
