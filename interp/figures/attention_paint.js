@@ -96,13 +96,14 @@ const attentionPaint = (() => {
     const ink = INK[theme], shapes = [], end = (from) => from + window.span;
     const x = (key) => pad.left + (key - window.key) * step, y = (query) => pad.top + (query - window.query) * step;
     const seen = { query: (at) => at >= window.query && at < end(window.query), key: (at) => at >= window.key && at < end(window.key) };
-    // A mark is seen on any cell: its line has a brighter or darker one around it. Small cells are ringed at a distance.
+    // A mark is seen on any cell: its line has a brighter or darker one around it.
     for (const { query, key, kind } of marks) {
       if (!seen.query(query) || !seen.key(key)) continue;
-      const inset = kind === "match" ? 2.5 : 1, side = Math.max(step, 10) - 2 * inset, shift = (step - side) / 2;
+      const around = step < 14 ? -1.5 : 1; // a small cell is framed from outside, or nothing of it would be seen
+      const inset = kind === "match" ? 2.5 : around, side = Math.max(step, 8) - 2 * inset, shift = (step - side) / 2;
       const box = [x(key) + shift, y(query) + shift, side, side];
-      shapes.push({ box, color: rgb(ORANGE[theme][0]), width: 3, dash: [] });
-      shapes.push({ box, color: ink[kind], width: 1.4, dash: kind === "match" ? [2.5, 1.5] : [] });
+      shapes.push({ box, color: rgb(ORANGE[theme][0]), width: step < 14 ? 2.2 : 3, dash: [] });
+      shapes.push({ box, color: ink[kind], width: step < 14 ? 1 : 1.4, dash: kind === "match" ? [2.5, 1.5] : [] });
     }
     const name = (position) => (step >= 11 ? visible(labels[position], 6) : String(position));
     for (const key of ticks(window.key, window.span, step)) {

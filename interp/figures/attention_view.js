@@ -18,7 +18,7 @@
       variant: 0, difference: false, head: 0, query: first, key: Math.max(source[first], 0), n: 0,
       sort: "score", hideFirst: false, stretch: view.variants[0].signed, window: { query: 0, key: 0, span: size },
     };
-    const drawn = { thumbs: "", cells: "", table: "" };
+    const drawn = { thumbs: "", cells: "" };
     let small = null, shapes = [], geometry = {}, match = null, scheduled = false;
 
     // On a page of its own the view has the page's colours, in a report those of its own figure.
