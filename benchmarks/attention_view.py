@@ -182,12 +182,15 @@ def opened(file: Path, pictures: str, limit: float) -> tuple[float, float, int, 
         return (at_rest if rests else last) - before, most, outside, there
 
 
-def _holds(page: Page, condition: str) -> bool:
+def _holds(page: Page, condition: str, seconds: float = 5) -> bool:
+    """Looks from here time after time: a page's content policy may forbid playwright's own wait."""
+    end = time.perf_counter() + seconds
     try:
-        page.wait_for_function(condition, timeout=5000)
+        while not (held := bool(page.evaluate(condition))) and time.perf_counter() < end:
+            page.wait_for_timeout(LOOK * 1000)
     except Error:
         return False
-    return True
+    return held
 
 
 def measured(contestant: Contestant, folder: Path, repeats: int, limit: float) -> Cost:

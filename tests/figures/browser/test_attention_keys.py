@@ -178,7 +178,8 @@ def test_arrows_on_a_thumbnail_step_through_heads_and_the_focus_goes_along(show,
     opened.page.locator(".thumb[aria-pressed=true]").focus()
     opened.press("ArrowRight")
     second = opened.page.locator(".thumb b").nth(1).inner_text()
-    opened.page.wait_for_function("name => document.activeElement.querySelector('b')?.textContent === name", arg=second)
+    focused = "name => document.activeElement.querySelector('b')?.textContent === name"
+    assert opened.holds(focused, second)
     assert opened.state("query") == 19
     assert opened.page.locator(".thumb[aria-pressed=true] b").all_inner_texts() == [second]
 
@@ -206,10 +207,10 @@ def test_of_two_views_on_a_page_the_one_with_the_focus_obeys_and_a_link_is_for_o
     opened.press("ArrowUp")  # whose, is not known
     opened.page.locator("canvas.pattern").nth(1).focus()
     opened.press("ArrowDown", "ArrowDown")
-    opened.page.wait_for_function(f"{queries}[1] === 5")
+    assert opened.holds(f"{queries}[1] === 5")
     opened.page.locator("canvas.pattern").nth(0).focus()
     opened.press("ArrowUp")
-    opened.page.wait_for_function(f"{queries}[0] === 18")
+    assert opened.holds(f"{queries}[0] === 18")
     assert opened.page.evaluate(queries) == [18, 5]
     assert "view=0" in opened.page.url and "query=18" in opened.page.url
 

@@ -176,7 +176,7 @@ def notebook(show, view, tmp_path):
     )
     opened = show(page)
     frame = opened.page.frames[1]
-    frame.wait_for_function("document.documentElement.dataset.views === '1'")
+    assert opened.holds("document.documentElement.dataset.views === '1'", frame=frame)
     return SimpleNamespace(opened=opened, frame=frame)
 
 
@@ -188,7 +188,8 @@ def test_in_the_page_of_a_notebook_it_shows_and_obeys_keys_and_saves(notebook):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("v")
     state = "document.querySelector('.attention-view').state"
-    frame.wait_for_function(f"(query) => {state}.query === query && {state}.variant === 1", arg=before + 1)
+    stepped = f"(query) => {state}.query === query && {state}.variant === 1"
+    assert notebook.opened.holds(stepped, before + 1, frame=frame)
     with page.expect_download() as waiting:
         frame.locator("[data-do=png]").click()
     assert waiting.value.path().read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
