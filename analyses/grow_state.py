@@ -42,7 +42,7 @@ class Options:
     out: Path | None = None
     """Folder for what is found; by default a folder of its own under results/."""
     device: str = "auto"
-    """auto (CUDA if there is any, else the CPU), cpu, cuda, cuda:N or mps."""
+    """auto (CUDA if there is any, else the CPU), cpu, cuda or cuda:N."""
     seed: int = 0
     """Of everything that is drawn at random."""
     retrain: bool = False

@@ -40,7 +40,7 @@ class Common:
     out: Path | None = None
     """Folder for what is found; by default a folder of its own under results/."""
     device: str = "auto"
-    """auto (CUDA if there is any, else the CPU), cpu, cuda, cuda:N or mps."""
+    """auto (CUDA if there is any, else the CPU), cpu, cuda or cuda:N."""
     seed: int = 0
     """Of everything that is drawn at random."""
     retrain: bool = False
@@ -107,19 +107,20 @@ def result_folder(analysis: str, options: Any, model: str | None = None) -> Path
 
 
 def resolve_device(name: str = "auto") -> "torch.device":
-    """The device of that name. `auto` is CUDA, then the CPU; never MPS, whose results have been silently wrong.
+    """The device of that name. `auto` is CUDA, then the CPU.
 
-    Raises: UserError for a name that means nothing, and for a device that this machine does not have.
+    Raises: UserError for a name that means nothing, for a device that this machine does not have, and for MPS, which
+        lacks float64.
     """
     import torch
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, colon, index = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (colon and not (kind == "cuda" and index.isdecimal())):
-        raise unknown("device", name, ("auto", "cpu", "cuda", "cuda:0", "mps"))
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise UserError("device mps was asked for, and this machine has none; take cpu or auto.")
+    if kind == "mps":
+        raise UserError("device mps has no float64, in which measurements are summed; take cpu or auto.")
+    if kind not in ("cpu", "cuda") or (colon and not (kind == "cuda" and index.isdecimal())):
+        raise unknown("device", name, ("auto", "cpu", "cuda", "cuda:0"))
     if kind == "cuda" and int(index or 0) >= (found := torch.cuda.device_count()):
         raise UserError(f"device {name} was asked for, and this machine has {found} CUDA devices; take cpu or auto.")
     return torch.device(name)

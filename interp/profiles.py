@@ -118,9 +118,9 @@ class Geometry(Result):
     saturated: Float[np.ndarray, "layer length"]
     """Share of channels whose decay is saturated: A_bar above .999 or below .001 on average; nan where a layer has no
     decay."""
-    time_constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Layer -> time constant, in positions, of each channel (quantiles 0, .01, ..., 1 over channels): -1 / mean log
-    A_bar."""
+    time_constants: Float[np.ndarray, "layer length quantile"]
+    """Of the numbers of each part, in positions: -1 / mean log A_bar, their quantiles 0, .01, ..., 1; nan where a part
+    has no decay."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
+import numpy as np
+
 from interp.errors import UserError
 from interp.loading import Loaded
 from interp.measure.state.ablations import state_ablations
@@ -203,6 +205,6 @@ def _notes(loaded: Loaded, shape: Geometry) -> tuple[str, ...]:
     notes = []
     if isinstance(loaded.planting, PlantedCapacity):
         notes.append("a memory built by hand has no untrained version to stand beside it")
-    if not shape.time_constants:
+    if np.isnan(shape.time_constants).all():
         notes.append("none of its layers has a decay of its own: no time constants, no bands")
     return tuple(notes)

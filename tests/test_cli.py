@@ -170,18 +170,21 @@ def test_auto_takes_cuda_then_the_cpu_and_never_mps(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_device_that_exists_is_taken_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    for name in ("cpu", "cuda", "cuda:0", "cuda:1", "mps"):
+    for name in ("cpu", "cuda", "cuda:0", "cuda:1"):
         assert resolve_device(name) == torch.device(name)
 
 
-@pytest.mark.parametrize(("name", "found"), [("cuda", 0), ("cuda:0", 0), ("cuda:2", 2), ("mps", 2)])
+@pytest.mark.parametrize(("name", "found"), [("cuda", 0), ("cuda:0", 0), ("cuda:2", 2)])
 def test_a_device_that_the_machine_lacks_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, found: int) -> None:
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: found)
     with pytest.raises(UserError, match=f"device {name} was asked for"):
         resolve_device(name)
+
+
+def test_mps_is_refused_for_it_has_no_float64() -> None:
+    with pytest.raises(UserError, match="device mps has no float64"):
+        resolve_device("mps")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "cpu:0", "cuda:-1", "", "CUDA"])

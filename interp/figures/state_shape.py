@@ -42,27 +42,43 @@ def rank_and_norm(profiles: Sequence[StateProfile]) -> go.Figure:
 
 
 def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
-    """Time constants of the numbers of each recurrent state, slow and fast; None where no layer has a decay."""
-    figure, says = go.Figure(), []
+    """Time constants of the numbers of each recurrent state: all of them for the longest strings, and the middle nine
+    tenths by length; None where no layer has a decay."""
+    titles = ("slow and fast, at the longest strings", "by length: the median, and the middle 90%")
+    figure, says = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.1), []
+    lengths = sorted({length for profile in profiles for length in profile.lengths})
     for (name, color, dash), profile, part in _parts(profiles):
-        quantiles = profile.effective_rank.time_constants.get(profile.effective_rank.layers[part])
-        if quantiles is None:
+        quantiles = profile.effective_rank.time_constants[part]
+        if np.isnan(quantiles).all():
             continue
-        hover = f"%{{x:.0%}} of {theme.literal(name)} fade faster than %{{y:.3~g}} positions<extra></extra>"
-        line = curve(np.linspace(0, 1, len(quantiles)), quantiles, name, color, dash=dash, mode="lines")
-        figure.add_trace(line.update(hovertemplate=hover))
-        middle = np.interp([0.05, 0.5, 0.95], np.linspace(0, 1, len(quantiles)), quantiles)
-        says.append(f"{name}: {middle[1]:.3g} in the median, 90% from {middle[0]:.3g} to {middle[2]:.3g}")
+        shares, own = np.linspace(0, 1, quantiles.shape[1]), theme.literal(name)
+        low, middle, high = (quantiles[:, np.searchsorted(shares, share)] for share in (0.05, 0.5, 0.95))
+        all_of_them = curve(shares, quantiles[-1], name, color, dash=dash, mode="lines")
+        hover = f"%{{x:.0%}} of {own} fade faster than %{{y:.3~g}} positions<extra></extra>"
+        figure.add_trace(all_of_them.update(hovertemplate=hover), 1, 1)
+        median = curve(profile.lengths, middle, name, color, False, dash=dash)
+        hover = f"%{{x}} letters: %{{y:.3~g}} positions in the median<extra>{own}</extra>"
+        figure.add_trace(theme.band(profile.lengths, low, high, color, name, legendgroup=name), 1, 2)
+        figure.add_trace(median.update(hovertemplate=hover), 1, 2)
+        ends = f"{middle[0]:.3g} in the median at {profile.lengths[0]} letters"
+        if middle[-1] != middle[0]:
+            ends += f", {middle[-1]:.3g} at {profile.lengths[-1]}"
+        says.append(f"{name}: {ends} (90% from {low[-1]:.3g} to {high[-1]:.3g})")
     if not says:
         return None
-    longest = max(max(profile.lengths) for profile in profiles)
     line = {"color": theme.NEUTRAL, "width": 1.2, "dash": "dash"}
-    figure.add_hline(longest, line=line)
     beside = {"x": 0, "xanchor": "left", "yanchor": "bottom", "showarrow": False}
-    figure.add_annotation(y=np.log10(longest), text=f"{longest} letters", **beside)  # on a log axis, its exponent
-    figure.update_xaxes(title_text="share of the numbers of the state", tickformat=".0%", range=[0, 1.01])
-    figure.update_yaxes(title_text="time constant, positions", type="log", exponentformat="power")
-    return theme.dress(figure, "Time constants", f"Positions after which 1/e is left. {'; '.join(says)}.", 400)
+    figure.add_hline(lengths[-1], line=line, row=1, col=1)
+    longest = {"text": f"{lengths[-1]} letters", "y": np.log10(lengths[-1])}  # on a log axis, its exponent
+    figure.add_annotation(**longest, **beside, row=1, col=1)
+    as_long = go.Scatter(x=lengths, y=lengths, mode="lines", line=line, name="the string", showlegend=False)
+    figure.add_trace(as_long.update(hovertemplate="as long as the string: %{y}<extra></extra>"), 1, 2)
+    figure.update_xaxes(title_text="share of the numbers of the state", tickformat=".0%", range=[0, 1.01], row=1, col=1)
+    length_axis(figure, lengths, 1, 2, log=True)
+    figure.update_yaxes(type="log", exponentformat="power")
+    figure.update_yaxes(title_text="time constant, positions", row=1, col=1)
+    explained = "Positions after which 1/e is left; dashed: as many as the string has letters."
+    return theme.dress(figure, "Time constants", f"{explained} {'; '.join(says)}.", 420)
 
 
 def effective_size(profiles: Sequence[StateProfile]) -> go.Figure:

@@ -73,6 +73,8 @@ def profile(spec: str = "mamba", **changes) -> StateProfile:
         Transplant("layer 0", "layer", size=333, follows_donor=0.25, follows_host=0.75, **part),
     ]
     ablation = StateAblation("layer 0", "zero", 4, 333, 1.0, 0.2, (0.7, 0.9), 0.6, (0.5, 0.7), np.ones(n))
+    constants = np.full((len(parts_of_it), 4, 101), np.nan)
+    constants[0] = np.array(LENGTHS)[:, None] * np.geomspace(0.1, 90, 101)  # they grow as the strings do
     found = StateProfile(
         provenance={"command": "python analyses/measure_saturation.py", "seed": 0},
         model={"spec": spec, "n_parameters": 1234},
@@ -106,7 +108,7 @@ def profile(spec: str = "mamba", **changes) -> StateProfile:
             curves * 30,
             curves * 9,
             curves,
-            {"blocks.0.h": tuple(np.geomspace(1, 900, 101))},
+            constants,
         ),
         remembrance=Remembrance(
             LENGTHS, by_length(0.9), by_length(0.1), np.stack([by_length(0.8), by_length(1.0)], -1)
@@ -156,9 +158,15 @@ def test_lengths_are_rows_of_one_height_in_every_model():
     assert {figure.layout[f"yaxis{i}"].type for i in ("", 2, 3, 4)} == {"category"}
 
 
-def test_the_longest_string_is_marked_among_the_time_constants():
+def test_time_constants_stand_beside_the_length_of_the_strings():
     figure = time_constants([profile()])
-    assert figure.layout.shapes[0].y0 == 16 and figure.layout.annotations[0].y == pytest.approx(np.log10(16))
+    assert figure.layout.shapes[0].y0 == 16
+    assert [a.y for a in figure.layout.annotations if a.text == "16 letters"] == [pytest.approx(np.log10(16))]
+    all_of_them, band, median, as_long = figure.data
+    np.testing.assert_allclose(all_of_them.y[[0, 100]], [1.6, 1440])
+    np.testing.assert_allclose(median.y, 3.0 * np.array(LENGTHS))
+    assert max(band.y) == pytest.approx(16 * 0.1 * 900**0.95) and as_long.x == as_long.y == LENGTHS
+    assert "h: 6 in the median at 2 letters, 48 at 16" in figure.layout.meta["says"]
 
 
 def test_recoverability_counts_back_from_the_separator():
@@ -191,7 +199,7 @@ def test_an_ablations_bars_span_the_accuracy_that_is_left():
 
 def test_without_decays_or_untrained_model_or_knee_the_page_is_still_made(tmp_path):
     bare = profile(
-        effective_rank=replace(profile().effective_rank, time_constants={}),
+        effective_rank=replace(profile().effective_rank, time_constants=np.full((3, 4, 101), np.nan)),
         held=replace(profile().held, untrained=None),
         used_untrained=None,
         saturation_length=Knee(None, None, 3.0, 48.0, "the bits still grow at the longest length"),

@@ -1,6 +1,6 @@
 """The shape of the states of many strings: rank, norm, and how fast their numbers fade, part by part."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from interp.models.hooked import HookedModel
 from interp.profiles import Geometry
 from interp.tasks.copy import CopyTask
 
+QUANTILES = np.linspace(0, 1, 101)
+"""Of the time constants of a part's numbers."""
 SATURATED = (0.001, 0.999)
 """A decay beyond these forgets at once, or never."""
 
@@ -38,22 +40,20 @@ def geometry(
         generator: draws them.
 
     Returns: `layers` names parts: blocks.0.h, blocks.0.window, of attention layers blocks.0.keys, blocks.0.values.
-        Decays are geometric means over the letters, one for each number of a state; time constants those of the
-        longest strings.
+        Decays are geometric means over the letters, one for each number of a state.
 
     Raises: UserError for fewer than four strings, or a length below 1.
     """
     check_lengths(lengths)
     if strings < 4:
         raise UserError(f"the spread of states takes four strings or more; got {strings}.")
-    found, decays = [], {}
+    found, constants = [], []
     for length in lengths:
         batch = task.sample(strings, length, generator).to(model.device)
-        decays[length] = log_decays(model, batch)
+        decays = log_decays(model, batch)
         parts = carry_all(model, batch).parts
-        found.append(
-            {name: (*shape(part.flatten(1)), _saturated(decays[length].get(name))) for name, part in parts.items()}
-        )
+        found.append({name: (*shape(part.flatten(1)), _saturated(decays.get(name))) for name, part in parts.items()})
+        constants.append([_quantiles(decays.get(name)) for name in parts])
     measures = np.array([list(of_length.values()) for of_length in found]).transpose(2, 1, 0)
     return Geometry(
         lengths=tuple(lengths),
@@ -62,7 +62,7 @@ def geometry(
         entropy_rank=measures[1],
         norm=measures[2],
         saturated=measures[3],
-        time_constants=_quantiles(decays[max(lengths)]),
+        time_constants=np.array(constants).swapaxes(0, 1),
     )
 
 
@@ -105,6 +105,7 @@ def _saturated(log_decay: Tensor | None) -> float:
     return float(((log_decay < low) | (log_decay > high)).double().mean())
 
 
-def _quantiles(log_decay: Mapping[str, Tensor]) -> dict[str, tuple[float, ...]]:
-    constants = {name: time_constants(decay).flatten().cpu().numpy() for name, decay in log_decay.items()}
-    return {name: tuple(map(float, np.quantile(values, np.linspace(0, 1, 101)))) for name, values in constants.items()}
+def _quantiles(log_decay: Tensor | None) -> Float[np.ndarray, " quantile"]:
+    if log_decay is None:
+        return np.full(len(QUANTILES), np.nan)
+    return np.quantile(time_constants(log_decay).cpu().numpy(), QUANTILES)

@@ -29,7 +29,7 @@ def test_a_memory_of_one_hot_letters_has_d_minus_1_directions_a_letter(
     np.testing.assert_allclose(found.participation_ratio[0], directions, rtol=0.05)
     np.testing.assert_allclose(found.entropy_rank[0], directions * np.exp(-directions / (2 * n)), rtol=0.02)
     np.testing.assert_allclose(found.norm[0], np.sqrt(held), rtol=1e-6)
-    assert np.isnan(found.saturated).all() and not found.time_constants
+    assert np.isnan(found.saturated).all() and np.isnan(found.time_constants).all()
 
 
 def test_what_is_the_same_for_all_strings_has_no_rank(generator: Any) -> None:
@@ -106,11 +106,23 @@ def test_time_constants_of_weights_set_by_hand(generator: Any) -> None:
     expected = (1 / (delta[:, None] * mixer.A_log.double().exp())).flatten().detach().numpy()
     found = geometry(model, CopyTask(), [3, 9], 4, generator(0))
     quantiles = np.quantile(expected, np.linspace(0, 1, 101))
-    np.testing.assert_allclose(found.time_constants["blocks.0.h"], quantiles, rtol=1e-5)
+    np.testing.assert_allclose(found.time_constants[0], [quantiles, quantiles], rtol=1e-5)  # the same at both lengths
     saturated = ((np.exp(-1 / expected) > 0.999) | (np.exp(-1 / expected) < 0.001)).mean()
     assert 0.1 < saturated < 0.9
     np.testing.assert_allclose(found.saturated[0], saturated)
-    assert found.layers[1] == "blocks.0.window" and np.isnan(found.saturated[1]).all()
+    assert found.layers[1] == "blocks.0.window"
+    assert np.isnan(found.saturated[1]).all() and np.isnan(found.time_constants[1]).all()
+
+
+def test_time_constants_are_those_of_each_length(generator: Any) -> None:
+    model: Any = build({"kind": "mamba", "n_layers": 1}, seed=2)
+    found = geometry(model, CopyTask(), [2, 30], 8, generator(0))
+    for at, length in enumerate(found.lengths):
+        drawn = generator(0)
+        batches = [CopyTask().sample(8, n, drawn) for n in found.lengths]
+        constants = time_constants(log_decays(model, batches[at])["blocks.0.h"])
+        np.testing.assert_allclose(found.time_constants[0, at, 50], constants.quantile(0.5), rtol=1e-6)
+    assert found.time_constants[0, 0, 50] != found.time_constants[0, 1, 50]
 
 
 def test_what_never_fades_has_a_time_constant_that_can_be_written() -> None:
