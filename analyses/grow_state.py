@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from interp.cli import resolve_device, result_folder, run
 
 if TYPE_CHECKING:
-    from interp.profiles import StateGrowth
+    from interp.families import StateGrowth
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ The package, in the order in which data passes through it; each line imports onl
     tasks                        what a model is asked: copying, n-gram lookup, planted repeats; and its score
     models                       what is asked: hooked transformers, Mambas, LSTMs, hybrids; planted and pretrained ones
     results, profiles, views     what was found (of states: profiles; on one string: views), kept without a model
+    families                     the same of several models that differ in one thing
     training, measure, figures   how a model learns, is opened, is shown; none of the three knows another
     loading                      from a model specification (a run folder, a preset, planted:..., hf:...) to a model
     verdict, state_verdict       what a study found, in words

@@ -16,11 +16,13 @@ from scipy.stats import linregress
 from scipy.stats import t as student
 
 from interp.errors import UserError
+from interp.families import Member, StateGrowth
+from interp.loading import load
 from interp.measure.state.bits import used_bits
 from interp.measure.state.knee import knee
 from interp.models import build
 from interp.models.recurrent import RecurrentModel
-from interp.profiles import Member, StateGrowth
+from interp.models.surface import layers_with_heads
 from interp.provenance import provenance
 from interp.stats import LEVEL
 from interp.tasks.copy import CopyTask
@@ -28,6 +30,8 @@ from interp.training.config import TrainConfig
 from interp.training.kept import kept_run
 from interp.training.presets import PRESETS
 from interp.training.runs import Run, load_run
+from interp.viewing import view_attention
+from interp.views import AttentionView
 
 RECURRENT = ("mamba", "mamba2", "lstm")
 """Kinds of model with a state of a fixed size; presets have the same names."""
@@ -116,12 +120,15 @@ def growth_study(
         raise UserError(f"a {settings.kind} carries no state of a size of its own; take mamba, mamba2 or lstm.")
     for value in settings.values:
         build(settings.config(value))  # refused before any work
-    members = []
+    members, best = [], []
     for value in sorted(set(settings.values)):
         say(f"{settings.kind} with {settings.vary} {value}")
         trainings = product(settings.rates, range(seed, seed + settings.seeds))
         runs = [_trained(settings, value, rate, each, device, retrain, progress) for rate, each in trainings]
-        members.append(_member(settings, value, runs, seed))
+        accuracy = [float(run.log.letter_accuracy[-1].mean()) for run in runs]
+        best.append(runs[int(np.argmax(accuracy))])
+        members.append(_member(settings, value, runs, accuracy, best[-1], seed))
+    say("where the smallest and the largest look")
     (exponent, interval), (bits_exponent, bits_interval) = exponents(members)
     found = StateGrowth(
         provenance=provenance(str(device), seed),
@@ -137,6 +144,9 @@ def growth_study(
         bits_exponent=bits_exponent,
         bits_exponent_interval=bits_interval,
         notes=_notes(settings, members),
+        attention=tuple(
+            view for at in (0, -1) if (view := _view(settings, members[at], best[at], device, seed)) is not None
+        ),
     )
     return replace(found, verdict=growth_verdict(found))
 
@@ -199,11 +209,11 @@ def _trained(
     return load_run(folder, str(device))
 
 
-def _member(settings: GrowthSettings, value: int, runs: list[Run], seed: int) -> Member:
+def _member(
+    settings: GrowthSettings, value: int, runs: list[Run], accuracy: list[float], best: Run, seed: int
+) -> Member:
     """Measured on the training whose last evaluation found the most letters right, over all lengths."""
-    accuracy = [float(run.log.letter_accuracy[-1].mean()) for run in runs]
-    best = int(np.argmax(accuracy))
-    model = cast(RecurrentModel, runs[best].model)
+    model = cast(RecurrentModel, best.model)
     generator = torch.Generator(model.device).manual_seed(seed + 1)
     bits = used_bits(model, CopyTask(settings.alphabet), settings.lengths, settings.strings, generator, seed)
     most = bits.draws.max(axis=0)
@@ -216,12 +226,21 @@ def _member(settings: GrowthSettings, value: int, runs: list[Run], seed: int) ->
         rates=tuple(run.config.learning_rate for run in runs),
         seeds=tuple(run.config.seed for run in runs),
         rate_accuracy=tuple(accuracy),
-        rate=runs[best].config.learning_rate,
+        rate=best.config.learning_rate,
         used=bits,
         saturation_length=knee(bits),
         most_bits=max(bits.total),
         most_bits_interval=(float(low), float(high)),
     )
+
+
+def _view(settings: GrowthSettings, member: Member, run: Run, device: Any, seed: int) -> AttentionView | None:
+    """Of the longest string of training, the same for every member."""
+    if not layers_with_heads(run.model):
+        return None
+    loaded = load(run.folder, device=device)
+    named = {**loaded.description, "spec": f"{settings.kind}, {member.name}"}  # its folder says nothing to a reader
+    return view_attention(replace(loaded, description=named), length=settings.longest, seed=seed)
 
 
 def _notes(settings: GrowthSettings, members: list[Member]) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from interp.errors import UserError
+from interp.families import Member, StateGrowth
 from interp.figures.growth import bits_by_length, growth_curve, member_rows, write_growth_report
 from interp.measure.state.bits import used_bits
 from interp.measure.state.knee import knee
 from interp.models.planted import register
-from interp.profiles import Knee, Member, StateGrowth
+from interp.profiles import Knee
 from interp.state_growth import GrowthSettings, exponents, growth_study, growth_verdict
 from interp.tasks.copy import CopyTask
 from interp.training.presets import PRESETS
@@ -104,6 +105,19 @@ def test_the_script_trains_a_family_and_leaves_a_page(tmp_path: Path, monkeypatc
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [member["name"] for member in results["members"]] == ["d_state 1", "d_state 2"]
     assert len(list((tmp_path / "home" / "families").glob("*seed0*/model.safetensors"))) == 2
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count('<figure class="attention-view"') == 2 and str(tmp_path) not in page.split("<h2>Provenance")[0]
+    found = StateGrowth.load(tmp_path / "out")
+    assert [view.model["spec"] for view in found.attention] == ["mamba, d_state 1", "mamba, d_state 2"]
+    np.testing.assert_array_equal(*(view.tokens for view in found.attention))
+
+
+def test_where_members_without_heads_look_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERP_HOME", str(tmp_path / "home"))
+    settings = replace(GrowthSettings.tiny(), kind="lstm", vary="d_model", values=(4, 8))
+    found = growth_study(settings, progress=False)
+    assert found.attention == ()
+    assert 'class="attention-view"' not in write_growth_report(found, tmp_path / "out").read_text()
 
 
 @pytest.mark.parametrize(

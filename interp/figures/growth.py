@@ -5,7 +5,9 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from interp.families import Member, StateGrowth
 from interp.figures import tables
+from interp.figures.attention_view import SCRIPTS, shown
 from interp.figures.page import facts, figure_page, on_page, render, writer
 from interp.figures.theme import (
     LETTERS,
@@ -18,7 +20,6 @@ from interp.figures.theme import (
     shades,
 )
 from interp.files import write_together
-from interp.profiles import Member, StateGrowth
 
 
 def write_growth_report(growth: StateGrowth, folder: str | Path) -> Path:
@@ -33,6 +34,8 @@ def write_growth_report(growth: StateGrowth, folder: str | Path) -> Path:
     texts |= {folder / "figures" / f"{name}.html": figure_page(f, name, growth.swept) for name, f in drawn.items()}
     texts[folder / "report.html"] = render(
         "growth.html",
+        scripts=SCRIPTS if growth.attention else (),
+        attention=[(view.model.get("spec", "a member"), shown(view)) for view in growth.attention],
         title="Does a larger state copy longer strings?",
         growth=growth,
         figures={name: on_page(name, figure) for name, figure in drawn.items()},
@@ -79,7 +82,7 @@ def growth_curve(growth: StateGrowth) -> go.Figure:
         )
     )
     figure.update_xaxes(type="log", title_text="numbers of state", tickvals=sizes, ticktext=[f"{n:,}" for n in sizes])
-    figure.update_yaxes(type="log", title_text="letters, bits", dtick=1)
+    figure.update_yaxes(type="log", title_text="letters, bits", dtick="D2")
     exponent = "" if growth.exponent is None else f" It grows as the size to the power {number(growth.exponent)}."
     found = names(f"{m.name}: {_bend(m, growth.trained[1])}, {number(m.most_bits, 0)} bits at most" for m in members)
     return dress(figure, "Saturation against the size of the state", f"{found}.{exponent}")

@@ -117,10 +117,9 @@ def test_time_constants_of_weights_set_by_hand(generator: Any) -> None:
 def test_time_constants_are_those_of_each_length(generator: Any) -> None:
     model: Any = build({"kind": "mamba", "n_layers": 1}, seed=2)
     found = geometry(model, CopyTask(), [2, 30], 8, generator(0))
+    drawn = generator(0)
     for at, length in enumerate(found.lengths):
-        drawn = generator(0)
-        batches = [CopyTask().sample(8, n, drawn) for n in found.lengths]
-        constants = time_constants(log_decays(model, batches[at])["blocks.0.h"])
+        constants = time_constants(log_decays(model, CopyTask().sample(8, length, drawn))["blocks.0.h"])
         np.testing.assert_allclose(found.time_constants[0, at, 50], constants.quantile(0.5), rtol=1e-6)
     assert found.time_constants[0, 0, 50] != found.time_constants[0, 1, 50]
 
