@@ -106,7 +106,7 @@ def test_the_script_trains_a_family_and_leaves_a_page(tmp_path: Path, monkeypatc
     assert [member["name"] for member in results["members"]] == ["d_state 1", "d_state 2"]
     assert len(list((tmp_path / "home" / "families").glob("*seed0*/model.safetensors"))) == 2
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count('<figure class="attention-view"') == 2 and "families" not in page
+    assert page.count('<figure class="attention-view"') == 2 and "home/families" not in page
     found = StateGrowth.load(tmp_path / "out")
     assert [view.model["spec"] for view in found.attention] == ["mamba, d_state 1", "mamba, d_state 2"]
     np.testing.assert_array_equal(*(view.tokens for view in found.attention))
