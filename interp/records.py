@@ -17,6 +17,8 @@ from interp.errors import InterpError, UserError
 from interp.files import Write, json_text, read_json, write_together
 
 SCHEMA = "interp/1"
+GLANCE = 120
+"""Characters that a result shows of a field, unless it is a sentence."""
 DAMAGE = (
     OSError,
     ValueError,
@@ -35,6 +37,15 @@ R = TypeVar("R", bound="Result")  # not Self: beartype, under which the tests ru
 
 class Result:
     """A frozen dataclass that can be written to a folder and read back."""
+
+    def __init_subclass__(cls) -> None:
+        cls.__repr__ = Result.__repr__  # `dataclass` leaves it be; its own would write every array out
+
+    def __repr__(self) -> str:
+        """A line a field; of arrays and of results within it, what they are."""
+        fields = dataclasses.fields(typing.cast(Any, self))
+        lines = [f"  {field.name}: {_at_a_glance(getattr(self, field.name))}" for field in fields]
+        return "\n".join([type(self).__name__, *lines])
 
     def save(self, folder: str | Path) -> Path:
         """Write `results.json` and `arrays.npz`, both or neither. Returns the folder."""
@@ -79,6 +90,16 @@ class Result:
     @staticmethod
     def _restore(document: dict[str, Any]) -> dict[str, Any]:
         return document
+
+
+def _at_a_glance(value: Any) -> str:
+    """In a few words: `float64 [4 128]`, `StateProfile`, `24 HeadScore`, a number, a sentence."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} [{' '.join(map(str, value.shape))}]"
+    if isinstance(value, tuple | list) and value and all(map(dataclasses.is_dataclass, value)):
+        return f"{len(value)} {type(value[0]).__name__}"
+    text = type(value).__name__ if isinstance(value, Result) else str(value)
+    return text if len(text) <= GLANCE or isinstance(value, str) else f"{text[:GLANCE]}..."
 
 
 def packed(result: Result) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -371,3 +371,22 @@ def test_attention_to_the_source_is_the_mean_over_the_places_that_have_one():
     assert view.on_source() == (pytest.approx(1 / 3),)
     assert view.on_source(1) == (pytest.approx(1 / 9),)
     assert np.isnan(dataclasses.replace(view, source=np.full(4, -1)).on_source()).all()
+
+
+def test_a_result_is_printed_in_a_line_a_field_without_its_numbers():
+    lines = repr(length_accuracy()).splitlines()
+    assert lines[:4] == [
+        "LengthAccuracy",
+        "  lengths: (10, 20)",
+        "  trained: (5, 10)",
+        "  string_correct: bool [2 3]",
+    ]
+    assert "  free_letter_accuracy: None" in lines and len(lines) == 1 + len(dataclasses.fields(LengthAccuracy))
+
+
+def test_what_is_within_a_result_is_named_and_long_text_is_cut_but_no_sentence():
+    assert "  scores: HeadScores" in repr(study()).splitlines()
+    scores = repr(head_scores())
+    assert f"heads: {len(head_scores().heads)} HeadScore" in scores and "HeadScore(" not in scores
+    record = dataclasses.replace(length_accuracy(), ideal={str(n): (1.0, 0.25) for n in range(99)})
+    assert max(map(len, repr(record).splitlines())) < 150
