@@ -16,7 +16,9 @@ class Member:
     name: str
     config: dict[str, Any]
     state_floats: int
-    """Numbers that its recurrent layers carry."""
+    """Numbers that its recurrent layers carry, windows of convolutions with them."""
+    window_floats: int
+    """Of these, the numbers of the windows: tokens just read, rather than a state."""
     n_parameters: int
     rates: tuple[float, ...]
     """The learning rate of each of its trainings, at equal examples."""
@@ -51,6 +53,9 @@ class StateGrowth(Result):
     """Of the saturation length as a power of the numbers of state, by least squares on logarithms."""
     exponent_interval: Interval | None
     """From how far the members lie off that line (Student's t)."""
+    bare_exponent: float | None
+    """The same with the windows left out of the numbers of state; None where there are none."""
+    bare_exponent_interval: Interval | None
     bits_exponent: float | None
     """The same of the most bits used, of the members that bend."""
     bits_exponent_interval: Interval | None

@@ -129,7 +129,7 @@ def growth_study(
         best.append(runs[int(np.argmax(accuracy))])
         members.append(_member(settings, value, runs, accuracy, best[-1], seed))
     say("where the smallest and the largest look")
-    (exponent, interval), (bits_exponent, bits_interval) = exponents(members)
+    (exponent, interval), (bare, bare_interval), (bits_exponent, bits_interval) = exponents(members)
     found = StateGrowth(
         provenance=provenance(str(device), seed),
         verdict="",
@@ -141,6 +141,8 @@ def growth_study(
         swept=f"{settings.vary} of {settings.kind}",
         exponent=exponent,
         exponent_interval=interval,
+        bare_exponent=bare,
+        bare_exponent_interval=bare_interval,
         bits_exponent=bits_exponent,
         bits_exponent_interval=bits_interval,
         notes=_notes(settings, members),
@@ -165,25 +167,33 @@ def growth_verdict(growth: StateGrowth) -> str:
         return f"{spoken} Too few members bend to say how it grows."
     low, high = growth.exponent_interval
     grows = "grows with" if low > 0 else "falls with" if high < 0 else "does not clearly change with"
-    return (
-        f"{spoken} Over the {len(bent)} that bend the saturation length {grows} the state: as its size to the power "
+    spoken += (
+        f" Over the {len(bent)} that bend the saturation length {grows} the state: as its size to the power "
         f"{growth.exponent:.2f} [{low:.2f}, {high:.2f}], where 1 would be in proportion."
     )
+    if growth.bare_exponent is None or growth.bare_exponent_interval is None:
+        return spoken
+    low, high = growth.bare_exponent_interval
+    bare = f"{growth.bare_exponent:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{spoken} Without the windows of their convolutions in the size: {bare}."
 
 
 Exponent = tuple[float | None, tuple[float, float] | None]
 
 
-def exponents(members: Sequence[Member]) -> tuple[Exponent, Exponent]:
-    """Of the saturation length, and of the most bits used, as powers of the numbers of state; with their intervals.
+def exponents(members: Sequence[Member]) -> tuple[Exponent, Exponent, Exponent]:
+    """Of the saturation length as a power of the numbers of state, with the windows and without, and of the most bits
+    used; with their intervals.
 
-    Both of the members that bend: the most bits of one that does not are those of the longest strings. None for fewer
-    than three.
+    All of the members that bend: the most bits of one that does not are those of the longest strings. None for fewer
+    than three; without windows, also where there are none to leave out.
     """
     bent = [member for member in members if member.saturation_length.value is not None]
     sizes = [member.state_floats for member in bent]
+    bare = [member.state_floats - member.window_floats for member in bent]
     lengths = [cast(float, member.saturation_length.value) for member in bent]
-    return _exponent(sizes, lengths), _exponent(sizes, [member.most_bits for member in bent])
+    without = _exponent(bare, lengths) if bare != sizes else (None, None)
+    return _exponent(sizes, lengths), without, _exponent(sizes, [member.most_bits for member in bent])
 
 
 def _exponent(sizes: Sequence[int], values: Sequence[float]) -> Exponent:
@@ -217,11 +227,13 @@ def _member(
     generator = torch.Generator(model.device).manual_seed(seed + 1)
     bits = used_bits(model, CopyTask(settings.alphabet), settings.lengths, settings.strings, generator, seed)
     most = bits.draws.max(axis=0)
+    sizes = {name: int(np.prod(shape)) for name, shape in model.state_shapes().items()}
     low, high = np.quantile(most, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Member(
         name=f"{settings.vary} {value}",
         config=json.loads(json.dumps(model.config_dict())),
-        state_floats=sum(int(np.prod(shape)) for shape in model.state_shapes().values()),
+        state_floats=sum(sizes.values()),
+        window_floats=sum(size for name, size in sizes.items() if name.endswith(".window")),
         n_parameters=model.n_parameters,
         rates=tuple(run.config.learning_rate for run in runs),
         seeds=tuple(run.config.seed for run in runs),

@@ -34,17 +34,17 @@ def registers(generator: Any) -> list[Member]:
         rates: dict[str, Any] = {"rates": (0.1,), "seeds": (0,), "rate_accuracy": (1.0,), "rate": 0.1}
         size = k * 5
         most = max(bits.total)
-        found = Member(f"k {k}", {}, size, 0, **rates, used=bits, saturation_length=knee(bits), most_bits=most,
+        found = Member(f"k {k}", {}, size, 0, 0, **rates, used=bits, saturation_length=knee(bits), most_bits=most,
                        most_bits_interval=(most, most))  # fmt: skip
         members.append(found)
     return members
 
 
 def growth(members: list[Member]) -> StateGrowth:
-    (exponent, interval), (bits, bits_interval) = exponents(members)
+    (exponent, interval), (bare, bare_interval), (bits, bits_interval) = exponents(members)
     lengths = (1, 2, 4, 8, 16)
-    return StateGrowth({}, "", 5, (1, 16), 10, lengths, tuple(members), "k of register", exponent, interval, bits,
-                       bits_interval, ())  # fmt: skip
+    return StateGrowth({}, "", 5, (1, 16), 10, lengths, tuple(members), "k of register", exponent, interval, bare,
+                       bare_interval, bits, bits_interval, ())  # fmt: skip
 
 
 def test_registers_saturate_in_proportion_to_their_size(registers: list[Member]) -> None:
@@ -52,6 +52,15 @@ def test_registers_saturate_in_proportion_to_their_size(registers: list[Member])
     assert found.exponent == pytest.approx(1) and found.bits_exponent == pytest.approx(1)
     assert found.exponent_interval == pytest.approx((1, 1))
     assert "grows with the state: as its size to the power 1.00" in growth_verdict(found)
+
+
+def test_windows_are_counted_and_left_out(registers: list[Member]) -> None:
+    assert growth(registers).bare_exponent is None  # no windows
+    windowed = [replace(m, state_floats=m.state_floats + 60, window_floats=60) for m in registers]
+    found = growth(windowed)
+    assert found.bare_exponent == pytest.approx(1) and found.bare_exponent_interval == pytest.approx((1, 1))
+    assert found.exponent is not None and found.exponent > 2  # 70, 80, 100 numbers for 2, 4, 8 letters
+    assert growth_verdict(found).endswith("Without the windows of their convolutions in the size: 1.00 [1.00, 1.00].")
 
 
 def test_members_that_are_alike_do_not_grow(registers: list[Member]) -> None:
@@ -89,6 +98,7 @@ def test_two_members_give_no_exponent(registers: list[Member]) -> None:
 
 def test_figures_and_rows_hold_what_was_found(registers: list[Member], tmp_path: Path) -> None:
     found = growth(registers)
+    assert [row["window_floats"] for row in member_rows(found)] == [0, 0, 0]
     assert [row["saturation_length"] for row in member_rows(found)] == pytest.approx([2, 4, 8])
     np.testing.assert_allclose(growth_curve(found).data[0].y, [2, 4, 8])
     assert len(bits_by_length(found).data) == 4
@@ -110,6 +120,7 @@ def test_the_script_trains_a_family_and_leaves_a_page(tmp_path: Path, monkeypatc
     found = StateGrowth.load(tmp_path / "out")
     assert [view.model["spec"] for view in found.attention] == ["mamba, d_state 1", "mamba, d_state 2"]
     np.testing.assert_array_equal(*(view.tokens for view in found.attention))
+    assert [(m.state_floats, m.window_floats) for m in found.members] == [(1024, 768), (1280, 768)]
 
 
 def test_where_members_without_heads_look_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

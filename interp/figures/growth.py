@@ -83,9 +83,11 @@ def growth_curve(growth: StateGrowth) -> go.Figure:
     )
     figure.update_xaxes(type="log", title_text="numbers of state", tickvals=sizes, ticktext=[f"{n:,}" for n in sizes])
     figure.update_yaxes(type="log", title_text="letters, bits", dtick="D2")
-    exponent = "" if growth.exponent is None else f" It grows as the size to the power {number(growth.exponent)}."
+    exponent = "" if growth.exponent is None else f" It grows as the size to the power {number(growth.exponent)}"
+    if growth.bare_exponent is not None:
+        exponent += f", without the windows to the power {number(growth.bare_exponent)}"
     found = names(f"{m.name}: {_bend(m, growth.trained[1])}, {number(m.most_bits, 0)} bits at most" for m in members)
-    return dress(figure, "Saturation against the size of the state", f"{found}.{exponent}")
+    return dress(figure, "Saturation against the size of the state", f"{found}.{exponent}{'.' * bool(exponent)}")
 
 
 def bits_by_length(growth: StateGrowth) -> go.Figure:
@@ -125,6 +127,7 @@ def _row(member: Member) -> tables.Row:
     return {
         "member": member.name,
         "state_floats": member.state_floats,
+        "window_floats": member.window_floats,
         "n_parameters": member.n_parameters,
         "rate": member.rate,
         "trainings": len(member.rates),
