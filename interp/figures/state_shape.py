@@ -45,7 +45,7 @@ def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
     """Time constants of the numbers of each recurrent state: all of them for the longest strings, and the middle nine
     tenths by length; None where no layer has a decay."""
     titles = ("slow and fast, at the longest strings", "by length: the median, and the middle 90%")
-    figure, says = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.1), []
+    figure, says = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.1, shared_yaxes=True), []
     lengths = sorted({length for profile in profiles for length in profile.lengths})
     for (name, color, dash), profile, part in _parts(profiles):
         quantiles = profile.effective_rank.time_constants[part]
@@ -60,10 +60,10 @@ def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
         hover = f"%{{x}} letters: %{{y:.3~g}} positions in the median<extra>{own}</extra>"
         figure.add_trace(theme.band(profile.lengths, low, high, color, name, legendgroup=name), 1, 2)
         figure.add_trace(median.update(hovertemplate=hover), 1, 2)
-        ends = f"{middle[0]:.3g} in the median at {profile.lengths[0]} letters"
+        ends = f"{_positions(middle[0])} in the median at {profile.lengths[0]} letter{'s' * (profile.lengths[0] > 1)}"
         if middle[-1] != middle[0]:
-            ends += f", {middle[-1]:.3g} at {profile.lengths[-1]}"
-        says.append(f"{name}: {ends} (90% from {low[-1]:.3g} to {high[-1]:.3g})")
+            ends += f", {_positions(middle[-1])} at {profile.lengths[-1]}"
+        says.append(f"{name}: {ends} (90% from {_positions(low[-1])} to {_positions(high[-1])})")
     if not says:
         return None
     line = {"color": theme.NEUTRAL, "width": 1.2, "dash": "dash"}
@@ -75,7 +75,7 @@ def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
     figure.add_trace(as_long.update(hovertemplate="as long as the string: %{y}<extra></extra>"), 1, 2)
     figure.update_xaxes(title_text="share of the numbers of the state", tickformat=".0%", range=[0, 1.01], row=1, col=1)
     length_axis(figure, lengths, 1, 2, log=True)
-    figure.update_yaxes(type="log", exponentformat="power")
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(title_text="time constant, positions", row=1, col=1)
     explained = "Positions after which 1/e is left; dashed: as many as the string has letters."
     return theme.dress(figure, "Time constants", f"{explained} {'; '.join(says)}.", 420)
@@ -141,6 +141,10 @@ def _parts(profiles: Sequence[StateProfile]):
             else:
                 look = SERIES[m % len(SERIES)], DASHES[part % len(DASHES)]
                 yield (f"{name_of(profile)} {label}", *look), profile, part
+
+
+def _positions(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _shape_says(profile: StateProfile) -> str:
