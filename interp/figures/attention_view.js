@@ -139,8 +139,8 @@
     });
     const strongestKey = (query) => {
       const read = reader(state.head);
-      let best = 0;
-      for (let key = 1; key <= query; key++) if (Math.abs(read(query, key)) > Math.abs(read(query, best))) best = key;
+      let best = state.hideFirst && query > 0 ? 1 : 0;
+      for (let key = best + 1; key <= query; key++) if (Math.abs(read(query, key)) > Math.abs(read(query, best))) best = key;
       return best;
     };
     const drawString = () => {
@@ -221,17 +221,18 @@
       for (const name of ["variant", "n", "sort"]) control(name).value = String(state[name]);
       for (const name of ["difference", "hideFirst", "stretch"]) control(name).checked = state[name];
       control("difference").disabled = !comparable();
+      at("link").href = link();
     };
     const schedule = () => {
       if (!scheduled) requestAnimationFrame(draw);
       scheduled = true;
     };
-    const change = async (values, remember = true) => {
+    const change = async (values, kept = true) => {
       const next = values.variant ?? state.variant;
       await data.load(next);
       await data.load(view.variants[next].of);
       Object.assign(state, values);
-      if (remember) link();
+      if (kept) remember();
       schedule();
     };
     // One after the other: what a key means hangs on what the last one did, which may have to wait for its patterns.
@@ -248,11 +249,10 @@
       if (state.hideFirst) parts.hide = 1;
       if (state.stretch !== view.variants[0].signed) parts.stretch = Number(state.stretch);
       if (span < size) parts.window = [query, key, span].join(" ");
-      const hash = `#${new URLSearchParams(parts)}`;
-      at("link").href = hash;
-      // In a notebook's frame there is no address to write to.
-      if (location.protocol !== "about:") history.replaceState(null, "", hash);
+      return `#${new URLSearchParams(parts)}`;
     };
+    // In a notebook's frame there is no address to write to.
+    const remember = () => { if (location.protocol !== "about:") history.replaceState(null, "", link()); };
     const fromLink = () => {
       const parts = new URLSearchParams(location.hash.slice(1)), whole = (name, low, high) => {
         const value = Number.parseInt(parts.get(name), 10);
@@ -265,8 +265,8 @@
         head: head < 0 ? undefined : head, query: whole("query", 0, size - 1), key: whole("key", 0, size - 1),
         variant: whole("variant", 0, view.variants.length - 1), difference: parts.has("difference"), n: whole("n", 0, MOST_N) ?? 0,
         sort: parts.get("sort") === "layer" ? "layer" : "score", hideFirst: parts.has("hide"),
-        stretch: parts.has("stretch") ? parts.get("stretch") === "1" : undefined,
-        window: [query, key, span].every(Number.isFinite) && span > 0 ? windowAt(query, key, span) : undefined,
+        stretch: parts.has("stretch") ? parts.get("stretch") === "1" : view.variants[0].signed,
+        window: [query, key, span].every(Number.isFinite) && span > 0 ? windowAt(query, key, span) : windowAt(0, 0, size),
       };
       return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
     };
@@ -338,7 +338,7 @@
     });
     canvas.addEventListener("pointerup", (event) => {
       if (held && !held.moved) { const cell = cellUnder(event); perform(() => change(cell)); }
-      else link();
+      else remember();
       held = null;
     });
     canvas.addEventListener("pointercancel", () => { held = null; });

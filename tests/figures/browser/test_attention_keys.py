@@ -77,6 +77,20 @@ def test_s_goes_to_the_strongest_key(show, view):
         opened.becomes(query=query, key=int(view.variants[0].pattern[head, query].argmax()))
 
 
+def test_the_strongest_key_is_one_that_is_shown(show, view):
+    clean = view.variants[0]
+    pattern = clean.pattern.copy()
+    pattern[:, :, 1:] *= 0.3
+    pattern[:, :, 0] = 1 - pattern[:, :, 1:].sum(axis=-1)
+    sink = replace(view, variants=(replace(clean, pattern=pattern), *view.variants[1:]))
+    opened = show(sink)
+    head = opened.state("head")
+    opened.press("s")
+    opened.becomes(query=19, key=0)
+    opened.press("b", "s")
+    opened.becomes(query=19, key=1 + int(pattern[head, 19, 1:].argmax()))
+
+
 def test_v_steps_through_the_variants_and_d_subtracts_the_clean_one_where_there_is_something_to_subtract(show, view):
     opened = show(view)
     assert opened.page.locator("[name=difference]").is_disabled()

@@ -171,6 +171,20 @@ def test_the_link_in_the_address_follows_and_a_changed_address_is_obeyed(show, v
     assert opened.text(".name") == "L0H1, clean"
 
 
+def test_a_link_followed_on_an_open_page_shows_what_it_shows_on_a_fresh_one(show, view):
+    opened = show(view)
+    first, link = opened.state(), opened.page.locator("a.link")
+    address = link.get_attribute("href")
+    assert "head=L1H7" in address  # of what is shown, before anything is touched
+    assert opened.page.url == opened.file.as_uri()
+    opened.press("c", "+", "v", "d", "n", "b")
+    opened.becomes(stretch=True, variant=1, difference=True, n=1, hideFirst=True)
+    assert opened.state("window")["span"] == 13
+    opened.page.evaluate("address => { location.hash = address }", address)
+    opened.becomes(**first)
+    assert link.get_attribute("href") == address
+
+
 @pytest.mark.parametrize(
     "hash",
     [
