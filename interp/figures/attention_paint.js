@@ -114,7 +114,7 @@ const attentionPaint = (() => {
       shapes.push({ text: name(query), at: [pad.left - 6, y(query) + step / 2], turn: 0, anchor: "end", color: ink.muted });
     const axis = { turn: 0, anchor: "end", color: ink.text };
     shapes.push({ ...axis, text: "key →", at: [pad.left + size, pad.top + size + pad.bottom - 8] });
-    shapes.push({ ...axis, text: "query ↓", at: [pad.left - 6, pad.top - 9] });
+    shapes.push({ ...axis, text: "query ↓", at: [pad.left - 6, pad.top - 13] });
     const thick = Math.max(step, 1), line = { color: ink.cross, width: 1, dash: [] };
     if (seen.query(selected.query)) shapes.push({ ...line, box: [pad.left, y(selected.query), size, thick] });
     if (seen.key(selected.key)) shapes.push({ ...line, box: [x(selected.key), pad.top, thick, size] });
@@ -174,7 +174,7 @@ const attentionPaint = (() => {
       const root = Math.sign(value) * Math.sqrt(Math.abs(value) / largest);
       const at = left + long * (signed ? (root + 1) / 2 : root);
       brush.fillRect(at, 14, 1, 3);
-      brush.fillText(String(Number(value.toPrecision(2))), at, 28);
+      brush.fillText(attentionWords.rounded(value, 2), at, 28);
     }
   };
 

@@ -4,7 +4,7 @@
   const schemes = matchMedia("(prefers-color-scheme: dark)");
   const views = [...document.querySelectorAll(".attention-view")];
   const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
-  const { three } = attentionWords;
+  const { three, rounded } = attentionWords;
   const make = (tag, text = "", name = "") => Object.assign(document.createElement(tag), { textContent: text, className: name });
 
   const start = (node, number) => {
@@ -121,7 +121,7 @@
       data.strips[state.variant].forEach(({ name, value }, i) => {
         paint.strip(node.querySelectorAll(".strip")[i], value, geometry);
         const most = Math.max(...value), here = value[state.key];
-        node.querySelectorAll(".strip-name")[i].textContent = `${name}: ${here.toPrecision(3)} at the key, up to ${most.toPrecision(3)}`;
+        node.querySelectorAll(".strip-name")[i].textContent = `${name}: ${rounded(here, 3)} at the key, up to ${rounded(most, 3)}`;
       });
       const words = title();
       canvas.setAttribute("aria-label", `Attention of ${words}: query down, key across. ${at("now").textContent}`);

@@ -1,7 +1,9 @@
 // What a view of attention says in words: of a cell, of a head, of the bars above and below the string.
 const attentionWords = (() => {
   const three = (value) => (value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(3);
-  const per = (share) => `${Number((100 * share).toFixed(1))}%`;
+  const minus = (number) => String(number).replace("-", "\u2212");
+  const rounded = (value, digits) => minus(Number(value.toPrecision(digits)));
+  const per = (share) => minus(`${Number((100 * share).toFixed(1))}%`);
   const quoted = (token) => `\u201c${attentionPaint.visible(token)}\u201d`;
 
   // From the query to the key, and what follows the query. `next` is null behind the end.
@@ -37,5 +39,5 @@ const attentionWords = (() => {
     ? "The string. Bar above: the query's weight on it; below: its own weight on the key; orange above 0, blue below. Underlined: a match. Framed: copied from."
     : "The string. Orange above: how much the query looks at it; blue below: how much it looks at the key. Underlined: a match. Framed: copied from.";
 
-  return { three, per, quoted, cell, found, cost, bars };
+  return { three, rounded, per, quoted, cell, found, cost, bars };
 })();

@@ -134,6 +134,14 @@ def test_the_side_says_what_is_known_of_the_head_and_what_the_model_answers(show
     )
 
 
+def test_numbers_below_0_have_a_minus(show, view):
+    cost = replace(view.heads[1].cost, interval=(-0.004, 0.359))
+    opened = show(replace(view, heads=(view.heads[0], replace(view.heads[1], cost=cost), *view.heads[2:])))
+    opened.page.locator(".thumb", has_text="L1H5").click()
+    opened.becomes(head=1)
+    assert "drop [\u22120.4%, 35.9%] at 95%" in opened.text(".head")
+
+
 def test_the_table_holds_the_strongest_keys_in_their_order(show, view):
     opened = show(view)
     row = load_view(opened.file).variants[0].pattern[opened.state("head"), 19]

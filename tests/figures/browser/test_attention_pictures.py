@@ -55,21 +55,35 @@ def corner(opened) -> tuple[int, ...]:
     return picture.getpixel((picture.width - 30, 30))
 
 
+def test_the_names_of_the_axes_lie_on_no_token(show, view):
+    size = 512
+    pattern = np.tril(np.full((8, size, size), 1 / size, dtype=np.float32))
+    clean = replace(view.variants[0], pattern=pattern, probability=np.full(size, 0.5), predicted=("x",) * size)
+    long = {"tokens": np.arange(size), "labels": ("x",) * size, "source": np.full(size, -1), "variants": (clean,)}
+    for shown in (view, replace(view, **long)):
+        opened = show(shown)
+        with opened.page.expect_download() as waiting:
+            opened.page.click("[data-do=svg]")
+        texts = list(ET.parse(waiting.value.path()).getroot().iter(f"{SVG}text"))[1:]
+        heights = sorted(float(text.get("y")) for text in texts if text.get("text-anchor") == "end")
+        assert heights[0] > 5 and heights[1] - heights[0] >= 12, heights[:2]
+
+
 def test_a_strip_has_a_bar_at_each_position_as_high_as_its_number(show, view):
-    norms = np.linspace(0.1, 3, 26)
+    norms = np.linspace(100, 3000, 26)
     norms[10] = 0
     strip = Strip("layer 0: norm of the state", norms)
     opened = show(replace(view, variants=tuple(replace(variant, strips=(strip,)) for variant in view.variants)))
     opened.press("Home")
     key = opened.page.evaluate("document.querySelector('.attention-view').state.key")
-    assert opened.text(".strip-name") == f"layer 0: norm of the state: {norms[key]:.3g} at the key, up to 3.00"
+    assert opened.text(".strip-name") == f"layer 0: norm of the state: {norms[key]:.0f} at the key, up to 3000"
     picture = Image.open(io.BytesIO(opened.page.locator("canvas.strip").screenshot())).convert("RGB")
     step = (opened.page.locator("canvas.pattern").bounding_box()["width"] - 54) / 26
     blank = picture.getpixel((2, 2))
     for position in (0, 5, 10, 25):
         column = [picture.getpixel((int(46 + (position + 0.5) * step), y)) for y in range(31)]
         tall = sum(color != blank for color in column)
-        assert tall == pytest.approx(30 * norms[position] / 3, abs=1.5)
+        assert tall == pytest.approx(30 * norms[position] / 3000, abs=1.5)
 
 
 def test_one_stripe_of_single_cells_among_512_tokens_is_seen_in_the_thumbnail(show, view):
