@@ -141,7 +141,7 @@ figures.ablations(ablations)
 # %% [markdown]
 # ## See for yourself
 # All heads on one string, as the model is and without its lookup heads. Choose a head by its thumbnail, a letter by
-# pointing at it. The page stands on its own: `.save("attention.html")` keeps it.
+# a click on it. The page stands on its own: `.save("attention.html")` keeps it.
 
 # %%
 prompt = "dhbfcegahfbdgcae" if TINY else "kqvbtzahwmcxjeplngus"
