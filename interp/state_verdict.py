@@ -130,4 +130,6 @@ def _with(knee: Knee) -> str:
 def _percent(share: float) -> str:
     if 0 < share < 0.0005:
         return f"{share:.2g}" if share < 1e-5 else f"{100 * share:.2g}%"
+    if 0.9995 <= share < 1:
+        return "over 99.9%"
     return f"{share:.1%}".replace(".0%", "%")

@@ -183,6 +183,13 @@ def test_a_bend_that_some_resamples_lack_is_told_as_such(register):
     assert limit(unsure) == "unsure" and "but in some resamples there is no bend" in state_verdict(unsure)
 
 
+def test_a_single_wrong_letter_is_not_rounded_away(register):
+    letters = np.ones_like(register.behaviour.letter_accuracy)
+    letters[:, 0] = 1 - 1e-4 * letters.shape[1]
+    wrong = replace(register, behaviour=replace(register.behaviour, letter_accuracy=letters))
+    assert "(over 99.9% of their letters)" in state_verdict(wrong)
+
+
 def test_lengths_reach_from_below_the_trained_ones_to_far_beyond():
     model = HookedMamba(MambaConfig(d_model=16))
     lengths = state_lengths(Loaded(model, CopyTask(), {}, trained_lengths=(1, 12)))

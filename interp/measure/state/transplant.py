@@ -70,12 +70,15 @@ def transplants(
         calibration: strings that the directions are found on; others than the pairs.
         seed: of the bootstrap over pairs.
 
-    Raises: UserError for fewer than two pairs, too few strings to find so many directions on, or as `carry`.
+    Raises: UserError for fewer than two pairs of strings that differ, too few strings to find so many directions on, or
+        as `carry`.
     """
     if strings < 2 or length < 1:
         raise UserError(f"a transplant takes two pairs of strings of 1 letter or more; got {strings} of {length}.")
     check_calibration(calibration, directions)
     x, y = (task.sample(strings, length, generator).to(model.device) for _ in range(2))
+    if (differ := int((x.tokens != y.tokens).any(dim=1).sum())) < 2:
+        raise UserError(f"a transplant takes strings that differ in two pairs or more; of {strings}, {differ} did.")
     donor, host = carry_all(model, x), carry_all(model, y)
     parts = _choices(model, x, donor, generator)
     if directions:

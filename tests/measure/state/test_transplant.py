@@ -171,3 +171,15 @@ def test_one_pair_or_no_letter_is_refused(generator: Any) -> None:
         transplants(model, CopyTask(5), 4, 4, generator(), calibration=64)
     with pytest.raises(UserError, match="got 4 of 0"):
         transplants(model, CopyTask(5), 0, 4, generator())
+
+
+def test_pairs_of_one_string_are_refused(generator: Any) -> None:
+    model, _ = register(3, 2)
+    with pytest.raises(UserError, match="differ in two pairs or more; of 3, 1 did"):
+        seed = next(s for s in range(100) if _differing(generator(s)) == 1)
+        transplants(model, CopyTask(2), 1, 3, generator(seed), directions=())
+
+
+def _differing(generator: torch.Generator) -> int:
+    x, y = (CopyTask(2).sample(3, 1, generator).tokens for _ in range(2))
+    return int((x != y).any(dim=1).sum())
