@@ -71,7 +71,17 @@ def run(main: Callable[[Options], object], options: type[Options], args: Sequenc
         leave(str(error), error.exit_code)
     except KeyboardInterrupt as interrupt:
         leave(f"Interrupted. {interrupt}".rstrip(), INTERRUPTED)
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
+            raise
+        wanted = "What was asked for does not fit into memory; take shorter strings, or a smaller model."
+        leave(f"{wanted} ({str(error).splitlines()[0]})" if str(error) else wanted, InterpError.exit_code)
     sys.exit(0)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether memory did not suffice: PyTorch has an error of its own for CUDA alone."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
 def refuse_what_cannot_be(options: Any) -> None:

@@ -92,15 +92,16 @@ def load(
         folder = trained_preset(spec, device=device, seed=seed, retrain=retrain, progress=progress)
     else:
         folder = _run_folder(spec)
-    return _of_run(load_run(folder, str(device)), spec)
+    return of_run(load_run(folder, str(device)), spec)
 
 
-# ---------------------------------------------------------------------- the four kinds
-
-
-def _of_run(run: Run, spec: str) -> Loaded:
+def of_run(run: Run, spec: str) -> Loaded:
+    """A run's model under a name."""
     description = _describe(run.model, spec, "trained here", run.task, training=run.config.to_dict())
     return Loaded(run.model, run.task, description, run.config.lengths, run.log, run.folder)
+
+
+# ---------------------------------------------------------------------- what is no run
 
 
 def _planted(rest: str, device: torch.device | str) -> Loaded:

@@ -17,7 +17,7 @@ from scipy.stats import t as student
 
 from interp.errors import UserError
 from interp.families import Member, StateGrowth
-from interp.loading import load
+from interp.loading import of_run
 from interp.measure.state.bits import used_bits
 from interp.measure.state.knee import knee
 from interp.models import build
@@ -31,7 +31,6 @@ from interp.training.kept import kept_run
 from interp.training.presets import PRESETS
 from interp.training.runs import Run, load_run
 from interp.viewing import view_attention
-from interp.views import AttentionView
 
 RECURRENT = ("mamba", "mamba2", "lstm")
 """Kinds of model with a state of a fixed size; presets have the same names."""
@@ -125,9 +124,8 @@ def growth_study(
         say(f"{settings.kind} with {settings.vary} {value}")
         trainings = product(settings.rates, range(seed, seed + settings.seeds))
         runs = [_trained(settings, value, rate, each, device, retrain, progress) for rate, each in trainings]
-        accuracy = [float(run.log.letter_accuracy[-1].mean()) for run in runs]
-        best.append(runs[int(np.argmax(accuracy))])
-        members.append(_member(settings, value, runs, accuracy, best[-1], seed))
+        best.append(max(runs, key=_letters_right))
+        members.append(_member(settings, value, runs, best[-1], seed))
     say("where the smallest and the largest look")
     (exponent, interval), (bare, bare_interval), (bits_exponent, bits_interval) = exponents(members)
     found = StateGrowth(
@@ -147,7 +145,9 @@ def growth_study(
         bits_exponent_interval=bits_interval,
         notes=_notes(settings, members),
         attention=tuple(
-            view for at in (0, -1) if (view := _view(settings, members[at], best[at], device, seed)) is not None
+            view_attention(of_run(best[at], f"{settings.kind}, {members[at].name}"), length=settings.longest, seed=seed)
+            for at in (0, -1)
+            if layers_with_heads(best[at].model)
         ),
     )
     return replace(found, verdict=growth_verdict(found))
@@ -219,10 +219,13 @@ def _trained(
     return load_run(folder, str(device))
 
 
-def _member(
-    settings: GrowthSettings, value: int, runs: list[Run], accuracy: list[float], best: Run, seed: int
-) -> Member:
-    """Measured on the training whose last evaluation found the most letters right, over all lengths."""
+def _letters_right(run: Run) -> float:
+    """At the last evaluation, over all lengths."""
+    return float(run.log.letter_accuracy[-1].mean())
+
+
+def _member(settings: GrowthSettings, value: int, runs: list[Run], best: Run, seed: int) -> Member:
+    """Measured on the best of its trainings."""
     model = cast(RecurrentModel, best.model)
     generator = torch.Generator(model.device).manual_seed(seed + 1)
     bits = used_bits(model, CopyTask(settings.alphabet), settings.lengths, settings.strings, generator, seed)
@@ -237,22 +240,13 @@ def _member(
         n_parameters=model.n_parameters,
         rates=tuple(run.config.learning_rate for run in runs),
         seeds=tuple(run.config.seed for run in runs),
-        rate_accuracy=tuple(accuracy),
+        rate_accuracy=tuple(map(_letters_right, runs)),
         rate=best.config.learning_rate,
         used=bits,
         saturation_length=knee(bits),
         most_bits=max(bits.total),
         most_bits_interval=(float(low), float(high)),
     )
-
-
-def _view(settings: GrowthSettings, member: Member, run: Run, device: Any, seed: int) -> AttentionView | None:
-    """Of the longest string of training, the same for every member."""
-    if not layers_with_heads(run.model):
-        return None
-    loaded = load(run.folder, device=device)
-    named = {**loaded.description, "spec": f"{settings.kind}, {member.name}"}  # its folder says nothing to a reader
-    return view_attention(replace(loaded, description=named), length=settings.longest, seed=seed)
 
 
 def _notes(settings: GrowthSettings, members: list[Member]) -> tuple[str, ...]:

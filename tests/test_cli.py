@@ -42,6 +42,9 @@ def main(options):
         raise KeyboardInterrupt
     if options.letters == 15:
         raise RuntimeError("a bug")
+    if options.letters > 2**40:
+        import torch
+        torch.empty(options.letters)
 
 
 if __name__ == "__main__":
@@ -83,6 +86,12 @@ def test_a_bug_keeps_its_traceback(script: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "RuntimeError: a bug" in done.stderr
+
+
+def test_what_does_not_fit_into_memory_ends_in_a_sentence(script: Path) -> None:
+    done = call(script, "--letters", str(2**50))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("What was asked for does not fit into memory; take shorter strings")
 
 
 @pytest.mark.parametrize("arguments", [("--leters", "3"), ("--letters", "three"), ("--no-tiny",)])

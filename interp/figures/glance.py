@@ -86,15 +86,19 @@ def _with_kinds(names: Sequence[str], scores: HeadScores) -> str:
 
 def _which_n(study: HashHeadStudy) -> Card:
     n = study.effective_n
-    measured = {"response of the heads": n.heads, "behaviour": n.behavioural, "intervention": n.causal}
-    detail = ", ".join(f"{name} {'none' if value is None else value}" for name, value in measured.items())
-    distinct = set(measured.values())
+    of_heads = {head.n for head in study.heads if head.role == "lookup"} or {None}
+    measured = {"response of the heads": of_heads, "behaviour": {n.behavioural}, "intervention": {n.causal}}
+    detail = ", ".join(f"{name} {_either(values)}" for name, values in measured.items())
+    distinct = set.union(*measured.values())
     if distinct == {None}:
         return Card("For which n?", "none", "No measurement shows a step.")
-    if len(distinct) == 1:
-        return Card("For which n?", f"n = {n.heads}", f"Measured three ways, all agree: {detail}.")
-    found = [str(value) for value in sorted(value for value in distinct if value is not None)]
-    return Card("For which n?", f"n = {' or '.join(found)}", f"The measurements differ: {detail}.")
+    agree = "Measured three ways, all agree" if len(distinct) == 1 else "Heads or measurements differ"
+    return Card("For which n?", f"n = {_either(distinct - {None})}", f"{agree}: {detail}.")
+
+
+def _either(values: set[int | None]) -> str:
+    known = [str(value) for value in sorted(value for value in values if value is not None)]
+    return " or ".join(known + ["none"] * (None in values))
 
 
 def _without(study: HashHeadStudy) -> Card:

@@ -94,6 +94,16 @@ def test_measurements_of_n_that_differ_are_not_made_one(studies):
     assert card.answer == "n = 3 or 4" and "intervention none" in card.detail
 
 
+def test_lookup_heads_of_several_n_do_not_agree(studies):
+    study = studies.hard_alibi()
+    *others, last = study.heads
+    assert last.role == "lookup" and last.n == 4
+    scores = replace(study.scores, heads=(*others, replace(last, n=3)))
+    card = glance(replace(study, scores=scores))[2]
+    assert card.answer == "n = 3 or 4" and "all agree" not in card.detail
+    assert "response of the heads 3 or 4, behaviour 4" in card.detail
+
+
 def test_a_study_without_lookup_heads_says_so(pages):
     text = page_of(pages["no_lookup"]).text
     assert "no lookup head" in text and "There was nothing to take away" in text
