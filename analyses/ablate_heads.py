@@ -27,18 +27,18 @@ class Options(Common):
 
 
 def main(options: Options) -> None:
-    from interp.errors import UserError
-    from interp.figures.ablation_report import write_ablation_report
-    from interp.finding import find_heads, strings_to_ablate
+    from interp.base.errors import UserError
+    from interp.base.provenance import provenance
+    from interp.base.seeds import own_generator
     from interp.loading import load
-    from interp.measure.ablate import ablate, parse_heads
-    from interp.measure.names import head_name
-    from interp.measure.plans import named_questions
-    from interp.provenance import provenance
-    from interp.seeds import own_generator
-    from interp.studies import AblationStudy
-    from interp.study import StudySettings
-    from interp.viewing import view_attention
+    from interp.measure.ablation.ablate import ablate, parse_heads
+    from interp.measure.ablation.plans import named_questions
+    from interp.models.heads import head_name
+    from interp.studies.ablation.report import write_ablation_report
+    from interp.studies.ablation.result import AblationStudy
+    from interp.studies.attention.run import view_attention
+    from interp.studies.finding import find_heads, strings_to_ablate
+    from interp.studies.heads.run import StudySettings
 
     if options.strings < 2 or (options.length is not None and options.length < 1):
         raise UserError(

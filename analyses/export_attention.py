@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from interp.cli import Common, resolve_device, result_folder, run
 
 if TYPE_CHECKING:
-    from interp.views import AttentionView
+    from interp.results.attention import AttentionView
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Options(Common):
 
 def main(options: Options) -> None:
 
-    from interp.figures.attention_view import attention_view
-    from interp.finding import find_heads, head_costs, strings_to_ablate
+    from interp.figures.attention.view import attention_view
     from interp.loading import load
-    from interp.study import StudySettings
-    from interp.viewing import view_attention
+    from interp.studies.attention.run import view_attention
+    from interp.studies.finding import find_heads, head_costs, strings_to_ablate
+    from interp.studies.heads.run import StudySettings
 
     device = resolve_device(options.device)
     print(f"model: {options.model} on {device}")
@@ -64,7 +64,7 @@ def main(options: Options) -> None:
     page = attention_view(view)
     view.save(folder)
     if options.headvis:
-        from interp.figures.head_vis import write_head_vis
+        from interp.figures.attention.head_vis import write_head_vis
 
         print(write_head_vis(view, folder / "headvis"))
     print_table(view)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from interp.cli import Common, resolve_device, result_folder, run
 
 if TYPE_CHECKING:
-    from interp.studies import HashHeadStudy
+    from interp.studies.heads.result import HashHeadStudy
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Options(Common):
 
 
 def main(options: Options) -> None:
-    from interp.figures.report import write_report
     from interp.loading import load
-    from interp.study import StudySettings, hash_head_study
+    from interp.studies.heads.report import write_report
+    from interp.studies.heads.run import StudySettings, hash_head_study
 
     device = resolve_device(options.device)
     print(f"model: {options.model} on {device}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from interp.cli import resolve_device, result_folder, run
 
 if TYPE_CHECKING:
-    from interp.families import StateGrowth
+    from interp.experiments.state_growth.result import StateGrowth
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from interp.figures.growth import write_growth_report
-    from interp.state_growth import GrowthSettings, growth_study
+    from interp.experiments.state_growth.report import write_growth_report
+    from interp.experiments.state_growth.run import GrowthSettings, growth_study
 
     device = resolve_device(options.device)
     chosen = {name: getattr(options, name) for name in ("kind", "vary", "values", "rates", "seeds", "steps", "longest")}

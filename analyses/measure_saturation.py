@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import UseAppendAction
 
+from interp.base.errors import UserError
 from interp.cli import Common, resolve_device, result_folder, run
-from interp.errors import UserError
 
 if TYPE_CHECKING:
-    from interp.profiles import StateProfile
+    from interp.studies.state.result import StateProfile
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Options(Common):
 
 
 def main(options: Options) -> None:
-    from interp.figures.state_report import write_state_report
     from interp.loading import load
-    from interp.saturation import SaturationSettings, saturation_study
+    from interp.studies.state.report import write_state_report
+    from interp.studies.state.run import SaturationSettings, saturation_study
 
     device = resolve_device(options.device)
     settings = SaturationSettings.tiny() if options.tiny else SaturationSettings()

@@ -26,7 +26,7 @@ from plotly.subplots import make_subplots
 
 import interp
 from interp.figures import attention_view
-from interp.views import AttentionView
+from interp.results.attention import AttentionView
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = ("--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update")

@@ -15,8 +15,8 @@ import tyro
 from rounds import Clock, Run, measure, measure_within, table
 from torch import Tensor, nn
 
-from interp.models import mamba_mixer
-from interp.models.mamba import HookedMamba, MambaConfig
+from interp.models.recurrent.mamba import mixer as mamba_mixer
+from interp.models.recurrent.mamba.model import HookedMamba, MambaConfig
 
 CONFIG = MambaConfig(n_layers=2, d_model=128, d_state=16, d_vocab=32)
 BATCH, LENGTH = 64, 100

@@ -21,7 +21,7 @@ import tyro
 from rounds import Clock, Run, measure_within, table
 from torch import Tensor
 
-from interp.models.scan.choice import using
+from interp.models.scan.methods import using
 from interp.models.scan.selective import selective_scan
 
 SIZES = ((32, 128, 256, 16), (64, 100, 128, 16), (32, 512, 256, 16), (8, 1024, 512, 16))

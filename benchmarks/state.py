@@ -24,7 +24,7 @@ from interp.measure.state.probes import ProbeSettings, held_bits
 from interp.measure.state.remembrance import remembrance
 from interp.measure.state.size import effective_size
 from interp.measure.state.transplant import transplants
-from interp.models.mamba import HookedMamba, MambaConfig
+from interp.models.recurrent.mamba.model import HookedMamba, MambaConfig
 from interp.tasks.copy import CopyTask
 from interp.training.evaluate import accuracy_by_length
 

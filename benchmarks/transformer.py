@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from transformer_lens import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
-from interp.measure.interventions import Zero
-from interp.measure.runs import Ablation
-from interp.measure.sweep import sweep
-from interp.models.positions import attention_bias
+from interp.measure.ablation.interventions import Zero
+from interp.measure.ablation.runs import Ablation
+from interp.measure.ablation.sweep import sweep
+from interp.models.stack.positions import attention_bias
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
 from interp.tasks.score import answer_loss, letter_correct, per_string

@@ -38,7 +38,7 @@ python_maximum_signature_line_length = 100
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:class", r"Tensor|ndarray"),  # as jaxtyping writes them
-    ("py:class", r"interp\.\w+(\.\w+)?\.(M|R|Options)"),  # type variables
+    ("py:class", r"interp(\.\w+)+\.(M|R|Options)"),  # type variables
     (
         "py:.*",
         r"(torch|numpy|np|jaxtyping|transformer_lens|transformers|plotly|accelerate|collections|pathlib|markupsafe|contextlib)(\..*)?",

@@ -2,20 +2,17 @@
 
 The package, in the order in which data passes through it; each line imports only from lines above it:
 
-    errors, files, axes, stats   what everything stands on: refusals, whole files, names of axes, intervals
-    records                      how a result is kept on disk; with
-    provenance                   where a result comes from
-    tasks                        what a model is asked: copying, n-gram lookup, planted repeats; and its score
-    models                       what is asked: hooked transformers, Mambas, LSTMs, hybrids; planted and pretrained ones
-    results, profiles, views     what was found (of states: profiles; on one string: views), kept without a model
-    families                     the same of several models that differ in one thing
-    training, measure, figures   how a model learns, is opened, is shown; none of the three knows another
-    loading                      from a model specification (a run folder, a preset, planted:..., hf:...) to a model
-    verdict, state_verdict       what a study found, in words
-    study, saturation            everything that is asked of one model's heads, and of its state, in one call
-    state_growth                 whether a larger state holds more, over a family of models
-    viewing                      attention on one string, for a page
-    cli                          what the command lines of analyses/ share
+    base         what everything stands on: refusals, whole files, names of axes, intervals, seeds, provenance
+    results      what was found, kept without a model: of heads, ablations, accuracy, training, states, attention
+    tasks        what a model is asked: copying, n-gram lookup; probes (planted repeats); its score
+    models       what is asked: hooked transformers, recurrent families, hybrids; planted and pretrained ones
+    training     how a model learns        } none of the three knows another
+    measure      how a model is opened     }
+    figures      what a person sees        }
+    loading      from a model specification (a run folder, a preset, planted:..., hf:...) to a model
+    studies      everything that is asked of one model: a folder a question, with the same rooms in each
+    experiments  what is asked of many models: families of them, each with its own folder
+    cli          what the command lines of analyses/ share
 
 `import interp` imports none of it: the names below come from their modules at first use.
 """
@@ -25,43 +22,43 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from interp.loading import load as load
-    from interp.measure.ablate import ablation_study as ablation_study
-    from interp.measure.heads import score_heads as score_heads
-    from interp.models.hybrid import HookedHybrid as HookedHybrid
-    from interp.models.lstm import HookedLSTM as HookedLSTM
-    from interp.models.mamba import HookedMamba as HookedMamba
-    from interp.models.mamba2 import HookedMamba2 as HookedMamba2
+    from interp.measure.ablation.ablate import ablation_study as ablation_study
+    from interp.measure.heads.score import score_heads as score_heads
     from interp.models.planted import planted_copier as planted_copier
+    from interp.models.recurrent.hybrid import HookedHybrid as HookedHybrid
+    from interp.models.recurrent.lstm.model import HookedLSTM as HookedLSTM
+    from interp.models.recurrent.mamba.model import HookedMamba as HookedMamba
+    from interp.models.recurrent.mamba2.model import HookedMamba2 as HookedMamba2
     from interp.models.transformer import HookedTransformer as HookedTransformer
     from interp.models.transformer import TransformerConfig as TransformerConfig
-    from interp.saturation import saturation_study as saturation_study
-    from interp.study import hash_head_study as hash_head_study
+    from interp.studies.attention.run import view_attention as view_attention
+    from interp.studies.heads.run import hash_head_study as hash_head_study
+    from interp.studies.state.run import saturation_study as saturation_study
     from interp.tasks.copy import CopyTask as CopyTask
     from interp.tasks.ngram import NgramLookup as NgramLookup
-    from interp.training.config import TrainConfig as TrainConfig
     from interp.training.evaluate import accuracy_by_length as accuracy_by_length
     from interp.training.loop import train as train
-    from interp.viewing import view_attention as view_attention
+    from interp.training.recipe import TrainConfig as TrainConfig
 
 _HOME = {
     "CopyTask": "interp.tasks.copy",
-    "HookedHybrid": "interp.models.hybrid",
-    "HookedLSTM": "interp.models.lstm",
-    "HookedMamba": "interp.models.mamba",
-    "HookedMamba2": "interp.models.mamba2",
+    "HookedHybrid": "interp.models.recurrent.hybrid",
+    "HookedLSTM": "interp.models.recurrent.lstm.model",
+    "HookedMamba": "interp.models.recurrent.mamba.model",
+    "HookedMamba2": "interp.models.recurrent.mamba2.model",
     "HookedTransformer": "interp.models.transformer",
     "NgramLookup": "interp.tasks.ngram",
-    "TrainConfig": "interp.training.config",
+    "TrainConfig": "interp.training.recipe",
     "TransformerConfig": "interp.models.transformer",
-    "ablation_study": "interp.measure.ablate",
+    "ablation_study": "interp.measure.ablation.ablate",
     "accuracy_by_length": "interp.training.evaluate",
-    "hash_head_study": "interp.study",
+    "hash_head_study": "interp.studies.heads.run",
     "load": "interp.loading",
     "planted_copier": "interp.models.planted",
-    "saturation_study": "interp.saturation",
-    "score_heads": "interp.measure.heads",
+    "saturation_study": "interp.studies.state.run",
+    "score_heads": "interp.measure.heads.score",
     "train": "interp.training.loop",
-    "view_attention": "interp.viewing",
+    "view_attention": "interp.studies.attention.run",
 }
 __all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import tyro
 
-from interp.errors import InterpError, UserError, unknown
+from interp.base.errors import InterpError, UserError, unknown
 
 if TYPE_CHECKING:
     import torch

@@ -16,18 +16,18 @@ from typing import Any
 
 import torch
 
-from interp.errors import UserError, unknown
-from interp.files import read_json
-from interp.models.hooked import HookedModel
+from interp.base.errors import UserError, unknown
+from interp.base.files import read_json
+from interp.models.hooks.model import HookedModel
 from interp.models.planted import PlantedCapacity, Planting, planted_from_spec
-from interp.models.recurrent import RecurrentModel
+from interp.models.recurrent.model import RecurrentModel
 from interp.models.surface import Model
-from interp.results import TrainLog
+from interp.results.training import TrainLog
 from interp.tasks.base import Task
 from interp.tasks.copy import CopyTask
 from interp.tasks.vocabulary import Vocabulary
 from interp.training.presets import PRESETS, trained_preset
-from interp.training.runs import CONFIG, WEIGHTS, Run, load_run
+from interp.training.run_folder import CONFIG, WEIGHTS, Run, load_run
 
 LETTERS = 1000
 """Tokens of a pretrained model that serve as its letters: many enough that n-grams do not recur by chance."""
@@ -51,7 +51,7 @@ class Loaded:
     planting: Planting | PlantedCapacity | None = None
     """The ground truth of a planted model."""
     pretrained: Any = None
-    """What is known of a pretrained model's tokens: `interp.models.pretrained.Pretrained`."""
+    """What is known of a pretrained model's tokens: `interp.models.pretrained.bridge.Pretrained`."""
 
     @property
     def copy_task(self) -> CopyTask:
@@ -112,8 +112,8 @@ def _planted(rest: str, device: torch.device | str) -> Loaded:
 
 
 def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
-    from interp.models.mamba_files import holds_mamba, open_mamba
-    from interp.models.pretrained import Pretrained, load_bridge
+    from interp.models.pretrained.bridge import Pretrained, load_bridge
+    from interp.models.pretrained.mamba import holds_mamba, open_mamba
 
     if not name:
         raise UserError("hf: needs a folder or a name on the Hugging Face hub behind it, as in hf:gpt2.")
@@ -138,7 +138,7 @@ def vocabulary_over(model: Any, seed: int = 0) -> Vocabulary:
 
     Raises: UserError for a model with too few ordinary tokens, or none that begins a text.
     """
-    from interp.models.pretrained import begin_token, ordinary_tokens
+    from interp.models.pretrained.bridge import begin_token, ordinary_tokens
 
     bos = begin_token(model)
     tokens = [token for token in ordinary_tokens(model) if token != bos]

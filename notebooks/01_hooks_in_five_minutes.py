@@ -24,7 +24,7 @@
 import torch
 
 import interp
-from interp.errors import UserError
+from interp.base.errors import UserError
 
 loaded = interp.load("planted:ngram?n=3&alphabet=8")
 model, task = loaded.model, loaded.task

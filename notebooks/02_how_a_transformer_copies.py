@@ -89,7 +89,7 @@ query, source, rival = int(probe.query), int(probe.source), int(probe.rival)
 print(task.decode(probe.batch.tokens)[0], f"  query at {query}, source at {source}, rival at {rival}")
 
 # %%
-from interp.measure.heads import HeadSettings
+from interp.measure.heads.score import HeadSettings
 
 span = (20, 28) if TINY else (22, 30)
 settings = HeadSettings(strings=16, longest=5) if TINY else HeadSettings()
@@ -115,7 +115,7 @@ print("letters back in the key:", scores.set_offsets, [round(a, 2) for a in scor
 # that of a rival place, and see whether the answer moves there.
 
 # %%
-from interp.measure.effective_n import behavioural_n, causal_n
+from interp.measure.heads.effective_n import behavioural_n, causal_n
 
 strings, longest = (16, 5) if TINY else (96, 8)
 behavioural = behavioural_n(model, task, span, longest, strings, generator)
@@ -129,7 +129,7 @@ figures.effective_n(behavioural, causal)
 # in the same heads from places that do not match: as much, or all there is.
 
 # %%
-from interp.measure.ablate import ablation_study
+from interp.measure.ablation.ablate import ablation_study
 
 ablations = ablation_study(model, task.vocabulary, scores, task.sample(32 if TINY else 192, span[1], generator))
 for a in ablations:

@@ -33,12 +33,13 @@ import torch
 import interp
 from interp import figures
 from interp.loading import Loaded
-from interp.measure.state.carry import carry, free_answer
+from interp.measure.state.carried import carry, free_answer
 from interp.measure.state.decay import log_decays, time_constants
 from interp.measure.state.probes import ProbeSettings
 from interp.models import build
-from interp.models.hidden_attention import decompose
-from interp.saturation import SaturationSettings
+from interp.models.hidden_attention.pattern import decompose
+from interp.studies.state import figures as state_figures
+from interp.studies.state.run import SaturationSettings
 
 TINY = bool(os.environ.get("INTERP_TINY"))  # the tests run this notebook on a model that has learned nothing
 if TINY:
@@ -64,7 +65,7 @@ figures.length_accuracy(accuracy)
 # %% [markdown]
 # ## Every quantity of the recurrence
 # The names are the paper's: a step size Δ, how much of the state is kept (Ā = exp(ΔA)), what is written, the state h
-# and what is read from it, y. Position is axis 1. `interp.models.mamba` has the whole glossary.
+# and what is read from it, y. Position is axis 1. `interp.models.recurrent.mamba.model` has the whole glossary.
 
 # %%
 batch = task.sample(64, 8, generator)
@@ -181,7 +182,7 @@ of_mamba = interp.saturation_study(loaded, settings=SaturationSettings.tiny() if
 of_register = interp.saturation_study(known, settings=SaturationSettings.tiny() if TINY else small)
 for profile in (of_mamba, of_register):
     print(profile.model["spec"], "-", profile.verdict, "\n")
-figures.saturation([of_mamba, of_register])
+state_figures.saturation([of_mamba, of_register])
 
 # %% [markdown]
 # What the register uses and what it holds bend together, and stay: **full**. What the Mamba holds bends too, some
@@ -189,7 +190,7 @@ figures.saturation([of_mamba, of_register])
 # the separator:
 
 # %%
-figures.recoverability([of_mamba, of_register])
+state_figures.recoverability([of_mamba, of_register])
 
 # %%
 length, letter = of_mamba.lengths[-1], math.log2(task.alphabet)
@@ -209,7 +210,7 @@ print(f"of strings of {length} letters probes read these: {read}; the answers sh
 # hardly any.
 
 # %%
-figures.transplants([of_mamba])
+state_figures.transplants([of_mamba])
 
 # %% [markdown]
 # ## What is shown, and what is not

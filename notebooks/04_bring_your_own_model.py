@@ -29,9 +29,9 @@ import transformers
 
 import interp
 from interp import figures
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.models import build
-from interp.study import StudySettings
+from interp.studies.heads.run import StudySettings
 
 # The tests take a few steps and a few strings: what is learned then is nothing.
 TINY = bool(os.environ.get("INTERP_TINY"))

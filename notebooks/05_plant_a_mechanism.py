@@ -26,8 +26,8 @@ import torch
 
 import interp
 from interp import figures
-from interp.errors import UserError
-from interp.measure.heads import HeadSettings
+from interp.base.errors import UserError
+from interp.measure.heads.score import HeadSettings
 from interp.measure.state.bits import used_bits
 from interp.measure.state.knee import knee
 from interp.measure.state.probes import ProbeSettings, held_bits

@@ -10,6 +10,8 @@ import torch
 
 torch.set_num_threads(1)
 
+pytest_plugins = ["tests.made_studies"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--runslow", action="store_true", help="also run the tests marked slow")

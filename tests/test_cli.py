@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from interp.base.errors import InterpError, UserError
 from interp.cli import Common, resolve_device, run
-from interp.errors import InterpError, UserError
 
 SCRIPT = '''"""Count letters.
 
@@ -23,7 +23,7 @@ import sys
 from dataclasses import dataclass
 
 from interp.cli import Common, run
-from interp.errors import InterpError, UserError
+from interp.base.errors import InterpError, UserError
 
 
 @dataclass(frozen=True)

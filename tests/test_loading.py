@@ -5,13 +5,13 @@ import json
 import pytest
 import torch
 
-from interp.errors import InterpError, UserError
+from interp.base.errors import InterpError, UserError
 from interp.loading import load, vocabulary_over
-from interp.models.mamba import HookedMamba
-from interp.models.mamba2 import HookedMamba2
+from interp.models.recurrent.mamba.model import HookedMamba
+from interp.models.recurrent.mamba2.model import HookedMamba2
 from interp.tasks.copy import CopyTask
-from interp.training.config import TrainConfig
 from interp.training.presets import PRESETS, Preset
+from interp.training.recipe import TrainConfig
 
 
 def quick() -> Preset:

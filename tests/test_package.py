@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import interp
-from interp.results import StepCurve
+from interp.results.accuracy import StepCurve
 
 HEAVY = ("torch", "transformers", "transformer_lens", "nnsight", "datasets", "wandb", "numpy", "plotly", "scipy")
 

@@ -1,4 +1,4 @@
-"""Which modules a page of the reference shows: a line `<!-- modules: interp.errors interp.tasks.* -->` on it.
+"""Which modules a page of the reference shows: a line `<!-- modules: interp.base.errors interp.tasks.* -->` on it.
 
 Each module becomes a heading and what autodoc says of it. A pattern stands for the modules of a package that are named
 on no page, each in the place of the longest pattern that fits: so that no module can be forgotten.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from interp.base.stats import Interval
 from interp.figures.theme import (
     LETTERS,
     NEUTRAL,
@@ -17,7 +18,7 @@ from interp.figures.theme import (
     names,
     percent,
 )
-from interp.results import AblationResult, Control, Interval
+from interp.results.ablation import AblationResult, Control
 
 PANELS = {
     "single": "one head",

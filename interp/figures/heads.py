@@ -15,7 +15,7 @@ from interp.figures.theme import (
     names,
     number,
 )
-from interp.results import HeadScore, HeadScores
+from interp.results.heads import HeadScore, HeadScores
 
 
 def head_scores(scores: HeadScores) -> go.Figure:

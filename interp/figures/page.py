@@ -17,17 +17,17 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from interp.base.files import Write
 from interp.figures import theme
-from interp.files import Write
 
-HERE = Path(__file__).parent
-STYLES = ("page.css", "attention_view.css")
+PACKAGE = Path(__file__).parents[1]
+STYLES = ("figures/page.css", "figures/attention/attention_view.css")
 
 
 def figure_page(figure: go.Figure, name: str, model: str) -> str:
     """One figure as a page of its own."""
     drawn = on_page(name, figure)
-    return render("shell.html", title=drawn.title, figure=drawn, model=model)
+    return render("figures/shell.html", title=drawn.title, figure=drawn, model=model)
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,9 @@ def _text(value: Any) -> str:
 
 
 def render(page: str, scripts: Sequence[str] = (), plots: bool = True, **values: Any) -> str:
-    """A template filled in. `scripts` names files beside this one that the page runs; with `plots`, behind plotly."""
-    drawing = [get_plotlyjs(), _text_of("page.js")] if plots else []
+    """A template filled in. Files are named by their paths below the package: `page` a template, `scripts` what
+    the page runs; with `plots`, behind plotly."""
+    drawing = [get_plotlyjs(), _text_of("figures/page.js")] if plots else []
     own = [*drawing, *map(_text_of, scripts)]
     templates = {name: theme.template(name == "dark").to_plotly_json() for name in ("light", "dark")}
     return (
@@ -97,8 +98,8 @@ def render(page: str, scripts: Sequence[str] = (), plots: bool = True, **values:
 
 
 def _text_of(name: str) -> str:
-    """A file beside this one."""
-    return (HERE / name).read_text(encoding="utf-8")
+    """A file of the package, by its path below it."""
+    return (PACKAGE / name).read_text(encoding="utf-8")
 
 
 def _policy(scripts: Sequence[str]) -> str:
@@ -111,7 +112,7 @@ def _policy(scripts: Sequence[str]) -> str:
 
 @cache
 def _templates() -> jinja2.Environment:
-    loader = jinja2.FileSystemLoader(HERE)
+    loader = jinja2.FileSystemLoader(PACKAGE)
     return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
 
 

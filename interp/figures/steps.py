@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.figures.theme import LETTERS, NEUTRAL, STRINGS, accuracy_axis, dress, error_bars, names
-from interp.results import StepCurve
+from interp.results.accuracy import StepCurve
 
 StepKind = Literal["behavioural", "causal"]
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from interp.figures.ablation import interval_after
 from interp.figures.training import letter_intervals, string_intervals
-from interp.results import AblationResult, HeadScore, LengthAccuracy
+from interp.results.ablation import AblationResult
+from interp.results.accuracy import LengthAccuracy
+from interp.results.heads import HeadScore
 
 Row = dict[str, Any]
 

@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from interp.base.stats import bootstrap_interval, proportion_interval
 from interp.figures.theme import (
     LETTERS,
     NEUTRAL,
@@ -17,8 +18,8 @@ from interp.figures.theme import (
     percent,
     shades,
 )
-from interp.results import LengthAccuracy, TrainLog
-from interp.stats import bootstrap_interval, proportion_interval
+from interp.results.accuracy import LengthAccuracy
+from interp.results.training import TrainLog
 
 DASHES = ("dot", "dashdot", "dash", "longdash", "longdashdot", "solid")
 MOST_POINTS = 2000

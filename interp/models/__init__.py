@@ -3,17 +3,17 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from interp.errors import UserError, unknown
+from interp.base.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from interp.models.hooked import HookedModel
+    from interp.models.hooks.model import HookedModel
 
 KINDS = {
     "transformer": ("interp.models.transformer", "HookedTransformer", "TransformerConfig"),
-    "mamba": ("interp.models.mamba", "HookedMamba", "MambaConfig"),
-    "mamba2": ("interp.models.mamba2", "HookedMamba2", "Mamba2Config"),
-    "lstm": ("interp.models.lstm", "HookedLSTM", "LSTMConfig"),
-    "hybrid": ("interp.models.hybrid", "HookedHybrid", "HybridConfig"),
+    "mamba": ("interp.models.recurrent.mamba.model", "HookedMamba", "MambaConfig"),
+    "mamba2": ("interp.models.recurrent.mamba2.model", "HookedMamba2", "Mamba2Config"),
+    "lstm": ("interp.models.recurrent.lstm.model", "HookedLSTM", "LSTMConfig"),
+    "hybrid": ("interp.models.recurrent.hybrid", "HookedHybrid", "HybridConfig"),
     "memory": ("interp.models.planted.memory", "PlantedMemory", "MemoryConfig"),
 }
 """kind -> module, model class, config class. Imported when asked for: TransformerLens takes seconds."""

@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from interp.errors import InterpError, UserError
-from interp.files import json_text, read_json, write_together
+from interp.base.errors import InterpError, UserError
+from interp.base.files import json_text, read_json, write_together
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 

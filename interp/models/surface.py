@@ -16,14 +16,14 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_protocol import TransformerLensModel
 
-from interp.axes import HeadVectors, Logits, Pattern, Tokens
-from interp.errors import UserError
+from interp.base.axes import HeadVectors, Logits, Pattern, Tokens
+from interp.base.errors import UserError
 from interp.models import build
-from interp.models.hidden_attention import hidden_pattern, reading_hooks, whole_pattern
-from interp.models.hooked import HookedModel
-from interp.models.mixer import RecurrentBlock
-from interp.models.read_layer import ReadLayer, hidden_heads
-from interp.models.stack import StackModel
+from interp.models.hidden_attention.layer import ReadLayer, hidden_heads
+from interp.models.hidden_attention.pattern import hidden_pattern, reading_hooks, whole_pattern
+from interp.models.hooks.model import HookedModel
+from interp.models.recurrent.mixer import RecurrentBlock
+from interp.models.stack.model import StackModel
 
 Model = TransformerLensModel
 """Whatever has `cfg`, `run_with_hooks`, `run_with_cache` and `to_tokens`: a model of ours or a `TransformerBridge`."""
@@ -182,7 +182,7 @@ def untrained_like(model: Model, seed: int) -> Model:
             f"a head is scored beside untrained models of the same shape, and how to build a {type(model).__name__} "
             f"anew is not known; score a model of this package or a TransformerBridge. Hooks, views and ablations work."
         )
-    from interp.models.pretrained import untrained_bridge
+    from interp.models.pretrained.bridge import untrained_bridge
 
     return untrained_bridge(model, seed)
 

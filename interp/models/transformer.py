@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
-from interp.axes import Residual, Tokens
-from interp.models.attention import KeyValues, Mask
-from interp.models.block import Block, draw_weights
-from interp.models.layers import make_norm
-from interp.models.masks import make_mask, positions_seen
-from interp.models.shape import TransformerConfig
-from interp.models.stack import StackModel
+from interp.base.axes import Residual, Tokens
+from interp.models.stack.attention import KeyValues, Mask
+from interp.models.stack.block import Block, draw_weights
+from interp.models.stack.config import TransformerConfig
+from interp.models.stack.layers import make_norm
+from interp.models.stack.masks import make_mask, positions_seen
+from interp.models.stack.model import StackModel
 
 
 class HookedTransformer(StackModel):

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from interp.axes import Tokens
+from interp.base.axes import Tokens
 from interp.tasks.vocabulary import Vocabulary
 
 

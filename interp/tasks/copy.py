@@ -7,8 +7,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.tasks.base import Batch, Task
-from interp.tasks.draw import draw_lengths, draw_letters
 from interp.tasks.layout import Piece, join, mark
+from interp.tasks.sampling import draw_lengths, draw_letters
 from interp.tasks.vocabulary import Vocabulary
 
 

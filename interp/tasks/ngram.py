@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.tasks.base import Batch, Task
-from interp.tasks.draw import below, draw_lengths
 from interp.tasks.layout import Piece, join, mark
+from interp.tasks.sampling import below, draw_lengths
 from interp.tasks.vocabulary import Vocabulary
 
 ROUNDS = 1000

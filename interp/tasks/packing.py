@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.tasks.base import Batch, Task
 
 

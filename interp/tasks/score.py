@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp.axes import Logits, PosMask, Tokens
+from interp.base.axes import Logits, PosMask, Tokens
 from interp.tasks.base import Batch
 from interp.tasks.vocabulary import Vocabulary
 

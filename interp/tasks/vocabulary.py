@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

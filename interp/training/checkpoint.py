@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from interp.errors import InterpError, UserError
-from interp.files import write_whole
+from interp.base.errors import InterpError, UserError
+from interp.base.files import write_whole
 from interp.models.checkpoint import content_digest
 
 
@@ -24,7 +24,7 @@ class Stamp:
     """Where in a training a file was written."""
 
     recipe: str
-    """Digest of the run's task, model and training: see `interp.training.runs`."""
+    """Digest of the run's task, model and training: see `interp.training.run_folder`."""
     step: int
     """Steps done."""
     examples: int

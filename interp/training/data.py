@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 import torch
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.tasks.base import Batch, Task
 from interp.tasks.copy import CopyTask
 from interp.tasks.packing import pack
-from interp.training.config import TrainConfig
+from interp.training.recipe import TrainConfig
 
 PURPOSES = ("train", "evaluate")
 

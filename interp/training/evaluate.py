@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from interp.errors import UserError
-from interp.models.attention import KeyValues
-from interp.models.hooked import HookedModel
-from interp.results import LengthAccuracy
+from interp.base.errors import UserError
+from interp.models.hooks.model import HookedModel
+from interp.models.stack.attention import KeyValues
+from interp.results.accuracy import LengthAccuracy
 from interp.tasks.base import Batch, Task
 from interp.tasks.copy import CopyTask
-from interp.tasks.ideal import ideal_ngram_accuracy
+from interp.tasks.probes.ideal import ideal_ngram_accuracy
 from interp.tasks.score import score, score_generated
 
 PAIRS = 2**22

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from interp.errors import InterpError
-from interp.files import write_text
-from interp.results import TrainLog
+from interp.base.errors import InterpError
+from interp.base.files import write_text
+from interp.results.training import TrainLog
 
 Record = dict[str, Any]
 

@@ -18,18 +18,18 @@ from accelerate.utils import broadcast
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from interp.errors import InterpError, UserError
-from interp.results import TrainLog
+from interp.base.errors import InterpError, UserError
+from interp.results.training import TrainLog
 from interp.tasks.base import Task
-from interp.training.config import TrainConfig
 from interp.training.data import count_examples, draw, generator_for, share
 from interp.training.evaluate import accuracy_by_length
-from interp.training.folder import RunFolder
 from interp.training.interrupt import Interruption
 from interp.training.log import Record, train_log
-from interp.training.runs import LOG
+from interp.training.recipe import TrainConfig
+from interp.training.run_folder import LOG
 from interp.training.sinks import JsonlSink, Sink
 from interp.training.step import make_optimizer, take_step
+from interp.training.under_way import RunFolder
 
 READ_EVERY = 10
 """Steps whose losses are read from the device at once: reading one waits for it."""
@@ -51,7 +51,7 @@ def train(
         model: tokens to logits.
         task: draws the strings.
         config: the recipe.
-        folder: where the run is kept (see `interp.training.runs`); None keeps nothing.
+        folder: where the run is kept (see `interp.training.run_folder`); None keeps nothing.
         resume: go on from the checkpoint in `folder`, to the very weights that an uninterrupted training would have.
         progress: whether to show a progress bar.
         sinks: where records go, besides the folder's `log.jsonl`.

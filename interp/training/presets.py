@@ -25,10 +25,10 @@ from typing import Any
 
 import torch
 
-from interp.errors import unknown
+from interp.base.errors import unknown
 from interp.tasks.copy import CopyTask
-from interp.training.config import TrainConfig
-from interp.training.kept import kept_run
+from interp.training.kept_runs import kept_run
+from interp.training.recipe import TrainConfig
 
 Preset = tuple[dict[str, Any], CopyTask, TrainConfig]
 """The model's kind and what differs from its config's defaults, as `build` takes them; the task; the recipe."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from interp.errors import InterpError, UserError, unknown
+from interp.base.errors import InterpError, UserError, unknown
 from interp.training.log import Record, as_line, write_records
 
 

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.tasks.base import Batch
-from interp.training.config import TrainConfig
 from interp.training.data import Share
+from interp.training.recipe import TrainConfig
 
 EMBEDDINGS = ("W_E", "W_pos")
 

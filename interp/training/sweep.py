@@ -6,11 +6,11 @@ from pathlib import Path
 
 from torch import nn
 
-from interp.results import TrainLog
+from interp.results.training import TrainLog
 from interp.tasks.base import Task
-from interp.training.config import TrainConfig
 from interp.training.loop import train
-from interp.training.runs import CONFIG
+from interp.training.recipe import TrainConfig
+from interp.training.run_folder import CONFIG
 
 
 def sweep(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from interp.figures import load_view
-from interp.studies import AblationStudy
+from interp.studies.ablation.result import AblationStudy
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from interp.figures import load_view
-from interp.views import AttentionView
+from interp.results.attention import AttentionView
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from interp.studies import HashHeadStudy
+from interp.studies.heads.result import HashHeadStudy
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,8 +40,8 @@ def test_it_leaves_a_page_and_every_number_of_it(tmp_path):
 def test_a_model_that_has_not_learned_to_copy_gets_no_lookup_head(tmp_path):
     from interp.models.transformer import HookedTransformer, TransformerConfig
     from interp.tasks.copy import CopyTask
-    from interp.training.config import TrainConfig
     from interp.training.loop import train
+    from interp.training.recipe import TrainConfig
 
     model = HookedTransformer(TransformerConfig(n_heads=4, d_model=16, windows=(2, 3, None, None)), seed=0)
     recipe = TrainConfig(steps=1, warmup=1, length=(8, 10), evaluate_strings=8, evaluate_lengths=(8,))

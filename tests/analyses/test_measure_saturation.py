@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.profiles import StateProfile
+from interp.studies.state.result import StateProfile
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,16 +8,16 @@ from inspect import signature
 import pytest
 import torch
 
-from interp.measure.heads import HeadSettings
-from interp.saturation import SaturationSettings
-from interp.study import StudySettings
+from interp.measure.heads.score import HeadSettings
+from interp.studies.heads.run import StudySettings
+from interp.studies.state.run import SaturationSettings
 from interp.training.presets import PRESETS
 
 FEW = {"batch": 8, "evaluate_strings": 4}
 SMALL = {
-    ("interp.study", "hash_head_study"): StudySettings.tiny(),
-    ("interp.saturation", "saturation_study"): SaturationSettings.tiny(),
-    ("interp.measure.heads", "score_heads"): HeadSettings(longest=5, strings=16),
+    ("interp.studies.heads.run", "hash_head_study"): StudySettings.tiny(),
+    ("interp.studies.state.run", "saturation_study"): SaturationSettings.tiny(),
+    ("interp.measure.heads.score", "score_heads"): HeadSettings(longest=5, strings=16),
 }
 """Function -> settings in place of its default ones."""
 

@@ -10,7 +10,7 @@ import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 
-from interp.measure.heads import HeadSettings, score_heads
+from interp.measure.heads.score import HeadSettings, score_heads
 from interp.tasks import base
 
 pytest.importorskip("sphinx")

@@ -5,22 +5,22 @@ from dataclasses import replace
 import pytest
 import torch
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.loading import Loaded, load
-from interp.measure.ablate import ablate, ablation_study
-from interp.measure.effective_n import causal_n
-from interp.measure.heads import HeadSettings, score_heads
-from interp.measure.interventions import Zero, intervention
-from interp.measure.names import parse_heads
-from interp.measure.plans import Question
-from interp.measure.runs import Ablation
-from interp.measure.sweep import sweep
+from interp.measure.ablation.ablate import ablate, ablation_study
+from interp.measure.ablation.interventions import Zero, intervention
+from interp.measure.ablation.plans import Question
+from interp.measure.ablation.runs import Ablation
+from interp.measure.ablation.sweep import sweep
+from interp.measure.heads.effective_n import causal_n
+from interp.measure.heads.score import HeadSettings, score_heads
 from interp.models import build
-from interp.models.hybrid import HookedHybrid, HybridConfig
+from interp.models.heads import parse_heads
 from interp.models.planted import planted_copier
+from interp.models.recurrent.hybrid import HookedHybrid, HybridConfig
 from interp.models.surface import edge_heads, heads
-from interp.studies import HashHeadStudy
-from interp.study import StudySettings, hash_head_study
+from interp.studies.heads.result import HashHeadStudy
+from interp.studies.heads.run import StudySettings, hash_head_study
 from interp.tasks.copy import CopyTask
 
 SETTINGS = HeadSettings(longest=4, strings=12)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from interp.models import build
-from interp.models.recurrent import RecurrentModel
+from interp.models.recurrent.model import RecurrentModel
 from interp.models.transformer import HookedTransformer, TransformerConfig
 
 SHAPE = {"n_layers": 2, "n_heads": 4, "d_model": 16, "d_vocab": 11, "n_ctx": 40, "windows": (1, 2, 3, None)}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from interp.errors import InterpError, UserError
+from interp.base.errors import InterpError, UserError
 from interp.models import build
 from interp.models.transformer import HookedTransformer, TransformerConfig
 

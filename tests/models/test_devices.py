@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from interp.models.shape import POSITIONS
+from interp.models.stack.config import POSITIONS
 from interp.models.transformer import HookedTransformer
 
 SHAPES = [{"position": position, "normalization": "LN"} for position in POSITIONS] + [{"normalization": None}]

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from interp.errors import UserError
-from interp.models.shape import POSITIONS
+from interp.base.errors import UserError
+from interp.models.stack.config import POSITIONS
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ import torch
 from einops import einsum
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from interp.errors import UserError
-from interp.models import hidden_attention as module
-from interp.models.hidden_attention import decompose, hidden_attention, hidden_pattern, pattern_rows
-from interp.models.mamba import HookedMamba, MambaConfig
-from interp.models.mamba2 import HookedMamba2, Mamba2Config
-from interp.models.read_layer import ReadLayer, needed
-from interp.models.recurrent import RecurrentModel
+from interp.base.errors import UserError
+from interp.models.hidden_attention import pattern as module
+from interp.models.hidden_attention.layer import ReadLayer, needed
+from interp.models.hidden_attention.pattern import decompose, hidden_attention, hidden_pattern, pattern_rows
+from interp.models.hidden_attention.recurrence import Recurrence
+from interp.models.recurrent.mamba.model import HookedMamba, MambaConfig
+from interp.models.recurrent.mamba2.model import HookedMamba2, Mamba2Config
+from interp.models.recurrent.model import RecurrentModel
 from interp.models.scan.conv import causal_conv
-from interp.models.transfer import Recurrence
 
 MODELS = {
     "mamba": (HookedMamba, MambaConfig(d_model=8, d_state=3, d_vocab=11, bias=True)),

@@ -5,13 +5,13 @@ import torch
 from einops import rearrange
 
 from interp.loading import load
-from interp.measure.heads import HeadSettings, score_heads
-from interp.measure.lookup import look
-from interp.models.pretrained import load_bridge
+from interp.measure.heads.lookup import look
+from interp.measure.heads.score import HeadSettings, score_heads
+from interp.models.pretrained.bridge import load_bridge
 from interp.models.surface import visit_attention
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
-from interp.tasks.repeats import planted_repeats
+from interp.tasks.probes.planted_repeats import planted_repeats
 
 transformers = pytest.importorskip("transformers")
 

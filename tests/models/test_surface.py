@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.models import build
 from interp.models.surface import (
     device,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.tasks.copy import CopyTask
 from interp.tasks.vocabulary import LETTERS, Vocabulary
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.tasks.ngram import NgramLookup
 from interp.tasks.vocabulary import LETTERS
 

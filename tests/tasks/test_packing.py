@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.tasks.copy import CopyTask
 from interp.tasks.ngram import NgramLookup
 from interp.tasks.packing import pack

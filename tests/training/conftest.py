@@ -6,7 +6,7 @@ import pytest
 
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
-from interp.training.config import TrainConfig
+from interp.training.recipe import TrainConfig
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from interp.errors import UserError
-from interp.models.mamba import HookedMamba, MambaConfig
+from interp.base.errors import UserError
+from interp.models.recurrent.mamba.model import HookedMamba, MambaConfig
 from interp.models.transformer import HookedTransformer, TransformerConfig
-from interp.results import TrainLog
+from interp.results.training import TrainLog
 from interp.tasks import CopyTask, NgramLookup
 from interp.training import evaluate
-from interp.training.config import TrainConfig
 from interp.training.evaluate import accuracy_by_length
 from interp.training.loop import train
+from interp.training.recipe import TrainConfig
 
 
 class Copier(nn.Module):

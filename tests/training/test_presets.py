@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from interp.errors import InterpError, UserError
+from interp.base.errors import InterpError, UserError
 from interp.models import build
-from interp.training import kept
-from interp.training.config import TrainConfig
+from interp.training import kept_runs
 from interp.training.evaluate import accuracy_by_length
-from interp.training.kept import home
+from interp.training.kept_runs import home
 from interp.training.loop import train
 from interp.training.presets import PRESETS, preset, trained_preset
-from interp.training.runs import load_run
+from interp.training.recipe import TrainConfig
+from interp.training.run_folder import load_run
 from interp.training.sinks import Sink
 
 
@@ -32,7 +32,7 @@ def trainings(monkeypatch) -> list[TrainConfig]:
         seen.append(config)
         return train(model, task, config, *args, **kwargs)
 
-    monkeypatch.setattr(kept, "train", counted)
+    monkeypatch.setattr(kept_runs, "train", counted)
     return seen
 
 
@@ -109,7 +109,7 @@ def test_a_preset_whose_training_was_cut_short_is_not_taken_as_trained(monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(kept, "train", interrupted)
+        patch.setattr(kept_runs, "train", interrupted)
         with pytest.raises(KeyboardInterrupt):
             trained_preset("small", progress=False)
     assert not [path for path in (home() / "presets").iterdir() if path.is_dir() and path.suffix != ".partial"]

@@ -7,19 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from interp.errors import UserError
-from interp.training.config import TrainConfig
+from interp.base.errors import UserError
 from interp.training.data import draw, share
 from interp.training.log import read_records
 from interp.training.loop import train
-from interp.training.runs import LOG, load_run
+from interp.training.recipe import TrainConfig
+from interp.training.run_folder import LOG, load_run
 
 SCRIPT = """
 import sys, torch
 from accelerate import PartialState
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks import CopyTask
-from interp.training.config import TrainConfig
+from interp.training.recipe import TrainConfig
 from interp.training.loop import train
 
 torch.set_num_threads(1)

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from interp.errors import UserError
+from interp.base.errors import UserError
+from interp.base.provenance import provenance
 from interp.models import build
-from interp.models.scan.choice import using
-from interp.provenance import provenance
+from interp.models.scan.methods import using
 from interp.training.data import draw, share
 from interp.training.loop import train
-from interp.training.runs import CONFIG, load_run
+from interp.training.run_folder import CONFIG, load_run
 from interp.training.sinks import Sink
 from interp.training.step import decays, make_optimizer, take_step
 

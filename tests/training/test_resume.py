@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch import nn
 
-from interp.errors import InterpError, UserError
+from interp.base.errors import InterpError, UserError
 from interp.training.loop import train
-from interp.training.runs import load_run
+from interp.training.run_folder import load_run
 from interp.training.sinks import Sink
 
 SIGKILLED = """
@@ -25,7 +25,7 @@ import os, signal, sys
 import torch
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks import CopyTask
-from interp.training.config import TrainConfig
+from interp.training.recipe import TrainConfig
 from interp.training.loop import train
 from interp.training.sinks import Sink
 

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.training.loop import train
 from interp.training.sinks import make_sink
 

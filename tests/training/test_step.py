@@ -10,8 +10,8 @@ from torch import nn
 
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.base import Batch
-from interp.training.config import TrainConfig
 from interp.training.data import count_examples, draw, share
+from interp.training.recipe import TrainConfig
 from interp.training.step import decays, make_optimizer, summed_loss, take_step
 
 
@@ -152,7 +152,7 @@ def test_bf16_is_close_to_fp32_and_leaves_the_weights_in_fp32(task, recipe, tiny
 COMPILED = """
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks import CopyTask
-from interp.training.config import TrainConfig
+from interp.training.recipe import TrainConfig
 from interp.training.loop import train
 
 for compiled in (False, True):

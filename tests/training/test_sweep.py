@@ -1,6 +1,6 @@
 import numpy as np
 
-from interp.training.runs import load_run
+from interp.training.run_folder import load_run
 from interp.training.sweep import learning_rates, sweep
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.training.runs import load_run
+from interp.training.run_folder import load_run
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("--steps", "4", "--batch", "4")

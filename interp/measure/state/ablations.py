@@ -11,15 +11,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.errors import UserError, unknown
-from interp.measure.state import choose
+from interp.base.errors import UserError, unknown
+from interp.base.stats import bootstrap_interval, paired_difference_interval
+from interp.measure.state import parts
 from interp.measure.state.blocks import carry_all, each_block
-from interp.measure.state.carry import Carried, answer_logits
-from interp.measure.state.choose import Choice
+from interp.measure.state.carried import Carried, answer_logits
 from interp.measure.state.decay import log_decays
-from interp.models.hooked import HookedModel
-from interp.profiles import StateAblation
-from interp.stats import bootstrap_interval, paired_difference_interval
+from interp.measure.state.parts import Choice
+from interp.models.hooks.model import HookedModel
+from interp.results.state import StateAblation
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 
@@ -77,14 +77,14 @@ def state_ablations(
         raise UserError(f"an ablation takes two strings of 1 letter or more; got {strings} of {length}.")
     batch = task.sample(strings, length, generator).to(model.device)
     state = carry_all(model, batch)
-    choices = [*choose.layers(state), *choose.windows(state)[:1], *choose.bands(log_decays(model, batch))]
+    choices = [*parts.layers(state), *parts.windows(state)[:1], *parts.bands(log_decays(model, batch))]
     clean, every = _letters(model, batch, state), state.flat().shape[1]
     found = []
     for kind in kinds:
         instead = KINDS[kind](state, generator)
         for choice in choices:
             others_too = choice.size < every
-            controls = [choose.at_random(choice, state, generator) for _ in range(CONTROLS if others_too else 0)]
+            controls = [parts.at_random(choice, state, generator) for _ in range(CONTROLS if others_too else 0)]
             found.append(_ablation(model, batch, state, instead, choice, controls, kind, clean, seed))
     return tuple(found)
 

@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
+from interp.base.stats import LEVEL, RESAMPLES
 from interp.measure.state.blocks import blocks
-from interp.measure.state.carry import answer_logits, carry
-from interp.models.hooked import HookedModel
-from interp.profiles import Bits
-from interp.stats import LEVEL, RESAMPLES
+from interp.measure.state.carried import answer_logits, carry
+from interp.models.hooks.model import HookedModel
+from interp.results.state import Bits
 from interp.tasks.copy import CopyTask
 
 

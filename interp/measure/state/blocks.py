@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from interp.measure.state.carry import Carried, carry
-from interp.models.hooked import HookedModel
+from interp.measure.state.carried import Carried, carry
+from interp.models.hooks.model import HookedModel
 from interp.tasks.base import Batch
 
 TOKENS_AT_ONCE = 16_384

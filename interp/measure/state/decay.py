@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.measure.state.carry import separator_at
-from interp.models.hooked import HookedModel
-from interp.models.lstm_mixer import LSTMMixer
-from interp.models.recurrent import RecurrentModel
-from interp.models.state_space import StateSpaceMixer
+from interp.measure.state.carried import separator_at
+from interp.models.hooks.model import HookedModel
+from interp.models.recurrent.lstm.mixer import LSTMMixer
+from interp.models.recurrent.model import RecurrentModel
+from interp.models.recurrent.state_space import StateSpaceMixer
 from interp.tasks.base import Batch
 
 TOKENS_AT_ONCE = 16_384

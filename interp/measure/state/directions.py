@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.errors import UserError
-from interp.measure.state.carry import Carried
+from interp.base.errors import UserError
+from interp.measure.state.carried import Carried
 
 FEATURES_AT_ONCE = 16_384
 NO_VARIANCE = 1e-12

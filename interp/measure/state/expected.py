@@ -9,8 +9,8 @@ from torch import Tensor
 
 from interp.measure.state.bits import check_lengths
 from interp.measure.state.blocks import blocks
-from interp.measure.state.carry import answer_logits, carry
-from interp.models.hooked import HookedModel
+from interp.measure.state.carried import answer_logits, carry
+from interp.models.hooks.model import HookedModel
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 

@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.measure.state.bits import check_lengths
 from interp.measure.state.blocks import carry_all
 from interp.measure.state.decay import log_decays, time_constants
 from interp.measure.state.directions import NO_VARIANCE, gram
-from interp.models.hooked import HookedModel
-from interp.profiles import Geometry
+from interp.models.hooks.model import HookedModel
+from interp.results.state import Geometry
 from interp.tasks.copy import CopyTask
 
 QUANTILES = np.linspace(0, 1, 101)

@@ -4,10 +4,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import least_squares
 
-from interp.errors import UserError
-from interp.profiles import Bits, Knee, falls
-from interp.results import LengthAccuracy
-from interp.stats import LEVEL
+from interp.base.errors import UserError
+from interp.base.stats import LEVEL
+from interp.results.accuracy import LengthAccuracy
+from interp.results.state import Bits, Knee, falls
 
 FLOOR = 1.0
 """Bits below which a plateau counts as none: noise of a few tenths of a bit bends, too."""
@@ -27,7 +27,7 @@ def knee(bits: Bits) -> Knee:
     only behind the last but one has no saturation length within what was measured, since a single lower point is as
     well noise, or a slope that begins to flag; and bits that still grow at the last length, with their whole interval
     and by a tenth of the slope, have not reached one. A curve that has already bent at the shortest length has none
-    either, for its slope was not seen; nor has one that falls (`interp.profiles.falls`).
+    either, for its slope was not seen; nor has one that falls (`interp.results.state.falls`).
 
     Raises: UserError for fewer than three lengths.
     """

@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from interp.measure.state.blocks import blocks
-from interp.measure.state.carry import Parts, carry
-from interp.models.hooked import HookedModel
+from interp.measure.state.carried import Parts, carry
+from interp.models.hooks.model import HookedModel
 from interp.tasks.base import Batch
 
 NUMBERS = 2**26

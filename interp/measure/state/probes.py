@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.measure.state.bits import bits_of, check_lengths
 from interp.measure.state.probe_features import inner_products, state_features
 from interp.measure.state.probe_fit import Probes
-from interp.models.hooked import HookedModel
-from interp.profiles import HeldBits
+from interp.models.hooks.model import HookedModel
+from interp.results.state import HeldBits
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 

@@ -11,15 +11,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
+from interp.base.stats import bootstrap_interval
 from interp.measure.state.bits import check_lengths
 from interp.measure.state.blocks import blocks
-from interp.measure.state.carry import answer_logits, carry
-from interp.models.hooked import HookedModel
-from interp.profiles import Remembrance
-from interp.stats import bootstrap_interval
+from interp.measure.state.carried import answer_logits, carry
+from interp.models.hooks.model import HookedModel
+from interp.results.state import Remembrance
 from interp.tasks.copy import CopyTask
-from interp.tasks.draw import draw_letters
+from interp.tasks.sampling import draw_letters
 
 
 @torch.no_grad()

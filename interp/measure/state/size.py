@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.measure.state.bits import check_lengths
 from interp.measure.state.blocks import blocks, carry_all
-from interp.measure.state.carry import Carried, Parts, answer_logits, carry
+from interp.measure.state.carried import Carried, Parts, answer_logits, carry
 from interp.measure.state.directions import along, check_calibration, principal_axes, unflat
-from interp.models.hooked import HookedModel
-from interp.profiles import EffectiveSize, StateSize
+from interp.models.hooks.model import HookedModel
+from interp.results.state import EffectiveSize, StateSize
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 

@@ -13,16 +13,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.errors import UserError
-from interp.measure.state import choose
+from interp.base.errors import UserError
+from interp.base.stats import bootstrap_interval
 from interp.measure.state.blocks import carry_all, each_block
-from interp.measure.state.carry import Carried, answer_logits, free_answer, separator_at
-from interp.measure.state.choose import Choice
+from interp.measure.state.carried import Carried, answer_logits, free_answer, separator_at
 from interp.measure.state.decay import log_decays
 from interp.measure.state.directions import along, check_calibration, principal_axes, unflat
-from interp.models.hooked import HookedModel
-from interp.profiles import Transplant
-from interp.stats import bootstrap_interval
+from interp.measure.state.parts import Choice, at_random, bands, layers, whole, windows
+from interp.models.hooks.model import HookedModel
+from interp.results.state import Transplant
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 
@@ -104,8 +103,8 @@ def _over_draws(draws: list[Transplant]) -> Transplant:
 
 
 def _choices(model: HookedModel, strings: Batch, state: Carried, generator: torch.Generator) -> list[Graft]:
-    choices = [choose.whole(state)]
-    for alike in (choose.layers(state), choose.windows(state), choose.bands(log_decays(model, strings))):
+    choices = [whole(state)]
+    for alike in (layers(state), windows(state), bands(log_decays(model, strings))):
         choices += [*alike, *_beside(alike, state, generator)]
     return [Graft(choice.name, choice.kind, choice.size, choice.mixed) for choice in choices]
 
@@ -116,7 +115,7 @@ def _beside(parts: list[Choice], state: Carried, generator: torch.Generator) -> 
     found: list[Choice] = []
     for part in parts:
         if part.size < state.flat().shape[1] and all(abs(part.size - control.size) > 1 for control in found):
-            found += [choose.at_random(part, state, generator) for _ in range(CONTROLS)]
+            found += [at_random(part, state, generator) for _ in range(CONTROLS)]
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from interp.errors import UserError, unknown
+from interp.base.errors import UserError, unknown
 from interp.models.planted.circuits import Circuit, gather, gather_offsets, lookup, random_head
 from interp.models.planted.decoys import decoy, needs_position
 from interp.models.planted.planting import PlantedHead, Planting

@@ -11,7 +11,7 @@ Each carries the attended token to the slot that nothing reads.
 
 import torch
 
-from interp.errors import UserError, unknown
+from interp.base.errors import UserError, unknown
 from interp.models.planted.circuits import Circuit, carry, even, match, zeros
 from interp.models.planted.stream import Stream
 

@@ -17,10 +17,10 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 
-from interp.axes import Residual
-from interp.errors import UserError, unknown
-from interp.models.mixer import Mixer, RecurrentBlock, RecurrentState
-from interp.models.recurrent import RecurrentModel
+from interp.base.axes import Residual
+from interp.base.errors import UserError, unknown
+from interp.models.recurrent.mixer import Mixer, RecurrentBlock, RecurrentState
+from interp.models.recurrent.model import RecurrentModel
 
 MEMORIES = ("register", "shift", "decay")
 CERTAIN = 40.0

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from interp.errors import UserError, unknown
-from interp.models.hooked import HookedModel
+from interp.base.errors import UserError, unknown
+from interp.models.hooks.model import HookedModel
 from interp.models.planted.copier import planted_copier
 from interp.models.planted.memory import PlantedCapacity, decay, register, shift
 from interp.models.planted.planting import Planting

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 
 
 def agree(scan: str, **tensors: tuple[Tensor | None, str]) -> dict[str, int]:

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.models.scan.axes import agree
-from interp.models.scan.choice import choose
+from interp.models.scan.methods import choose
 from interp.models.scan.precision import promoted, without_autocast
 
 Channels = Float[Tensor, "batch pos channel"]

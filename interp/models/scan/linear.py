@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.errors import UserError
-from interp.models import large
+from interp.base.errors import UserError
+from interp.models.scan import huge_pages
 from interp.models.scan.axes import agree
 from interp.models.scan.precision import promoted
 
@@ -67,7 +67,7 @@ class _LinearScan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, A_bar: Tensor, write: Tensor, initial: Tensor) -> Tensor:
-        states = large.empty(tuple(write.shape), write)
+        states = huge_pages.empty(tuple(write.shape), write)
         before = initial
         for t in range(write.shape[1]):
             before = torch.addcmul(write[:, t], A_bar[:, t], before, out=states[:, t])
@@ -84,13 +84,13 @@ class _LinearScan(torch.autograd.Function):
             grads = _LinearScan.apply(A_bar.flip(1).roll(1, 1), grad.flip(1), torch.zeros_like(initial)).flip(1)
             before = torch.cat([initial[:, None], states[:, :-1]], dim=1)
             return (grads * before).sum_to_size(A_bar.shape), grads, A_bar[:, 0] * grads[:, 0]
-        grads = large.empty(tuple(grad.shape), grad)  # of each state, also through the later ones
+        grads = huge_pages.empty(tuple(grad.shape), grad)  # of each state, also through the later ones
         grads[:, -1] = grad[:, -1]
         for t in range(grad.shape[1] - 1, 0, -1):
             torch.addcmul(grad[:, t - 1], A_bar[:, t], grads[:, t], out=grads[:, t - 1])
         dA_bar = None
         if ctx.needs_input_grad[0]:
-            dA_bar = large.empty(tuple(grad.shape), grad)
+            dA_bar = huge_pages.empty(tuple(grad.shape), grad)
             torch.mul(grads[:, 0], initial, out=dA_bar[:, 0])
             torch.mul(grads[:, 1:], states[:, :-1], out=dA_bar[:, 1:])
             dA_bar = dA_bar.sum_to_size(A_bar.shape)

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.errors import UserError
-from interp.models.scan.choice import choose
+from interp.base.errors import UserError
+from interp.models.scan.methods import choose
 from interp.models.scan.precision import promoted, without_autocast
 
 State = tuple[Float[Tensor, "batch channel"], Float[Tensor, "batch channel"]]
@@ -33,7 +33,7 @@ def lstm_scan(
     b: Float[Tensor, " gate_channel"],
     initial: State | None = None,
 ) -> tuple[Float[Tensor, "batch pos channel"], State]:
-    """Run the recurrence by the method that `scan.choice` takes.
+    """Run the recurrence by the method that `scan.methods` takes.
 
     Args:
         x: the input.

@@ -15,9 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.models.scan.axes import agree
-from interp.models.scan.choice import choose
+from interp.models.scan.methods import choose
 from interp.models.scan.precision import promoted, without_autocast
 
 Channels = Float[Tensor, "batch pos channel"]
@@ -34,7 +34,7 @@ def selective_scan(
     D: Float[Tensor, " channel"] | None = None,
     initial: State | None = None,
 ) -> tuple[Channels, State]:
-    """Run the recurrence by the method that `scan.choice` takes; linear in length in time and memory.
+    """Run the recurrence by the method that `scan.methods` takes; linear in length in time and memory.
 
     Args:
         u: the input.

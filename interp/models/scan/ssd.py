@@ -14,9 +14,9 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.models.scan.axes import agree
-from interp.models.scan.choice import choose
+from interp.models.scan.methods import choose
 from interp.models.scan.precision import promoted, without_autocast
 
 Heads = Float[Tensor, "batch pos head d_head"]
@@ -35,7 +35,7 @@ def ssd_scan(
     initial: State | None = None,
     chunk: int | None = None,
 ) -> tuple[Heads, State]:
-    """Run the recurrence by the method that `scan.choice` takes; linear in length in time and memory.
+    """Run the recurrence by the method that `scan.methods` takes; linear in length in time and memory.
 
     Args:
         x: the input.

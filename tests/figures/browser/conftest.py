@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Frame, Page, sync_playwright
 
-from interp.figures.attention_view import AttentionPage, attention_view
-from interp.views import AttentionView
+from interp.figures.attention.view import AttentionPage, attention_view
+from interp.results.attention import AttentionView
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = ("--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from interp.figures import attention_view
-from interp.figures.attention_view import AttentionPage
-from interp.views import AttentionView, ViewedHead
+from interp.figures.attention.view import AttentionPage
+from interp.results.attention import AttentionView, ViewedHead
 
 MEGABYTE = 2**20
 

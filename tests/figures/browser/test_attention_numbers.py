@@ -10,10 +10,10 @@ import torch
 
 import interp
 from interp.figures import load_view
+from interp.figures.attention.encoding import ERROR, SIGNED_ERROR
 from interp.figures.theme import ABSENT
-from interp.figures.view_file import ERROR, SIGNED_ERROR
 from interp.loading import Loaded
-from interp.tasks.matches import match_lengths
+from interp.tasks.probes.matches import match_lengths
 
 SVG = "{http://www.w3.org/2000/svg}"
 MATCH_INK = "#00795a"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from interp.views import Strip
+from interp.results.attention import Strip
 
 SVG = "{http://www.w3.org/2000/svg}"
 LIGHT, DARK = (238, 235, 228), (32, 35, 40)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from interp.figures import attention_view
-from interp.views import Strip
+from interp.results.attention import Strip
 
 STRANGE = (
     "<img src=x onerror=document.documentElement.dataset.broken=1>",

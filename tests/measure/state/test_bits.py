@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.measure.state.bits import bits_of, used_bits
 from interp.measure.state.knee import half_length, knee
 from interp.models import build
 from interp.models.planted import decay, register, shift
-from interp.results import LengthAccuracy
+from interp.results.accuracy import LengthAccuracy
 from interp.tasks.copy import CopyTask
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.measure.state.expected import expected_accuracy
 from interp.measure.state.size import accuracy_bound
 from interp.models.planted import decay, register, shift

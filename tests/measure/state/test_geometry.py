@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.measure.state.decay import log_decays, time_constants
 from interp.measure.state.geometry import geometry, shape
 from interp.models import build

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.measure.state.bits import bits_of
-from interp.measure.state.carry import carry
+from interp.measure.state.carried import carry
 from interp.measure.state.probe_features import Sketch, inner_products, state_features
 from interp.measure.state.probe_fit import Probes, ridge_scores, tempered
 from interp.measure.state.probes import ProbeSettings, held_bits
 from interp.models import build
 from interp.models.planted import decay, register, shift
-from interp.profiles import HeldBits
+from interp.results.state import HeldBits
 from interp.tasks.copy import CopyTask
 from interp.tasks.vocabulary import Vocabulary
 

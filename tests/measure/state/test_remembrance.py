@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.measure.state.remembrance import remembrance
 from interp.models import build
 from interp.models.planted import decay, register, shift
 from interp.tasks.copy import CopyTask
-from interp.tasks.draw import draw_letters
+from interp.tasks.sampling import draw_letters
 
 
 @pytest.mark.parametrize("make", [register, shift])

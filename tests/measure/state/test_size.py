@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from interp.errors import UserError
-from interp.measure.state.carry import Carried, carry
+from interp.base.errors import UserError
+from interp.measure.state.carried import Carried, carry
 from interp.measure.state.directions import principal_axes, unflat
 from interp.measure.state.size import accuracy_bound, effective_size, projected, quantised, state_size, utilisation
 from interp.models import build
-from interp.models.mixer import RecurrentState
 from interp.models.planted import register, shift
 from interp.models.planted.memory import MemoryMixer
+from interp.models.recurrent.mixer import RecurrentState
 from interp.tasks.copy import CopyTask
 
 

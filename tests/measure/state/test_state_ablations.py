@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from interp.errors import UserError
-from interp.measure.state import choose
+from interp.base.errors import UserError
+from interp.measure.state import parts
 from interp.measure.state.ablations import KINDS, state_ablations
-from interp.measure.state.carry import answer_logits, carry
+from interp.measure.state.carried import answer_logits, carry
 from interp.models import build
 from interp.models.planted import register
 from interp.tasks.copy import CopyTask
@@ -45,7 +45,7 @@ def test_letters_in_slots_that_are_taken_away_are_lost_and_no_others(kind: str, 
     state = carry(model, batch)
     mask = torch.zeros(4, 26, dtype=torch.bool)
     mask[1] = True
-    choice = choose.Choice("slot 1", "layer", {"blocks.0.h": mask})
+    choice = parts.Choice("slot 1", "layer", {"blocks.0.h": mask})
     left = choice.mixed(KINDS[kind](state, generator(1)), state)
     wanted = batch.targets[batch.answer].view(300, 4)
     right = (answer_logits(model, batch, left).argmax(dim=-1) == wanted).double().mean(dim=0)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from interp.errors import UserError
-from interp.measure.state import choose
-from interp.measure.state.carry import carry, free_answer
-from interp.measure.state.choose import Choice
+from interp.base.errors import UserError
+from interp.measure.state import parts
+from interp.measure.state.carried import carry, free_answer
 from interp.measure.state.decay import log_decays
+from interp.measure.state.parts import Choice
 from interp.measure.state.transplant import transplants
 from interp.models import build
 from interp.models.planted import decay, register, shift
@@ -40,7 +40,7 @@ def test_with_the_whole_state_the_host_writes_what_the_donor_would(kind: str, ge
     both = CopyTask().sample(20, 6, generator(0))
     x, y = both.rows(slice(0, 10)), both.rows(slice(10, None))
     donor, host = carry(model, x), carry(model, y)
-    mixed = choose.whole(donor).mixed(donor, host)
+    mixed = parts.whole(donor).mixed(donor, host)
     assert (free_answer(model, y, mixed) == free_answer(model, x, donor)).all()
     assert kind == "transformer" or (free_answer(model, y, host) != free_answer(model, x, donor)).any()
 
@@ -86,7 +86,7 @@ def test_a_convolution_window_and_the_rest_are_the_whole(generator: Any) -> None
     model = opened("hybrid")
     both = CopyTask().sample(8, 6, generator(0))
     donor, host = (carry(model, both.rows(rows)) for rows in (slice(0, 4), slice(4, None)))
-    window, rest = choose.windows(donor)
+    window, rest = parts.windows(donor)
     mixed = rest.mixed(donor, window.mixed(donor, host)).flat()
     torch.testing.assert_close(mixed, donor.flat(), rtol=0, atol=0)
     assert not (window.mixed(donor, host).flat() == donor.flat()).all()
@@ -98,7 +98,7 @@ def test_a_convolution_window_and_the_rest_are_the_whole(generator: Any) -> None
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_bands_divide_the_states_from_fast_to_slow(kind: str, n: int, generator: Any) -> None:
     decays = log_decays(opened(kind), CopyTask().sample(4, 6, generator(0)))
-    found = choose.bands(decays, n)
+    found = parts.bands(decays, n)
     assert len(found) == n
     for name, each in decays.items():
         assert torch.stack([band.masks[name] for band in found]).sum(dim=0).unique().tolist() == [1]
@@ -112,20 +112,20 @@ def test_bands_divide_the_states_from_fast_to_slow(kind: str, n: int, generator:
 
 def test_as_many_numbers_at_random_as_a_band_has_and_from_where_bands_are(generator: Any) -> None:
     model, batch = opened("mamba"), CopyTask().sample(4, 6, generator(0))
-    band, state = choose.bands(log_decays(model, batch))[0], carry(model, batch)
-    first, second = (choose.at_random(band, state, generator(seed)) for seed in (0, 1))
+    band, state = parts.bands(log_decays(model, batch))[0], carry(model, batch)
+    first, second = (parts.at_random(band, state, generator(seed)) for seed in (0, 1))
     assert first.size == second.size == band.size and first.kind == "control"
     assert set(first.masks) == {"blocks.0.h", "blocks.1.h"}
     assert any((first.masks[name] != second.masks[name]).any() for name in first.masks)
-    layer = choose.layers(state)[0]
-    assert set(choose.at_random(layer, state, generator()).masks) == set(state.parts)
-    assert choose.at_random(choose.whole(state), state, generator()).size == state.flat().shape[1]
+    layer = parts.layers(state)[0]
+    assert set(parts.at_random(layer, state, generator()).masks) == set(state.parts)
+    assert parts.at_random(parts.whole(state), state, generator()).size == state.flat().shape[1]
 
 
 def test_memories_without_decays_have_no_bands(generator: Any) -> None:
     model, _ = decay(3, 5)
     assert log_decays(model, CopyTask(5).sample(2, 4, generator())) == {}
-    assert choose.bands({}) == []
+    assert parts.bands({}) == []
     assert {each.kind for each in transplants(model, CopyTask(5), 4, 4, generator(), ())} == {"whole", "layer"}
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from interp.errors import UserError
-from interp.models.scan.choice import using
+from interp.base.errors import UserError
 from interp.models.scan.conv import causal_conv
+from interp.models.scan.methods import using
 
 METHODS = ["shifted", "reference"]
 Inputs = dict[str, Tensor]

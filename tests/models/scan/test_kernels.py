@@ -19,7 +19,7 @@ from einops import rearrange
 from torch import Tensor
 
 from interp.models.scan import conv, kernels, selective, ssd
-from interp.models.scan.choice import using
+from interp.models.scan.methods import using
 
 FILES = Path(sys.prefix) / "reference"
 LIKE_A_KERNEL = {"rtol": 1e-4, "atol": 1e-4}
@@ -285,7 +285,7 @@ def test_with_the_packages_but_not_their_kernels_the_projects_own_paths_run() ->
     script = f"""
 import sys; sys.path.insert(0, {str(FILES)!r})
 import torch
-from interp.models.scan.choice import choose
+from interp.models.scan.methods import choose
 from interp.models.scan.kernels import KERNELS, missing
 print(*map(missing, KERNELS), sep="\\n")
 print(*(choose(scan, torch.device("cuda")) for scan in KERNELS))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch._subclasses import FakeTensorMode
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.models.scan.linear import linear_scan, linear_scan_reference
 from interp.models.scan.selective import selective_scan_reference
 

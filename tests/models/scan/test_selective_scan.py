@@ -8,9 +8,9 @@ from numba import njit
 from numba.core.caching import CompileResultCacheImpl
 from torch._subclasses import FakeTensorMode
 
-from interp.errors import UserError
+from interp.base.errors import UserError
 from interp.models.scan import selective_numba, selective_torch
-from interp.models.scan.choice import using
+from interp.models.scan.methods import using
 from interp.models.scan.selective import selective_scan, selective_scan_reference
 
 METHODS = ["numba", "torch", "reference"]

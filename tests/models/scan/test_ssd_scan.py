@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from interp.errors import UserError
-from interp.models.scan.choice import using
+from interp.base.errors import UserError
+from interp.models.scan.methods import using
 from interp.models.scan.ssd import ssd_scan
 
 METHODS = ["chunked", "reference"]

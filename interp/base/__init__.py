@@ -1,0 +1,1 @@
+"""What everything stands on: refusals, whole files, names of axes, intervals, seeds, provenance."""

@@ -1,0 +1,1 @@
+"""Does a model with a larger state copy longer strings before it is full?"""

@@ -1,0 +1,64 @@
+"""What was found about a family of models that differ in the size of their state: how much more a larger one holds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from interp.base.stats import Interval
+from interp.results.attention import AttentionView
+from interp.results.record import Result
+from interp.results.state import Bits, Knee
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model of a family, trained at the learning rate that served it best."""
+
+    name: str
+    config: dict[str, Any]
+    state_floats: int
+    """Numbers that its recurrent layers carry, windows of convolutions with them."""
+    window_floats: int
+    """Of these, the numbers of the windows: tokens just read, rather than a state."""
+    n_parameters: int
+    rates: tuple[float, ...]
+    """The learning rate of each of its trainings, at equal examples."""
+    seeds: tuple[int, ...]
+    """And its seed."""
+    rate_accuracy: tuple[float, ...]
+    """Letter accuracy over all lengths at the end of each, on strings that the bits are not measured on."""
+    rate: float
+    """Of the best of them, which was measured."""
+    used: Bits
+    saturation_length: Knee
+    most_bits: float
+    """The most bits used at any measured length."""
+    most_bits_interval: Interval
+
+
+@dataclass(frozen=True)
+class StateGrowth(Result):
+    """How the saturation length grows with the size of the state, over a family of models."""
+
+    provenance: dict[str, Any]
+    verdict: str
+    alphabet: int
+    trained: tuple[int, int]
+    examples: int
+    """Strings that each was trained on, at each learning rate."""
+    lengths: tuple[int, ...]
+    members: tuple[Member, ...]
+    swept: str
+    """What differs between the members."""
+    exponent: float | None
+    """Of the saturation length as a power of the numbers of state, by least squares on logarithms."""
+    exponent_interval: Interval | None
+    """From how far the members lie off that line (Student's t)."""
+    bare_exponent: float | None
+    """The same with the windows left out of the numbers of state; None where there are none."""
+    bare_exponent_interval: Interval | None
+    bits_exponent: float | None
+    """The same of the most bits used, of the members that bend."""
+    bits_exponent_interval: Interval | None
+    notes: tuple[str, ...]
+    attention: tuple[AttentionView, ...] = ()
+    """Where the smallest and the largest member look on the same string; of models without heads none."""

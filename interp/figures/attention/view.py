@@ -1,0 +1,117 @@
+"""A view of attention as a page: every head small, one of them large, the string beside it; it works without a server.
+
+The page is built from `attention_view.html` and four scripts: numbers (`attention_data.js`), drawing
+(`attention_paint.js`), words (`attention_words.js`), and what a person does (`attention_view.js`). How the numbers lie
+in it says `view_file`.
+"""
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from markupsafe import Markup
+
+from interp.base.files import write_text
+from interp.figures.attention.encoding import ERROR, SIGNED_ERROR, encode
+from interp.figures.page import facts, render
+from interp.figures.theme import names, number, visible
+from interp.results.attention import AttentionView
+
+SCRIPTS = tuple(f"figures/attention/attention_{part}.js" for part in ("data", "paint", "words", "view"))
+SPOKEN = 6
+"""Heads that the sentence below a view names."""
+FRAME = 1000
+"""Height of the frame in a notebook, in pixels."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A view as the template takes it."""
+
+    json: Markup
+    patterns: tuple[Markup, ...]
+    variants: tuple[str, ...]
+    strips: tuple[str, ...]
+    scored: bool
+    says: str
+    notes: tuple[str, ...]
+    error: str
+
+
+@dataclass(frozen=True)
+class AttentionPage:
+    """One self-contained page. A notebook shows it by itself; `save` writes it."""
+
+    html: str
+    says: str
+    """What it shows, in a sentence."""
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page. Raises: InterpError if it cannot be written."""
+        return write_text(Path(path), self.html)
+
+    def _repr_html_(self) -> str:
+        """The same page in a frame of its own, which can run its scripts and offer files, and reach nothing else."""
+        page = html.escape(self.html, quote=True)
+        box = f'style="width: 100%; height: {FRAME}px; border: 0" sandbox="allow-scripts allow-downloads"'
+        return f'<iframe title="Attention" {box} srcdoc="{page}"></iframe>'
+
+
+def attention_view(view: AttentionView) -> AttentionPage:
+    """The page of a view: thumbnails of all heads, one pattern large, the string, the strongest keys, what is known of
+    the head; clean, ablated, and their difference. `load_view` reads it back."""
+    drawn = shown(view)
+    page = render(
+        "figures/attention/attention_page.html",
+        SCRIPTS,
+        plots=False,
+        title=f"Attention of {view.model.get('spec', 'a model')}",
+        model=view.model.get("spec", ""),
+        shown=drawn,
+        provenance=facts(view.provenance),
+    )
+    return AttentionPage(page, drawn.says)
+
+
+def shown(view: AttentionView) -> Shown:
+    """A view for the template of a page that holds others things, too; the page runs `SCRIPTS`."""
+    encoded = encode(view)
+    variants = tuple(variant.name for variant in view.variants)
+    scored = any(head.found for head in view.heads)
+    strips = tuple(strip.name for strip in view.variants[0].strips)
+    return Shown(encoded.json, encoded.patterns, variants, strips, scored, says(view), _notes(view), error_text(view))
+
+
+def says(view: AttentionView) -> str:
+    """What a view shows, for readers who do not see it."""
+    string = "".join(map(visible, view.labels))
+    string = string if len(string) <= 120 else f"{string[:117]}..."
+    hidden = " (hidden attention as signed sums)" if view.variants[0].signed else ""
+    found = f"Attention{hidden} of {len(view.heads)} head{'s' * (len(view.heads) != 1)} on the string {string}."
+    on_source = np.array(view.on_source())
+    if np.isnan(on_source).any():
+        return found
+    best = sorted(range(len(on_source)), key=lambda head: -on_source[head])[:SPOKEN]
+    parts = [f"{view.heads[head].name}{_role(view, head)} {number(on_source[head])}" for head in best]
+    rest = "; others less" if len(best) < len(on_source) else ""
+    return f"{found} Mean attention to the place copied from: {names(parts)}{rest}."
+
+
+def error_text(view: AttentionView) -> str:
+    """How much a weight that is read from the page is off."""
+    signed = any(variant.signed for variant in view.variants)
+    relative = f", signed ones by {SIGNED_ERROR:.4f} of their head's largest" * signed
+    return f"{ERROR:.4f}{relative}, and differences by twice that"
+
+
+def _notes(view: AttentionView) -> tuple[str, ...]:
+    if not view.variants[0].signed:
+        return view.notes
+    sums = "signed sums over channels can cancel, shares of length cannot; neither is a pattern that could be edited"
+    return (*view.notes, f"a recurrent layer has no attention of its own; of its hidden attention, {sums}")
+
+
+def _role(view: AttentionView, head: int) -> str:
+    found = view.heads[head].found
+    return f" ({found.role})" if found and found.role != "none" else ""

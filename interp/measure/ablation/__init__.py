@@ -1,0 +1,1 @@
+"""Proof by taking away: heads and edges ablated beside controls."""

@@ -1,0 +1,149 @@
+"""Proof by ablation: take heads away, compare with taking others away, and say what it cost, with intervals.
+
+`ablate` does it for any sets of heads. `ablation_study` does it for the lookup heads that were found before, on other
+strings. They are redundant copies of each other, so the unit is the set: each head alone, cumulatively in the order of
+the score, the same in random order, all but one, all; and only the edges from the queries to the match, in all of them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+import torch
+
+from interp.base.stats import Interval, paired_difference_interval, paired_proportions_interval
+from interp.measure.ablation.controls import control_interval
+from interp.measure.ablation.interventions import Zero
+from interp.measure.ablation.plans import ControlPlan, Plan, Question, lookup_questions, make_plans
+from interp.measure.ablation.runs import Ablation
+from interp.measure.ablation.sweep import Outcomes, sweep
+from interp.models.heads import head_name, parse_heads
+from interp.models.surface import Model, edge_heads
+from interp.results.ablation import AblationResult, Control
+from interp.results.heads import HeadScores
+from interp.tasks.base import Batch
+from interp.tasks.vocabulary import Vocabulary
+
+Row = dict[str, np.ndarray]
+"""The fields of `Outcomes` for one ablation, string by string."""
+
+
+def ablation_study(
+    model: Model,
+    vocabulary: Vocabulary,
+    scores: HeadScores,
+    batch: Batch,
+    kind: str = "mean",
+    seed: int = 0,
+    orders: int = 3,
+    draws: int = 10,
+    steps: int = 8,
+) -> tuple[AblationResult, ...]:
+    """Take the lookup heads away, one by one and together; nothing if there are none.
+
+    Edges are left out for heads whose attention can be read, but not edited: those of hidden attention, and all of some
+    pretrained models.
+
+    Args:
+        model, vocabulary, batch, kind, seed, draws: as in `ablate`.
+        scores: roles and scores of the heads, from other strings than `batch`.
+        orders, steps: as in `lookup_questions`.
+    """
+    heads = parse_heads(scores.of_role("lookup"), model)
+    questions = lookup_questions(heads, torch.Generator().manual_seed(seed), orders, steps)
+    cut = tuple(head for head in heads if head in edge_heads(model))
+    questions = [replace(q, heads=cut) if q.group == "edges" else q for q in questions if q.group != "edges" or cut]
+    with_role = [head.name for head in scores.heads if head.role != "none"]
+    return ablate(model, vocabulary, batch, questions, kind, with_role, seed, draws)
+
+
+def ablate(
+    model: Model,
+    vocabulary: Vocabulary,
+    batch: Batch,
+    questions: Sequence[Question],
+    kind: str = "mean",
+    with_role: Collection[str] = (),
+    seed: int = 0,
+    draws: int = 10,
+    edge_control: bool = True,
+) -> tuple[AblationResult, ...]:
+    """Take each set of heads away, and its controls (`interp.measure.ablation.controls`): same layer, any layer, edges.
+
+    Args:
+        model: one of ours, or any with TransformerLens's surface.
+        vocabulary: which tokens are letters.
+        batch: the strings; not those on which the heads were chosen.
+        questions: the sets.
+        kind: name of an intervention (`interp.measure.ablation.interventions`).
+        with_role: names of the heads that have a role; controls are drawn from the others.
+        seed: of donors, control sets and intervals.
+        draws: control sets of each size, at most.
+        edge_control: whether edges elsewhere are cut, too, where they can be.
+
+    Returns:
+        one result for each question, in order. The interval of string accuracy is Newcombe's for paired proportions,
+        the others are paired bootstrap intervals over strings.
+
+    Raises: UserError for an unknown kind of ablation, and as `sweep` does.
+    """
+    if not questions:
+        return ()
+    generator = torch.Generator(batch.tokens.device).manual_seed(seed)
+    plans = make_plans(model, batch, questions, kind, with_role, generator, draws, edge_control)
+    clean = Ablation((), Zero())
+    runs = list(dict.fromkeys([clean, *(run for plan in plans for run in plan.runs)]))
+    outcomes = sweep(model, batch, vocabulary, runs)
+    arrays = {f.name: getattr(outcomes, f.name).cpu().numpy() for f in fields(Outcomes)}
+    rows = {run: {name: array[i] for name, array in arrays.items()} for i, run in enumerate(runs)}
+    return tuple(_result(plan, rows[clean], rows, seed) for plan in plans)
+
+
+def _result(plan: Plan, before: Row, rows: Mapping[Ablation, Row], seed: int) -> AblationResult:
+    after = rows[plan.run]
+    mean_before, mean_after = ({name: float(values.mean()) for name, values in row.items()} for row in (before, after))
+    controls = tuple(_control(control, rows, seed) for control in plan.controls)
+    chosen = _chosen(controls, plan.question.group)
+    return AblationResult(
+        name=plan.question.name,
+        group=plan.question.group,
+        kind=plan.run.intervention.kind,
+        heads=tuple(head_name(head) for head in plan.question.heads),
+        string_accuracy_before=mean_before["string_correct"],
+        string_accuracy_after=mean_after["string_correct"],
+        # "After less before" of the two exchanged: a drop is positive.
+        interval=paired_proportions_interval(after["string_correct"], before["string_correct"]),
+        letter_accuracy_before=mean_before["letter_correct"],
+        letter_accuracy_after=mean_after["letter_correct"],
+        letter_interval=_drop(before, after, "letter_correct", seed),
+        loss_before=mean_before["loss"],
+        loss_after=mean_after["loss"],
+        loss_interval=_drop(after, before, "loss", seed),
+        logit_difference_before=mean_before["logit_difference"],
+        logit_difference_after=mean_after["logit_difference"],
+        logit_difference_interval=_drop(before, after, "logit_difference", seed),
+        control_mean=chosen.string_accuracy if chosen else None,
+        control_interval=chosen.interval if chosen else None,
+        controls=controls,
+        **after,
+        **{f"clean_{name}": values for name, values in before.items()},
+    )
+
+
+def _drop(before: Row, after: Row, name: str, seed: int) -> Interval:
+    low, high = paired_difference_interval(after[name], before[name], seed)
+    return float(low), float(high)
+
+
+def _control(plan: ControlPlan, rows: Mapping[Ablation, Row], seed: int) -> Control:
+    if not plan.runs:
+        return Control(plan.name, plan.pool, 0, None, None, plan.attention)
+    correct = np.stack([rows[run]["string_correct"] for run in plan.runs])
+    interval = control_interval(correct, seed)
+    return Control(plan.name, plan.pool, len(correct), float(correct.mean()), interval, plan.attention, correct)
+
+
+def _chosen(controls: Sequence[Control], group: str) -> Control | None:
+    """The control of heads (of edges, for edges) with an interval; else one that could be drawn at all."""
+    drawn = [control for control in controls if control.draws and (control.name == "edges") == (group == "edges")]
+    return next((control for control in drawn if control.interval), drawn[0] if drawn else None)

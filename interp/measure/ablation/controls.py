@@ -1,0 +1,142 @@
+"""What an ablation is held against: as many other heads taken away, or as much other attention.
+
+*Same layer*: as many heads of the same layers, without a role. *Any layer*: as many of all heads of the same kind
+without a role (a recurrent layer is no match for an attention head). Both are drawn from heads that can see the source
+on these strings; a head whose window hides it is no control. *Edges*: in the same heads, as much attention taken from
+places that do not match. In a small model the first two pools may be nearly empty: then a control says so by its number
+of draws, and has no interval.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from math import comb, prod
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from interp.base.stats import LEVEL, RESAMPLES, Interval, proportion_interval
+from interp.measure.ablation.interventions import EdgeControl, EdgeCut, EdgeEdit
+from interp.measure.ablation.runs import segment_of, visible
+from interp.measure.attention.rows import blocks
+from interp.models.heads import head_name
+from interp.models.stack.model import StackModel
+from interp.models.surface import Head, Model, heads, layers_with_heads, visit_attention
+from interp.tasks.base import Batch
+
+ENOUGH = 4
+"""Fewer different sets than this make no interval."""
+
+Draw = tuple[tuple[tuple[Head, ...], int], ...]
+"""Pools, and how many heads are drawn from each."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The heads that controls are drawn from."""
+
+    heads: tuple[Head, ...]
+    hidden: frozenset[int] = frozenset()
+    """The layers whose heads are those of hidden attention."""
+
+    def same_layer(self, ablated: Sequence[Head]) -> Draw:
+        """As many from each layer as are ablated there."""
+        layers, free = [layer for layer, _ in ablated], self._other(ablated)
+        return tuple((tuple(h for h in free if h[0] == at), layers.count(at)) for at in sorted(set(layers)))
+
+    def any_layer(self, ablated: Sequence[Head]) -> Draw:
+        """As many of each kind as are ablated."""
+        kinds, free = [layer in self.hidden for layer, _ in ablated], self._other(ablated)
+        return tuple(
+            (tuple(h for h in free if (h[0] in self.hidden) is kind), kinds.count(kind)) for kind in sorted(set(kinds))
+        )
+
+    def _other(self, ablated: Sequence[Head]) -> tuple[Head, ...]:
+        return tuple(head for head in self.heads if head not in ablated)
+
+
+def control_pool(model: Model, batch: Batch, with_role: Collection[str]) -> Pool:
+    """The heads, but for those with a role (by name), that can see the source of every answer in the batch."""
+    sees = can_see_source(model, batch).tolist()
+    free = (head for head, seen in zip(heads(model), sees, strict=True) if seen and head_name(head) not in with_role)
+    hidden = (layer for layer, (kind, _) in layers_with_heads(model).items() if kind == "hidden attention")
+    return Pool(tuple(free), frozenset(hidden))
+
+
+def can_see_source(model: Model, batch: Batch) -> Bool[Tensor, " head"]:
+    """Whether each head may look at the source of every answer of these strings; a recurrent layer's always may.
+
+    A pretrained model does not say where its windows end; there, whether a head ever gives the source any attention.
+    """
+    if not isinstance(model, StackModel):
+        return attention_removed(model, batch, [EdgeCut(batch.source)])[0] > 0
+    source = batch.source.clamp(min=0)[:, None, :, None]
+    seen = visible(model, batch).take_along_dim(source, dim=3)[..., 0]
+    seen = (seen | ~batch.answer[:, None]).all(dim=2).all(dim=0)
+    every = torch.ones_like(seen[:1])
+    layers = layers_with_heads(model).values()
+    return torch.cat([(seen if kind == "attention" else every).expand(n) for kind, n in layers])
+
+
+def distinct_sets(draw: Draw, most: int, generator: torch.Generator) -> list[tuple[Head, ...]]:
+    """Different sets of heads: all that there are, or `most` of them at random."""
+    if prod(comb(len(pool), needed) for pool, needed in draw) <= most:
+        parts = product(*(combinations(pool, needed) for pool, needed in draw))
+        return [tuple(head for part in chosen for head in part) for chosen in parts]
+    sets: set[tuple[Head, ...]] = set()
+    while len(sets) < most:
+        sets.add(tuple(head for pool, needed in draw for head in _some(pool, needed, generator)))
+    return sorted(sets)
+
+
+def control_interval(correct: Bool[np.ndarray, "draw string"], seed: int = 0) -> Interval | None:
+    """Interval of the mean accuracy, control sets and strings both resampled (percentile bootstrap).
+
+    Where every string fares the same under every set: Wilson's, over the strings. None for fewer than `ENOUGH` sets.
+    """
+    n_sets, n_strings = correct.shape
+    if n_sets < ENOUGH:
+        return None
+    if correct.min() == correct.max():
+        return proportion_interval(int(correct[0].sum()), n_strings)
+    rng = np.random.default_rng(seed)
+    of_sets = rng.multinomial(n_sets, np.full(n_sets, 1 / n_sets), RESAMPLES) / n_sets
+    of_strings = rng.multinomial(n_strings, np.full(n_strings, 1 / n_strings), RESAMPLES) / n_strings
+    means = np.einsum("rd,rd->r", of_sets, of_strings @ correct.T.astype(float))
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+@torch.no_grad()
+def attention_removed(model: Model, batch: Batch, edits: Sequence[EdgeEdit]) -> Float[Tensor, "edit head"]:
+    """Mean attention that each edit takes from a query of the answer, in every attention head of the clean run.
+
+    0 in heads of hidden attention, whose edges cannot be cut.
+    """
+    index, first = {}, 0
+    for layer, (_, n) in layers_with_heads(model).items():
+        index[layer], first = slice(first, first + n), first + n
+    attending = [layer for layer, (kind, _) in layers_with_heads(model).items() if kind == "attention"]
+    total = torch.zeros(len(edits), first, device=batch.tokens.device)
+    for block in blocks(model, batch.tokens):
+        here = [edit.rows(block) for edit in edits]
+
+        def add(layer: int, pattern: Tensor, _: Tensor | None, here: list[EdgeEdit] = here) -> None:
+            for i, edit in enumerate(here):
+                total[i, index[layer]] += edit.amount(pattern).sum(dim=0)
+
+        visit_attention(model, batch.tokens[block], add, layers=attending, **segment_of(batch.rows(block)))
+    return total / len(batch)
+
+
+def places_per_query(control: EdgeControl) -> int:
+    """How many places the edge control can take attention from, at a query, on average (rounded)."""
+    places = sum(int(control.rows(slice(i, i + 1)).places().sum()) for i in range(len(control.tokens)))
+    return round(places / max(1, int((control.source >= 0).sum())))
+
+
+def _some(pool: Sequence[Head], needed: int, generator: torch.Generator) -> list[Head]:
+    order = torch.randperm(len(pool), generator=generator, device=generator.device)[:needed]
+    return sorted(pool[i] for i in order.tolist())

@@ -1,0 +1,79 @@
+"""Does a head look where the answer comes from, and how long a match does it ask for?
+
+Each probe asks one question: attention from the query to the place that follows the true match, to the place that
+follows a rival match of exactly k letters, and to the other letters of the string.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from interp.measure.attention.rows import blocks, rows_at
+from interp.models.surface import Model, untrained_like
+from interp.tasks.probes.planted_repeats import Probe
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Attention of every head, in order, at every probe's query; scores are those before the softmax, nan where a head
+    has none."""
+
+    source: Float[Tensor, "head example"]
+    """To the place that the answer is copied from."""
+    rival: Float[Tensor, "head example"]
+    """To the place after the rival match; 0 where there is no rival."""
+    shuffled: Float[Tensor, "head example"]
+    """To a shuffled target: the mean over the other letters of the first copy, its expectation."""
+    source_score: Float[Tensor, "head example"]
+    rival_score: Float[Tensor, "head example"]
+    """Where there is no rival: the mean over the other letters."""
+
+    def above_chance(self) -> Float[Tensor, "head example"]:
+        return self.source - self.shuffled
+
+
+def look(model: Model, probe: Probe) -> Looked:
+    """Run the probes, a block of strings at a time."""
+    parts = [vars(_look_block(model, probe.rows(block))) for block in blocks(model, probe.batch.tokens)]
+    return Looked(**{name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]})
+
+
+def null_statistics(model: Model, probe: Probe, draws: int, seed: int) -> Float[Tensor, "untrained head"]:
+    """Mean attention above chance of every head of `draws` untrained models of the same shape.
+
+    The untrained model is the unit: its heads have real biases of their own, so more probes would not make them vanish.
+    """
+    statistics = [look(untrained_like(model, seed + i), probe).above_chance().mean(dim=1) for i in range(draws)]
+    return torch.stack(statistics)
+
+
+def letters_of_first_copy(probe: Probe) -> Bool[Tensor, "batch pos"]:
+    """Positions that some answer letter is copied from."""
+    whole = probe.whole
+    marked = torch.zeros_like(whole.answer, dtype=torch.int8)
+    return marked.scatter_add(1, whole.source.clamp(min=0), whole.answer.to(torch.int8)) > 0
+
+
+def _look_block(model: Model, probe: Probe) -> Looked:
+    others = letters_of_first_copy(probe)
+    others = others.scatter(1, probe.source[:, None], False)
+    layers = rows_at(model, probe.batch.tokens, probe.query)
+    pattern = torch.cat([rows.pattern for rows in layers], dim=1)
+    has_rival = probe.rival >= 0
+    shuffled = _mean_over(pattern, others)
+    source, rival = _at(pattern, probe.source), _at(pattern, probe.rival.clamp(min=0)).where(has_rival[:, None], 0.0)
+    scores = torch.cat([torch.full_like(r.pattern, torch.nan) if r.scores is None else r.scores for r in layers], dim=1)
+    other_score = _mean_over(scores, others)
+    rival_score = _at(scores, probe.rival.clamp(min=0)).where(has_rival[:, None], other_score)
+    return Looked(source.T, rival.T, shuffled.T, _at(scores, probe.source).T, rival_score.T)
+
+
+def _at(values: Float[Tensor, "batch head key"], position: Int[Tensor, " batch"]) -> Float[Tensor, "batch head"]:
+    return values.take_along_dim(position[:, None, None], dim=2)[:, :, 0]
+
+
+def _mean_over(values: Float[Tensor, "batch head key"], mask: Bool[Tensor, "batch key"]) -> Float[Tensor, "batch head"]:
+    total = values.masked_fill(~mask[:, None], 0.0).sum(dim=2)
+    return total / mask.sum(dim=1)[:, None]

@@ -1,0 +1,1 @@
+"""What opens a model: hook points, TransformerLens's surface, other tools' names."""

@@ -1,0 +1,175 @@
+"""Pretrained Hugging Face language models, opened by TransformerLens's bridge.
+
+Read config and weights, put the bridge over them, and try whether attention can be watched there at all; then what the
+measurements need to know of such a model: which token begins a text, and which tokens are ordinary ones. Needs no
+tokenizer; one that lies beside the model is taken along.
+"""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources import build_bridge_from_module
+from transformer_lens.model_bridge.sources.transformers import determine_architecture_from_hf_config
+
+from interp.base.errors import InterpError, UserError
+from interp.models.pretrained.hub import first_line, not_found, read_tokenizer
+
+
+def load_bridge(path_or_name: str | Path, device: torch.device | str = "cpu") -> TransformerBridge:
+    """A causal language model of the Hugging Face format, in float32 and with the attention written out.
+
+    Args:
+        path_or_name: a folder that transformers' `save_pretrained` wrote, or a name on the Hugging Face hub.
+        device: where it goes.
+
+    Raises:
+        UserError: if there is no such model, or it is of a kind whose attention TransformerLens cannot open.
+        InterpError: if the hub cannot be reached, or the files are damaged or incomplete.
+    """
+    name = str(Path(path_or_name).expanduser())
+    model = _read(name).to(torch.device(device)).eval()
+    return _open(model, name, read_tokenizer(name))
+
+
+def untrained_bridge(bridge: TransformerBridge, seed: int) -> TransformerBridge:
+    """A model of the same config and device with fresh weights; the same seed gives the same weights."""
+    from transformers import AutoModelForCausalLM
+
+    config = copy.deepcopy(bridge.original_model.config)
+    with torch.random.fork_rng(devices=[]):  # transformers draws from the global generator and takes no other
+        torch.default_generator.manual_seed(seed)
+        model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=bridge.cfg.dtype)
+    return _open(model.to(bridge.cfg.device).eval(), f"an untrained {bridge.cfg.model_name}", None)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What is known of a pretrained model's token ids beside its weights."""
+
+    name: str
+    d_vocab: int
+    """Rows of the embedding that are text; further ones fill it up."""
+    special: tuple[tuple[int, ...], ...]
+    """Tokens that begin a text, that end one, that fill it up, as the config names them."""
+    tokenizer: Any = None
+
+    @classmethod
+    def of(cls, model: "TransformerBridge | Pretrained") -> "Pretrained":
+        """A bridge knows it all itself."""
+        if isinstance(model, Pretrained):
+            return model
+        original: Any = model.original_model
+        special = special_ids(original.config.get_text_config())
+        return cls(model.cfg.model_name, model.cfg.d_vocab, special, model.tokenizer)
+
+
+def special_ids(config: Any) -> tuple[tuple[int, ...], ...]:
+    """The special tokens of a config (or a tokenizer), see `Pretrained.special`."""
+    values = [getattr(config, f"{role}_token_id", None) for role in ("bos", "eos", "pad")]
+    return tuple(tuple(value) if isinstance(value, list) else () if value is None else (value,) for value in values)
+
+
+def begin_token(model: TransformerBridge | Pretrained) -> int:
+    """The token that stands before a text: BOS, or the end token in models that have none; the config's, or else the
+    tokenizer's.
+
+    Raises: UserError if neither names one.
+    """
+    known = Pretrained.of(model)
+    for ids in (*known.special[:2], *special_ids(known.tokenizer)[:2]):
+        for token in ids:
+            if 0 <= token < known.d_vocab:
+                return token
+    raise UserError(
+        f"{known.name} names no token that begins a text (bos_token_id of its config.json or its tokenizer)."
+    )
+
+
+def ordinary_tokens(model: TransformerBridge | Pretrained) -> list[int]:
+    """The token ids of text: no special or added tokens, and no rows that only fill up the embedding.
+
+    Without a tokenizer the config's special tokens are all that can be left out.
+    """
+    known = Pretrained.of(model)
+    special, size = {token for ids in known.special for token in ids}, known.d_vocab
+    if (tokenizer := known.tokenizer) is not None:
+        size = min(size, len(tokenizer))
+        special |= {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    return [token for token in range(size) if token not in special]
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def _read(name: str) -> Any:
+    """The weights in transformers' own model."""
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
+        raise UserError(f"the folder {name} holds no Hugging Face model: it has no config.json.")
+    try:
+        config = AutoConfig.from_pretrained(name)
+        _architecture(config, name)
+        read: Any = AutoModelForCausalLM.from_pretrained(
+            name, config=config, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+        )
+    except OSError as error:
+        raise not_found(name, error) from None
+    except (SafetensorError, RuntimeError) as error:
+        raise InterpError(f"the weights of {name} are damaged: {first_line(error)}.") from None
+    except ValueError as error:
+        raise UserError(f"{name} is no language model that transformers knows: {first_line(error)}.") from None
+    model, found = read
+    if missing := sorted(found["missing_keys"]):  # transformers would fill them with random numbers
+        raise InterpError(f"the weights of {name} are incomplete: {', '.join(missing[:6])} are missing.")
+    return model
+
+
+def _architecture(config: Any, name: str) -> str:
+    try:
+        return determine_architecture_from_hf_config(config)
+    except ValueError:
+        kinds = ", ".join(getattr(config, "architectures", None) or [config.model_type])
+        raise _no_attention(name, f"TransformerLens opens no {kinds}") from None
+
+
+# ---------------------------------------------------------------------- opening
+
+
+def _open(model: Any, name: str, tokenizer: Any) -> TransformerBridge:
+    architecture = _architecture(model.config, name)
+    try:
+        bridge = build_bridge_from_module(
+            model, architecture, hf_config=model.config, tokenizer=tokenizer, model_name=name
+        )
+        _try_attention(bridge, name)
+    except (KeyError, AttributeError, TypeError, RuntimeError) as error:
+        raise _no_attention(name, f"TransformerLens's bridge fails on {architecture} ({first_line(error)})") from None
+    return bridge.eval()
+
+
+@torch.no_grad()
+def _try_attention(bridge: TransformerBridge, name: str) -> None:
+    """Run three tokens and see whether every layer shows a causal pattern and one vector per head."""
+    layers, heads = range(bridge.cfg.n_layers), bridge.cfg.n_heads
+    names = [f"blocks.{layer}.attn.{hook}" for layer in layers for hook in ("hook_pattern", "hook_z")]
+    if bare := [hook for hook in names if hook not in bridge.hook_dict]:
+        raise _no_attention(name, f"it has no {bare[0]}")
+    _, cache = bridge.run_with_cache(torch.zeros(1, 3, dtype=torch.long, device=bridge.cfg.device), names_filter=names)
+    for layer in layers:
+        pattern, z = cache[f"blocks.{layer}.attn.hook_pattern"], cache[f"blocks.{layer}.attn.hook_z"]
+        if pattern.shape != (1, heads, 3, 3) or z.shape[:3] != (1, 3, heads):
+            raise _no_attention(name, f"the heads of layer {layer} are not {heads} of their own")
+        if bool(pattern.triu(1).any()):
+            raise _no_attention(name, f"layer {layer} also looks forward")
+
+
+def _no_attention(name: str, why: str) -> UserError:
+    return UserError(
+        f"the attention heads of {name} cannot be watched: {why}; choose a decoder such as GPT-2 or Llama."
+    )

@@ -1,0 +1,126 @@
+"""Files of pretrained models, in a folder or on the hub, and a sentence for each way in which they are not there."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from interp.base.errors import InterpError, UserError
+from interp.base.files import read_json
+
+WHOLE = ("model.safetensors", "pytorch_model.bin")
+SHARDS = tuple(f"{file}.index.json" for file in WHOLE)
+
+
+def find(name: str, *files: str) -> Path:
+    """The first of these files that a model has, fetched from the hub if need be.
+
+    Args:
+        name: a folder, or a name on the hub.
+        files: in the order in which they are wanted.
+
+    Raises:
+        UserError: if there is no such model, or it has none of the files.
+        InterpError: if the hub cannot be reached.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
+
+    if Path(name).is_dir():
+        for file in files:
+            if (Path(name) / file).is_file():
+                return Path(name) / file
+        raise UserError(f"the folder {name} holds no whole Hugging Face model: it has no {' or '.join(files)}.")
+    out_of_reach = None
+    for file in files:
+        try:
+            return Path(hf_hub_download(name, file))
+        except LocalEntryNotFoundError as error:  # another of the files may lie in the cache
+            out_of_reach = error
+        except EntryNotFoundError:
+            continue
+        except (OSError, HFValidationError) as error:
+            raise not_found(name, error) from None
+    if out_of_reach is not None:
+        raise not_found(name, out_of_reach) from None
+    raise UserError(f"{name} on the Hugging Face hub has no {' or '.join(files)}.")
+
+
+def read_tokenizer(name: str) -> Any:
+    """The tokenizer beside a model; None if there is none. Some classes then make up one that knows no text."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, ImportError):
+        return None
+    return tokenizer if len(tokenizer) > len(tokenizer.all_special_ids) else None
+
+
+def read_tensors(name: str) -> tuple[Path, dict[str, Tensor]]:
+    """A model's weights, of one file or of several, and the file that was found. Pickles are read for tensors alone.
+
+    Raises: as `find`; InterpError for damaged files.
+    """
+    path = find(name, *WHOLE, *SHARDS)
+    if path.name not in SHARDS:
+        return path, _read_file(path)
+    try:
+        files = sorted(set(read_json(path, "a checkpoint's index")["weight_map"].values()))
+    except (KeyError, TypeError, AttributeError):
+        raise InterpError(f"{path} is damaged: it names no files (weight_map).") from None
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        tensors |= _read_file(find(name, file))
+    return path, tensors
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+        tensors: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+        raise InterpError(f"the weights in {path} are damaged: {first_line(error)}.") from None
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+        raise UserError(f"{path} holds something else than tensors by their names.")
+    return tensors
+
+
+def not_found(name: str, error: Exception) -> InterpError:
+    """What to tell of an error met on the way to a model, by what caused it."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    if Path(name).is_dir():
+        return UserError(f"the folder {name} holds no whole Hugging Face model: {first_line(error)}.")
+    met = (error, error.__cause__, error.__context__)  # transformers wraps what the hub's own client raises
+
+    def is_any(*kinds: type[Exception]) -> bool:
+        return any(isinstance(one, kinds) for one in met)
+
+    if is_any(LocalEntryNotFoundError, OfflineModeIsEnabled):
+        return InterpError(f"there is no folder {name}, and the Hugging Face hub could not be reached to look it up.")
+    if is_any(HFValidationError):
+        return UserError(f"there is no folder {name}, and a name on the Hugging Face hub cannot look like that.")
+    if is_any(GatedRepoError):
+        return UserError(
+            f"the Hugging Face hub gives {name} only to those who accepted its terms; log in with hf auth."
+        )
+    if is_any(RepositoryNotFoundError, EntryNotFoundError):
+        return UserError(f"there is no folder {name}, and no model of that name on the Hugging Face hub.")
+    return InterpError(f"there is no folder {name}, and the Hugging Face hub did not give it: {first_line(error)}.")
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".:")

@@ -1,0 +1,1 @@
+"""Models with a state: one folder for each family."""

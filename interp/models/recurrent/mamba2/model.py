@@ -1,0 +1,117 @@
+"""`HookedMamba2`: state-space duality, SSD (Dao & Gu 2024, arXiv 2405.21060), open inside its recurrence.
+
+From the paper's letters to names; sizes: E = channels of a layer (expand x d_model) in heads of P = d_head,
+N = d_state, G groups of heads that share B and C (7.2). What the paper calls A is discretised already (remark 1) and is
+A_bar here, as in `HookedMamba`; its A with a ring is A here.
+
+| paper | here | shape | is |
+|---|---|---|---|
+| X (16) | `hook_u` | [batch pos head d_head] | input of the recurrence, after convolution and SiLU; as values |
+| Delta (2.1) | `hook_delta` | [batch pos head] | step size, softplus(`hook_dt`), held within dt_limit |
+| A with a ring (2.1) | `mixer.A` = -exp(A_log) | [head] | decay rate: a scalar for the whole state of a head (5.1) |
+| A_t (2a) | `hook_A_bar` | [batch pos head] | exp(Delta A): the share of the state that is kept |
+| B, C (16) | `hook_B`, `hook_C` | [batch pos group state] | how a position writes and reads; as keys and queries |
+| B_t x_t (2a) | `hook_write` | [batch pos head d_head state] | Delta X B, an outer product (Euler's rule for B) |
+| h_t (2a) | `hook_state`; `h.t` | [batch pos head d_head state]; without pos | h_t = A_bar_t h_(t-1) + write_t |
+| Y (2b) | `hook_y` | [batch pos head d_head] | h_t C_t + D X_t; D is `mixer.D` [head] |
+| z (8.1) | `hook_gate` | [batch pos channel] | the gate before its SiLU |
+| y_n (7.1, 8.1) | `hook_gated` | [batch pos channel] | Y SiLU(z), normalised: what W_out reads |
+| - | `norm.hook_scale` | [batch pos group] | the rms that Y SiLU(z) is divided by in each of the norm's groups |
+| - | `hook_conv_in`, `hook_conv` | [batch pos inner] | X, B, C before the convolution, and after (before the SiLU) |
+
+inner is E + 2GN wide: the channels, then B of each group, then C of each group.
+"""
+
+from dataclasses import dataclass
+
+from interp.base.errors import UserError
+from interp.models.recurrent.mamba.model import check_shape
+from interp.models.recurrent.mamba2.mixer import Mamba2Mixer
+from interp.models.recurrent.mixer import RecurrentBlock
+from interp.models.recurrent.model import RecurrentModel
+from interp.models.stack.layers import make_norm
+
+
+@dataclass(frozen=True)
+class Mamba2Config:
+    """Shape of a `HookedMamba2`. Raises: UserError for a value that cannot be."""
+
+    n_layers: int = 2
+    d_model: int = 64
+    d_vocab: int = 30
+    d_state: int = 64
+    """Numbers of state that each channel holds (N)."""
+    d_conv: int = 4
+    """Width of the convolution."""
+    expand: int = 2
+    """Channels per d_model."""
+    d_head: int = 32
+    """Channels of a head (P), which decay together."""
+    n_groups: int = 1
+    """Groups of heads (G); those of a group share B and C."""
+    norm_groups: int | None = None
+    """Parts of the channels that the norm before W_out takes each by itself; None: n_groups, as the authors have it."""
+    conv_bias: bool = True
+    bias: bool = False
+    """Whether the maps into and out of the layer have biases."""
+    dt_min: float = 0.001
+    dt_max: float = 0.1
+    """Delta of an untrained model, spread log-uniformly between the two over the heads."""
+    dt_floor: float = 1e-4
+    dt_limit: tuple[float, float] | None = None
+    """Least and greatest Delta of any model; None: no limit."""
+    A_range: tuple[float, float] = (1.0, 16.0)
+    """-A of an untrained model, drawn uniformly between the two for each head."""
+    chunk: int | None = None
+    """Positions that the scan takes at once; None: what suits the sizes."""
+    initialization: str = "authors"
+    """One of `mamba.INITIALIZATIONS`: as the authors' code, or mimetic (Trockman et al. 2024)."""
+    normalization: str | None = "RMS"
+    """One of `layers.NORMS`."""
+    norm_eps: float = 1e-5
+    tied: bool = True
+    """Whether the unembedding is the embedding's transpose."""
+    embedding_std: float = 0.02
+    """Of an untrained model's embedding."""
+
+    def __post_init__(self) -> None:
+        check_shape(self, "n_layers", "d_model", "d_vocab", "d_state", "d_conv", "expand", "d_head", "n_groups")
+        check_shape(self, *(name for name in ("norm_groups", "chunk") if getattr(self, name) is not None))
+        if self.channels % self.d_head:
+            raise UserError(f"{self.channels} channels (expand x d_model) make no heads of d_head {self.d_head}.")
+        if self.n_heads % self.n_groups:
+            raise UserError(f"{self.n_heads} heads make no {self.n_groups} groups of equal size (n_groups).")
+        if self.channels % (groups := self.norm_groups or self.n_groups):
+            raise UserError(f"{self.channels} channels make no {groups} equal parts (norm_groups).")
+        if not 0 < self.A_range[0] <= self.A_range[1]:
+            raise UserError(f"A_range is two positive numbers, the lesser first; got {self.A_range}.")
+        if self.dt_limit is not None and not 0 <= self.dt_limit[0] <= self.dt_limit[1]:
+            raise UserError(f"dt_limit is two numbers from 0 up, the lesser first; got {self.dt_limit}.")
+
+    @property
+    def channels(self) -> int:
+        return self.expand * self.d_model
+
+    @property
+    def n_heads(self) -> int:
+        return self.channels // self.d_head
+
+
+class HookedMamba2(RecurrentModel):
+    """A Mamba-2 language model opened by hook points: see the table above.
+
+    Args:
+        config: its shape.
+        seed: of the initial weights.
+    """
+
+    kind = "mamba2"
+    config: Mamba2Config
+
+    def __init__(self, config: Mamba2Config, seed: int = 0) -> None:
+        super().__init__(config, [mamba2_block(config) for _ in range(config.n_layers)], seed=seed)
+
+
+def mamba2_block(config: Mamba2Config) -> RecurrentBlock:
+    """One layer with the norm before it."""
+    return RecurrentBlock(Mamba2Mixer(config), make_norm(config.normalization, config.d_model, config.norm_eps))

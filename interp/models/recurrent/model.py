@@ -1,0 +1,210 @@
+"""`RecurrentModel`: a stack with recurrent layers. Its states can be named, edited, carried on and streamed."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+
+from interp.base.axes import Tokens
+from interp.base.errors import UserError, unknown
+from interp.models.hooks.aliases import MAMBALENS_STEP, OF_BLOCK, OF_MODEL, REFUSED_OF_BLOCK, REFUSED_OF_MODEL
+from interp.models.recurrent.initial import fill_normal, fill_uniform
+from interp.models.recurrent.mixer import Mixer, RecurrentBlock, RecurrentState
+from interp.models.scan.methods import choose
+from interp.models.stack.attention import KeyValues, Mask
+from interp.models.stack.config import TransformerConfig
+from interp.models.stack.layers import make_norm
+from interp.models.stack.masks import make_mask, positions_seen
+from interp.models.stack.model import StackModel
+
+STEP = re.compile(r"(blocks\.\d+\.mixer)\.(\w+)\.(0|[1-9]\d*)")
+"""The name of a hook point at one position: mixer, quantity, position from 0."""
+
+
+class RecurrentModel(StackModel):
+    """A stack in which some or all blocks are recurrent.
+
+    Args:
+        config: has n_layers, d_model, d_vocab, normalization, norm_eps, tied and embedding_std.
+        blocks: the layers, first to last.
+        attention: the shape of its attention layers; None where it has none.
+        seed: of the initial weights.
+    """
+
+    isolates = False
+
+    def __init__(
+        self, config: Any, blocks: list[nn.Module], attention: TransformerConfig | None = None, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.config, self.attention = config, attention
+        self.embed = nn.Module()
+        self.embed.W_E = nn.Parameter(torch.empty(config.d_vocab, config.d_model))
+        self.hook_embed = HookPoint()
+        self.blocks = nn.ModuleList(blocks)
+        self.ln_final = make_norm(config.normalization, config.d_model, config.norm_eps)
+        self.unembed = nn.Module()
+        if not config.tied:
+            self.unembed.W_U = nn.Parameter(torch.empty(config.d_model, config.d_vocab))
+            self.unembed.b_U = nn.Parameter(torch.empty(config.d_vocab))
+        self.init_weights(seed)
+        self.setup()
+
+    @property
+    def W_U(self) -> Float[Tensor, "d_model vocab"]:
+        """The unembedding; of a tied model the embedding's transpose."""
+        return self.W_E.T if self.config.tied else self.unembed.W_U
+
+    @property
+    def b_U(self) -> Float[Tensor, " vocab"]:
+        return self.W_E.new_zeros(len(self.W_E)) if self.config.tied else self.unembed.b_U
+
+    @torch.no_grad()
+    def init_weights(self, seed: int) -> None:
+        """Draw all weights anew; the same seed gives the same weights on every device."""
+        if self.embed.W_E.is_meta:
+            return
+        generator = torch.Generator().manual_seed(seed)
+        fill_normal(self.embed.W_E, self.config.embedding_std, generator)
+        for block in self.blocks:
+            part: Any = block
+            part.mixer.init_weights(generator) if isinstance(block, RecurrentBlock) else part.init_weights(generator)
+        if not self.config.tied:
+            fill_uniform(self.unembed.W_U, self.config.d_model**-0.5, generator)
+            self.unembed.b_U.zero_()
+
+    def make_mask(self, tokens: Tensor, segment: Tensor | None, past: list[Any] | None, first: int = 0) -> Mask:
+        if segment is not None:
+            raise UserError(
+                "a recurrent layer carries its state from string to string, so that packed strings are not apart: "
+                "give one string per row."
+            )
+        if self.attention is None:
+            positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
+            return Mask(positions[:, first:], positions, None)
+        return make_mask(self.attention, tokens, self.W_E.dtype, seen=positions_seen(past), first=first)
+
+    def new_past(self) -> list[Any]:
+        return [RecurrentState({}) if isinstance(block, RecurrentBlock) else KeyValues() for block in self.blocks]
+
+    @property
+    def mixers(self) -> dict[int, Mixer]:
+        """Layer -> its recurrent mixer."""
+        return {layer: block.mixer for layer, block in enumerate(self.blocks) if isinstance(block, RecurrentBlock)}
+
+    def scans(self) -> dict[str, str]:
+        used = {
+            scan: choose(scan, self.device, dtype=self.dtype, width=getattr(mixer.config, "d_conv", 4))
+            for mixer in self.mixers.values()
+            for scan in mixer.scans
+        }
+        return dict(sorted(used.items()))
+
+    @property
+    def lens_names(self) -> dict[str, Any]:
+        c, a = self.config, self.attention
+        return {
+            "n_layers": len(self.blocks),
+            "n_heads": 1 if a is None else a.n_heads,
+            "d_model": c.d_model,
+            "d_head": c.d_model if a is None else a.head_width,
+            "d_mlp": 0 if a is None else a.d_mlp,
+            "d_vocab": c.d_vocab,
+            "n_ctx": 4096 if a is None else a.n_ctx,  # nothing bounds a recurrence
+            "act_fn": "silu" if a is None else a.activation,
+            "attn_only": a is None or a.d_mlp == 0,
+            "normalization_type": c.normalization,
+            "positional_embedding_type": "none",
+        }
+
+    # ------------------------------------------------------------------ hook points
+
+    def on_demand(self, name: str) -> bool:
+        parts = name.split(".")
+        if len(parts) > 3 and parts[2] == "mixer" and (mixer := self.mixers.get(int(parts[1]))) is not None:
+            return parts[3] in (*mixer.large, *mixer.per_step)
+        return super().on_demand(name)
+
+    def made_anew(self, name: str) -> bool:
+        return name.rsplit(".", 1)[-1] in (large for mixer in self.mixers.values() for large in mixer.large)
+
+    def other_names(self) -> dict[str, str]:
+        found = dict(OF_MODEL)
+        for layer, mixer in self.mixers.items():
+            for other, own in (OF_BLOCK | mixer.other_names).items():
+                found[f"blocks.{layer}.{other}"] = f"blocks.{layer}.{own}"
+        return {other: own for other, own in found.items() if own in self.hook_dict}
+
+    def refused_names(self) -> dict[str, str]:
+        """Other tools' names for what is not the same here -> what to use."""
+        found = dict(REFUSED_OF_MODEL)
+        for layer, mixer in self.mixers.items():
+            found |= {f"blocks.{layer}.{name}": cure for name, cure in (REFUSED_OF_BLOCK | mixer.refused).items()}
+        return found
+
+    def known_names(self) -> list[str]:
+        steps = [f"blocks.{layer}.mixer.{each}.0" for layer, mixer in self.mixers.items() for each in mixer.per_step]
+        return [*super().known_names(), *steps]
+
+    def resolve(self, name: str) -> str:
+        """A hook point's own name. `blocks.0.mixer.h.5`, the state after position 5, is made when first named.
+
+        Raises: UserError for a name that does not exist, and for another tool's name for what is not the same here.
+        """
+        if name in self.hook_dict:
+            return name
+        if (cure := self.refused_names().get(name)) is not None:
+            raise UserError(f"{name} is another tool's name for something else: {cure}.")
+        name = MAMBALENS_STEP.sub(r"\1.mixer.h.\2", name)
+        step = STEP.fullmatch(name)
+        if step is None or not isinstance(mixer := self.mod_dict.get(step[1]), Mixer):
+            return super().resolve(name)
+        if step[2] not in mixer.per_step:
+            raise unknown("quantity with a hook point at each position", step[2], mixer.per_step)
+        if name not in self.hook_dict:
+            points: Any = getattr(mixer, step[2])
+            point = points[step[3]] = HookPoint()
+            point.name = name
+            self.mod_dict[name] = self.hook_dict[name] = point
+        return name
+
+    # ------------------------------------------------------------------ states
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """What the model carries for each string, besides what attention layers keep: `blocks.0.h` -> shape."""
+        return {
+            f"blocks.{layer}.{name}": shape
+            for layer, mixer in self.mixers.items()
+            for name, shape in mixer.state_shapes().items()
+        }
+
+    @torch.no_grad()
+    def stream(
+        self, tokens: Tokens, names: str | list[str], positions: int = 64, past: list[Any] | None = None
+    ) -> Iterator[tuple[slice, Any]]:
+        """Read hook points over a long string, a stretch of positions at a time.
+
+        The model goes on from its own state, so that the whole is never held. The budget, of Mamba: in one layer at a
+        time three tensors [batch positions channel state] (decays, writes, states), of which those that are named stay
+        until the caller lets the stretch go. At a batch of 8, 64 positions, 256 channels and 16 states in float32
+        each takes 8.4 MB, however long the string.
+
+        Args:
+            names: hook points, as in `run_with_cache`; states of every position among them.
+            positions: length of a stretch.
+            past: to begin after; None begins a string.
+
+        Yields: the positions, and an `ActivationCache` of the stretch.
+
+        Raises: UserError for a stretch of no positions, or a name that does not exist.
+        """
+        if positions < 1:
+            raise UserError(f"a stretch holds at least 1 position; got {positions}.")
+        past = self.new_past() if past is None else past
+        for first in range(0, tokens.shape[1], positions):
+            here = slice(first, min(first + positions, tokens.shape[1]))
+            yield here, self.run_with_cache(tokens[:, here], return_type=None, past=past, names_filter=names)[1]

@@ -1,0 +1,90 @@
+"""One layer of a transformer: attention and MLP, each reading the normalised residual stream and writing to it."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+
+from interp.base.axes import Residual
+from interp.models.hooks.model import in_use
+from interp.models.stack.attention import Attention, KeyValues, Mask
+from interp.models.stack.config import TransformerConfig
+from interp.models.stack.layers import MLP, make_norm
+
+
+class Block(nn.Module):
+    """One layer: x + attention, then + MLP.
+
+    `hook_resid_mid` stands between the two, in a parallel block (whose MLP reads x) and in one without an MLP as well.
+    On demand: `hook_mlp_in`; the paths into each head's queries, keys and values, `attn.hook_q_input | hook_k_input |
+    hook_v_input` [batch pos head d_model] (the hooks of `ln1` then fire for each of them); and, without an MLP,
+    `hook_mlp_out`, where zeros are written.
+    """
+
+    hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        rotary = config.rope_dim if config.position == "rope" else None
+        self.attn = Attention(config.d_model, config.n_heads, config.head_width, rotary, config.rotary_base)
+        self.ln1 = make_norm(config.normalization, config.d_model)
+        self.mlp = MLP(config.d_model, config.d_mlp, config.activation) if config.d_mlp else None
+        if self.mlp is not None:
+            self.ln2 = make_norm(config.normalization, config.d_model)
+        self.parallel, self.n_heads = config.parallel, config.n_heads
+        self.hook_resid_pre, self.hook_attn_out, self.hook_resid_mid = HookPoint(), HookPoint(), HookPoint()
+        self.hook_mlp_in, self.hook_mlp_out, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
+
+    def forward(self, x: Residual, mask: Mask, past: KeyValues | None = None) -> Float[Tensor, "batch query d_model"]:
+        x = self.hook_resid_pre(x)
+        attn_out = self.hook_attn_out(self.attn(self._attention_input(x, mask.first), mask, past))
+        return self.add(x[:, mask.first :] if mask.first else x, attn_out)
+
+    def add(self, x: Residual, attn_out: Residual) -> Residual:
+        """The stream after the block: its input, what attention writes, and what the MLP makes of them."""
+        mid = self.hook_resid_mid(x + attn_out)
+        if self.mlp is None and not in_use(self.hook_mlp_in, self.hook_mlp_out):
+            return self.hook_resid_post(mid)
+        mlp_in = x if self.parallel else mid
+        if in_use(self.hook_mlp_in):
+            mlp_in = self.hook_mlp_in(mlp_in.clone())  # an edit in place must not reach the stream itself
+        mlp_out = 0 * mlp_in if self.mlp is None else self.mlp(self.ln2(mlp_in))  # so that it has a gradient: zero
+        return self.hook_resid_post(mid + self.hook_mlp_out(mlp_out))
+
+    def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"]:
+        """The constant that the block adds to the stream, with or without its MLP's."""
+        return self.attn.b_O + self.mlp.b_out if mlp and self.mlp is not None else self.attn.b_O
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights anew."""
+        draw_weights(self, generator)
+
+    def _attention_input(self, x: Residual, first: int) -> Any:
+        """The normalised stream; split by head and by use where a path into one of them is watched or patched."""
+        hooks = self.attn.hook_q_input, self.attn.hook_k_input, self.attn.hook_v_input
+        if not in_use(*hooks):
+            return self.ln1(x)
+        copies = x[:, :, None].expand(-1, -1, self.n_heads, -1)
+        return tuple(
+            self.ln1(hook(y.clone())) for hook, y in zip(hooks, (copies[:, first:], copies, copies), strict=True)
+        )
+
+
+@torch.no_grad()
+def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw embeddings N(0, 1) and maps N(0, 1 / fan-in), set biases to 0; norms stay as they are."""
+    for name, parameter in module.named_parameters():
+        if parameter.is_meta or name.endswith((".w", ".b")):
+            continue
+        if ".b_" in name:
+            parameter.zero_()
+            continue
+        fan_in = 1 if name.endswith(("W_E", "W_pos")) else _fan_in(name, parameter)
+        parameter.copy_(torch.randn(parameter.shape, generator=generator) * fan_in**-0.5)
+
+
+def _fan_in(name: str, weight: Tensor) -> int:
+    """Numbers summed into each output: W_O sums over heads and their width, every other map over its first axis."""
+    return weight.shape[0] * weight.shape[1] if name.endswith("W_O") else weight.shape[0]

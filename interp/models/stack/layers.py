@@ -1,0 +1,91 @@
+"""The parts of a block beside attention and recurrence: norms and MLP, with TransformerLens's hook names."""
+
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+
+from interp.models.hooks.model import in_use
+
+ACTIVATIONS = {"gelu": F.gelu, "gelu_new": partial(F.gelu, approximate="tanh"), "relu": F.relu, "silu": F.silu}
+"""By TransformerLens's names; `gelu_new` is GPT-2's."""
+
+NORMS = ("LN", "LNPre", "RMS", None)
+"""LayerNorm with learned scale and shift, or without; RMSNorm; no norm."""
+
+
+class LayerNorm(nn.Module):
+    """LayerNorm ("LN"), or without the learned scale and shift ("LNPre", whose scale and shift the next map can hold).
+
+    `hook_scale` [... 1] is the standard deviation that is divided by; `hook_normalized` [... d_model] the result.
+    """
+
+    def __init__(self, d_model: int, learned: bool, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(d_model)) if learned else None
+        self.b = nn.Parameter(torch.zeros(d_model)) if learned else None
+        self.eps = eps
+        self.hook_scale = HookPoint()
+        self.hook_normalized = HookPoint()
+
+    def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        if not in_use(self.hook_scale):
+            return self.hook_normalized(F.layer_norm(x, x.shape[-1:], self.w, self.b, self.eps))
+        centred = x - x.mean(dim=-1, keepdim=True)
+        scale = self.hook_scale((centred.square().mean(dim=-1, keepdim=True) + self.eps).sqrt())
+        normalized = centred / scale
+        return self.hook_normalized(normalized if self.w is None else normalized * self.w + self.b)
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x), times a learned scale ("RMS"; Zhang & Sennrich 2019). `hook_scale` [... group] is the rms divided by.
+
+    Args:
+        d_model: width.
+        eps: added to the mean square.
+        groups: parts of the width that are normalised each by itself.
+    """
+
+    def __init__(self, d_model: int, eps: float = 1e-5, groups: int = 1) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(d_model))
+        self.eps, self.groups = eps, groups
+        self.hook_scale = HookPoint()
+        self.hook_normalized = HookPoint()
+
+    def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        parts = x.unflatten(-1, (self.groups, -1))
+        if not in_use(self.hook_scale):
+            return self.hook_normalized(F.rms_norm(parts, parts.shape[-1:], eps=self.eps).flatten(-2) * self.w)
+        scale = self.hook_scale((parts.square().mean(dim=-1) + self.eps).sqrt())
+        return self.hook_normalized((parts / scale[..., None]).flatten(-2) * self.w)
+
+
+def make_norm(normalization: str | None, d_model: int, eps: float = 1e-5) -> nn.Module:
+    """The norm of this name, one of `NORMS`; None is the identity."""
+    if normalization is None:
+        return nn.Identity()
+    if normalization == "RMS":
+        return RMSNorm(d_model, eps)
+    return LayerNorm(d_model, learned=normalization == "LN", eps=eps)
+
+
+class MLP(nn.Module):
+    """act(x W_in + b_in) W_out + b_out; `hook_pre` and `hook_post` stand before and after the activation."""
+
+    def __init__(self, d_model: int, d_mlp: int, activation: str) -> None:
+        super().__init__()
+        self.W_in = nn.Parameter(torch.empty(d_model, d_mlp))
+        self.b_in = nn.Parameter(torch.empty(d_mlp))
+        self.W_out = nn.Parameter(torch.empty(d_mlp, d_model))
+        self.b_out = nn.Parameter(torch.empty(d_model))
+        self.activation = ACTIVATIONS[activation]
+        self.hook_pre = HookPoint()
+        self.hook_post = HookPoint()
+
+    def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
+        pre = self.hook_pre(F.linear(x, self.W_in.T, self.b_in))
+        return F.linear(self.hook_post(self.activation(pre)), self.W_out.T, self.b_out)

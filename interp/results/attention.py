@@ -1,0 +1,99 @@
+"""Attention as a person looks at it: patterns of heads on one string, as the model is and with parts of it taken away.
+
+A view knows the string and where each letter of its answer is copied from, what was found about every head before, on
+other strings, and under each variant the patterns and what the model answers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from interp.base.stats import Interval
+from interp.results.heads import HeadKind, HeadScore
+from interp.results.record import Result
+
+
+@dataclass(frozen=True)
+class HeadCost:
+    """What taking one head away costs, measured on other strings than the one that is viewed."""
+
+    kind: str
+    """zero, mean, resample, ..."""
+    before: float
+    """String accuracy of the whole model."""
+    after: float
+    interval: Interval
+    """Of the drop."""
+    control: float | None
+    """String accuracy without as many other heads; None where there are none to take."""
+
+
+@dataclass(frozen=True)
+class ViewedHead:
+    """One head, and what is known about it."""
+
+    name: str
+    kind: HeadKind
+    found: HeadScore | None = None
+    """Role, n, response, q-value; None where heads were not scored."""
+    cost: HeadCost | None = None
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A number at each position, drawn under the token axis."""
+
+    name: str
+    value: Float[np.ndarray, " pos"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The model on the string: as it is, or with some heads ablated."""
+
+    name: str
+    of: int
+    """Index of the variant that it is compared with: the model as it is, seen in the same way; of that its own."""
+    ablated: tuple[str, ...]
+    kind: str
+    """How they were ablated; empty where none were."""
+    signed: bool
+    """Whether weights can be negative, as those of hidden attention summed over channels: from -1 to 1."""
+    pattern: Float[np.ndarray, "head query key"]
+    """0 above the diagonal."""
+    probability: Float[np.ndarray, " pos"]
+    """Given to the token that follows each position; nan at a last position that nothing follows."""
+    predicted: tuple[str, ...]
+    """The likeliest token behind each position."""
+    strips: tuple[Strip, ...] = ()
+
+
+@dataclass(frozen=True)
+class AttentionView(Result):
+    """Everything that a page about attention shows."""
+
+    provenance: dict[str, Any]
+    model: dict[str, Any]
+    tokens: Int[np.ndarray, " pos"]
+    labels: tuple[str, ...]
+    """The tokens as text."""
+    following: str | None
+    """The token that follows the last position, as text, if there is one."""
+    source: Int[np.ndarray, " pos"]
+    """For each position the one that the next token is copied from; -1 where none."""
+    heads: tuple[ViewedHead, ...]
+    variants: tuple[Variant, ...]
+    """The model as it is first."""
+    notes: tuple[str, ...]
+    """What to mind about this view."""
+
+    def on_source(self, variant: int = 0) -> tuple[float, ...]:
+        """Mean attention of each head to the place that the answer is copied from, on this string; of strings without
+        such a place nan."""
+        asked = np.flatnonzero(self.source >= 0)
+        if not len(asked):
+            return (float("nan"),) * len(self.heads)
+        pattern = self.variants[variant].pattern
+        return tuple(float(of_head[asked, self.source[asked]].mean()) for of_head in pattern)

@@ -1,0 +1,86 @@
+"""What is known about every head of a model: its score, its role, its n, and the numbers behind them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from interp.base.stats import Interval
+from interp.results.record import Result
+
+Role = Literal["lookup", "gather", "none"]
+
+HeadKind = Literal["attention", "hidden attention"]
+
+
+@dataclass(frozen=True)
+class HeadScore:
+    """One head. `name` is L{layer}H{head}."""
+
+    name: str
+    layer: int
+    head: int
+    role: Role
+    n: int | None
+    """Lookup heads: the match length at which the response jumps."""
+    score: float
+    """Mean attention from the query to the place that the answer is copied from, where no other place competes."""
+    interval: Interval
+    chance: float
+    """The same attention to a shuffled target: another letter of the same string."""
+    response: tuple[float, ...]
+    """Mean attention from q to j + 1 over pairs with match length 0, 1, 2, ... (the last: that and more)."""
+    score_gain: tuple[float, ...] | None
+    """Gain of the score before the softmax per further matching letter, from match length 0 to 1, 1 to 2, ...; None
+    where the model has no true scores."""
+    p_value: float
+    q_value: float
+    """Benjamini-Hochberg over all heads of its kind in the model."""
+    flagged: bool
+    """q below the level and, with its whole interval, attention above chance (`score` less `chance`) over the floor."""
+    copying: float | None
+    """OV circuit: share of letters whose own logit rises most when the head attends to them."""
+    gather_effect: float | None
+    """Relative change of the lookup heads' scores when this head is taken off the path to them."""
+    gather_interval: Interval | None
+    offsets: tuple[int, ...]
+    """Gather heads: letters back that the set can decode only with this head."""
+    kind: HeadKind = "attention"
+    """Of an attention layer, or of a recurrent layer, whose attention is hidden: the share of each position in what the
+    head writes by way of its state."""
+
+
+@dataclass(frozen=True)
+class HeadScores(Result):
+    """Every head of a model, in order, with the per-example numbers behind the rows."""
+
+    heads: tuple[HeadScore, ...]
+    match_lengths: tuple[int, ...]
+    level: float
+    """Corrected level (Benjamini-Hochberg) below which a head is flagged."""
+    floor: float
+    """Least attention to the source, above chance, that counts as an effect."""
+    gather_floor: float
+    set_offsets: tuple[int, ...]
+    """Letters back that are decoded linearly from the whole set of gather heads."""
+    offset_accuracy: tuple[float, ...]
+    """Held-out accuracy of that decoding for offsets 0, 1, 2, ..."""
+    notes: tuple[str, ...]
+    """What was measured otherwise on this model, or not at all, and why."""
+    attention: Float[np.ndarray, "head example"]
+    shuffled: Float[np.ndarray, "head example"]
+    response: Float[np.ndarray, "head match"]
+    null: Float[np.ndarray, " draw"]
+    """The statistic of every head of the untrained models: all heads of one, in order, then those of the next."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether every head is one of an attention layer."""
+        return all(head.kind == "attention" for head in self.heads)
+
+    def of_role(self, role: Role) -> tuple[str, ...]:
+        """Names of the heads with a role, best score first."""
+        chosen = [head for head in self.heads if head.role == role]
+        key = (lambda h: -(h.gather_effect or 0.0)) if role == "gather" else (lambda h: -h.score)
+        return tuple(head.name for head in sorted(chosen, key=key))

@@ -1,0 +1,195 @@
+"""What is known about a model's state: how much it holds and uses, by string length, and its size and shape.
+
+The state is what the model carries from the string to its copy, taken just before the separator: of a recurrent layer
+its state and convolution window, of an attention layer its keys and values. Bits are base 2; an `interval` is at 95 %,
+over strings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from interp.base.stats import Interval
+from interp.results.record import Result
+
+FALLEN = 0.9
+"""Bits at the longest strings below this share of the most: they fall, which a full state does not explain."""
+
+
+def falls(bits: "Bits") -> bool:
+    """Whether fewer bits are there at the longest strings than at shorter ones, with the whole interval: no plateau."""
+    return bits.interval[-1][1] < FALLEN * max(bits.total)
+
+
+@dataclass(frozen=True)
+class Knee:
+    """Where min(a L, c), fitted to a curve over lengths, stops growing."""
+
+    value: float | None
+    """c / a, letters; None where the curve still grows at the longest measured length, or never rises."""
+    interval: Interval | None
+    slope: float
+    """a, bits per letter."""
+    plateau: float
+    """c, bits."""
+    note: str = ""
+    """Why there is no value, or what to mind."""
+
+
+@dataclass(frozen=True)
+class Bits(Result):
+    """Information about the string that was recovered, by length."""
+
+    lengths: tuple[int, ...]
+    total: tuple[float, ...]
+    """Bits, summed over the string's letters; each letter's are clipped at 0."""
+    interval: tuple[Interval, ...]
+    by_position: Float[np.ndarray, "length pos"]
+    """Bits of each letter, clipped at 0; nan behind the string's end."""
+    draws: Float[np.ndarray, "length resample"]
+    """The total over bootstrap resamples of the strings: intervals of whatever is computed from it."""
+
+
+@dataclass(frozen=True)
+class HeldBits(Result):
+    """What probes read from the state just before the separator."""
+
+    held: Bits
+    shuffled: Bits
+    """The same with the strings' letters permuted over strings: 0, if the probe is honest."""
+    untrained: Bits | None
+    """The same on an untrained model of the same shape: what any recurrence and its window hold."""
+    by_layer: Mapping[str, Bits] = field(default_factory=dict)
+    """Of single layers' states."""
+    strings: tuple[int, int, int] = (0, 0, 0)
+    """Strings that trained, tempered and tested each probe."""
+
+
+@dataclass(frozen=True)
+class StateSize:
+    """How large the state is."""
+
+    parts: Mapping[str, int]
+    """blocks.0.h, blocks.0.window, ... -> numbers that it carries for a string; of attention layers at the longest
+    measured length."""
+    dtype_bits: int
+    """Bits of one number."""
+    floats: tuple[int, ...]
+    """Numbers in all, by length."""
+    bits: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class EffectiveSize(Result):
+    """The fewest bits per number, and principal directions, that keep the accuracy, by length."""
+
+    lengths: tuple[int, ...]
+    bits_per_number: tuple[int, ...]
+    """Quantisations that were tried."""
+    quantised: Float[np.ndarray, "length quantisation"]
+    """Letter accuracy when the state is quantised so."""
+    directions: tuple[int, ...]
+    """Numbers of leading principal directions that were kept."""
+    projected: Float[np.ndarray, "length kept"]
+    """Letter accuracy when only these are kept."""
+    clean: tuple[float, ...]
+    """Letter accuracy with the state as it is."""
+    fewest_bits: tuple[int | None, ...]
+    """The fewest bits per number within a tolerance of `clean`; None where none of those tried suffices."""
+    fewest_directions: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Geometry(Result):
+    """The states of many strings just before the separator, layer by layer."""
+
+    lengths: tuple[int, ...]
+    layers: tuple[str, ...]
+    participation_ratio: Float[np.ndarray, "layer length"]
+    """(sum of variances)^2 / sum of squared variances, over principal directions."""
+    entropy_rank: Float[np.ndarray, "layer length"]
+    """exp of the entropy of the normalised variances (Roy & Vetterli 2007)."""
+    norm: Float[np.ndarray, "layer length"]
+    """Mean Euclidean norm of the state."""
+    saturated: Float[np.ndarray, "layer length"]
+    """Share of channels whose decay is saturated: A_bar above .999 or below .001 on average; nan where a layer has no
+    decay."""
+    time_constants: Float[np.ndarray, "layer length quantile"]
+    """Of the numbers of each part, in positions: -1 / mean log A_bar, their quantiles 0, .01, ..., 1; nan where a part
+    has no decay."""
+
+
+@dataclass(frozen=True)
+class Remembrance(Result):
+    """How much an earlier letter still moves the output: total variation of the answer's distributions when it is
+    replaced, by how far back it stands from the separator."""
+
+    lengths: tuple[int, ...]
+    effect: Float[np.ndarray, "length pos"]
+    """Mean total variation at the answer letter that copies it; nan behind the end."""
+    elsewhere: Float[np.ndarray, "length pos"]
+    """Mean total variation at the other answer letters."""
+    interval: Float[np.ndarray, "length pos bound"]
+
+
+@dataclass(frozen=True)
+class Transplant(Result):
+    """Part of the state of string x, put into the run on string y before it answers."""
+
+    name: str
+    """whole, layer 0, window, slow half, directions 1-8, ..."""
+    kind: str
+    """whole, layer, band, subspace, window, control."""
+    length: int
+    size: int
+    """Numbers that were put over."""
+    follows_donor: float
+    """Share of free-running answer letters that are x's (at places where x and y differ)."""
+    follows_host: float
+    """Share that are still y's."""
+    donor_interval: Interval
+    """Over pairs; of a control, the range over its random sets."""
+    host_interval: Interval
+    by_position: Float[np.ndarray, " pos"]
+    """Share of x's letters at each place of the answer."""
+    largest_difference: float | None = None
+    """Of logits, from those of x's own run: of the whole state, rounding."""
+
+
+@dataclass(frozen=True)
+class StateAblation(Result):
+    """Channels of the state set to zero, to their mean or to another string's, beside as many at random."""
+
+    name: str
+    kind: str
+    length: int
+    size: int
+    letter_accuracy_before: float
+    letter_accuracy_after: float
+    interval: Interval
+    """Of the drop, over strings."""
+    control_mean: float | None
+    """Letter accuracy after as many random channels."""
+    control_interval: Interval | None
+    letter_correct: Float[np.ndarray, " string"] | None = None
+
+
+@dataclass(frozen=True)
+class StateMovie(Result):
+    """One string read letter by letter: numbers of the state, and what probes read from it, behind each letter."""
+
+    letters: tuple[str, ...]
+    chance: float
+    """1 / D."""
+    parts: tuple[str, ...]
+    """blocks.0.h, ...: what is carried and does not grow with the string."""
+    states: tuple[Float[np.ndarray, "_ step"], ...]
+    """Of each part some of its numbers, fast to slow where they have time constants."""
+    time_constants: tuple[tuple[float, ...] | None, ...]
+    """Of each part those of its rows, in positions."""
+    readable: Float[np.ndarray, "step pos"]
+    """Probability that a probe of the state behind each letter gives to every letter so far; nan for those to come."""
+    average: Float[np.ndarray, "step pos"]
+    """The same, its mean over other strings that the probes were not trained on."""

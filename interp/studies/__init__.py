@@ -1,0 +1,1 @@
+"""Questions: everything that is asked of one model, each question in a folder with the same rooms."""

@@ -1,0 +1,1 @@
+"""What does a model lose without some of its heads?"""

@@ -1,0 +1,101 @@
+"""Finding the heads of a loaded model on strings that suit it: as long as those of its training, if these suffice."""
+
+from dataclasses import replace
+
+import torch
+
+from interp.base.errors import UserError
+from interp.base.seeds import own_generator
+from interp.loading import Loaded
+from interp.measure.ablation.ablate import ablate
+from interp.measure.ablation.plans import named_questions
+from interp.measure.heads.score import HeadSettings, score_heads
+from interp.models.heads import parse_heads
+from interp.models.hooks.model import HookedModel
+from interp.models.surface import Model, edge_heads, heads, n_ctx
+from interp.results.ablation import AblationResult
+from interp.results.heads import HeadScores
+from interp.tasks.base import Batch
+from interp.tasks.copy import CopyTask
+
+
+def find_heads(loaded: Loaded, seed: int = 0, settings: HeadSettings | None = None) -> HeadScores:
+    """Score every head; its notes say where the strings of the model's training do not suffice.
+
+    Raises: UserError if the model's task is not the copy task, or if it has no heads.
+    """
+    settings = settings or HeadSettings()
+    longest, span = probed(loaded, settings.longest)
+    generator = own_generator("heads", seed, str(loaded.model.cfg.device))
+    scores = score_heads(loaded.model, loaded.copy_task, span, generator, replace(settings, longest=longest), seed)
+    short = [f"planted matches have up to {longest} letters: no longer ones fit the strings of its training"]
+    beyond = beyond_training(span, loaded.trained_lengths)
+    return replace(scores, notes=(*scores.notes, *beyond, *(short if longest < settings.longest else ())))
+
+
+def head_costs(
+    loaded: Loaded, scores: HeadScores, strings: Batch, kind: str = "mean", seed: int = 0
+) -> tuple[AblationResult, ...]:
+    """What each head costs that is taken away alone, beside other heads; on bridges, which run anew for each, of the
+    lookup heads only. Edges are cut in heads whose pattern can be edited."""
+    model, with_role = loaded.model, [head.name for head in scores.heads if head.role != "none"]
+    named = heads(model) if isinstance(model, HookedModel) else parse_heads(scores.of_role("lookup"), model)
+    named = [head for head in named if kind != "edges" or head in edge_heads(model)]
+    alone = [question for question in named_questions(named) if question.group == "single"]
+    return ablate(model, loaded.copy_task.vocabulary, strings, alone, kind, with_role, seed, edge_control=False)
+
+
+def strings_to_ablate(loaded: Loaded, seed: int, strings: int, longest: int = HeadSettings.longest) -> Batch:
+    """Strings of the longest trained length; where that is not known, of the longest that heads are probed on."""
+    home = loaded.trained_lengths[1] if loaded.trained_lengths else probed(loaded, longest)[1][1]
+    return loaded.copy_task.sample(strings, home, own_generator("ablation", seed, str(loaded.model.cfg.device)))
+
+
+def probed(loaded: Loaded, longest: int) -> tuple[int, tuple[int, int]]:
+    """Letters of the longest planted match, at most `longest`, and lengths of the strings that heads are probed on."""
+    longest = longest_match(loaded.trained_lengths, longest)
+    most = longest_string(loaded.model, loaded.copy_task)
+    return longest, probe_lengths(loaded.trained_lengths, longest, most)
+
+
+def longest_string(model: Model, task: CopyTask) -> int | None:
+    """Letters of the longest string that fits the model's context; None where nothing bounds it."""
+    context = n_ctx(model)
+    if context is None:
+        return None
+    overhead = task.sample(1, 1, torch.Generator()).tokens.shape[1] - 2
+    return (context - overhead) // 2
+
+
+def longest_match(trained: tuple[int, int] | None, longest: int) -> int:
+    """Letters of the longest match to plant: fewer than asked for where two places would not fit strings of training.
+
+    A model that copies no longer strings would show nothing on them.
+    """
+    return longest if trained is None else max(1, min(longest, (trained[1] - 8) // 2))
+
+
+def probe_lengths(trained: tuple[int, int] | None, longest: int, most: int | None = None) -> tuple[int, int]:
+    """Lengths of the probes: as far as two planted places fit within the trained ones, and never one length alone.
+
+    Raises: UserError if two places do not fit the model's context.
+    """
+    shortest = 2 * longest + 6  # two places of longest + 1 letters, with a letter on either side of each
+    high = trained[1] if trained and trained[1] > shortest else shortest + 4
+    high = high if most is None else min(high, most)
+    if high <= shortest:
+        raise UserError(
+            f"two places of {longest} letters take strings of more than {shortest}; this model's context holds {most}: "
+            f"plant shorter repeats."
+        )
+    return max(shortest, high - 8), high
+
+
+def beyond_training(span: tuple[int, int], trained: tuple[int, int] | None) -> list[str]:
+    """A word of warning where the probes are longer than any string that the model knows."""
+    if trained is None or span[0] <= trained[1]:
+        return []
+    return [
+        f"heads and effective n are measured on strings of {span[0]} to {span[1]} letters, which two planted places "
+        f"need; the model was trained on {trained[0]} to {trained[1]}, and may copy longer ones badly or not at all"
+    ]

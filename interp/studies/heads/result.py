@@ -1,0 +1,53 @@
+"""`HashHeadStudy`: everything that a study of one model's heads found; the content of its page."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from interp.results.ablation import AblationResult
+from interp.results.accuracy import LengthAccuracy, StepCurve
+from interp.results.attention import AttentionView
+from interp.results.heads import HeadScore, HeadScores
+from interp.results.record import Result
+from interp.results.training import TrainLog
+
+
+@dataclass(frozen=True)
+class EffectiveN:
+    """The whole model's n, measured three times."""
+
+    behavioural: int | None
+    causal: int | None
+    heads: int | None
+    """The n that most lookup heads have."""
+
+
+@dataclass(frozen=True)
+class HashHeadStudy(Result):
+    """Everything that `analyses/find_hash_heads.py` finds: the content of its page."""
+
+    verdict: str
+    provenance: dict[str, Any]
+    model: dict[str, Any]
+    accuracy_by_length: LengthAccuracy
+    effective_n: EffectiveN
+    behavioural: StepCurve
+    causal: StepCurve
+    scores: HeadScores
+    ablations: tuple[AblationResult, ...]
+    attention: AttentionView
+    """One string, as the model is, without its lookup heads and without its gather heads, if it has any."""
+    training: TrainLog | None
+
+    @property
+    def heads(self) -> tuple[HeadScore, ...]:
+        return self.scores.heads
+
+    @staticmethod
+    def _arrange(document: dict[str, Any]) -> dict[str, Any]:
+        """The list of heads stands at the top of the document, where readers look for it."""
+        rest = dict(document["scores"])
+        return {**document, "heads": rest.pop("heads"), "scores": rest}
+
+    @staticmethod
+    def _restore(document: dict[str, Any]) -> dict[str, Any]:
+        return {**document, "scores": {**document["scores"], "heads": document["heads"]}}

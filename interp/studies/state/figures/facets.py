@@ -1,0 +1,105 @@
+"""What the figures of states share: one panel for each model, lengths on the axis, the colours of the quantities."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from interp.base.stats import Interval
+from interp.figures import theme
+from interp.results.state import Bits, Knee
+from interp.studies.state.result import StateProfile
+
+USED, HELD = theme.Look("#D55E00", "circle"), theme.Look("#2A82C4", "square")
+SERIES = ("#00936B", "#B9659A", "#D55E00", "#2A82C4", "#A88A1E", "#6470C8")
+"""Of models, or of layers, one after the other."""
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SHARES = [[0, "rgba(132, 136, 143, 0.10)"], [0.5, "#6470C8"], [1, "#00936B"]]
+"""A scale from nothing to all."""
+
+
+def name_of(profile: StateProfile) -> str:
+    return str(profile.model.get("spec", "this model"))
+
+
+def facets(
+    profiles: Sequence[StateProfile], rows: Sequence[str] = ("",), share_y: bool = True, **more: Any
+) -> go.Figure:
+    """A column for each model, a row for each quantity; the titles name both where there are several."""
+    words = [" · ".join(filter(None, [name_of(p) if len(profiles) > 1 else "", row])) for row in rows for p in profiles]
+    gaps = {"horizontal_spacing": 0.07 if len(profiles) > 1 else 0.1, "vertical_spacing": 0.16}
+    titles = [theme.literal(word) for word in words] if any(words) else None
+    sharing = "rows" if share_y and len(profiles) > 1 else False
+    return make_subplots(len(rows), len(profiles), subplot_titles=titles, shared_yaxes=sharing, **gaps | more)
+
+
+def curve(x: Any, y: Any, name: str, color: str, first: bool = True, **more: Any) -> go.Scatter:
+    """A line with markers; only the first of a name stands in the legend, and it hides and shows all of them."""
+    line = {"color": color, "width": more.pop("width", 2), "dash": more.pop("dash", "solid")}
+    look = {"mode": "lines+markers", "line": line, "marker": {"size": 6, "symbol": more.pop("symbol", "circle")}}
+    return go.Scatter(x=x, y=y, name=name, legendgroup=name, showlegend=first, **look | more)
+
+
+def bits_curve(bits: Bits, name: str, look: theme.Look, first: bool, **more: Any) -> list[go.Scatter]:
+    """Bits by length with the band of their interval."""
+    low, high = zip(*bits.interval, strict=True)
+    hover = f"%{{x}} letters: %{{y:.1f}} bits {name}<br>95%: %{{customdata[0]:.1f}} to %{{customdata[1]:.1f}}"
+    line = curve(bits.lengths, bits.total, name, look.color, first, symbol=look.symbol, **more)
+    shown = line.update(customdata=bits.interval, hovertemplate=hover + "<extra></extra>")
+    return [theme.band(bits.lengths, low, high, look.color, name, legendgroup=name), shown]
+
+
+def trained_band(figure: go.Figure, trained: tuple[int, int] | None, row: int, column: int) -> None:
+    """The trained lengths, shaded."""
+    if trained is not None:
+        label = {"text": "trained", "font": {"size": 11, "color": theme.NEUTRAL}, "textposition": "top center"}
+        look = {"fillcolor": theme.SHADE, "line_width": 0, "layer": "below", "label": label}
+        figure.add_vrect(*trained, row=row, col=column, **look)
+
+
+def length_axis(figure: go.Figure, lengths: Sequence[int], row: int, column: int, log: bool = False) -> None:
+    _, columns = figure._get_subplot_rows_columns()
+    shown = ticks(lengths, log, 14 / len(columns))
+    kind = {"type": "log"} if log else {"rangemode": "tozero"}
+    figure.update_xaxes(title_text="letters in the string", tickvals=shown, tickangle=0, row=row, col=column, **kind)
+
+
+def ticks(lengths: Sequence[int], log: bool, room_for: float = 14) -> list[int]:
+    """As many of the lengths as have room, the longest among them."""
+    kept: list[int] = []
+    for length in sorted(lengths, reverse=True):
+        room = kept[-1] / length >= 1.4 if log and kept else not kept or kept[-1] - length >= max(lengths) / room_for
+        kept += [length] if room else []
+    return kept
+
+
+def length_colors(lengths: Iterable[int]) -> dict[int, str]:
+    """A colour for each length, short to long, whatever model measured it."""
+    every = sorted(set(lengths))
+    return dict(zip(every, theme.shades(len(every)), strict=True))
+
+
+def knee_text(knee: Knee) -> str:
+    """`7.9 [7.6, 8.2]`, or why there is none."""
+    return knee.note or theme.ABSENT if knee.value is None else with_interval(knee.value, knee.interval, 1)
+
+
+def bend_text(knee: Knee, lengths: Sequence[int]) -> str:
+    """As `knee_text`, but short where the bits still grow, "beyond 48", or fall."""
+    if knee.value is None and "fall to" in knee.note:
+        return "bits fall"
+    return f"beyond {max(lengths)}" if knee.value is None and "still grow" in knee.note else knee_text(knee)
+
+
+def with_interval(value: float | None, interval: Interval | None, digits: int = 2) -> str:
+    if value is None or interval is None:
+        return theme.number(value, digits)
+    return f"{theme.number(value, digits)} [{theme.number(interval[0], digits)}, {theme.number(interval[1], digits)}]"
+
+
+def of_each(profiles: Sequence[StateProfile], sentences: Sequence[str]) -> str:
+    """One sentence a model, each under its name where there are several."""
+    if len(profiles) == 1:
+        return sentences[0]
+    return " ".join(f"{name_of(p)}: {text}" for p, text in zip(profiles, sentences, strict=True))

@@ -1,0 +1,213 @@
+"""The page of one or more profiles of states, side by side: verdicts, numbers, figures and tables in one file.
+
+The words and the markup are in `state.html`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from interp.base.errors import UserError
+from interp.base.files import write_together
+from interp.figures import theme
+from interp.figures.attention.view import SCRIPTS, shown
+from interp.figures.page import facts, figure_page, on_page, render, writer
+from interp.figures.tables import Row, csv_text
+from interp.figures.training import first_errors, training
+from interp.studies.state.figures.bits import accuracy, against_needed, by_layer, recoverability, saturation
+from interp.studies.state.figures.facets import bend_text, knee_text, name_of, with_interval
+from interp.studies.state.figures.movie import SCRIPT, state_view
+from interp.studies.state.figures.parts import ablations, transplants
+from interp.studies.state.figures.shape import effective_size, rank_and_norm, remembrance, time_constants
+from interp.studies.state.result import StateProfile
+
+SECTIONS = {
+    "bits": "Bits",
+    "accuracy": "Accuracy",
+    "steps": "Step by step",
+    "attention": "Attention",
+    "proof": "Proof",
+    "size": "Size",
+    "shape": "Shape",
+    "training": "Training",
+    "method": "Method",
+    "provenance": "Provenance",
+}
+
+
+def write_state_report(profiles: Sequence[StateProfile], folder: str | Path) -> Path:
+    """Write the page of some profiles, its figures and its tables, and what `save` writes of each: all or none.
+
+    The results of one profile stand beside the page; those of several in a folder each, 1-NAME, 2-NAME, ...
+
+    Returns: the path of `report.html`.
+
+    Raises: UserError for no profile; InterpError if the files cannot be written.
+    """
+    if not profiles:
+        raise UserError("a page takes one profile or more; none came.")
+    folder, drawn = Path(folder), state_figures(profiles)
+    title = question(profiles)
+    texts = {folder / name: csv_text(rows) for name, rows in state_tables(profiles).items()}
+    texts |= {folder / "figures" / f"{name}.html": figure_page(f, name, title) for name, f in drawn.items()}
+    texts[folder / "report.html"] = state_page(profiles, drawn)
+    writes = {path: writer(text) for path, text in texts.items()}
+    for place, profile in zip(places(profiles), profiles, strict=True):
+        writes |= profile.writes(folder / place)
+    write_together(writes)
+    return folder / "report.html"
+
+
+def places(profiles: Sequence[StateProfile]) -> list[str]:
+    """The folder of each profile's results within the page's."""
+    if len(profiles) == 1:
+        return [""]
+    plain = ["".join(c if c.isalnum() or c in "-=" else "-" for c in name_of(p)).strip("-") for p in profiles]
+    return [f"{i}-{name}" for i, name in enumerate(plain, 1)]
+
+
+def question(profiles: Sequence[StateProfile]) -> str:
+    return f"How full is the state of {theme.names(name_of(profile) for profile in profiles)}?"
+
+
+def state_figures(profiles: Sequence[StateProfile]) -> dict[str, go.Figure]:
+    """Every figure by its name, in the order of the page."""
+    figures: dict[str, go.Figure | None] = {
+        "saturation": saturation(profiles),
+        "against_needed": against_needed(profiles),
+        "by_layer": by_layer(profiles),
+        "recoverability": recoverability(profiles),
+        "accuracy": accuracy(profiles),
+        "transplants": transplants(profiles),
+        "state_ablations": ablations(profiles),
+        "effective_size": effective_size(profiles),
+        "rank_and_norm": rank_and_norm(profiles),
+        "time_constants": time_constants(profiles),
+        "remembrance": remembrance(profiles),
+    }
+    if len(profiles) == 1:
+        figures["first_errors"] = first_errors(profiles[0].behaviour)
+        figures["training"] = training(profiles[0].training) if profiles[0].training else None
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def state_tables(profiles: Sequence[StateProfile]) -> dict[str, list[Row]]:
+    """Every table by the name of its file."""
+    return {
+        "lengths.csv": [row for profile in profiles for row in length_rows(profile)],
+        "transplants.csv": [
+            {"model": name_of(profile)} | _flat(vars(part)) for profile in profiles for part in profile.transplant
+        ],
+        "state_ablations.csv": [
+            {"model": name_of(profile)} | _flat(vars(part)) for profile in profiles for part in profile.state_ablations
+        ],
+    }
+
+
+def length_rows(profile: StateProfile) -> list[Row]:
+    """One row a length."""
+    rows = []
+    for i, length in enumerate(profile.lengths):
+        untrained = profile.held.untrained
+        rows.append(
+            {
+                "model": name_of(profile),
+                "length": length,
+                "string_accuracy": profile.accuracy[i],
+                "expected_accuracy": profile.expected_accuracy[i],
+                "accuracy_bound": profile.accuracy_bound[i],
+                "letter_accuracy": float(profile.behaviour.letter_accuracy[i].mean()),
+                "bits_needed": profile.bits_needed[i],
+                "bits_used": profile.bits_recovered[i],
+                "bits_used_low": profile.used.interval[i][0],
+                "bits_used_high": profile.used.interval[i][1],
+                "bits_held": profile.bits_probe[i],
+                "bits_held_low": profile.held.held.interval[i][0],
+                "bits_held_high": profile.held.held.interval[i][1],
+                "bits_held_untrained": None if untrained is None else untrained.total[i],
+                "bits_held_shuffled": profile.held.shuffled.total[i],
+                "state_bits": profile.state_bits[i],
+                "utilisation": profile.utilisation[i],
+            }
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One model's answers at a glance."""
+
+    name: str
+    copies: str
+    half: str
+    saturation: str
+    saturation_held: str
+    used: str
+    held: str
+    state: str
+    share: str
+    exact: str
+
+
+def summary(profile: StateProfile) -> Summary:
+    """Of the length at which most bits are used."""
+    at, home = profile.peak, profile.at_home
+    whole = next((part for part in profile.transplant if part.kind == "whole"), None)
+    above = profile.half_length.value is None and profile.behaviour.letter_accuracy.mean() > 0.5
+    half = f"beyond {max(profile.lengths)}" if above else knee_text(profile.half_length)
+    exact = theme.ABSENT if whole is None or whole.largest_difference is None else f"{whole.largest_difference:.1g}"
+    return Summary(
+        name=name_of(profile),
+        copies=f"{theme.percent(profile.accuracy[home])} at {profile.lengths[home]}",
+        half=half,
+        saturation="used bits fall" if profile.used_falls else bend_text(profile.saturation_length, profile.lengths),
+        saturation_held=bend_text(profile.saturation_held, profile.lengths),
+        used=f"{with_interval(profile.bits_recovered[at], profile.used.interval[at], 1)} at {profile.lengths[at]}",
+        held=with_interval(profile.bits_probe[at], profile.held.held.interval[at], 1),
+        state=f"{profile.state_bits[at]:,.0f}",
+        share=theme.percent(profile.bits_recovered[at] / profile.state_bits[at]),
+        exact=exact,
+    )
+
+
+def state_page(profiles: Sequence[StateProfile], figures: Mapping[str, go.Figure]) -> str:
+    """The page as text."""
+    views = [view for profile in profiles if (view := state_view(profile)) is not None]
+    seen = [(name_of(profile), shown(profile.attention)) for profile in profiles if profile.attention is not None]
+    absent = {"training"} - set(figures) | ({"steps"} if not views else set()) | ({"attention"} if not seen else set())
+    used = {key: value for key, value in SECTIONS.items() if key not in absent}
+    results = [f"{place}/{name}".lstrip("/") for place in places(profiles) for name in ("results.json", "arrays.npz")]
+    return render(
+        "studies/state/report.html",
+        title=question(profiles),
+        question=question(profiles),
+        profiles=profiles,
+        name_of=name_of,
+        summaries=[summary(profile) for profile in profiles],
+        scripts=(SCRIPT, *(SCRIPTS if seen else ())),
+        views=views,
+        attention=seen,
+        figures={name: on_page(name, figure) for name, figure in figures.items()},
+        sections=used.items(),
+        rows=[row for profile in profiles for row in length_rows(profile)],
+        notes=[(name_of(p), note) for p in profiles for note in p.notes],
+        sizes=[(name_of(p), facts(p.state_size.parts), p.state_size.dtype_bits, max(p.lengths)) for p in profiles],
+        models=[(name_of(p), facts(p.model)) for p in profiles],
+        command=profiles[0].provenance.get("command"),
+        provenance=facts(profiles[0].provenance, leave_out="command"),
+        probes=theme.names(dict.fromkeys(" + ".join(map(str, p.held.strings)) for p in profiles)),
+        files=[*results, *state_tables(profiles)],
+    )
+
+
+def _flat(values: Mapping[str, object]) -> Row:
+    """Intervals become two columns; arrays stay in `arrays.npz`."""
+    row: Row = {}
+    for key, value in values.items():
+        if isinstance(value, tuple):
+            row |= {f"{key}_low": value[0], f"{key}_high": value[1]}
+        elif isinstance(value, str | float | int | None):
+            row[key] = value
+    return row

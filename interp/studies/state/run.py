@@ -1,0 +1,211 @@
+"""How full is a model's state: what it holds and uses of a string, by length, and is that really the state?
+
+In this order: behaviour by length, bits used, bits held, the size of the state and how little of it would do, its
+geometry, how far back letters still count, where the bits stop growing, the state put over from string to string and
+taken away in parts, one string watched letter by letter, where heads look on one string, and a verdict in words.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import cast
+
+import numpy as np
+
+from interp.base.errors import UserError
+from interp.base.provenance import provenance
+from interp.base.seeds import own_generator
+from interp.loading import Loaded
+from interp.measure.state.ablations import state_ablations
+from interp.measure.state.bits import check_lengths, used_bits
+from interp.measure.state.carried import carry
+from interp.measure.state.expected import expected_accuracy
+from interp.measure.state.geometry import geometry
+from interp.measure.state.knee import half_length, knee
+from interp.measure.state.movie import watch
+from interp.measure.state.probes import ProbeSettings, held_bits
+from interp.measure.state.remembrance import remembrance
+from interp.measure.state.size import accuracy_bound, effective_size, state_size, utilisation
+from interp.measure.state.transplant import transplants
+from interp.models.hooks.model import HookedModel
+from interp.models.planted import PlantedCapacity
+from interp.models.surface import layers_with_heads, untrained_like
+from interp.results.accuracy import LengthAccuracy
+from interp.results.state import Bits, Geometry
+from interp.studies.attention.run import view_attention
+from interp.studies.state.result import StateProfile
+from interp.studies.state.verdict import state_verdict
+from interp.training.evaluate import accuracy_by_length
+
+COPIED = 0.9
+"""Letter accuracy from which on a string counts as copied: enough is left to lose in a transplant."""
+WATCHED = 32
+"""Most letters of the string that is watched step by step."""
+SHARES = (1 / 6, 1 / 3, 1 / 2, 3 / 4, 1, 4 / 3, 2, 3, 4)
+"""The lengths that are measured, as shares of the longest trained one."""
+
+
+@dataclass(frozen=True)
+class SaturationSettings:
+    """How much is measured. `tiny` is for a look at the machinery, not at a model."""
+
+    lengths: tuple[int, ...] | None = None
+    """Letters of the strings; None: from a sixth of the trained lengths up to four times as long."""
+    accuracy_strings: int = 256
+    """Strings of each length whose answers are scored, teacher-forced and free-running."""
+    used_strings: int = 512
+    probes: ProbeSettings = field(default_factory=ProbeSettings)
+    movie_probes: ProbeSettings = field(default_factory=lambda: ProbeSettings(train=1024, temper=512, test=256))
+    """Of the string that is watched step by step."""
+    size_strings: int = 128
+    geometry_strings: int = 512
+    remembrance_strings: int = 64
+    pairs: int = 128
+    """Donors and hosts of the transplants; strings of the ablations."""
+    ablations: tuple[str, ...] = ("zero", "mean", "resample")
+    """What comes in the place of what is taken away: `interp.measure.state.ablations.KINDS`."""
+
+    @classmethod
+    def tiny(cls) -> "SaturationSettings":
+        return cls(
+            lengths=(2, 4, 8),
+            accuracy_strings=16,
+            used_strings=32,
+            probes=ProbeSettings.tiny(),
+            movie_probes=ProbeSettings.tiny(),
+            size_strings=16,
+            geometry_strings=32,
+            remembrance_strings=8,
+            pairs=8,
+            ablations=("mean",),
+        )
+
+
+def saturation_study(
+    loaded: Loaded,
+    seed: int = 0,
+    settings: SaturationSettings | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> StateProfile:
+    """Ask everything of a model's state.
+
+    Args:
+        loaded: from `interp.load`.
+        seed: of all strings, of the untrained model, the probes and the bootstrap.
+        settings: how much is measured.
+        say: told what is being done.
+
+    Raises: UserError for a model that carries no state from call to call, a task that is not the copy task or lacks a
+        separator, a length below 1, fewer than three lengths, or too few strings for the probes.
+    """
+    settings = settings or SaturationSettings()
+    model, task = cast(HookedModel, loaded.model), loaded.copy_task  # what is none, `carry` refuses
+    lengths = tuple(sorted(set(settings.lengths or state_lengths(loaded))))
+    check_lengths(lengths)
+    settings.probes.check(task.alphabet)
+    if len(lengths) < 3:
+        raise UserError(f"where bits stop growing takes three lengths or more to see; got {list(lengths)}.")
+    device = str(model.cfg.device)
+    draws = partial(own_generator, seed=seed, device=device)
+    carry(model, task.sample(1, 1, draws("check")).to(device))  # before any work
+    untrained = _untrained(loaded, model, seed + 1)
+    trained = loaded.trained_lengths
+
+    def use(which: HookedModel) -> Bits:
+        return used_bits(which, task, lengths, settings.used_strings, draws("used"), seed)
+
+    say("behaviour by length")
+    behaviour = accuracy_by_length(
+        model, task, lengths, settings.accuracy_strings, draws("accuracy"), free_running=True, trained=trained
+    )
+    say("bits used")
+    used = use(model)
+    say("bits held")
+    held = held_bits(model, task, lengths, draws("held"), settings.probes, untrained, seed)
+    say("size of the state")
+    size = state_size(model, lengths)
+    reach = _reachable_bits(loaded, lengths)
+    effective = effective_size(model, task, lengths, settings.size_strings, draws("size"))
+    say("geometry")
+    shape = geometry(model, task, lengths, settings.geometry_strings, draws("geometry"))
+    say("remembrance")
+    far = remembrance(model, task, lengths, settings.remembrance_strings, draws("remembrance"))
+    say("transplants and ablations")
+    at = transplant_length(behaviour)
+    profile = StateProfile(
+        provenance=provenance(device, seed, model),
+        model=loaded.description,
+        verdict="",
+        alphabet=task.alphabet,
+        lengths=lengths,
+        behaviour=behaviour,
+        accuracy=tuple(map(float, behaviour.string_correct.mean(axis=1))),
+        expected_accuracy=expected_accuracy(model, task, lengths, settings.accuracy_strings, draws("accuracy")),
+        accuracy_bound=tuple(
+            accuracy_bound(s, task.alphabet, n) for s, n in zip(reach or size.bits, lengths, strict=True)
+        ),
+        half_length=half_length(behaviour, task.alphabet, seed),
+        used=used,
+        used_untrained=None if untrained is None else use(untrained),
+        held=held,
+        bits_recovered=used.total,
+        bits_probe=held.held.total,
+        bits_needed=tuple(n * math.log2(task.alphabet) for n in lengths),
+        state_size=size,
+        state_bits=size.bits,
+        reachable_bits=reach,
+        utilisation=utilisation(used.total, size.bits, task.alphabet, lengths),
+        saturation_length=knee(used),
+        saturation_held=knee(held.held),
+        effective_size=effective,
+        effective_rank=shape,
+        remembrance=far,
+        transplant=transplants(model, task, at, settings.pairs, draws("transplant"), seed=seed),
+        state_ablations=state_ablations(model, task, at, settings.pairs, draws("ablation"), settings.ablations, seed),
+        movie=watch(model, task, movie_length(lengths), draws("movie"), settings.movie_probes, seed),
+        training=loaded.training,
+        notes=_notes(loaded, shape),
+        attention=view_attention(loaded, length=at, seed=seed) if layers_with_heads(model) else None,
+    )
+    return replace(profile, verdict=state_verdict(profile))
+
+
+def state_lengths(loaded: Loaded) -> tuple[int, ...]:
+    """Shorter than the longest trained ones, inside, and up to four times as long; of a planted memory, than its k."""
+    planted = loaded.planting.k if isinstance(loaded.planting, PlantedCapacity) else None
+    top = loaded.trained_lengths[1] if loaded.trained_lengths else planted or 12
+    return tuple(sorted({max(1, round(top * share)) for share in SHARES}))
+
+
+def transplant_length(behaviour: LengthAccuracy) -> int:
+    """The longest strings of which most letters are copied, else the shortest: in what fails, nothing can follow."""
+    good = behaviour.letter_accuracy.mean(axis=1) >= COPIED
+    return max((n for n, right in zip(behaviour.lengths, good, strict=True) if right), default=min(behaviour.lengths))
+
+
+def movie_length(lengths: tuple[int, ...]) -> int:
+    """Letters of the string that is watched: the longest measured ones up to `WATCHED`, where a page has room."""
+    return max((length for length in lengths if length <= WATCHED), default=WATCHED)
+
+
+def _untrained(loaded: Loaded, model: HookedModel, seed: int) -> HookedModel | None:
+    """Of the same shape; a memory built by hand has none."""
+    return None if isinstance(loaded.planting, PlantedCapacity) else cast(HookedModel, untrained_like(model, seed))
+
+
+def _reachable_bits(loaded: Loaded, lengths: tuple[int, ...]) -> tuple[float, ...] | None:
+    """log2 of the number of states that strings of a length can reach, where it is known: of a planted memory."""
+    known = loaded.planting
+    if not isinstance(known, PlantedCapacity):
+        return None
+    return tuple(min(length, known.k) * math.log2(known.alphabet) for length in lengths)
+
+
+def _notes(loaded: Loaded, shape: Geometry) -> tuple[str, ...]:
+    notes = []
+    if isinstance(loaded.planting, PlantedCapacity):
+        notes.append("a memory built by hand has no untrained version to stand beside it")
+    if np.isnan(shape.time_constants).all():
+        notes.append("none of its layers has a decay of its own: no time constants, no bands")
+    return tuple(notes)

@@ -1,0 +1,136 @@
+"""What was found about a state, in words that its numbers bear."""
+
+from typing import Literal
+
+from interp.results.state import Knee, Transplant
+from interp.studies.state.result import StateProfile
+
+Limit = Literal["none", "open", "early", "falls", "unsure", "training", "unread", "full"]
+NOTHING = 1.0
+"""Bits in all, below which nothing is used: the floor of a plateau."""
+
+
+def state_verdict(profile: StateProfile) -> str:
+    """What it copies, where its bits stop growing, how many of the state's they are, and whether it is the state."""
+    sentences = [_copies(profile), _stops(profile)]
+    if limit(profile) != "none":
+        sentences += [_bits(profile), _share_of_state(profile)]
+    whole = next((part for part in profile.transplant if part.kind == "whole"), None)
+    return " ".join([*sentences, *([_carried(whole, limit(profile) != "none")] if whole else [])])
+
+
+def limit(profile: StateProfile) -> Limit:
+    """What stops the bits that are used.
+
+    none: there are none. open: they grow to the longest strings. early: they have stopped at the shortest. falls: they
+    fall, which a full state does not explain; a model that does not generalise in length loses what its state could
+    hold. unsure: in some resamples of the strings they do not stop. training: they stop where the trained lengths end,
+    which alone could do it. unread: they stop and stay, but the state grows with the string, or probes read ever more
+    of it: it is not full, its letters are not fetched. full: they stop and stay, and so does what is held.
+    """
+    bits, trained = profile.used.total, profile.behaviour.trained
+    if max(bits) < NOTHING:
+        return "none"
+    if profile.used_falls:
+        return "falls"
+    knee = profile.saturation_length
+    if knee.value is None:
+        return "open" if "still grow" in knee.note else "early"
+    if knee.interval is None:
+        return "unsure"
+    if trained is not None and knee.interval[1] >= trained[1]:
+        return "training"
+    grows = profile.state_bits[-1] > profile.state_bits[0]
+    return "unread" if grows or "still grow" in profile.saturation_held.note else "full"
+
+
+def _copies(profile: StateProfile) -> str:
+    behaviour, at = profile.behaviour, profile.at_home
+    letters = behaviour.letter_accuracy.mean(axis=1)
+    found = f"It copies {_percent(profile.accuracy[at])} of strings of {profile.lengths[at]} letters"
+    half = profile.half_length
+    if half.value is None:
+        return f"{found} ({_percent(float(letters[at]))} of their letters); {half.note}."
+    right = _percent(float(letters[at]))
+    return f"{found} ({right} of their letters); at {_with(half)} letters it has half of them right."
+
+
+def _stops(profile: StateProfile) -> str:
+    knee, found = profile.saturation_length, limit(profile)
+    if found == "none":
+        return f"Its answers use no bits of the string ({max(profile.used.total):.2f} at most)."
+    if found == "open":
+        return f"The bits that it uses do not stop growing within {max(profile.lengths)} letters."
+    if found == "early":
+        return f"The bits that it uses have stopped growing at {min(profile.lengths)} letters, the fewest measured."
+    trained = profile.behaviour.trained
+    if found == "falls":
+        return _falls(profile)
+    stop = f"The bits that it uses stop growing at {_with(knee)} letters, {knee.plateau:.0f} bits"
+    if found == "unsure":
+        return f"{stop}; but {knee.note}."
+    if found == "training" and trained is not None:
+        return (
+            f"{stop}, no earlier than the trained lengths end ({trained[1]}): training alone may have set that limit."
+        )
+    if found == "unread":
+        last = f"{profile.bits_probe[-1]:.0f} bits of {profile.lengths[-1]} letters"
+        return f"{stop}, and stay there; but its state is not full, probes read {last}: what it holds is not fetched."
+    return f"{stop}, and stay there, as does what probes read: the mark of a full state."
+
+
+def _falls(profile: StateProfile) -> str:
+    """A curve that falls has no plateau: what the state holds there says whether it is full or only not read."""
+    trained, at, last = profile.behaviour.trained, profile.peak, profile.lengths[-1]
+    within = trained is not None and last <= trained[1]
+    beyond = f" (it was trained on up to {trained[1]})" if trained else ""
+    why = "and that within the trained lengths" if within else "a failure to generalise in length"
+    rise = f"The bits that it uses grow to {profile.used.total[at]:.0f} at {profile.lengths[at]} letters"
+    fall = f"and fall to {profile.used.total[-1]:.0f} at {last}{beyond}: {why}"
+    knee, there = profile.saturation_held, f"there probes still read {profile.bits_probe[-1]:.0f} bits"
+    held = f", and what they read stops growing at {_with(knee)} letters" if knee.value is not None else ""
+    return f"{rise} {fall}, not a full state alone; {there}{held}."
+
+
+def _bits(profile: StateProfile) -> str:
+    at = profile.peak
+    held = f"its state holds {profile.bits_probe[at]:.0f} that probes can read"
+    untrained = profile.held.untrained
+    held += f" (untrained: {untrained.total[at]:.0f})" if untrained else ""
+    low, high = profile.used.interval[at]
+    used = f"it uses {profile.bits_recovered[at]:.0f} bits [{low:.0f}, {high:.0f}]"
+    return f"At {profile.lengths[at]} letters {used} of the {profile.bits_needed[at]:.0f} needed; {held}."
+
+
+def _share_of_state(profile: StateProfile) -> str:
+    at = profile.peak
+    share = profile.bits_recovered[at] / profile.state_bits[at]
+    words = f"That is {_percent(share)} of the {profile.state_bits[at]:,.0f} bits of its state there"
+    bits = profile.effective_size.fewest_bits[at]
+    return f"{words}; {bits} bit{'s' if bits > 1 else ''} a number would do." if bits else f"{words}."
+
+
+def _carried(whole: Transplant, copies: bool) -> str:
+    """Whether the whole state, put over, brings the other string's answer with it."""
+    where = f"With the whole state of another string of {whole.length} letters in its place"
+    exact = "its logits are exactly those of that string's own run"
+    if whole.largest_difference:
+        exact = f"its logits differ from those of that string's own run by {whole.largest_difference:.1g} at most"
+    if not copies:
+        return f"{where}, {exact}."
+    return (
+        f"{where}, {exact} and {_percent(whole.follows_donor)} of the letters are that string's: the state carries it."
+    )
+
+
+def _with(knee: Knee) -> str:
+    value = f"{knee.value:.1f}"
+    return f"{value} [{knee.interval[0]:.1f}, {knee.interval[1]:.1f}]" if knee.interval else value
+
+
+def _percent(share: float) -> str:
+    if 0 < share < 0.0005:
+        return f"{share:.2g}" if share < 1e-5 else f"{100 * share:.2g}%"
+    if 0.9995 <= share < 1:
+        return "over 99.9%"
+    return f"{share:.1%}".replace(".0%", "%")

@@ -1,0 +1,220 @@
+"""Probes that make n identifiable: copy strings in which two places agree for exactly so many letters.
+
+On a plain copy every n-gram lookup looks at the same place, whatever its n. Here a *rival* place competes with it:
+
+    planted_repeats, k = 2     e [c a] b d ... f [c a] d e     maximal: neighbours differ on both sides
+    offset_swaps,    t = 1     e [b c a] d ... f [b d a] e     the last K letters agree but for the one t letters back
+
+The query is the copied last letter of one place; the answer is the letter that follows it, the rival's another one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from interp.base.axes import Tokens
+from interp.base.errors import UserError
+from interp.tasks.base import Batch
+from interp.tasks.copy import CopyTask
+from interp.tasks.sampling import below, draw_lengths
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question to each string."""
+
+    batch: Batch
+    """`answer`, `loss_mask` and `source` mark the query only."""
+    whole: Batch
+    """The same strings with every letter of the copy asked for."""
+    k: Int[Tensor, " batch"]
+    """Length of the repeat: the last letters in which the two places agree."""
+    query: Int[Tensor, " batch"]
+    """Position in `tokens` whose next token is asked for."""
+    source: Int[Tensor, " batch"]
+    """Position of the right next letter in the first copy."""
+    rival: Int[Tensor, " batch"]
+    """Position of the letter that follows the rival place in the first copy, -1 where there is no rival."""
+    place: Int[Tensor, " batch"]
+    """Whether the question is about the first (0) or the second (1) of the two places. The copy up to the second place
+    holds the first one once more, so there the rival's letter has followed the repeat twice."""
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def rows(self, index: slice) -> "Probe":
+        """Some of the strings, as a probe."""
+        return self._map(lambda part: part.rows(index) if isinstance(part, Batch) else part[index])
+
+    def to(self, device: torch.device | str) -> "Probe":
+        return self._map(lambda part: part.to(device))
+
+    def _map(self, change: Callable[[Any], Any]) -> "Probe":
+        return replace(self, **{name: change(part) for name, part in vars(self).items()})
+
+
+def planted_repeats(
+    task: CopyTask,
+    k: Int[Tensor, " batch"],
+    length: int | tuple[int, int],
+    generator: torch.Generator,
+    exclusive: bool,
+    context: int,
+    place: Literal[0, 1] | None = None,
+) -> Probe:
+    """In each string a maximal repeat of exactly k letters: two places without overlap, all of whose neighbours differ.
+
+    Places are drawn alike for every k in the batch, so that k = 0 (two places whose last letters differ) is the control
+    at the same places. The match of the query with its true source is at least `context` + 1 letters long, and longer
+    than every k.
+
+    Args:
+        k: letters of the repeat, for each string.
+        length: letters of the string, or (shortest, longest) drawn for each string. A range tells a lookup from a head
+            that attends at a fixed distance.
+        exclusive: the repeat's last letter stands nowhere else in the string (k = 0: the query's letter), so that no
+            third place competes. It takes 3 letters, otherwise 2.
+        context: letters of the string that stand before the query's own letter, at least.
+        place: which of the two places is asked about, 0 or 1; None draws it. About the second the copy's own first
+            place competes, too.
+
+    Raises: UserError if it does not fit, naming what would.
+    """
+    _need_letters(task, 3 if exclusive else 2, "an exclusive repeat" if exclusive else "a repeat")
+    k, longest = k.to(generator.device), int(k.max())
+    if int(k.min()) < 0:
+        raise UserError(f"a repeat has 0 letters or more; {int(k.min())} were asked for.")
+    lengths, width, ends = _places(len(k), length, longest, max(context, longest), generator)
+    asked, true, other = _ask(ends, generator, place)
+
+    n_common = task.alphabet - exclusive
+    letters = torch.randint(n_common, (len(k), width), generator=generator, device=k.device)
+    letters = _agree(letters, ends, k, n_common, generator)
+    if exclusive:
+        names = _shuffled_alphabets(len(k), task.alphabet, generator)
+        letters = _put(names.gather(1, letters), true, names[:, -1])
+        letters = _put(letters, torch.where(k > 0, other, true), names[:, -1])
+    return _probe(task.layout(letters, lengths), k, true, other, asked, rivalled=k > 0)
+
+
+def offset_swaps(
+    task: CopyTask,
+    offset: Int[Tensor, " batch"],
+    context: int,
+    length: int | tuple[int, int],
+    generator: torch.Generator,
+) -> tuple[Probe, Tokens]:
+    """Strings for the causal effective n: a rival place agrees with the true one in the last K letters but for one.
+
+    In the edited tokens the *copied* letter `offset` letters back from the query is the rival's. An n-gram lookup with
+    n <= K moves to the rival if and only if offset < n: for offset >= n both places match before and after.
+    The last letters of both places stand nowhere else in the string. (Corrupting a letter without a rival would not
+    do: a head that counts matching letters stays where it is.)
+
+    Args:
+        offset: 0, ..., `context` - 1 letters back from the last letter of the place, for each string.
+        context: K, letters of the places. At least as many stand before either place's last letter.
+        length: as in `planted_repeats`.
+
+    Returns:
+        the probe, unedited (its k is the offset: so many last letters agree), and the edited tokens.
+
+    Raises: UserError if it does not fit, naming what would. It takes an alphabet of 4.
+    """
+    _need_letters(task, 4, "a rival place with letters of its own")
+    offset = offset.to(generator.device)
+    if not 0 <= int(offset.min()) <= int(offset.max()) < context:
+        asked = f"{int(offset.min())} to {int(offset.max())}"
+        raise UserError(f"offsets into {context} letters are 0 to {context - 1}; {asked} were asked for.")
+    lengths, width, ends = _places(len(offset), length, context, context, generator)
+    place, true, other = _ask(ends, generator)
+
+    n_common = task.alphabet - 2
+    common = torch.randint(n_common, (len(offset), width), generator=generator, device=offset.device)
+    common = _agree(common, ends, torch.full_like(offset, context), n_common, generator)
+    common = _differ(common, ends[0] - offset, ends[1] - offset, n_common, generator)
+    names = _shuffled_alphabets(len(offset), task.alphabet, generator)
+    letters = _put(names.gather(1, common), true, names[:, -1])
+    letters = _put(letters, other, torch.where(offset == 0, names[:, -2], names[:, -1]))
+
+    whole = task.layout(letters, lengths)
+    probe = _probe(whole, offset, true, other, place, rivalled=offset >= 0)
+    rival_letter = whole.targets.gather(1, _asking_for(whole, other - offset)[:, None])[:, 0]
+    return probe, _put(whole.tokens, probe.query - offset, rival_letter)
+
+
+def _need_letters(task: CopyTask, least: int, what: str) -> None:
+    if task.alphabet < least:
+        raise UserError(f"{what} takes an alphabet of {least} letters; this task has {task.alphabet}.")
+
+
+def _places(
+    n: int, length: int | tuple[int, int], reach: int, before: int, generator: torch.Generator
+) -> tuple[Tensor, int, tuple[Tensor, Tensor]]:
+    """Lengths, the greatest, and where the places end (index of their last letter), uniform over all pairs that fit.
+
+    `before` letters before each end, a letter after it, and between the places two letters at least, so that the
+    neighbours of one are not the neighbours of the other.
+    """
+    shortest = before + reach + 4
+    lengths = draw_lengths(n, length, generator, shortest)
+    room = lengths - shortest
+    # Two different numbers out of room + 2, in order: the second less one is a pair with repetition out of room + 1.
+    one, another = below(room + 2, generator), below(room + 1, generator)
+    another = another + (another >= one)
+    first = before + torch.minimum(one, another)
+    second = before + reach + 1 + torch.maximum(one, another)
+    return lengths, length if isinstance(length, int) else length[1], (first, second)
+
+
+def _ask(
+    ends: tuple[Tensor, Tensor], generator: torch.Generator, place: int | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Which place is asked about (drawn, unless told), its end, and the other's."""
+    two = torch.full_like(ends[0], 2)
+    asked = below(two, generator) if place is None else torch.full_like(two, place)
+    return asked, torch.where(asked == 0, *ends), torch.where(asked == 0, *ends[::-1])
+
+
+def _agree(
+    letters: Tensor, ends: tuple[Tensor, Tensor], k: Tensor, n_letters: int, generator: torch.Generator
+) -> Tensor:
+    """Write the first place's last k letters over the second's, and make the neighbours differ."""
+    first, second = (end[:, None] for end in ends)
+    index = torch.arange(letters.shape[1], device=letters.device).expand_as(letters)
+    inside = (index > second - k[:, None]) & (index <= second)
+    letters = letters.gather(1, torch.where(inside, index - (second - first), index))
+    letters = _differ(letters, ends[0] - k, ends[1] - k, n_letters, generator)
+    return _differ(letters, ends[0] + 1, ends[1] + 1, n_letters, generator)
+
+
+def _differ(letters: Tensor, here: Tensor, there: Tensor, n_letters: int, generator: torch.Generator) -> Tensor:
+    """Draw the letter `there` again, uniform over the letters that do not stand `here`."""
+    step = 1 + below(torch.full_like(here, n_letters - 1), generator)
+    return _put(letters, there, (letters.gather(1, here[:, None])[:, 0] + step) % n_letters)
+
+
+def _put(letters: Tensor, index: Tensor, values: Tensor) -> Tensor:
+    return letters.scatter(1, index[:, None], values[:, None])
+
+
+def _shuffled_alphabets(n: int, alphabet: int, generator: torch.Generator) -> Tensor:
+    """For each string the alphabet in random order: common letters first, the reserved ones last."""
+    return torch.rand(n, alphabet, generator=generator, device=generator.device).argsort(dim=1)
+
+
+def _asking_for(batch: Batch, letter: Tensor) -> Tensor:
+    """Position whose target is the given letter of the answer (0, 1, ...)."""
+    return (batch.answer & (batch.answer.cumsum(1) == letter[:, None] + 1)).byte().argmax(dim=1)
+
+
+def _probe(whole: Batch, k: Tensor, true: Tensor, other: Tensor, place: Tensor, rivalled: Tensor) -> Probe:
+    query = _asking_for(whole, true + 1)
+    source, rival = (whole.source.gather(1, _asking_for(whole, end + 1)[:, None])[:, 0] for end in (true, other))
+    asked = torch.arange(whole.tokens.shape[1], device=query.device) == query[:, None]
+    batch = replace(whole, answer=asked, loss_mask=asked, source=whole.source.masked_fill(~asked, -1))
+    return Probe(batch, whole, k, query, source, rival.masked_fill(~rivalled, -1), place)

@@ -1,0 +1,61 @@
+"""Models that are trained once and kept: by name and recipe, under one folder of the user's."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+from interp.base.errors import InterpError
+from interp.models import build
+from interp.tasks.base import Task
+from interp.training.loop import train
+from interp.training.recipe import TrainConfig
+from interp.training.run_folder import CONFIG, digest, recipe
+
+
+def kept_run(
+    place: str,
+    config: dict[str, Any],
+    task: Task,
+    training: TrainConfig,
+    *,
+    device: torch.device | str = "cpu",
+    retrain: bool = False,
+    progress: bool = True,
+) -> Path:
+    """The run folder of a recipe, trained now unless it is kept from before.
+
+    Kept under `home()` by `place` (a path below it), seed and recipe: a changed recipe is trained anew. An interrupted
+    training goes on. The model's first weights have the seed of the training.
+
+    Args:
+        config: the model's, as `interp.models.build` takes it.
+
+    Raises: InterpError if nothing can be kept there; otherwise as `train`.
+    """
+    model = build(config, seed=training.seed).to(device)
+    key = digest(recipe(model, task, training))[:12]
+    folder = home() / f"{place}-seed{training.seed}-{key}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InterpError(f"no model can be kept in {home()} ({error.strerror}); set INTERP_HOME.") from error
+    with FileLock(folder.with_name(f"{folder.name}.lock")):  # another process may be training it
+        if retrain or not folder.exists():
+            partial = folder.with_name(f"{folder.name}.partial")
+            if retrain:
+                shutil.rmtree(partial, ignore_errors=True)
+            train(model, task, training, partial, resume=(partial / CONFIG).exists(), progress=progress)
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
+    return folder
+
+
+def home() -> Path:
+    """Where trained models are kept: `$INTERP_HOME`, or `interp` in the user's cache folder."""
+    if named := os.environ.get("INTERP_HOME"):
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "interp"

@@ -1,0 +1,119 @@
+"""Run folders: what a training leaves behind, and the way back from there to a model.
+
+    config.json          schema; model, task, training (what `build`, `task_from_config`, `TrainConfig.from_dict` read);
+                         seed; versions of what ran, and by which method each scan did
+    model.safetensors    the weights of the last checkpoint
+    state.safetensors    weights and optimizer of the last checkpoint, to go on from
+    log.jsonl            a record per step and per evaluation
+
+A folder is a run as soon as `config.json` is there, which is written last of the four. Every file is whole or absent,
+and names the recipe that it belongs to, so that files of two runs are never taken for one.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from interp.base.errors import InterpError, UserError
+from interp.base.files import read_json, write_json
+from interp.base.provenance import versions
+from interp.models import build
+from interp.models.checkpoint import CONFIG, WEIGHTS, load_weights
+from interp.models.hooks.model import HookedModel
+from interp.results.training import TrainLog
+from interp.tasks import task_config, task_from_config
+from interp.tasks.base import Task
+from interp.training.checkpoint import Stamp, read_tensors
+from interp.training.log import read_records, train_log
+from interp.training.recipe import TrainConfig
+
+SCHEMA = "interp-run/1"
+STATE, LOG = "state.safetensors", "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model and all that is known about its training."""
+
+    folder: Path
+    model: HookedModel
+    task: Task
+    config: TrainConfig
+    log: TrainLog
+    stamp: Stamp
+    """How far the training had come when these weights were kept."""
+
+
+def recipe(model: nn.Module, task: Task, config: TrainConfig) -> dict[str, Any]:
+    """What a training is determined by, as JSON values: model, task and training.
+
+    Raises: UserError if the model cannot say what it is built from.
+    """
+    if not isinstance(model, HookedModel):
+        raise UserError(f"a run folder keeps a HookedModel; a {type(model).__name__} is trained without a folder.")
+    described = {"model": model.config_dict(), "task": task_config(task), "training": config.to_dict()}
+    return json.loads(json.dumps(described))
+
+
+def digest(described: dict[str, Any]) -> str:
+    """Names a recipe: the same for equal recipes, whatever the order of their fields."""
+    text = json.dumps({part: described[part] for part in ("model", "task", "training")}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_run_config(folder: Path, described: dict[str, Any], scans: dict[str, str]) -> Path:
+    """Declare the folder a run of a `recipe`, whose model runs these scans."""
+    seed = described["training"]["seed"]
+    ran = {"seed": seed, "versions": versions(), **({"scans": scans} if scans else {})}
+    return write_json(folder / CONFIG, {"schema": SCHEMA, **described, **ran})
+
+
+def read_run_config(folder: str | Path) -> dict[str, Any]:
+    """The content of a run's `config.json`.
+
+    Raises: UserError if the folder is no run, or a run of another version; InterpError if the file is damaged.
+    """
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        raise UserError(f"{folder} is no run folder: it has no {CONFIG}.")
+    described = read_json(path, "a run's config")
+    schema = described.get("schema") if isinstance(described, dict) else None
+    if schema != SCHEMA:
+        raise UserError(f"{path} should be of schema {SCHEMA}; it is of {schema}, which this version cannot read.")
+    if missing := {"model", "task", "training"} - set(described):
+        raise InterpError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
+    return described
+
+
+def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
+    """Read a run folder, finished or not. Nothing is unpickled.
+
+    Raises: UserError if the folder is no run or of another version; InterpError if a file is damaged or altered.
+    """
+    folder = Path(folder)
+    described = read_run_config(folder)
+    model = build(described["model"])
+    stamp, _ = read_tensors(folder / WEIGHTS, "a model's weights")
+    check_recipe(stamp, described, folder / WEIGHTS)
+    load_weights(model, folder / WEIGHTS)
+    config = TrainConfig.from_dict(described["training"])
+    log = train_log(read_records(folder / LOG, until=stamp.step), config.evaluate_lengths)
+    return Run(folder, model.to(device), task_from_config(described["task"]), config, log, stamp)
+
+
+def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The options in which two recipes differ, as `part.option`."""
+    parts = ("model", "task", "training")
+    options = [(part, name) for part in parts for name in {**one[part], **other[part]}]
+    return [f"{part}.{name}" for part, name in options if one[part].get(name) != other[part].get(name)]
+
+
+def check_recipe(stamp: Stamp, described: dict[str, Any], path: Path) -> None:
+    """Raises: InterpError if a file belongs to another recipe than the folder's config."""
+    if stamp.recipe != digest(described):
+        raise InterpError(f"{path} does not belong to the {CONFIG} beside it: one of the two is from another run.")

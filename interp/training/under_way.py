@@ -1,0 +1,66 @@
+"""The run folder of a training under way: begun, checkpointed, resumed.
+
+What is in it: see `interp.training.run_folder`.
+"""
+
+from pathlib import Path
+from typing import cast
+
+from torch import nn
+from torch.optim import Optimizer
+
+from interp.base.errors import UserError
+from interp.models.checkpoint import CONFIG, WEIGHTS
+from interp.models.hooks.model import HookedModel
+from interp.tasks.base import Task
+from interp.training.checkpoint import Stamp, load_state, read_tensors, save_state, write_tensors
+from interp.training.log import Record, read_records, write_records
+from interp.training.recipe import TrainConfig
+from interp.training.run_folder import (
+    LOG,
+    STATE,
+    check_recipe,
+    differing,
+    digest,
+    read_run_config,
+    recipe,
+    write_run_config,
+)
+
+
+class RunFolder:
+    """Where a training is kept, and the recipe that it is bound to."""
+
+    def __init__(self, path: str | Path, model: nn.Module, task: Task, config: TrainConfig) -> None:
+        self.path = Path(path)
+        self.recipe = recipe(model, task, config)
+
+    def refuse_if_begun(self) -> None:
+        """Raises: UserError if there is a run in the folder already."""
+        if (self.path / CONFIG).exists():
+            raise UserError(f"{self.path} already holds a run: resume it, or choose another folder.")
+
+    def begin(self, model: nn.Module, optimizer: Optimizer) -> None:
+        """Make the folder a run that can be resumed from its first step."""
+        write_records(self.path / LOG, [])
+        self.checkpoint(model, optimizer, step=0, examples=0, finished=False)
+        write_run_config(self.path, self.recipe, cast("HookedModel", model).scans())  # so `recipe` has found
+
+    def resume(self, model: nn.Module, optimizer: Optimizer) -> tuple[Stamp, list[Record]]:
+        """Put the last checkpoint into model and optimizer; returns where it was written, and the records until there.
+
+        Raises: UserError if there is no run, or one of another recipe; InterpError if a file is damaged.
+        """
+        described = read_run_config(self.path)
+        if options := differing(described, self.recipe):
+            raise UserError(f"{self.path} was trained with another recipe ({', '.join(options)}); resume with its own.")
+        stamp, tensors = read_tensors(self.path / STATE, "the training's state")
+        check_recipe(stamp, described, self.path / STATE)
+        load_state(tensors, model, optimizer)
+        return stamp, read_records(self.path / LOG, until=stamp.step)
+
+    def checkpoint(self, model: nn.Module, optimizer: Optimizer, step: int, examples: int, finished: bool) -> None:
+        """Write state, then weights. A kill between the two leaves both whole, the weights one checkpoint behind."""
+        stamp = Stamp(digest(self.recipe), step, examples, finished)
+        save_state(self.path / STATE, model, optimizer, stamp)
+        write_tensors(self.path / WEIGHTS, model.state_dict(), stamp)
