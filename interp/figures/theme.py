@@ -6,11 +6,15 @@ Roles differ in symbol, too. Nothing is set globally.
 """
 
 import html
-import math
-from typing import NamedTuple, SupportsFloat
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
+
+from interp.base.words import ABSENT as ABSENT
+from interp.base.words import names as names
+from interp.base.words import number as number
+from interp.base.words import percent as percent
 
 
 class Look(NamedTuple):
@@ -26,8 +30,6 @@ SHADE = "rgba(132, 136, 143, 0.13)"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 MONO = "ui-monospace, 'Cascadia Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 CLEAR = "rgba(0, 0, 0, 0)"
-ABSENT = "\N{EN DASH}"
-"""Stands where there is no number."""
 
 
 def template(dark: bool = False) -> go.layout.Template:
@@ -122,27 +124,3 @@ def visible(text: str) -> str:
 def literal(text: str) -> str:
     """Text that plotly draws as it is: it takes tags and entities for markup, and `$...$` for mathematics."""
     return html.escape(str(text), quote=False).replace("$", "&#36;")
-
-
-def percent(share: SupportsFloat | None) -> str:
-    """`99.3%`; never 100% or 0% by rounding alone."""
-    if share is None or not math.isfinite(share):
-        return ABSENT
-    share = float(share)
-    if 0 < share < 0.0005:
-        return "<0.1%"
-    if 0.9995 <= share < 1:
-        return ">99.9%"
-    return f"{100 * share:.1f}".removesuffix(".0") + "%"
-
-
-def number(value: SupportsFloat | None, digits: int = 2) -> str:
-    if value is None or not math.isfinite(value):
-        return ABSENT
-    return f"{float(value):.{digits}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def names(items, none: str = "none") -> str:
-    """`a, b and c`."""
-    items = [str(item) for item in items]
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items) or none
