@@ -38,7 +38,7 @@ def main(options: Options) -> None:
     from interp.studies.ablation.result import AblationStudy
     from interp.studies.attention.run import view_attention
     from interp.studies.finding import find_heads, strings_to_ablate
-    from interp.studies.heads.run import StudySettings
+    from interp.studies.heads.settings import HeadStudySettings
 
     if options.strings < 2 or (options.length is not None and options.length < 1):
         raise UserError(
@@ -49,7 +49,7 @@ def main(options: Options) -> None:
     loaded = load(options.model, device=device, seed=options.seed, retrain=options.retrain)
     model, task = loaded.model, loaded.copy_task
     named = parse_heads(options.heads, model)
-    settings = StudySettings.tiny() if options.tiny else StudySettings()
+    settings = HeadStudySettings.tiny() if options.tiny else HeadStudySettings()
     scores = find_heads(loaded, options.seed, settings.heads)
     heads = named or parse_heads(scores.of_role("lookup"), model)
     if not heads:

@@ -46,7 +46,7 @@ def main(options: Options) -> None:
     from interp.loading import load
     from interp.studies.attention.run import view_attention
     from interp.studies.finding import find_heads, head_costs, strings_to_ablate
-    from interp.studies.heads.run import StudySettings
+    from interp.studies.heads.settings import HeadStudySettings
 
     device = resolve_device(options.device)
     print(f"model: {options.model} on {device}")
@@ -55,7 +55,7 @@ def main(options: Options) -> None:
     view = view_attention(loaded, options.prompt, ablate=options.ablate, **chosen)  # before any work: it may be refused
     if not options.plain:
         print("  scoring heads ...")
-        settings = StudySettings.tiny() if options.tiny else StudySettings()
+        settings = HeadStudySettings.tiny() if options.tiny else HeadStudySettings()
         scores = find_heads(loaded, options.seed, settings.heads)
         strings = strings_to_ablate(loaded, options.seed, settings.ablation_strings)
         found = {"scores": scores, "ablations": head_costs(loaded, scores, strings, options.kind, options.seed)}

@@ -25,13 +25,14 @@ class Options(Common):
 def main(options: Options) -> None:
     from interp.loading import load
     from interp.studies.heads.report import write_report
-    from interp.studies.heads.run import StudySettings, hash_head_study
+    from interp.studies.heads.run import hash_head_study
+    from interp.studies.heads.settings import HeadStudySettings
 
     device = resolve_device(options.device)
     print(f"model: {options.model} on {device}")
     loaded = load(options.model, device=device, seed=options.seed, retrain=options.retrain)
-    settings = StudySettings.tiny() if options.tiny else StudySettings()
-    study = hash_head_study(loaded, options.seed, settings, say=lambda step: print(f"  {step} ..."))
+    settings = HeadStudySettings.tiny() if options.tiny else HeadStudySettings()
+    study = hash_head_study(loaded, options.seed, settings, on_step=lambda step: print(f"  {step} ..."))
     folder = result_folder("find_hash_heads", options)
     page = write_report(study, folder)
     print_table(study)

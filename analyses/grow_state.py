@@ -69,7 +69,7 @@ def main(options: Options) -> None:
         values = options.values[:2] if (options.kind, options.vary) != ("mamba", "d_state") else tiny.values
         settings = replace(tiny, kind=options.kind, vary=options.vary, values=values, others=settings.others)
     growth = growth_study(
-        settings, device=device, seed=options.seed, retrain=options.retrain, say=lambda step: print(f"  {step} ...")
+        settings, device=device, seed=options.seed, retrain=options.retrain, on_step=lambda step: print(f"  {step} ...")
     )
     page = write_growth_report(growth, result_folder("grow_state", options))
     print_table(growth)

@@ -37,7 +37,8 @@ class Options(Common):
 def main(options: Options) -> None:
     from interp.loading import load
     from interp.studies.state.report import write_state_report
-    from interp.studies.state.run import SaturationSettings, saturation_study
+    from interp.studies.state.run import saturation_study
+    from interp.studies.state.settings import SaturationSettings
 
     device = resolve_device(options.device)
     settings = SaturationSettings.tiny() if options.tiny else SaturationSettings()
@@ -48,7 +49,7 @@ def main(options: Options) -> None:
     for spec in specs:
         print(f"model: {spec} on {device}")
         loaded = load(spec, device=device, seed=options.seed, retrain=options.retrain)
-        profiles.append(saturation_study(loaded, options.seed, settings, say=lambda step: print(f"  {step} ...")))
+        profiles.append(saturation_study(loaded, options.seed, settings, on_step=lambda step: print(f"  {step} ...")))
     page = write_state_report(profiles, result_folder("measure_saturation", options, "-".join(specs)))
     for profile in profiles:
         print_table(profile)

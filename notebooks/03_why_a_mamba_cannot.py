@@ -39,7 +39,7 @@ from interp.measure.state.probes import ProbeSettings
 from interp.models import build
 from interp.models.hidden_attention.pattern import decompose
 from interp.studies.state import figures as state_figures
-from interp.studies.state.run import SaturationSettings
+from interp.studies.state.settings import SaturationSettings
 
 TINY = bool(os.environ.get("INTERP_TINY"))  # the tests run this notebook on a model that has learned nothing
 if TINY:

@@ -31,11 +31,11 @@ import interp
 from interp import figures
 from interp.base.errors import UserError
 from interp.models import build
-from interp.studies.heads.run import StudySettings
+from interp.studies.heads.settings import HeadStudySettings
 
 # The tests take a few steps and a few strings: what is learned then is nothing.
 TINY = bool(os.environ.get("INTERP_TINY"))
-settings = StudySettings.tiny() if TINY else StudySettings()
+settings = HeadStudySettings.tiny() if TINY else HeadStudySettings()
 folder = Path(tempfile.mkdtemp())
 transformers.utils.logging.disable_progress_bar()
 

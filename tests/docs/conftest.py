@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from interp.measure.heads.score import HeadSettings
-from interp.studies.heads.run import StudySettings
-from interp.studies.state.run import SaturationSettings
+from interp.studies.heads.settings import HeadStudySettings
+from interp.studies.state.settings import SaturationSettings
 from interp.training.presets import PRESETS
 
 FEW = {"batch": 8, "evaluate_strings": 4}
 SMALL = {
-    ("interp.studies.heads.run", "hash_head_study"): StudySettings.tiny(),
+    ("interp.studies.heads.run", "hash_head_study"): HeadStudySettings.tiny(),
     ("interp.studies.state.run", "saturation_study"): SaturationSettings.tiny(),
     ("interp.measure.heads.score", "score_heads"): HeadSettings(longest=5, strings=16),
 }

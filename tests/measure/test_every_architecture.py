@@ -20,7 +20,8 @@ from interp.models.planted import planted_copier
 from interp.models.recurrent.hybrid import HookedHybrid, HybridConfig
 from interp.models.surface import edge_heads, heads
 from interp.studies.heads.result import HashHeadStudy
-from interp.studies.heads.run import StudySettings, hash_head_study
+from interp.studies.heads.run import hash_head_study
+from interp.studies.heads.settings import HeadStudySettings
 from interp.tasks.copy import CopyTask
 
 SETTINGS = HeadSettings(longest=4, strings=12)
@@ -158,7 +159,7 @@ def test_edges_of_hidden_attention_are_not_cut(generator):
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_a_whole_study_runs_and_is_kept(kind, tmp_path):
-    settings = replace(StudySettings.tiny(), heads=replace(SETTINGS, strings=8, untrained=2), ablation_strings=8)
+    settings = replace(HeadStudySettings.tiny(), heads=replace(SETTINGS, strings=8, untrained=2), ablation_strings=8)
     study = hash_head_study(Loaded(model_of(kind), TASK, {}), settings=settings)
     study.save(tmp_path)
     again = HashHeadStudy.load(tmp_path)

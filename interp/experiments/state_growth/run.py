@@ -5,7 +5,7 @@ stop, on equally many strings, each at the learning rate that serves it best, an
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, cast
@@ -26,6 +26,7 @@ from interp.models import build
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.surface import layers_with_heads
 from interp.studies.attention.run import view_attention
+from interp.studies.study import OnStep, silent
 from interp.tasks.copy import CopyTask
 from interp.training.kept_runs import kept_run
 from interp.training.presets import PRESETS
@@ -95,7 +96,7 @@ def growth_study(
     seed: int = 0,
     retrain: bool = False,
     progress: bool = True,
-    say: Callable[[str], None] = lambda _: None,
+    on_step: OnStep = silent,
 ) -> StateGrowth:
     """Train the family (what is kept from before is taken), and measure the bits that each member uses, by length.
 
@@ -105,7 +106,7 @@ def growth_study(
         seed: of weights, strings and bootstrap.
         retrain: train them anew.
         progress: show a bar for each training.
-        say: told what is being done.
+        on_step: told what is being done.
 
     Raises: UserError for a kind without a state, a field that it does not have, or fewer than two values.
     """
@@ -121,12 +122,12 @@ def growth_study(
         build(settings.config(value))  # refused before any work
     members, best = [], []
     for value in sorted(set(settings.values)):
-        say(f"{settings.kind} with {settings.vary} {value}")
+        on_step(f"{settings.kind} with {settings.vary} {value}")
         trainings = product(settings.rates, range(seed, seed + settings.seeds))
         runs = [_trained(settings, value, rate, each, device, retrain, progress) for rate, each in trainings]
         best.append(max(runs, key=_letters_right))
         members.append(_member(settings, value, runs, best[-1], seed))
-    say("where the smallest and the largest look")
+    on_step("where the smallest and the largest look")
     (exponent, interval), (bare, bare_interval), (bits_exponent, bits_interval) = exponents(members)
     found = StateGrowth(
         provenance=provenance(str(device), seed),

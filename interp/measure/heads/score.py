@@ -6,7 +6,7 @@ which earlier heads change the lookup heads' scores, with the offsets that they 
 layer's hidden attention go through the same tests, held against their like.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,37 +18,13 @@ from interp.measure.heads.gather import effects_on
 from interp.measure.heads.lookup import Looked, look, null_statistics
 from interp.measure.heads.offsets import decode_offsets
 from interp.measure.heads.ov import copies_letter
+from interp.measure.heads.settings import HeadSettings
 from interp.models.heads import head_name
 from interp.models.stack.model import StackModel
 from interp.models.surface import Model, head_kinds, heads
 from interp.results.heads import HeadScore, HeadScores
 from interp.tasks.copy import CopyTask
 from interp.tasks.probes.planted_repeats import Probe, planted_repeats
-
-
-@dataclass(frozen=True)
-class HeadSettings:
-    """How heads are scored and what counts."""
-
-    longest: int = 8
-    """Longest planted match; a head with a greater n is not told from one that goes by position."""
-    strings: int = 96
-    """Probes for each match length 0, ..., `longest`."""
-    level: float = 0.05
-    """Corrected level at which a head is flagged (false discovery rate over all heads of its kind in the model)."""
-    floor: float = 0.1
-    """Least attention above chance that counts as an effect: the interval's lower end must lie above."""
-    gather_floor: float = 0.25
-    """Least relative change of a lookup head's scores that makes an earlier head a gather head. In planted copiers up
-    to n = 6 the least is 0.3; in trained ones, heads that carry no letter reach 0.2."""
-    alike: float = 0.75
-    """A rival that draws at least this share of the true place's attention counts as not told apart from it."""
-    untrained: int | None = None
-    """Untrained models for the null; None: 1 / `level`, the fewest with which one head alone can be flagged."""
-
-    @property
-    def null_draws(self) -> int:
-        return self.untrained if self.untrained is not None else round(1 / self.level)
 
 
 def score_heads(

@@ -6,53 +6,22 @@ bound on the mutual information between string and state. A probe cannot read wh
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.base.errors import UserError
 from interp.measure.state.bits import bits_of, check_lengths
 from interp.measure.state.probe_features import inner_products, state_features
 from interp.measure.state.probe_fit import Probes
+from interp.measure.state.probe_settings import ProbeSettings
 from interp.models.hooks.model import HookedModel
 from interp.results.state import HeldBits
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 
-EACH = 4
-"""Training strings per letter, at least."""
 Rows = Float[np.ndarray, "test pos"]
-
-
-@dataclass(frozen=True)
-class ProbeSettings:
-    """Strings, other ones for each purpose and each length."""
-
-    train: int = 2048
-    temper: int = 1024
-    """Choose each probe's penalty, temperature and mixture with the uniform distribution."""
-    test: int = 1024
-    by_layer: bool = True
-    """Whether single layers are read, too."""
-
-    @classmethod
-    def tiny(cls) -> "ProbeSettings":
-        return cls(train=128, temper=64, test=64)
-
-    @property
-    def strings(self) -> tuple[int, int, int]:
-        return self.train, self.temper, self.test
-
-    def check(self, alphabet: int) -> None:
-        """Raises: UserError for too few strings."""
-        if self.train < EACH * alphabet or min(self.temper, self.test) < max(2, alphabet):
-            raise UserError(
-                f"probes that tell {alphabet} letters apart take {EACH * alphabet} strings or more to train, "
-                f"{alphabet} to temper and {alphabet} to test; got {self.train}, {self.temper} and {self.test}."
-            )
 
 
 @torch.no_grad()

@@ -5,8 +5,6 @@ ablation of the heads on strings of their own, attention on one short string, an
 """
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
@@ -17,44 +15,19 @@ from interp.base.seeds import own_generator
 from interp.loading import Loaded
 from interp.measure.ablation.ablate import ablation_study
 from interp.measure.heads.effective_n import behavioural_n, causal_n
-from interp.measure.heads.score import HeadSettings
 from interp.models.hooks.model import HookedModel
 from interp.results.heads import HeadScores
 from interp.studies.attention.run import view_attention
 from interp.studies.finding import beyond_training, find_heads, head_costs, longest_string, probed, strings_to_ablate
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
+from interp.studies.heads.settings import HeadStudySettings
 from interp.studies.heads.verdict import verdict
+from interp.studies.study import OnStep, silent
 from interp.training.evaluate import accuracy_by_length
 
 
-@dataclass(frozen=True)
-class StudySettings:
-    """How much is measured. `tiny` is for a look at the machinery, not at a model."""
-
-    lengths: tuple[int, ...] | None = None
-    """Lengths at which accuracy is measured; None: from the trained lengths up to ten times as long."""
-    accuracy_strings: int = 128
-    """Strings for each length."""
-    free_up_to: int = 100
-    """Longest strings that our own models also write freely, each letter read from their own output."""
-    ideal: tuple[int, ...] = (3, 4, 5, 6)
-    """The n of the ideal copiers that stand beside it; the model's own is added."""
-    heads: HeadSettings = field(default_factory=HeadSettings)
-    n_strings: int = 96
-    """Strings for each point of the two curves of effective n."""
-    ablation_strings: int = 192
-    ablation_kind: str = "mean"
-    view_length: int = 24
-    """Letters of the string whose attention is shown, or of the longest of training if these are shorter."""
-
-    @classmethod
-    def tiny(cls) -> "StudySettings":
-        heads = HeadSettings(longest=5, strings=16)
-        return cls(lengths=(10, 20), accuracy_strings=16, heads=heads, n_strings=16, ablation_strings=24)
-
-
 def hash_head_study(
-    loaded: Loaded, seed: int = 0, settings: StudySettings | None = None, say: Callable[[str], None] = lambda _: None
+    loaded: Loaded, seed: int = 0, settings: HeadStudySettings | None = None, on_step: OnStep = silent
 ) -> HashHeadStudy:
     """Ask everything of a model.
 
@@ -62,23 +35,23 @@ def hash_head_study(
         loaded: from `interp.load`.
         seed: of all strings, of the untrained models and of the bootstrap.
         settings: how much is measured.
-        say: told what is being done.
+        on_step: told what is being done.
 
     Raises: UserError if the model's task is not the copy task.
     """
-    settings = settings or StudySettings()
+    settings = settings or HeadStudySettings()
     model, task = loaded.model, loaded.copy_task
     device = str(model.cfg.device)
     draws = partial(own_generator, seed=seed, device=device)
     longest, span = probed(loaded, settings.heads.longest)
 
-    say("scoring heads")
+    on_step("scoring heads")
     scores = find_heads(loaded, seed, settings.heads)
-    say("effective n")
+    on_step("effective n")
     behavioural = behavioural_n(model, task, span, longest, settings.n_strings, draws("behaviour"))
     causal = causal_n(model, task, span, longest, settings.n_strings, draws("intervention"))
     n = EffectiveN(behavioural.n, causal.n, _common_n(scores))
-    say("accuracy by length")
+    on_step("accuracy by length")
     lengths = settings.lengths or accuracy_lengths(loaded.trained_lengths, longest_string(model, task))
     accuracy = accuracy_by_length(
         cast("nn.Module", model),  # a bridge is one, too
@@ -91,10 +64,10 @@ def hash_head_study(
         free_running=isinstance(model, HookedModel),
         free_up_to=settings.free_up_to,
     )
-    say("ablations")
+    on_step("ablations")
     strings = strings_to_ablate(loaded, seed, settings.ablation_strings, settings.heads.longest)
     ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed)
-    say("attention")
+    on_step("attention")
     costs = head_costs(loaded, scores, strings, settings.ablation_kind, seed)
     view = view_attention(
         loaded,

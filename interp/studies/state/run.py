@@ -6,8 +6,7 @@ taken away in parts, one string watched letter by letter, where heads look on on
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -24,7 +23,7 @@ from interp.measure.state.expected import expected_accuracy
 from interp.measure.state.geometry import geometry
 from interp.measure.state.knee import half_length, knee
 from interp.measure.state.movie import watch
-from interp.measure.state.probes import ProbeSettings, held_bits
+from interp.measure.state.probes import held_bits
 from interp.measure.state.remembrance import remembrance
 from interp.measure.state.size import accuracy_bound, effective_size, state_size, utilisation
 from interp.measure.state.transplant import transplants
@@ -35,7 +34,9 @@ from interp.results.accuracy import LengthAccuracy
 from interp.results.state import Bits, Geometry
 from interp.studies.attention.run import view_attention
 from interp.studies.state.result import StateProfile
+from interp.studies.state.settings import SaturationSettings
 from interp.studies.state.verdict import state_verdict
+from interp.studies.study import OnStep, silent
 from interp.training.evaluate import accuracy_by_length
 
 COPIED = 0.9
@@ -46,47 +47,11 @@ SHARES = (1 / 6, 1 / 3, 1 / 2, 3 / 4, 1, 4 / 3, 2, 3, 4)
 """The lengths that are measured, as shares of the longest trained one."""
 
 
-@dataclass(frozen=True)
-class SaturationSettings:
-    """How much is measured. `tiny` is for a look at the machinery, not at a model."""
-
-    lengths: tuple[int, ...] | None = None
-    """Letters of the strings; None: from a sixth of the trained lengths up to four times as long."""
-    accuracy_strings: int = 256
-    """Strings of each length whose answers are scored, teacher-forced and free-running."""
-    used_strings: int = 512
-    probes: ProbeSettings = field(default_factory=ProbeSettings)
-    movie_probes: ProbeSettings = field(default_factory=lambda: ProbeSettings(train=1024, temper=512, test=256))
-    """Of the string that is watched step by step."""
-    size_strings: int = 128
-    geometry_strings: int = 512
-    remembrance_strings: int = 64
-    pairs: int = 128
-    """Donors and hosts of the transplants; strings of the ablations."""
-    ablations: tuple[str, ...] = ("zero", "mean", "resample")
-    """What comes in the place of what is taken away: `interp.measure.state.ablations.KINDS`."""
-
-    @classmethod
-    def tiny(cls) -> "SaturationSettings":
-        return cls(
-            lengths=(2, 4, 8),
-            accuracy_strings=16,
-            used_strings=32,
-            probes=ProbeSettings.tiny(),
-            movie_probes=ProbeSettings.tiny(),
-            size_strings=16,
-            geometry_strings=32,
-            remembrance_strings=8,
-            pairs=8,
-            ablations=("mean",),
-        )
-
-
 def saturation_study(
     loaded: Loaded,
     seed: int = 0,
     settings: SaturationSettings | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    on_step: OnStep = silent,
 ) -> StateProfile:
     """Ask everything of a model's state.
 
@@ -94,7 +59,7 @@ def saturation_study(
         loaded: from `interp.load`.
         seed: of all strings, of the untrained model, the probes and the bootstrap.
         settings: how much is measured.
-        say: told what is being done.
+        on_step: told what is being done.
 
     Raises: UserError for a model that carries no state from call to call, a task that is not the copy task or lacks a
         separator, a length below 1, fewer than three lengths, or too few strings for the probes.
@@ -115,23 +80,23 @@ def saturation_study(
     def use(which: HookedModel) -> Bits:
         return used_bits(which, task, lengths, settings.used_strings, draws("used"), seed)
 
-    say("behaviour by length")
+    on_step("behaviour by length")
     behaviour = accuracy_by_length(
         model, task, lengths, settings.accuracy_strings, draws("accuracy"), free_running=True, trained=trained
     )
-    say("bits used")
+    on_step("bits used")
     used = use(model)
-    say("bits held")
+    on_step("bits held")
     held = held_bits(model, task, lengths, draws("held"), settings.probes, untrained, seed)
-    say("size of the state")
+    on_step("size of the state")
     size = state_size(model, lengths)
     reach = _reachable_bits(loaded, lengths)
     effective = effective_size(model, task, lengths, settings.size_strings, draws("size"))
-    say("geometry")
+    on_step("geometry")
     shape = geometry(model, task, lengths, settings.geometry_strings, draws("geometry"))
-    say("remembrance")
+    on_step("remembrance")
     far = remembrance(model, task, lengths, settings.remembrance_strings, draws("remembrance"))
-    say("transplants and ablations")
+    on_step("transplants and ablations")
     at = transplant_length(behaviour)
     profile = StateProfile(
         provenance=provenance(device, seed, model),

@@ -7,11 +7,12 @@ import pytest
 from interp.loading import Loaded, load
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.studies.heads.result import EffectiveN
-from interp.studies.heads.run import StudySettings, hash_head_study
+from interp.studies.heads.run import hash_head_study
+from interp.studies.heads.settings import HeadStudySettings
 from interp.studies.heads.verdict import verdict
 from interp.tasks.copy import CopyTask
 
-TINY = StudySettings.tiny()
+TINY = HeadStudySettings.tiny()
 
 
 def test_lengths_that_leave_out_the_longest_of_training_still_get_a_verdict():

@@ -14,7 +14,8 @@ from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.results.state import Knee
 from interp.studies.state.report import write_state_report
 from interp.studies.state.result import StateProfile
-from interp.studies.state.run import SaturationSettings, saturation_study, state_lengths, transplant_length
+from interp.studies.state.run import saturation_study, state_lengths, transplant_length
+from interp.studies.state.settings import SaturationSettings
 from interp.studies.state.verdict import limit, state_verdict
 from interp.tasks.copy import CopyTask
 from interp.tasks.ngram import NgramLookup

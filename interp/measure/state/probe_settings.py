@@ -1,0 +1,36 @@
+"""How many strings probes are fitted and tested on; apart, so that command lines show it without importing torch."""
+
+from dataclasses import dataclass
+
+from interp.base.errors import UserError
+
+EACH = 4
+"""Training strings per letter, at least."""
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """Strings, other ones for each purpose and each length."""
+
+    train: int = 2048
+    temper: int = 1024
+    """Choose each probe's penalty, temperature and mixture with the uniform distribution."""
+    test: int = 1024
+    by_layer: bool = True
+    """Whether single layers are read, too."""
+
+    @classmethod
+    def tiny(cls) -> "ProbeSettings":
+        return cls(train=128, temper=64, test=64)
+
+    @property
+    def strings(self) -> tuple[int, int, int]:
+        return self.train, self.temper, self.test
+
+    def check(self, alphabet: int) -> None:
+        """Raises: UserError for too few strings."""
+        if self.train < EACH * alphabet or min(self.temper, self.test) < max(2, alphabet):
+            raise UserError(
+                f"probes that tell {alphabet} letters apart take {EACH * alphabet} strings or more to train, "
+                f"{alphabet} to temper and {alphabet} to test; got {self.train}, {self.temper} and {self.test}."
+            )

@@ -1,0 +1,39 @@
+"""Which heads a study of ablations takes away, how, and on which strings."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from interp.base.errors import UserError
+from interp.measure.heads.settings import HeadSettings
+
+
+@dataclass(frozen=True)
+class AblationSettings:
+    """Which heads are taken away, and how. `tiny` is for a look at the machinery, not at a model."""
+
+    heads: tuple[str, ...] = ()
+    """Heads by name, layer and head counted from 0: L1H3 L1H5. By default the lookup heads that are found."""
+    kind: Literal["zero", "mean", "mean-per-position", "resample", "edges"] = "mean"
+    """What a head does instead: write nothing; its mean output, over strings and positions or over strings alone; what
+    it writes on another string; or look anywhere but at the match."""
+    length: int | None = None
+    """Letters of a string; by default as in training, else 30."""
+    strings: int = 200
+    """How many strings: 2 or more."""
+    view_length: int = 24
+    """Letters of the string whose attention is shown, at most."""
+    scoring: HeadSettings = field(default_factory=HeadSettings)
+    """How heads are scored before: no head with a role serves as a control."""
+
+    @classmethod
+    def tiny(cls) -> "AblationSettings":
+        """Few strings: a look at the machinery."""
+        return cls(strings=20, scoring=HeadSettings(longest=5, strings=16))
+
+    def check(self) -> None:
+        """Raises: UserError for too few strings or letters."""
+        if self.strings < 2 or (self.length is not None and self.length < 1):
+            raise UserError(
+                f"an ablation takes 2 strings or more, of 1 letter or more; --strings {self.strings} and "
+                f"--length {self.length} came."
+            )

@@ -1,0 +1,35 @@
+"""How much a study of heads measures."""
+
+from dataclasses import dataclass, field
+
+from interp.measure.heads.settings import HeadSettings
+
+
+@dataclass(frozen=True)
+class HeadStudySettings:
+    """How much is measured. `tiny` is for a look at the machinery, not at a model."""
+
+    lengths: tuple[int, ...] | None = None
+    """Lengths at which accuracy is measured; None: from the trained lengths up to ten times as long."""
+    accuracy_strings: int = 128
+    """Strings for each length."""
+    free_up_to: int = 100
+    """Longest strings that our own models also write freely, each letter read from their own output."""
+    ideal: tuple[int, ...] = (3, 4, 5, 6)
+    """The n of the ideal copiers shown beside the model; its own n is added."""
+    heads: HeadSettings = field(default_factory=HeadSettings)
+    """How heads are scored."""
+    n_strings: int = 96
+    """Strings for each point of the two curves of effective n."""
+    ablation_strings: int = 192
+    """Strings that heads are ablated on."""
+    ablation_kind: str = "mean"
+    """What an ablated head writes instead: `interp.measure.ablation.interventions`."""
+    view_length: int = 24
+    """Letters of the string whose attention is shown, or of the longest of training if these are shorter."""
+
+    @classmethod
+    def tiny(cls) -> "HeadStudySettings":
+        """Few strings: a look at the machinery."""
+        heads = HeadSettings(longest=5, strings=16)
+        return cls(lengths=(10, 20), accuracy_strings=16, heads=heads, n_strings=16, ablation_strings=24)

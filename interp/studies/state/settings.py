@@ -1,0 +1,47 @@
+"""How much a study of a state measures."""
+
+from dataclasses import dataclass, field
+
+from interp.measure.state.probe_settings import ProbeSettings
+
+
+@dataclass(frozen=True)
+class SaturationSettings:
+    """How much is measured. `tiny` is for a look at the machinery, not at a model."""
+
+    lengths: tuple[int, ...] | None = None
+    """Letters of the strings; None: from a sixth of the trained lengths up to four times as long."""
+    accuracy_strings: int = 256
+    """Strings of each length whose answers are scored, teacher-forced and free-running."""
+    used_strings: int = 512
+    """Strings of each length that bits used are measured on."""
+    probes: ProbeSettings = field(default_factory=ProbeSettings)
+    """How the probes of the bits held are fitted."""
+    movie_probes: ProbeSettings = field(default_factory=lambda: ProbeSettings(train=1024, temper=512, test=256))
+    """The same for the string that is watched step by step."""
+    size_strings: int = 128
+    """Strings of each length whose state is made smaller."""
+    geometry_strings: int = 512
+    """Strings of each length whose states give rank and norm."""
+    remembrance_strings: int = 64
+    """Strings of each length in which letters are replaced, one at a time."""
+    pairs: int = 128
+    """Donors and hosts of the transplants; strings of the ablations."""
+    ablations: tuple[str, ...] = ("zero", "mean", "resample")
+    """What comes in the place of what is taken away: `interp.measure.state.ablations.KINDS`."""
+
+    @classmethod
+    def tiny(cls) -> "SaturationSettings":
+        """Few strings, three lengths: a look at the machinery."""
+        return cls(
+            lengths=(2, 4, 8),
+            accuracy_strings=16,
+            used_strings=32,
+            probes=ProbeSettings.tiny(),
+            movie_probes=ProbeSettings.tiny(),
+            size_strings=16,
+            geometry_strings=32,
+            remembrance_strings=8,
+            pairs=8,
+            ablations=("mean",),
+        )
