@@ -3,37 +3,48 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+READY_DEV := .venv/.ready-dev
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --maxprocesses=4
+PIP := $(BIN)/python -m pip install -qq
 UNCOMPILED := $(foreach package,MAMBA CAUSAL_CONV1D,$(package)_SKIP_CUDA_BUILD=TRUE $(package)_FORCE_BUILD=TRUE)
 TORCH := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check pytest docs validate bench
+.PHONY: help setup setup-dev demo test check pytest docs validate bench
 
 help:
 	@sed -n '1s/^# //p' Makefile
 
+# What a user needs: the command, the analyses, the notebooks.
 setup: $(READY)
 
+# And what a change needs: tests, linters, types, the site.
+setup-dev: $(READY_DEV)
+
 # torch comes first and alone, so that a CPU build at hand is taken before a resolver asks for CUDA's libraries.
-# Last come the Python files of the CUDA kernels, whose reference functions the tests compare with: not compiled, and in
-# a folder of their own and not in pip's cache, so that nothing takes them for the kernels.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "interp needs Python 3.11 or newer; name one: make setup PYTHON=python3.12")'
 	@echo "Installing into .venv (a few minutes the first time)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq $(TORCH)
-	@$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,notebooks,docs]' setuptools wheel
-	@$(UNCOMPILED) $(BIN)/python -m pip install -qq -c constraints.txt --no-cache-dir --no-deps --no-build-isolation \
-		--upgrade --target .venv/reference mamba-ssm causal-conv1d
+	@$(PIP) $(TORCH)
+	@$(PIP) -c constraints.txt -e '.[notebooks]'
 	@touch $(READY)
+
+# Last come the Python files of the CUDA kernels, whose reference functions the tests compare with: not compiled, and in
+# a folder of their own and not in pip's cache, so that nothing takes them for the kernels.
+$(READY_DEV): $(READY)
+	@echo "Installing what tests, checks and the site need"
+	@$(PIP) -c constraints.txt -e '.[dev]' setuptools wheel
+	@$(UNCOMPILED) $(PIP) -c constraints.txt --no-cache-dir --no-deps --no-build-isolation \
+		--upgrade --target .venv/reference mamba-ssm causal-conv1d
+	@touch $(READY_DEV)
 
 demo: setup
 	$(BIN)/python analyses/find_hash_heads.py
 
 test: check pytest docs
 
-check: setup
+check: setup-dev
 	$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted: $(BIN)/ruff format"; exit 1; }
 	$(BIN)/ruff check --quiet
 	$(BIN)/lint-imports --no-logo
@@ -43,12 +54,12 @@ pytest: check
 	$(PYTEST) --dist=loadfile
 
 # Warnings are errors. What was read before an error is not kept: read again, it would be taken for sound.
-docs: setup
+docs: setup-dev
 	@OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -n -j auto docs docs/build/html || { rm -rf docs/build; exit 1; }
 	@echo docs/build/html/index.html
 
-validate: setup
+validate: setup-dev
 	$(PYTEST) --runslow -m slow
 
-bench: setup
+bench: setup-dev
 	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done

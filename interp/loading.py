@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shortened, unknown
 from interp.base.files import read_json
+from interp.base.paths import expanded, is_there
 from interp.models.hooks.model import HookedModel
 from interp.models.planted import PlantedCapacity, Planting, planted_from_spec
 from interp.models.recurrent.model import RecurrentModel
@@ -181,14 +182,14 @@ def _run_folder(spec: str) -> Path:
     """
     if not spec.strip():
         raise UserError(f"no model was named; {FORMS}.")
-    path = Path(spec).expanduser()
-    if path.is_file():
+    path = expanded(spec, "a model")
+    if is_there(path) and not path.is_dir():
         raise UserError(f"{spec} is a file; a run is the folder that a training leaves behind.")
-    if path.is_dir():
+    if is_there(path):
         _check_run(path)
         return path
     if "/" in spec or spec.startswith((".", "~")):
-        raise UserError(f"there is no folder {spec}; {FORMS}.")
+        raise UserError(f"there is no folder {shortened(spec)}; {FORMS}.")
     raise UserError(f"{unknown('model', spec, PRESETS)} {FORMS[0].upper()}{FORMS[1:]}.")
 
 

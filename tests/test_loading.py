@@ -1,6 +1,7 @@
 """One string, and out comes a model with its task; a string that means nothing ends in one sentence."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -207,7 +208,7 @@ def test_a_hugging_face_folder_is_told_its_prefix(gpt2):
         ("planted:ngrams", "the nearest known: ngram"),
         ("planted:", "the nearest known: ngram"),
         ("planted:ngram?m=3", "no option of planted:ngram is called 'm'"),
-        ("planted:ngram?n=three", "n of planted:ngram is a whole number"),
+        ("planted:ngram?n=three", "n of planted:ngram must be a whole number"),
         ("hf:", "needs a folder or a name"),
         ("gguf:model", "no model is called 'gguf:model'"),
         ("", "no model was named;"),
@@ -231,3 +232,22 @@ def test_a_model_with_hardly_any_ordinary_tokens_is_refused(tmp_path):
     config = transformers.GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=20, bos_token_id=19, eos_token_id=19)
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     assert "27 ordinary tokens or more; this model has 19" in refusal(f"hf:{tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("~nobody-of-this-name/run", "nobody here has the home ~nobody-of-this-name"),
+        ("x" * 5000, "no model is called 'xxx"),
+        ("./" + "x" * 5000, "there is no folder ./xxx"),
+        ("a/" * 3000, "there is no folder a/a/"),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_refused_in_a_short_sentence(spec, told):
+    assert told in (said := refusal(spec))
+    assert len(said) < 500
+
+
+def test_what_is_neither_file_nor_folder_is_no_run(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "is a file; a run is the folder" in refusal(str(tmp_path / "pipe"))

@@ -9,11 +9,15 @@ from pathlib import Path
 import jaxtyping
 import numpy as np
 import pytest
+import yaml
 
 import interp
 from interp.results.accuracy import StepCurve
 
+ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "transformers", "transformer_lens", "nnsight", "datasets", "wandb", "numpy", "plotly", "scipy")
+STUB = ast.parse(Path(interp.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+HOMES = {name.name: node.module for node in STUB.body if isinstance(node, ast.ImportFrom) for name in node.names}
 
 
 def test_importing_interp_imports_nothing_heavy() -> None:
@@ -24,13 +28,15 @@ def test_importing_interp_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", interp.__all__)
 def test_each_name_is_the_one_that_its_module_defines(name: str) -> None:
-    assert getattr(interp, name) is getattr(import_module(interp._HOME[name]), name)
+    assert getattr(interp, name) is getattr(import_module(f"interp.{HOMES[name]}"), name)
     assert name in dir(interp)
 
 
-def test_a_name_that_does_not_exist_is_an_ordinary_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="module 'interp' has no attribute 'laod'"):
+def test_a_name_that_does_not_exist_is_an_ordinary_attribute_error_with_the_nearest_names() -> None:
+    with pytest.raises(AttributeError, match=r"module 'interp' has no attribute 'laod'; the nearest known: load\.$"):
         interp.laod  # noqa: B018
+    with pytest.raises(AttributeError, match=r"has no attribute 'zzz'$"):
+        interp.zzz  # noqa: B018
     with pytest.raises(ImportError, match="cannot import name 'laod'"):
         exec("from interp import laod")
     assert not hasattr(interp, "__wrapped__")
@@ -42,11 +48,36 @@ def test_no_module_hides_a_name() -> None:
     assert not modules & set(interp.__all__)
 
 
-def test_type_checkers_are_told_the_same_names() -> None:
-    tree = ast.parse(Path(interp.__file__).read_text())
-    block = next(node for node in tree.body if isinstance(node, ast.If))
-    told = {item.asname: node.module for node in block.body if isinstance(node, ast.ImportFrom) for item in node.names}
-    assert told == interp._HOME
+def test_type_checkers_are_told_the_names_that_there_are() -> None:
+    assert sorted(HOMES) == interp.__all__
+    assert all(
+        name.name == name.asname for node in STUB.body if isinstance(node, ast.ImportFrom) for name in node.names
+    )
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert cited == interp.__version__
+    assert f"## [{interp.__version__.partition('.dev')[0]}]" in changes
+
+
+def test_the_presets_are_listed_with_what_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from interp.training.kept_runs import kept_folder
+    from interp.training.presets import PRESETS
+
+    monkeypatch.setenv("INTERP_HOME", str(tmp_path))
+    before = {facts.name: facts for facts in interp.presets()}
+    assert list(before) == list(PRESETS)
+    assert not any(facts.kept for facts in before.values())
+    assert (before["nope"].layers, before["mamba"].parameters) == (3, 67_392)
+    assert before["hard-alibi"].strings == 25_600
+    model, task, training = PRESETS["lstm"]()
+    folder = kept_folder("presets/lstm", import_module("interp.models").build(model), task, training)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    assert [facts.name for facts in interp.presets() if facts.kept == folder] == ["lstm"]
+    assert not any(facts.kept for facts in interp.presets(seed=1))
 
 
 def test_the_tests_check_the_shapes_of_what_interp_is_given() -> None:

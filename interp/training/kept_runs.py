@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from filelock import FileLock
+from torch import nn
 
 from interp.base.errors import InterpError
+from interp.base.paths import expanded
 from interp.models import build
 from interp.tasks.base import Task
 from interp.training.loop import train
@@ -37,8 +39,7 @@ def kept_run(
     Raises: InterpError if nothing can be kept there; otherwise as `train`.
     """
     model = build(config, seed=training.seed).to(device)
-    key = digest(recipe(model, task, training))[:12]
-    folder = home() / f"{place}-seed{training.seed}-{key}"
+    folder = kept_folder(place, model, task, training)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -54,8 +55,14 @@ def kept_run(
     return folder
 
 
+def kept_folder(place: str, model: nn.Module, task: Task, training: TrainConfig) -> Path:
+    """Where the run of this recipe is kept, whether it is there or not."""
+    key = digest(recipe(model, task, training))[:12]
+    return home() / f"{place}-seed{training.seed}-{key}"
+
+
 def home() -> Path:
     """Where trained models are kept: `$INTERP_HOME`, or `interp` in the user's cache folder."""
     if named := os.environ.get("INTERP_HOME"):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "interp"
+        return expanded(named, "INTERP_HOME")
+    return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "XDG_CACHE_HOME") / "interp"

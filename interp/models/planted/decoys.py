@@ -11,7 +11,7 @@ Each carries the attended token to the slot that nothing reads.
 
 import torch
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shortened, unknown
 from interp.models.planted.circuits import Circuit, carry, even, match, zeros
 from interp.models.planted.stream import Stream
 
@@ -30,8 +30,10 @@ def decoy(name: str, stream: Stream, tau: float) -> Circuit:
     """
     kind, _, distance = name.partition(":")
     if kind == "position":
-        if not distance.isdecimal() or int(distance) < 1:
-            raise UserError(f"a position decoy is written with its distance, e.g. position:30; {name!r} came.")
+        if not (distance.isdecimal() and len(distance) < 8 and int(distance) > 0):
+            raise UserError(
+                f"a position decoy is written with its distance, e.g. position:30; {shortened(name)!r} came."
+            )
         return _fixed_distance(stream, tau, int(distance))
     if name == "previous":
         return _fixed_distance(stream, tau, 1)

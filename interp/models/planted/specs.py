@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shortened, unknown
 from interp.models.hooks.model import HookedModel
 from interp.models.planted.copier import planted_copier
 from interp.models.planted.memory import PlantedCapacity, decay, register, shift
 from interp.models.planted.planting import Planting
+from interp.models.planted.stream import Stream
 
 KINDS: dict[str, Callable[..., tuple[HookedModel, Planting | PlantedCapacity]]] = {
     "ngram": planted_copier,
@@ -25,8 +26,15 @@ def _truth(text: str) -> bool:
     return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
 
 
+def _integer(text: str) -> int:
+    number = int(text)
+    if abs(number) >= 1 << 63:
+        raise ValueError
+    return number
+
+
 READERS: dict[Any, tuple[str, Callable[[str], Any]]] = {
-    int: ("a whole number", int),
+    int: ("a whole number of 64 bits", _integer),
     float: ("a number", float),
     bool: ("yes or no", _truth),
     str: ("a word", str),
@@ -34,6 +42,15 @@ READERS: dict[Any, tuple[str, Callable[[str], Any]]] = {
     torch.dtype: ("float32 or float64", lambda text: {"float32": torch.float32, "float64": torch.float64}[text]),
 }
 """Type of an option -> what is wanted, and how it is read."""
+
+MOST: dict[str, tuple[float, str]] = {
+    "tau": (1e4, "A match has all the attention long before that."),
+    "k": (1_000, "A state holds 26 numbers for each letter, at every position."),
+    "n_ctx": (1 << 20, "No text here is longer."),
+}
+"""Option -> its largest value, and why; for every kind that has it."""
+LARGEST_COPIER = 1 << 29
+"""Weights of a planted copier, at most: 2 GB in float32. Every head has its own maps from the whole stream."""
 
 
 def planted_from_spec(spec: str) -> tuple[HookedModel, Planting | PlantedCapacity]:
@@ -51,10 +68,32 @@ def planted_from_spec(spec: str) -> tuple[HookedModel, Planting | PlantedCapacit
         if name not in parameters:
             raise unknown(f"option of planted:{kind}", name, parameters, limit=len(parameters))
         if name in options:
-            raise UserError(f"{name} was given twice for planted:{kind}.")
+            raise UserError(f"{name} of planted:{kind} must be given once; got it twice.")
         wanted, read = READERS[parameters[name].annotation]
         try:
             options[name] = read(text)
         except (ValueError, KeyError) as error:
-            raise UserError(f"{name} of planted:{kind} is {wanted}; {text!r} came.") from error
+            raise UserError(f"{name} of planted:{kind} must be {wanted}; got {shortened(text)!r}.") from error
+    _refuse_giants(kind, options)
     return KINDS[kind](**options)
+
+
+def _refuse_giants(kind: str, options: dict[str, Any]) -> None:
+    """Raises: UserError for what would fill the memory, or make a model of infinities."""
+    for name, (most, why) in MOST.items():
+        if not options.get(name, 0) <= most:  # so that NaN is refused, too
+            raise UserError(f"{name} of planted:{kind} must be at most {most:.10g}; got {options[name]:.10g}. {why}")
+    if kind == "ngram" and (weights := _weights(options)) > LARGEST_COPIER:
+        raise UserError(
+            f"planted:{kind} must have at most {LARGEST_COPIER:.2g} weights; got {weights:.2g}. Plant a smaller n, or "
+            f"fewer heads or layers."
+        )
+
+
+def _weights(options: dict[str, Any]) -> float:
+    """About how many weights the heads of a planted copier have."""
+    parameters = inspect.signature(planted_copier).parameters
+    of = {name: options.get(name, parameter.default) for name, parameter in parameters.items()}
+    stream = Stream(of["n"], of["alphabet"])
+    heads = of["n"] + 1 + of["n_lookup"] + len(of["decoys"]) + of["zero_heads"] + of["random_heads"]
+    return of["n_layers"] * heads * 4.0 * stream.d_model * of["n"] * stream.n_tokens

@@ -1,0 +1,25 @@
+# What `interp` offers at the top, and where it is defined: read by type checkers, and at run time by lazy_loader.
+# A name that comes here is imported from its module at first use.
+
+from .loading import Loaded as Loaded
+from .loading import load as load
+from .measure.ablation.ablate import ablation_study as ablation_study
+from .measure.heads.score import score_heads as score_heads
+from .models.planted import planted_copier as planted_copier
+from .models.recurrent.hybrid import HookedHybrid as HookedHybrid
+from .models.recurrent.lstm.model import HookedLSTM as HookedLSTM
+from .models.recurrent.mamba.model import HookedMamba as HookedMamba
+from .models.recurrent.mamba2.model import HookedMamba2 as HookedMamba2
+from .models.transformer import HookedTransformer as HookedTransformer
+from .models.transformer import TransformerConfig as TransformerConfig
+from .studies.attention.run import view_attention as view_attention
+from .studies.heads.run import hash_head_study as hash_head_study
+from .studies.state.run import saturation_study as saturation_study
+from .tasks.copy import CopyTask as CopyTask
+from .tasks.ngram import NgramLookup as NgramLookup
+from .training.catalogue import presets as presets
+from .training.evaluate import accuracy_by_length as accuracy_by_length
+from .training.loop import train as train
+from .training.recipe import TrainConfig as TrainConfig
+
+__version__: str
