@@ -25,7 +25,7 @@ from interp.tasks.copy import CopyTask
 def used_bits(
     model: HookedModel, task: CopyTask, lengths: Sequence[int], strings: int, generator: torch.Generator, seed: int = 0
 ) -> Bits:
-    """log2 D less the teacher-forced cross-entropy of each answer letter, clipped at 0 for each letter, and summed.
+    """log2 D less the teacher-forced cross-entropy of each answer letter, summed over the letters that it shows.
 
     Args:
         model: carries a state from call to call.
@@ -43,10 +43,12 @@ def used_bits(
 
 
 def bits_of(lengths: tuple[int, ...], rows: Sequence[Float[np.ndarray, "_ _"]], seed: int = 0) -> Bits:
-    """Bits per letter of each string -> their sum over letters, each letter's mean clipped at 0, with its interval.
+    """Bits per letter of each string -> their sum over the letters that are shown, with its interval.
 
-    An overconfident wrong guess costs more bits than a letter holds; clipped, it does not cancel what other letters
-    show. Strings are resampled whole, so that the interval knows how letters hang together.
+    An overconfident wrong guess costs more bits than a letter holds; left out, it does not cancel what other letters
+    show. Whether a letter is shown is decided on one half of the strings and its bits are taken from the other, and the
+    other way round: decided on the same strings (clipped at 0), letters that are not held would add up to bits that are
+    not there. Strings are resampled whole, so the interval accounts for correlation between letters.
 
     Raises: UserError for fewer than two strings.
     """
@@ -56,9 +58,10 @@ def bits_of(lengths: tuple[int, ...], rows: Sequence[Float[np.ndarray, "_ _"]], 
     by_position = np.full((len(lengths), max(lengths)), np.nan)
     draws = np.empty((len(lengths), RESAMPLES))
     for index, row in enumerate(rows):
-        by_position[index, : row.shape[1]] = row.mean(axis=0).clip(min=0)
-        weights = rng.multinomial(len(row), np.full(len(row), 1 / len(row)), RESAMPLES) / len(row)
-        draws[index] = (weights @ row).clip(min=0).sum(axis=1)
+        halves = row[::2], row[1::2]
+        by_position[index, : row.shape[1]] = _shown(*(half.mean(axis=0) for half in halves), *map(len, halves))
+        means = (_resampled(half, rng) for half in halves)
+        draws[index] = _shown(*means, *map(len, halves)).sum(axis=1)
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     return Bits(
         lengths=lengths,
@@ -67,6 +70,18 @@ def bits_of(lengths: tuple[int, ...], rows: Sequence[Float[np.ndarray, "_ _"]], 
         by_position=by_position,
         draws=draws,
     )
+
+
+def _resampled(row: Float[np.ndarray, "string pos"], rng: np.random.Generator) -> Float[np.ndarray, "resample pos"]:
+    """Means over strings, of bootstrap resamples."""
+    return rng.multinomial(len(row), np.full(len(row), 1 / len(row)), RESAMPLES) @ row / len(row)
+
+
+def _shown(
+    one: Float[np.ndarray, "*axes pos"], other: Float[np.ndarray, "*axes pos"], n_one: int, n_other: int
+) -> Float[np.ndarray, "*axes pos"]:
+    """The mean over both halves, of each the letters whose mean in the other is above 0."""
+    return (n_one * np.where(other > 0, one, 0) + n_other * np.where(one > 0, other, 0)) / (n_one + n_other)
 
 
 def check_lengths(lengths: Sequence[int]) -> None:

@@ -37,12 +37,17 @@ def state_features(model: HookedModel, batch: Batch, seed: int) -> dict[str, Flo
 
 
 def inner_products(features: Float[Tensor, "string feature"], train: int) -> Float[Tensor, "string train"]:
-    """Of all strings with the first `train`, once each feature has mean 0 and variance 1 over these."""
+    """Inner products of the standardised features of all strings with those of the first `train`."""
+    standard = standardised(features, train)
+    return standard @ standard[:train].mT
+
+
+def standardised(features: Float[Tensor, "string feature"], train: int) -> Float[Tensor, "string feature"]:
+    """Each feature with mean 0 and variance 1 over the first `train` strings; 0 where it hardly varies there."""
     seen = features[:train]
     spread = seen.std(dim=0)
     spread = torch.where(spread > CONSTANT * spread.square().mean().sqrt(), spread, torch.inf)
-    standard = (features - seen.mean(dim=0)) / spread
-    return standard @ standard[:train].mT
+    return (features - seen.mean(dim=0)) / spread
 
 
 class Sketch:

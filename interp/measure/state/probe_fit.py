@@ -38,19 +38,14 @@ class Probes:
     """Probes of one kind of features; what they read is asked by `bits`.
 
     Args:
-        products: inner products of all strings' centred features with those of the first n, the training strings.
+        kinds: one or several kinds of inner products of all strings' centred features with those of the first n, the
+            training strings; of several, each position takes the kind that serves it best.
+        penalties: of the ridge regression; each position takes the better.
     """
 
-    def __init__(self, products: Float[Tensor, "string train"], penalties: Sequence[float] = PENALTIES) -> None:
-        n = products.shape[1]
-        scale = products[:n].diagonal().mean()
-        products = products / torch.where(scale > 0, scale, 1.0)
-        unit = torch.eye(n, dtype=torch.float64, device=products.device)
-        self.others = products[n:]
-        self.inverses = [
-            torch.cholesky_inverse(torch.linalg.cholesky(products[:n].double() + penalty * unit)).to(products.dtype)
-            for penalty in penalties
-        ]
+    def __init__(self, *kinds: Float[Tensor, "string train"], penalties: Sequence[float] = PENALTIES) -> None:
+        self.train = kinds[0].shape[1]
+        self.regressions = [regression for products in kinds for regression in _regressions(products, penalties)]
 
     def bits(self, letters: Int[Tensor, "string pos"], alphabet: int, temper: int) -> Float[np.ndarray, "test pos"]:
         """log2 D less the cross-entropy of each letter of each test string.
@@ -65,7 +60,7 @@ class Probes:
         return torch.cat(found, dim=1).cpu().numpy()
 
     def _positions(self, letters: Int[Tensor, "string pos"], alphabet: int, temper: int) -> Float[Tensor, "test pos"]:
-        n = len(self.inverses[0])
+        n = self.train
         best, bits = 0.0, torch.zeros((), dtype=torch.float64, device=letters.device)
         for logits in self._logits(letters[:n], alphabet):
             gain, rows = tempered(logits, letters[n:], temper)
@@ -75,16 +70,29 @@ class Probes:
 
     def _logits(self, letters: Int[Tensor, "train pos"], alphabet: int) -> Iterator[Float[Tensor, "other pos letter"]]:
         """Of the strings that were not trained on: for each penalty, from equal noise, and from a discriminant."""
-        wanted = one_hot(letters, alphabet).to(self.others.dtype)
+        wanted = one_hot(letters, alphabet).to(self.regressions[0][1].dtype)
         flat = (wanted - 1 / alphabet).flatten(1)
-        for inverse in self.inverses:
+        for inverse, products in self.regressions:
             trained, others = (
                 rearrange(x, "string (pos letter) -> pos string letter", letter=alphabet).double()
-                for x in ridge_scores(inverse, self.others, flat)
+                for x in ridge_scores(inverse, products, flat)
             )
             for weights, offset in discriminants(trained, wanted.transpose(0, 1).double()):
                 logits = (others @ weights + offset[:, None]).to(wanted.dtype)
                 yield rearrange(logits, "pos string letter -> string pos letter").contiguous()
+
+
+def _regressions(
+    products: Float[Tensor, "string train"], penalties: Sequence[float]
+) -> Iterator[tuple[Float[Tensor, "train train"], Float[Tensor, "other train"]]]:
+    """For each penalty the inverse that ridge regression needs, and the other strings' inner products."""
+    n = products.shape[1]
+    scale = products[:n].diagonal().mean()
+    products = products / torch.where(scale > 0, scale, 1.0)
+    unit = torch.eye(n, dtype=torch.float64, device=products.device)
+    for penalty in penalties:
+        factor = torch.linalg.cholesky(products[:n].double() + penalty * unit)
+        yield torch.cholesky_inverse(factor).to(products.dtype), products[n:]
 
 
 def ridge_scores(
