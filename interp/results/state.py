@@ -65,6 +65,25 @@ class HeldBits(Result):
     """Of single layers' states."""
     strings: tuple[int, int, int] = (0, 0, 0)
     """Strings that trained, tempered and tested each probe."""
+    joint: Bits | None = None
+    """Bits that probes read which also know the letters before the one that they read: the state may hold letters that
+    cannot be read one by one. In long strings some letters are read and the bits between them interpolated."""
+
+    @property
+    def most(self) -> Bits:
+        """The larger of the two readings at each length; both are lower bounds."""
+        if self.joint is None:
+            return self.held
+        one, other = self.held, self.joint
+        larger = [b > a for a, b in zip(one.total, other.total, strict=True)]
+        choose = np.array(larger)[:, None]
+        return Bits(
+            lengths=one.lengths,
+            total=tuple(b if x else a for a, b, x in zip(one.total, other.total, larger, strict=True)),
+            interval=tuple(b if x else a for a, b, x in zip(one.interval, other.interval, larger, strict=True)),
+            by_position=np.where(choose, other.by_position, one.by_position),
+            draws=np.where(choose, other.draws, one.draws),
+        )
 
 
 @dataclass(frozen=True)

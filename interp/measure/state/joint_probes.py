@@ -21,7 +21,7 @@ from torch import Tensor
 from interp.measure.state.probe_fit import Probes
 
 PLACES = 8
-"""Letters of a string that are read, at most: first, last and evenly between, since each has a regression of its own."""
+"""Letters of a string that are read, at most: first, last and evenly between, as each needs a regression of its own."""
 TRAINING = 1024
 """Strings that train a probe, at most; a regression takes time as their cube."""
 SCREENED = 512
@@ -66,9 +66,7 @@ def joint_bits(
 
 def _alike(letters: Int[Tensor, "string pos"], train: int, alphabet: int) -> Float[Tensor, "string train"]:
     """Inner products of the letters as centred one-hot vectors."""
-    return sum(
-        (x[:, None] == x[None, :train]).float() - 1 / alphabet for x in letters.unbind(1)
-    )  # pyright: ignore[reportReturnType]: there is one letter or more
+    return sum((x[:, None] == x[None, :train]).float() - 1 / alphabet for x in letters.unbind(1))  # pyright: ignore[reportReturnType]: there is one letter or more
 
 
 def _bilinear(

@@ -18,6 +18,8 @@ class ProbeSettings:
     test: int = 1024
     by_layer: bool = True
     """Whether single layers are read, too."""
+    joint: bool = True
+    """Whether letters are also read given the letters before them (`interp.measure.state.joint_probes`)."""
 
     @classmethod
     def tiny(cls) -> "ProbeSettings":

@@ -5,15 +5,17 @@ strings that it has not seen, is a lower bound on what the state says of that le
 bound on the mutual information between string and state. A probe cannot read what it has too few strings to learn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
 from interp.measure.state.bits import bits_of, check_lengths
-from interp.measure.state.probe_features import inner_products, state_features
+from interp.measure.state.joint_probes import joint_bits, places
+from interp.measure.state.probe_features import inner_products, standardised, state_features
 from interp.measure.state.probe_fit import Probes
 from interp.measure.state.probe_settings import ProbeSettings
 from interp.models.hooks.model import HookedModel
@@ -59,18 +61,22 @@ def held_bits(
         batch = task.sample(sum(settings.strings), length, generator)
         order = torch.randperm(len(batch), generator=generator, device=generator.device).to(model.device)
         letters = _letters(task, batch).to(model.device)
-        for name, probes in _probes(model, batch, settings.train, settings.by_layer, seed):
+        features = state_features(model, batch, seed)
+        if settings.joint:
+            found.setdefault("joint", []).append(_jointly(features, letters, task.alphabet, settings))
+        for name, probes in _probes(features, settings.train, settings.by_layer):
             found.setdefault(name, []).append(probes.bits(letters, task.alphabet, settings.temper))
             if name == "held":
                 found.setdefault("shuffled", []).append(probes.bits(letters[order], task.alphabet, settings.temper))
         if untrained is not None:
-            for _, probes in _probes(untrained, batch, settings.train, False, seed):
+            for _, probes in _probes(state_features(untrained, batch, seed), settings.train, False):
                 found.setdefault("untrained", []).append(probes.bits(letters, task.alphabet, settings.temper))
     bits = {name: bits_of(tuple(lengths), rows, seed) for name, rows in found.items()}
     return HeldBits(
         held=bits.pop("held"),
         shuffled=bits.pop("shuffled"),
         untrained=bits.pop("untrained", None),
+        joint=bits.pop("joint", None),
         by_layer=bits,
         strings=settings.strings,
     )
@@ -83,9 +89,21 @@ def _letters(task: CopyTask, batch: Batch) -> Int[Tensor, "string pos"]:
     return (written == ids).byte().argmax(dim=2)
 
 
-def _probes(model: HookedModel, batch: Batch, train: int, by_layer: bool, seed: int) -> Iterator[tuple[str, Probes]]:
-    """Of single layers, where they are asked for and there are several; then of all, `held`."""
-    features = state_features(model, batch, seed)
+def _jointly(
+    features: Mapping[str, Float[Tensor, "string _"]],
+    letters: Int[Tensor, "string pos"],
+    alphabet: int,
+    settings: ProbeSettings,
+) -> Rows:
+    """Bits of every letter given the letters before it: read at some places, interpolated between them."""
+    length, read = letters.shape[1], places(letters.shape[1])
+    numbers = torch.cat([standardised(layer, settings.train) for layer in features.values()], dim=1)
+    rows = joint_bits(numbers, letters, alphabet, settings.train, settings.temper, read)
+    return make_interp_spline(read, rows, k=1, axis=1)(np.arange(length)) if len(read) > 1 else rows
+
+
+def _probes(features: dict[str, Float[Tensor, "string _"]], train: int, by_layer: bool) -> Iterator[tuple[str, Probes]]:
+    """Of single layers, where they are asked for and there are several; then of all, `held`. Empties `features`."""
     by_layer, whole = by_layer and len(features) > 1, None
     for layer in list(features):
         products = inner_products(features.pop(layer), train)
