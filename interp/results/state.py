@@ -7,6 +7,7 @@ over strings.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -23,19 +24,25 @@ def falls(bits: "Bits") -> bool:
     return bits.interval[-1][1] < FALLEN * max(bits.total)
 
 
+KneeKind = Literal["bend", "unclear", "unsure", "smooth", "late", "early", "falls", "nothing"]
+"""What a curve over lengths does: bends; fits a bend and a smooth curve alike; bends, but not in some resamples; slows
+down without a bend; bends, if at all, beyond the longest length, or before the shortest; falls; has nothing to bend."""
+
+
 @dataclass(frozen=True)
 class Knee:
     """Where min(a L, c), fitted to a curve over lengths, stops growing."""
 
     value: float | None
-    """c / a, letters; None where the curve still grows at the longest measured length, or never rises."""
+    """c / a, letters; None where there is no bend within what was measured."""
     interval: Interval | None
     slope: float
     """a, bits per letter."""
     plateau: float
     """c, bits."""
+    kind: KneeKind = "bend"
     note: str = ""
-    """Why there is no value, or what to mind."""
+    """Why there is no value, or what to mind, in English."""
 
 
 @dataclass(frozen=True)

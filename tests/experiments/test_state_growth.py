@@ -79,7 +79,9 @@ def test_the_interval_of_the_exponent_is_that_of_a_line_through_the_members(regi
 
 
 def test_members_whose_bits_do_not_stop_are_left_out_by_name(registers: list[Member]) -> None:
-    open_ended = replace(registers[2], name="k 64", state_floats=999, saturation_length=Knee(None, None, 1.0, 9.0))
+    open_ended = replace(
+        registers[2], name="k 64", state_floats=999, saturation_length=Knee(None, None, 1.0, 9.0, "late")
+    )
     found = growth([*registers, open_ended])
     assert found.exponent == pytest.approx(1) and found.bits_exponent == pytest.approx(1)
     assert "Of k 64 no plateau is seen within 16 letters" in growth_verdict(found)

@@ -58,10 +58,10 @@ def bits_of(lengths: tuple[int, ...], rows: Sequence[Float[np.ndarray, "_ _"]], 
     by_position = np.full((len(lengths), max(lengths)), np.nan)
     draws = np.empty((len(lengths), RESAMPLES))
     for index, row in enumerate(rows):
-        halves = row[::2], row[1::2]
-        by_position[index, : row.shape[1]] = _shown(*(half.mean(axis=0) for half in halves), *map(len, halves))
-        means = (_resampled(half, rng) for half in halves)
-        draws[index] = _shown(*means, *map(len, halves)).sum(axis=1)
+        one, other = row[::2], row[1::2]
+        sizes = len(one), len(other)
+        by_position[index, : row.shape[1]] = _shown(one.mean(axis=0), other.mean(axis=0), sizes)
+        draws[index] = _shown(_resampled(one, rng), _resampled(other, rng), sizes).sum(axis=1)
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     return Bits(
         lengths=lengths,
@@ -78,10 +78,10 @@ def _resampled(row: Float[np.ndarray, "string pos"], rng: np.random.Generator) -
 
 
 def _shown(
-    one: Float[np.ndarray, "*axes pos"], other: Float[np.ndarray, "*axes pos"], n_one: int, n_other: int
+    one: Float[np.ndarray, "*axes pos"], other: Float[np.ndarray, "*axes pos"], sizes: tuple[int, int]
 ) -> Float[np.ndarray, "*axes pos"]:
     """The mean over both halves, of each the letters whose mean in the other is above 0."""
-    return (n_one * np.where(other > 0, one, 0) + n_other * np.where(one > 0, other, 0)) / (n_one + n_other)
+    return (sizes[0] * np.where(other > 0, one, 0) + sizes[1] * np.where(one > 0, other, 0)) / sum(sizes)
 
 
 def check_lengths(lengths: Sequence[int]) -> None:

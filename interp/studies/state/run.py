@@ -122,7 +122,7 @@ def saturation_study(
         reachable_bits=reach,
         utilisation=utilisation(used.total, size.bits, task.alphabet, lengths),
         saturation_length=knee(used),
-        saturation_held=knee(held.held),
+        saturation_held=knee(held.most),
         effective_size=effective,
         effective_rank=shape,
         remembrance=far,

@@ -5,9 +5,25 @@ from typing import Literal
 from interp.results.state import Knee, Transplant
 from interp.studies.state.result import StateProfile
 
-Limit = Literal["none", "open", "early", "falls", "unsure", "training", "unread", "full"]
+Limit = Literal[
+    "none",
+    "open",
+    "early",
+    "falls",
+    "forgetting",
+    "gradual",
+    "unsure",
+    "training",
+    "unread",
+    "unwitnessed",
+    "full",
+]
 NOTHING = 1.0
 """Bits in all, below which nothing is used: the floor of a plateau."""
+WITNESSED = 0.9
+"""Probes that read less than this share of the bits that are used are too weak to say what the state holds."""
+OLD = 0.5
+"""Letters of the first third that hold less than this share of what those of the last third hold are forgotten."""
 
 
 def state_verdict(profile: StateProfile) -> str:
@@ -24,24 +40,41 @@ def limit(profile: StateProfile) -> Limit:
 
     none: there are none. open: they grow to the longest strings. early: they have stopped at the shortest. falls: they
     fall, which a full state does not explain; a model that does not generalise in length loses what its state could
-    hold. unsure: in some resamples of the strings they do not stop. training: they stop where the trained lengths end,
-    which alone could do it. unread: they stop and stay, but the state grows with the string, or probes read ever more
-    of it: it is not full, its letters are not fetched. full: they stop and stay, and so does what is held.
+    hold. forgetting: they grow ever more slowly, with no bend, and the letters read long ago are held less than recent
+    ones: each letter that comes costs those before it something. gradual: they do so, and old letters are held as well
+    as recent ones. unsure: whether they bend is not clear. training: they stop where the trained lengths end, which
+    alone could do it. unread: they stop and stay, but the state grows with the string, or probes read ever more of it:
+    it is not full, its letters are not fetched. unwitnessed: they stop and stay, but what probes read does not rise and
+    stay with them, so that whether the state is full is not known. full: they stop and stay, and so does what is held.
     """
-    bits, trained = profile.used.total, profile.behaviour.trained
-    if max(bits) < NOTHING:
+    knee, trained = profile.saturation_length, profile.behaviour.trained
+    if max(profile.used.total) < NOTHING:
         return "none"
     if profile.used_falls:
         return "falls"
-    knee = profile.saturation_length
-    if knee.value is None:
-        return "open" if "still grow" in knee.note else "early"
-    if knee.interval is None:
+    if knee.kind == "late":
+        return "open"
+    if knee.kind in ("early", "nothing"):
+        return "early"
+    grows = profile.state_bits[-1] > profile.state_bits[0] or profile.saturation_held.kind == "late"
+    if knee.kind == "smooth":
+        return "unread" if grows else "forgetting" if _old_letters_are_lost(profile) else "gradual"
+    if knee.kind != "bend" or knee.interval is None:
         return "unsure"
     if trained is not None and knee.interval[1] >= trained[1]:
         return "training"
-    grows = profile.state_bits[-1] > profile.state_bits[0]
-    return "unread" if grows or "still grow" in profile.saturation_held.note else "full"
+    if grows:
+        return "unread"
+    held = profile.held.most
+    witnessed = profile.saturation_held.kind in ("bend", "unclear") and held.total[-1] >= WITNESSED * knee.plateau
+    return "full" if witnessed else "unwitnessed"
+
+
+def _old_letters_are_lost(profile: StateProfile) -> bool:
+    """Whether probes of single letters read the first third of the longest strings less well than the last."""
+    by_position = profile.held.held.by_position[-1][: profile.lengths[-1]]
+    third = max(1, len(by_position) // 3)
+    return bool(by_position[:third].mean() < OLD * by_position[-third:].mean())
 
 
 def _copies(profile: StateProfile) -> str:
@@ -66,15 +99,26 @@ def _stops(profile: StateProfile) -> str:
     trained = profile.behaviour.trained
     if found == "falls":
         return _falls(profile)
-    stop = f"The bits that it uses stop growing at {_with(knee)} letters, {knee.plateau:.0f} bits"
+    stop = "The bits that it uses grow ever more slowly"
+    if knee.value is not None:
+        stop = f"The bits that it uses stop growing at {_with(knee)} letters, {knee.plateau:.0f} bits"
+    if found in ("forgetting", "gradual"):
+        at = f"({profile.used.total[-1]:.0f} at {profile.lengths[-1]} letters)"
+        slows = f"The bits that it uses grow ever more slowly {at}, with no bend"
+        if found == "forgetting":
+            return f"{slows}, and old letters are held less well than recent ones: it forgets, rather than being full."
+        return f"{slows}, and old letters are held as well as recent ones: no mark of a full state."
     if found == "unsure":
         return f"{stop}; but {knee.note}."
+    if found == "unwitnessed":
+        read = f"{max(profile.held.most.total):.0f} bits at most, {profile.held.most.total[-1]:.0f} at the longest"
+        return f"{stop}, and stay there; but what probes read does not ({read}): whether the state is full is open."
     if found == "training" and trained is not None:
         return (
             f"{stop}, no earlier than the trained lengths end ({trained[1]}): training alone may have set that limit."
         )
     if found == "unread":
-        last = f"{profile.bits_probe[-1]:.0f} bits of {profile.lengths[-1]} letters"
+        last = f"{profile.held.most.total[-1]:.0f} bits of {profile.lengths[-1]} letters"
         return f"{stop}, and stay there; but its state is not full, probes read {last}: what it holds is not fetched."
     return f"{stop}, and stay there, as does what probes read: the mark of a full state."
 

@@ -72,7 +72,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
 def test_a_curve_that_still_grows_has_no_saturation_length(generator: Any) -> None:
     model, _ = register(30, 5)
     bend = knee(used_bits(model, CopyTask(5), [2, 5, 9], 8, generator(0)))
-    assert bend.value is None and "still grow" in bend.note
+    assert bend.value is None and bend.kind == "late"
 
 
 @pytest.mark.parametrize(("last", "value"), [((12.0, 14.0), None), ((12.0, 15.5), None), ((12.0, 12.0), 12.0)])
@@ -80,13 +80,13 @@ def test_one_length_is_no_plateau(last: tuple[float, float], value: float | None
     totals = zip((4, 8, 12, 16), (4.0, 8.0, *last), strict=True)
     bend = knee(bits_of((4, 8, 12, 16), [np.full((4, n), total / n) for n, total in totals]))
     assert bend.value == (None if value is None else pytest.approx(value))
-    assert value is not None or "measure longer strings" in bend.note
+    assert value is not None or bend.kind == "late"
 
 
 def test_a_curve_that_is_flat_from_the_first_length_on_has_not_shown_its_slope(generator: Any) -> None:
     model, _ = register(2, 5)
     bend = knee(used_bits(model, CopyTask(5), [2, 4, 8], 8, generator(0)))
-    assert bend.value is None and "measure shorter strings" in bend.note
+    assert bend.value is None and bend.kind == "early"
 
 
 @pytest.mark.parametrize(("last", "value"), [(2.0, None), (7.1, None), (7.6, 3.9)])
@@ -102,13 +102,13 @@ def test_bits_that_still_rise_at_the_last_length_have_not_reached_a_plateau(last
     totals = zip((4, 8, 12, 16, 20), (4.0, 8.0, 12.0, 12.5, last), strict=True)
     bend = knee(bits_of((4, 8, 12, 16, 20), [np.full((4, n), total / n) for n, total in totals]))
     assert bend.value == (None if value is None else pytest.approx(value, abs=0.4))
-    assert value is not None or "measure longer strings" in bend.note
+    assert value is not None or bend.kind == "late"
 
 
 def test_of_two_letters_half_are_right_by_chance() -> None:
     ones = np.ones((3, 5))
     found = half_length(LengthAccuracy((1, 2, 3), None, ones > 0, ones, ones.astype(int)), 2)
-    assert found.value is None and "by chance" in found.note
+    assert found.value is None and found.kind == "nothing"
 
 
 @pytest.mark.parametrize(("middle", "steep"), [(8.0, 3.0), (20.0, 8.0)])
@@ -128,7 +128,7 @@ def test_the_half_length_of_a_known_curve_is_found(middle: float, steep: float) 
 def test_an_accuracy_that_never_falls_has_no_half_length() -> None:
     ones = np.ones((3, 5))
     found = half_length(LengthAccuracy((1, 2, 3), None, ones > 0, ones, ones.astype(int)), 26)
-    assert found.value is None and "above" in found.note
+    assert found.value is None and found.kind == "late"
 
 
 def test_what_cannot_be_measured_is_refused(generator: Any) -> None:
@@ -139,3 +139,29 @@ def test_what_cannot_be_measured_is_refused(generator: Any) -> None:
         used_bits(model, CopyTask(5), [4], 1, generator())
     with pytest.raises(UserError, match="three lengths"):
         knee(used_bits(model, CopyTask(5), [4, 5], 4, generator()))
+
+
+@pytest.mark.parametrize("lengths", [(2, 4, 8, 12, 16, 24, 32), (3, 6, 12, 24, 48)])
+def test_a_curve_that_only_slows_down_has_no_bend(lengths: tuple[int, ...]) -> None:
+    """What a memory holds that forgets at a constant rate: c (1 - exp(-L / 8)), bit for bit."""
+    rows = [np.full((4, n), 60 * (1 - np.exp(-n / 8)) / n) for n in lengths]
+    bend = knee(bits_of(lengths, rows))
+    assert bend.value is None and bend.kind == "smooth"
+
+
+def test_the_interval_of_a_bend_is_wide_where_the_line_misses_the_bits() -> None:
+    lengths, misses = (2, 4, 8, 10, 16, 20, 32), (1.5, -1.0, 1.5, -1.5, 1.0, -1.0, 0.5)
+    exact = [np.full((4, n), min(4.0 * n, 48.0) / n) for n in lengths]
+    missed = [row + miss / n for row, miss, n in zip(exact, misses, lengths, strict=True)]
+    sharp, wide = (knee(bits_of(lengths, rows)) for rows in (exact, missed))
+    assert sharp.interval == pytest.approx((12.0, 12.0))
+    assert wide.interval is not None and wide.interval[0] < 11.6 < 12.4 < wide.interval[1]
+
+
+def test_letters_that_are_not_shown_add_no_bits() -> None:
+    """Ten letters are known, eighty-six are guessed: the noise of their means must not add up."""
+    totals = []
+    for seed in range(20):
+        guessed = np.random.default_rng(seed).normal(0, 1.0, (256, 86))
+        totals.append(bits_of((96,), [np.concatenate([np.full((256, 10), 4.7), guessed], axis=1)], seed).total[0])
+    assert np.mean(totals) == pytest.approx(47.0, abs=4 * np.std(totals) / 20**0.5)

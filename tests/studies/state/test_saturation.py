@@ -9,6 +9,7 @@ import pytest
 from interp.base.errors import UserError
 from interp.figures import load_view
 from interp.loading import Loaded, load
+from interp.measure.state.knee import knee
 from interp.models.recurrent.mamba.model import HookedMamba, MambaConfig
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.results.state import Knee
@@ -140,13 +141,13 @@ def of_bits(profile: StateProfile, bits: tuple[float, ...], knee: float | None, 
     used = replace(profile.used, total=bits, interval=tuple((b, b) for b in bits))
     interval = None if knee is None else (knee - 0.1, knee + 0.1)
     behaviour = replace(profile.behaviour, trained=trained)
-    note = "" if knee else "measure shorter strings" if bits[0] == bits[1] else "the bits still grow"
+    kind = "bend" if knee else "early" if bits[0] == bits[1] else "late"
     return replace(
         profile,
         used=used,
         bits_recovered=bits,
         behaviour=behaviour,
-        saturation_length=Knee(knee, interval, 3.0, 12.0, note),
+        saturation_length=Knee(knee, interval, 3.0, 12.0, kind),
     )
 
 
@@ -171,7 +172,7 @@ def test_a_full_state_is_told_from_a_failure_to_generalise(register, bits, knee,
 def test_what_stops_in_the_answer_alone_is_no_full_state(register):
     stopped = of_bits(register, (6.0, 12.0, 12.0), 4.0, (1, 8))
     growing = replace(stopped, state_bits=(10.0, 20.0, 40.0))
-    held = replace(stopped, saturation_held=Knee(None, None, 3.0, 24.0, "the bits still grow at the longest lengths"))
+    held = replace(stopped, saturation_held=Knee(None, None, 3.0, 24.0, "late"))
     for profile in (growing, held):
         assert limit(profile) == "unread"
         assert "its state is not full" in state_verdict(profile) and "mark of a full state" not in state_verdict(
@@ -181,9 +182,34 @@ def test_what_stops_in_the_answer_alone_is_no_full_state(register):
 
 def test_a_bend_that_some_resamples_lack_is_told_as_such(register):
     bent = of_bits(register, (6.0, 12.0, 12.0), 4.0, (1, 8))
-    knee = replace(bent.saturation_length, interval=None, note="in some resamples there is no bend")
+    knee = replace(bent.saturation_length, kind="unsure", interval=None, note="in some resamples there is no bend")
     unsure = replace(bent, saturation_length=knee)
     assert limit(unsure) == "unsure" and "but in some resamples there is no bend" in state_verdict(unsure)
+
+
+def slowing(profile: StateProfile, by_letter: tuple[float, ...]) -> StateProfile:
+    """The profile, had its bits grown ever more slowly, and had probes read so much of each letter of the longest."""
+    by_position = np.full_like(profile.held.held.by_position, np.nan)
+    by_position[-1, : len(by_letter)] = by_letter
+    held = replace(profile.held, held=replace(profile.held.held, by_position=by_position))
+    bent = of_bits(profile, (6.0, 10.0, 12.0), 4.0, (1, 8))
+    smooth = Knee(None, None, 3.0, 12.0, "smooth")
+    return replace(bent, held=held, saturation_length=smooth, saturation_held=smooth)
+
+
+def test_a_memory_that_forgets_is_not_told_as_full(register):
+    forgets = slowing(register, (0.1, 0.2, 0.4, 0.8, 1.2, 1.6, 2.4, 3.0))
+    assert limit(forgets) == "forgetting" and "it forgets, rather than being full" in state_verdict(forgets)
+    shares = slowing(register, (2.0,) * 8)
+    assert limit(shares) == "gradual" and "no mark of a full state" in state_verdict(shares)
+
+
+@pytest.mark.parametrize("held", [(12.0, 12.0, 6.0), (4.7, 4.7, 4.7), (3.0, 6.0, 6.0)])
+def test_probes_that_do_not_rise_and_stay_with_the_answer_are_no_witness_of_a_full_state(register, held):
+    bent = of_bits(register, (6.0, 12.0, 12.0), 4.0, (1, 8))
+    read = replace(register.held.held, total=held, interval=tuple((x, x) for x in held), draws=np.array([held] * 9).T)
+    seen = replace(bent, held=replace(register.held, held=read, joint=None), saturation_held=knee(read))
+    assert limit(seen) == "unwitnessed" and "whether the state is full is open" in state_verdict(seen)
 
 
 def test_a_single_wrong_letter_is_not_rounded_away(register):

@@ -97,7 +97,7 @@ def profile(spec: str = "mamba", **changes) -> StateProfile:
         reachable_bits=None,
         utilisation=tuple(u / b for u, b in zip(used.total, NEEDED, strict=True)),
         saturation_length=Knee(6.0, (5.8, 6.2), 3.0, 18.0),
-        saturation_held=Knee(None, None, 3.0, 21.0, "the bits still grow at the longest length"),
+        saturation_held=Knee(None, None, 3.0, 21.0, "late", "the bits still grow at the longest length"),
         effective_size=EffectiveSize(
             LENGTHS, (1, 2, 4), rng.random((4, 3)), (1, 8), rng.random((4, 2)), (1.0,) * 4, (2,) * 4, (None, 8, 8, 8)
         ),
@@ -202,7 +202,7 @@ def test_without_decays_or_untrained_model_or_knee_the_page_is_still_made(tmp_pa
         effective_rank=replace(profile().effective_rank, time_constants=np.full((3, 4, 101), np.nan)),
         held=replace(profile().held, untrained=None),
         used_untrained=None,
-        saturation_length=Knee(None, None, 3.0, 48.0, "the bits still grow at the longest length"),
+        saturation_length=Knee(None, None, 3.0, 48.0, "late", "the bits still grow at the longest length"),
     )
     page = write_state_report([bare], tmp_path).read_text(encoding="utf-8")
     assert "the bits still grow at the longest length" in page

@@ -87,9 +87,8 @@ def knee_text(knee: Knee) -> str:
 
 def bend_text(knee: Knee, lengths: Sequence[int]) -> str:
     """As `knee_text`, but short where the bits still grow, "beyond 48", or fall."""
-    if knee.value is None and "fall to" in knee.note:
-        return "bits fall"
-    return f"beyond {max(lengths)}" if knee.value is None and "still grow" in knee.note else knee_text(knee)
+    short = {"falls": "bits fall", "late": f"beyond {max(lengths)}", "smooth": "no bend"}
+    return short.get(knee.kind) or knee_text(knee)
 
 
 def with_interval(value: float | None, interval: Interval | None, digits: int = 2) -> str:
