@@ -3,7 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from interp.base.errors import UserError, unknown
+from interp.base.codec import from_plain
+from interp.base.errors import unknown
 
 if TYPE_CHECKING:
     from interp.models.hooks.model import HookedModel
@@ -28,24 +29,10 @@ def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
 
     Raises: UserError for an unknown kind or field, or a value that does not fit.
     """
-    fields = _with_tuples(config)
+    fields = dict(config)
     kind = fields.pop("kind", None)
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise unknown("kind of model", str(kind), KINDS)
     module_name, model_name, config_name = KINDS[kind]
     module = import_module(module_name)
-    config_class = getattr(module, config_name)
-    if strange := sorted(set(fields) - set(config_class.__dataclass_fields__)):
-        raise UserError(f"a {config_name} has no field {', '.join(strange)}; was the model written by another version?")
-    try:
-        shape = config_class(**fields)
-    except TypeError as error:
-        raise UserError(f"{fields} makes no {config_name}: {str(error).splitlines()[0]}") from error
-    return getattr(module, model_name)(shape, seed=seed)
-
-
-def _with_tuples(value: Any) -> Any:
-    """What was written to JSON, which has no tuples, as it was."""
-    if isinstance(value, dict):
-        return {name: _with_tuples(part) for name, part in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+    return getattr(module, model_name)(from_plain(getattr(module, config_name), fields), seed=seed)

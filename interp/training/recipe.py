@@ -1,17 +1,30 @@
 """`TrainConfig`: everything that a training depends on, apart from the task and the model."""
 
-import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from interp.base.errors import UserError, unknown
+from interp.base.codec import checked, from_plain, to_plain
+from interp.base.errors import UserError, shown, unknown
 
 PRECISIONS = ("fp32", "bf16")
+MOST = 2**31 - 1
+"""The largest count that a recipe may hold."""
+LARGEST_SEED = 2**63 - 1
+COUNTS = ("steps", "batch", "evaluate_every", "evaluate_strings", "checkpoint_every", "context")
+"""Fields that count something from 1 on."""
 
 
+@checked
 @dataclass(frozen=True)
 class TrainConfig:
-    """A recipe. Together with the task, the model's config and the device it determines the weights, bit by bit."""
+    """A recipe. Together with the task, the model's config and the device it determines the weights, bit by bit.
+
+    >>> TrainConfig(steps=10).warmup
+    10
+
+    Raises: UserError that names the field, for one that does not exist, a value of another type, or one out of bounds.
+    """
 
     steps: int = 350
     """Steps at most; the learning rate's decay ends there."""
@@ -22,9 +35,9 @@ class TrainConfig:
     learning_rate: float = 4e-3
     """Peak of AdamW's learning rate."""
     warmup: int = 50
-    """Steps of linear rise before the peak."""
+    """Steps of linear rise before the peak; where there are fewer steps in all, that many."""
     final_fraction: float = 0.02
-    """Of the peak, reached by linear decay at the last step."""
+    """Final learning rate, reached by linear decay at the last step, as a share of the peak."""
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.01
     """On matrices only: not on norms and biases (they have no scale to bound), nor on embeddings (a row would decay in
@@ -36,6 +49,7 @@ class TrainConfig:
     string, so that short keys recur and long ones pay. It changes the training distribution only (it is not the
     paper's); every evaluation is on the plain task."""
     hard_from: int = 0
+    """First step with hard strings; where there are fewer steps, none has them. Without `hard_letters` not used."""
     context: int | None = None
     """Tokens per row, filled with several strings; None: one string per row."""
     isolate: bool = False
@@ -56,11 +70,14 @@ class TrainConfig:
     checkpoint_every: int = 100
     """Steps between checkpoints; there is always one at the end."""
     seed: int = 0
-    """Of the strings. The model's first weights have a seed of their own."""
+    """Seed of the strings. The model's first weights have one of their own."""
 
     def __post_init__(self) -> None:
         self._check_numbers()
         self._check_lengths()
+        self._check_combinations()
+        for name in ("warmup", "hard_from"):  # a shorter copy of a recipe, as `replace` makes it, is a recipe, too
+            object.__setattr__(self, name, min(getattr(self, name), self.steps))
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -68,7 +85,7 @@ class TrainConfig:
         return (self.length, self.length) if isinstance(self.length, int) else self.length
 
     def learning_rate_at(self, step: int) -> float:
-        """Of step 0, 1, ...: linear warm-up to the peak, then linear decay to `final_fraction` of it."""
+        """Learning rate of step 0, 1, ...: linear warm-up to the peak, then linear decay to `final_fraction` of it."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         done = (step - self.warmup) / max(1, self.steps - 1 - self.warmup)
@@ -76,57 +93,55 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON values."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        return to_plain(self)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "TrainConfig":
-        """The inverse of `to_dict`.
-
-        Raises: UserError for a field that does not exist, or values that do not fit together.
-        """
-        for name in fields:
-            if name not in cls.__dataclass_fields__:
-                raise unknown("training option", name, cls.__dataclass_fields__)
-        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
-        return cls(**values)
+        """The inverse of `to_dict`; options that are not there have their defaults. Raises: as the class."""
+        return from_plain(cls, fields)
 
     def _check_numbers(self) -> None:
-        at_least_one = ("steps", "batch", "evaluate_every", "evaluate_strings", "checkpoint_every")
-        for name in at_least_one:
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is at least 1; got {getattr(self, name)}.")
+        for name in COUNTS:
+            if (count := getattr(self, name)) is not None and not 1 <= count <= MOST:
+                raise UserError(f"{name} must be an integer from 1 to {MOST}; got {shown(count)}.")
+        for name, most in (("warmup", MOST), ("hard_from", MOST), ("seed", LARGEST_SEED)):
+            if not 0 <= getattr(self, name) <= most:
+                raise UserError(f"{name} must be an integer from 0 to {most}; got {shown(getattr(self, name))}.")
         for name in ("learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} is above 0; got {getattr(self, name)}.")
-        if self.seed < 0:
-            raise UserError(f"seed is at least 0; got {self.seed}.")
-        if self.weight_decay < 0:
-            raise UserError(f"weight_decay is at least 0; got {self.weight_decay}.")
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise UserError(f"betas are two numbers in [0, 1); got {self.betas}.")
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"{name} must be a finite number above 0; got {shown(getattr(self, name))}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise UserError(f"weight_decay must be a finite number from 0 on; got {shown(self.weight_decay)}.")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise UserError(f"betas must be two numbers from 0 to below 1; got {self.betas}.")
         if not 0 <= self.final_fraction <= 1:
-            raise UserError(f"final_fraction is a share of the peak learning rate, 0 to 1; got {self.final_fraction}.")
-        if not 0 <= self.warmup <= self.steps:
-            raise UserError(f"warmup lies within the {self.steps} steps; got {self.warmup}.")
+            raise UserError(f"final_fraction must be a share, from 0 to 1; got {shown(self.final_fraction)}.")
+        if not 0 < self.stop_accuracy <= 1:
+            raise UserError(f"stop_accuracy must be a share above 0, up to 1; got {shown(self.stop_accuracy)}.")
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
 
     def _check_lengths(self) -> None:
-        if len(self.lengths) != 2 or not 1 <= self.lengths[0] <= self.lengths[1]:
-            raise UserError(f"length is a number of letters or (shortest, longest), from 1 on; got {self.length}.")
-        if not self.evaluate_lengths or min(self.evaluate_lengths) < 1:
-            raise UserError(f"evaluate_lengths names at least one length, from 1 on; got {self.evaluate_lengths}.")
+        if not 1 <= self.lengths[0] <= self.lengths[1] <= MOST:
+            raise UserError(
+                f"length must be a number of letters from 1 to {MOST}, or (shortest, longest); got {self.length}."
+            )
+        if not self.evaluate_lengths or not all(1 <= length <= MOST for length in self.evaluate_lengths):
+            raise UserError(
+                f"evaluate_lengths must be one or more lengths from 1 to {MOST}; got {shown(self.evaluate_lengths)}."
+            )
         if self.stop_length is not None and self.stop_length not in self.evaluate_lengths:
             raise UserError(
-                f"stop_length {self.stop_length} is not evaluated; evaluate_lengths: {self.evaluate_lengths}."
+                f"stop_length must be one of evaluate_lengths {shown(self.evaluate_lengths)}; got {self.stop_length}."
             )
-        if not 0 < self.stop_accuracy <= 1:
-            raise UserError(f"stop_accuracy is a share of strings, above 0 and at most 1; got {self.stop_accuracy}.")
-        if self.hard_letters is not None and self.hard_letters < 2:
-            raise UserError(f"hard_letters is at least 2; got {self.hard_letters}.")
-        if not 0 <= self.hard_from <= self.steps:
-            raise UserError(f"hard_from is one of the {self.steps} steps; got {self.hard_from}.")
+
+    def _check_combinations(self) -> None:
+        if self.hard_letters is not None and not 2 <= self.hard_letters <= MOST:
+            raise UserError(f"hard_letters must be an integer from 2 to {MOST}; got {shown(self.hard_letters)}.")
         if self.context is None and self.isolate:
-            raise UserError("isolate separates strings that are packed into a context; give context, too.")
+            raise UserError("isolate must be False for strings that are not packed; got True. Give context, too.")
         if self.context is not None and self.hard_letters is not None:
-            raise UserError("hard_letters draws whole rows; it cannot be combined with a packed context.")
+            raise UserError(
+                f"hard_letters must be None where strings are packed; got {self.hard_letters}. Leave out one of "
+                "hard_letters and context."
+            )

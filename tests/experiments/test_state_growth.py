@@ -138,7 +138,10 @@ def test_where_members_without_heads_look_is_left_out(tmp_path: Path, monkeypatc
     [
         (GrowthSettings(values=(4,)), "two sizes"),
         (GrowthSettings(longest=4), "up to 6 letters"),
-        (GrowthSettings.tiny().__class__(kind="mamba", vary="d_stat", values=(1, 2)), "has no field d_stat"),
+        (
+            GrowthSettings.tiny().__class__(kind="mamba", vary="d_stat", values=(1, 2)),
+            "is called 'd_stat'",
+        ),
         (
             GrowthSettings(kind="hard-alibi", vary="d_model", values=(32, 64)),
             "a hard-alibi carries no state",

@@ -74,7 +74,10 @@ def test_a_config_builds_the_same_model_from_the_same_seed_only(tokens):
     [
         ({"kind": "transfomer"}, "no kind of model is called 'transfomer'; the nearest known: transformer"),
         ({}, "no kind of model is called 'None'"),
-        ({"kind": "transformer", "d_modle": 3, "position": "nope"}, "has no field d_modle"),
+        (
+            {"kind": "transformer", "d_modle": 3, "position": "nope"},
+            "called 'd_modle'; the nearest known: d_model",
+        ),
         ({"kind": "transformer", "position": "nope", "d_model": 30}, "d_model 30 is no multiple"),
     ],
 )

@@ -1,4 +1,7 @@
 import json
+import math
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -34,9 +37,18 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_its_last_fraction() ->
         {"learning_rate": 0.0},
         {"learning_rate": float("nan")},
         {"weight_decay": -0.1},
+        {"weight_decay": math.inf},
+        {"learning_rate": math.inf},
+        {"clip": math.inf},
+        {"batch": 2**31},
+        {"seed": 2**63},
+        {"length": (1, 10**12)},
+        {"evaluate_lengths": (30, 10**12)},
+        {"context": 0},
+        {"checkpoint_every": -3},
         {"clip": 0.0},
         {"betas": (0.9, 1.0)},
-        {"warmup": 351},
+        {"warmup": -1},
         {"final_fraction": 1.5},
         {"precision": "fp16"},
         {"length": 0},
@@ -45,7 +57,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_its_last_fraction() ->
         {"stop_length": 31},
         {"stop_length": 30, "stop_accuracy": 0.0},
         {"hard_letters": 1},
-        {"hard_letters": 4, "hard_from": 351},
+        {"hard_letters": 4, "hard_from": -1},
         {"isolate": True},
         {"context": 100, "hard_letters": 4},
     ],
@@ -56,3 +68,51 @@ def test_options_that_do_not_fit_are_refused_in_one_sentence(options: dict) -> N
         TrainConfig(**options)
     assert str(caught.value).count("\n") == 0
     assert any(name in str(caught.value) for name in options)
+
+
+def test_a_shorter_recipe_warms_up_to_its_end_and_has_no_hard_strings() -> None:
+    assert TrainConfig(steps=10).warmup == 10
+    recipe = TrainConfig(steps=400, warmup=50, hard_letters=4, hard_from=100)
+    short = replace(recipe, steps=60)
+    assert (short.warmup, short.hard_from) == (50, 60)
+    assert (recipe.warmup, recipe.hard_from) == (50, 100)
+    assert short.learning_rate_at(59) < short.learning_rate_at(49) == short.learning_rate
+
+
+def test_where_hard_strings_begin_means_nothing_without_them() -> None:
+    assert replace(TrainConfig(hard_letters=4, hard_from=300), hard_letters=None, steps=20).hard_letters is None
+
+
+def test_a_slip_in_a_name_is_answered_with_the_nearest_field() -> None:
+    with pytest.raises(UserError, match="no field of TrainConfig is called 'lr'; the nearest known: learning_rate"):
+        TrainConfig(lr=1e-3)
+    with pytest.raises(UserError, match="the nearest known: steps"):
+        replace(TrainConfig(), step=3)
+
+
+ODD: list[Any] = ["7", b"7", None, [], {}, object(), 1.5, True, float("nan"), [[1]], ("a", "b"), 3 + 0j, 2**80, -1]
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(TrainConfig)])
+def test_every_odd_value_is_refused_in_a_sentence_that_names_the_field_or_makes_a_recipe(name: str) -> None:
+    refused = 0
+    for value in ODD:
+        try:
+            made = TrainConfig(**{name: value})
+        except UserError as error:
+            refused += 1
+            assert name in str(error) and "\n" not in str(error) and len(str(error)) < 400
+        else:
+            assert TrainConfig.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+    assert refused >= len(ODD) - 3
+
+
+def test_the_digest_of_a_recipe_is_what_it_was() -> None:
+    """The order and the types of the values: kept trainings are found by a digest of this text."""
+    assert json.dumps(TrainConfig(length=(5, 30)).to_dict()) == (
+        '{"steps": 350, "batch": 64, "length": [5, 30], "learning_rate": 0.004, "warmup": 50, "final_fraction": 0.02, '
+        '"betas": [0.9, 0.98], "weight_decay": 0.01, "clip": 1.0, "hard_letters": null, "hard_from": 0, '
+        '"context": null, "isolate": false, "precision": "fp32", "compile": false, "evaluate_every": 50, '
+        '"evaluate_lengths": [30], "evaluate_strings": 200, "stop_length": null, "stop_accuracy": 1.0, '
+        '"checkpoint_every": 100, "seed": 0}'
+    )
