@@ -7,7 +7,7 @@ attention. Roles are measured first, on other strings, so that no head with a ro
   python analyses/ablate_heads.py --heads L1H3 L1H5 --kind resample --length 60
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from interp.cli import Common, resolve_device, result_folder, run
@@ -27,54 +27,20 @@ class Options(Common):
 
 
 def main(options: Options) -> None:
-    from interp.base.errors import UserError
-    from interp.base.provenance import provenance
-    from interp.base.seeds import own_generator
     from interp.loading import load
-    from interp.measure.ablation.ablate import ablate, parse_heads
-    from interp.measure.ablation.plans import named_questions
-    from interp.models.heads import head_name
     from interp.studies.ablation.report import write_ablation_report
-    from interp.studies.ablation.result import AblationStudy
-    from interp.studies.attention.run import view_attention
-    from interp.studies.finding import find_heads, strings_to_ablate
-    from interp.studies.heads.settings import HeadStudySettings
+    from interp.studies.ablation.run import head_ablation_study
+    from interp.studies.ablation.settings import AblationSettings
 
-    if options.strings < 2 or (options.length is not None and options.length < 1):
-        raise UserError(
-            f"an ablation takes 2 strings or more, of 1 letter or more; --strings {options.strings} and "
-            f"--length {options.length} came."
-        )
-    device = resolve_device(options.device)
-    loaded = load(options.model, device=device, seed=options.seed, retrain=options.retrain)
-    model, task = loaded.model, loaded.copy_task
-    named = parse_heads(options.heads, model)
-    settings = HeadStudySettings.tiny() if options.tiny else HeadStudySettings()
-    scores = find_heads(loaded, options.seed, settings.heads)
-    heads = named or parse_heads(scores.of_role("lookup"), model)
-    if not heads:
-        print("No lookup head was found and no head was named: there is nothing to take away.")
-    n_strings = 20 if options.tiny else options.strings
-    if options.length is None:
-        strings = strings_to_ablate(loaded, options.seed, n_strings, settings.heads.longest)
-    else:
-        strings = task.sample(n_strings, options.length, own_generator("ablation", options.seed, str(device)))
-    with_role = [head.name for head in scores.heads if head.role != "none"]
-    results = ablate(model, task.vocabulary, strings, named_questions(heads), options.kind, with_role, options.seed)
-    length = int(strings.answer[0].sum())
-    print(f"{len(strings)} strings of {length} letters, {options.kind} ablation; intervals at 95 %")
-    print_table(results)
-    view = view_attention(
-        loaded,
-        length=min(length, settings.view_length),
-        ablate=tuple(map(head_name, heads)),
-        kind=options.kind,
-        scores=scores,
-        ablations=results,
-        seed=options.seed,
-    )
-    study = AblationStudy(provenance(str(device), options.seed, model), loaded.description, results, view)
-    print(write_ablation_report(study, result_folder("ablate_heads", options)))
+    settings = AblationSettings.tiny() if options.tiny else AblationSettings()
+    chosen = {name: getattr(options, name) for name in ("heads", "kind", "length")}
+    settings = replace(settings, **chosen, strings=settings.strings if options.tiny else options.strings)
+    settings.check()
+    loaded = load(options.model, device=resolve_device(options.device), seed=options.seed, retrain=options.retrain)
+    study = head_ablation_study(loaded, options.seed, settings, on_step=lambda step: print(f"  {step} ..."))
+    page = write_ablation_report(study, result_folder("ablate_heads", options))
+    print_table(study.ablations)
+    print(f"\n{study.verdict}\n\n{page}")
 
 
 def print_table(results: tuple) -> None:

@@ -10,7 +10,7 @@ do.
   python analyses/export_attention.py --model hf:PATH --prompt 'any text'      a pretrained model
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from interp.cli import Common, resolve_device, result_folder, run
@@ -41,34 +41,21 @@ class Options(Common):
 
 
 def main(options: Options) -> None:
-
-    from interp.figures.attention.view import attention_view
     from interp.loading import load
-    from interp.studies.attention.run import view_attention
-    from interp.studies.finding import find_heads, head_costs, strings_to_ablate
-    from interp.studies.heads.settings import HeadStudySettings
+    from interp.studies.attention.report import write_attention_report
+    from interp.studies.attention.run import attention_study
+    from interp.studies.attention.settings import AttentionSettings
 
     device = resolve_device(options.device)
     print(f"model: {options.model} on {device}")
     loaded = load(options.model, device=device, seed=options.seed, retrain=options.retrain)
-    chosen = {"length": options.length, "heads": options.heads, "kind": options.kind, "seed": options.seed}
-    view = view_attention(loaded, options.prompt, ablate=options.ablate, **chosen)  # before any work: it may be refused
-    if not options.plain:
-        print("  scoring heads ...")
-        settings = HeadStudySettings.tiny() if options.tiny else HeadStudySettings()
-        scores = find_heads(loaded, options.seed, settings.heads)
-        strings = strings_to_ablate(loaded, options.seed, settings.ablation_strings)
-        found = {"scores": scores, "ablations": head_costs(loaded, scores, strings, options.kind, options.seed)}
-        view = view_attention(loaded, options.prompt, ablate=options.ablate or None, **found, **chosen)
-    folder = result_folder("export_attention", options)
-    page = attention_view(view)
-    view.save(folder)
-    if options.headvis:
-        from interp.figures.attention.head_vis import write_head_vis
-
-        print(write_head_vis(view, folder / "headvis"))
-    print_table(view)
-    print(f"\n{page.save(folder / 'attention.html')}")
+    names = ("prompt", "length", "heads", "ablate", "kind", "plain", "headvis")
+    settings = AttentionSettings.tiny() if options.tiny else AttentionSettings()
+    settings = replace(settings, **{name: getattr(options, name) for name in names})
+    study = attention_study(loaded, options.seed, settings, on_step=lambda step: print(f"  {step} ..."))
+    page = write_attention_report(study, result_folder("export_attention", options))
+    print_table(study.view)
+    print(f"\n{page}")
 
 
 def print_table(view: "AttentionView") -> None:

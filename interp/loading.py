@@ -96,6 +96,25 @@ def load(
     return of_run(load_run(folder, str(device)), spec)
 
 
+def as_loaded(what: object, seed: int = 0) -> Loaded:
+    """What a study is asked of, opened if it is a specification.
+
+    Args:
+        what: what `load` returned, or a specification as `load` takes it.
+        seed: as in `load`.
+
+    Raises: UserError for anything else, a bare model among it, and as `load` does.
+    """
+    if isinstance(what, Loaded):
+        return what
+    if isinstance(what, str | Path):
+        return load(what, seed=seed)
+    raise UserError(
+        f"loaded must be what interp.load returns, or a model specification; got a {type(what).__name__}. "
+        f"Pass interp.loading.Loaded(model, task, {{}}) for a model of your own."
+    )
+
+
 def of_run(run: Run, spec: str) -> Loaded:
     """A run's model under a name."""
     description = _describe(run.model, spec, "trained here", run.task, training=run.config.to_dict())

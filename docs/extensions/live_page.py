@@ -16,7 +16,7 @@ def write(app: Sphinx, error: Exception | None) -> None:
     from interp import figures, view_attention
     from interp.loading import load
     from interp.measure.heads.score import HeadSettings
-    from interp.studies.finding import find_heads, head_costs, strings_to_ablate
+    from interp.studies.scoring import find_heads, head_costs, strings_to_ablate
 
     loaded = load(MODEL)
     scores = find_heads(loaded, settings=HeadSettings(strings=32))

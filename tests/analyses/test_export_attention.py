@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from interp.figures import load_view
-from interp.results.attention import AttentionView
+from interp.studies.attention.result import AttentionStudy
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ def test_it_leaves_a_page_that_reads_back_and_the_exact_numbers(tmp_path):
     done = script("--model", "planted:ngram?n=3", "--prompt", "kqvbtzah", "--tiny", "--headvis", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith(str(tmp_path / "attention.html"))
-    exact, page = AttentionView.load(tmp_path), load_view(tmp_path / "attention.html")
+    exact, page = AttentionStudy.load(tmp_path).view, load_view(tmp_path / "attention.html")
     assert "".join(page.labels) == "$kqvbtzah|kqvbtzah"
     assert [head.found.role for head in page.heads].count("lookup") == 1
     assert [variant.name for variant in page.variants] == [variant.name for variant in exact.variants]

@@ -23,6 +23,7 @@ from interp.results.record import Result
 from interp.results.training import TrainLog
 from interp.studies.ablation.result import AblationStudy
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
+from interp.studies.study import Verdict
 
 
 def length_accuracy() -> LengthAccuracy:
@@ -122,7 +123,9 @@ def ablation() -> AblationResult:
 
 
 def ablation_study() -> AblationStudy:
-    return AblationStudy({"seed": 0}, {"n_layers": 2}, (ablation(), ablation()), attention_view())
+    return AblationStudy(
+        Verdict("no", says="Nothing."), {"seed": 0}, {"n_layers": 2}, (ablation(), ablation()), attention_view()
+    )
 
 
 def attention_view() -> AttentionView:

@@ -5,12 +5,15 @@ The words and the markup are in `ablation_report.html`.
 
 from pathlib import Path
 
+from interp.base import words
 from interp.base.files import write_together
-from interp.figures import tables, theme
 from interp.figures.ablation import ablations
 from interp.figures.attention.view import SCRIPTS, shown
 from interp.figures.page import facts, figure_page, on_page, render, writer
+from interp.figures.tables import ablation_rows, csv_text
+from interp.results.ablation import AblationResult
 from interp.studies.ablation.result import AblationStudy
+from interp.studies.study import Table
 
 
 def write_ablation_report(study: AblationStudy, folder: str | Path) -> Path:
@@ -24,9 +27,9 @@ def write_ablation_report(study: AblationStudy, folder: str | Path) -> Path:
     page = render(
         "studies/ablation/report.html",
         SCRIPTS,
-        title=f"What does {spec} lose without {theme.names(_heads(study), none='no head')}?",
+        title=f"What does {spec} lose without {words.names(_heads(study), none='no head')}?",
         model=spec,
-        says=_says(study),
+        says=study.verdict,
         figure=on_page("ablations", figure),
         ablations=study.ablations,
         attention=shown(study.attention),
@@ -36,7 +39,7 @@ def write_ablation_report(study: AblationStudy, folder: str | Path) -> Path:
     )
     texts = {
         folder / "report.html": page,
-        folder / "ablations.csv": tables.csv_text(tables.ablation_rows(study.ablations)),
+        folder / "ablations.csv": csv_text(ablation_rows(study.ablations)),
         folder / "figures" / "ablations.html": figure_page(figure, "ablations", spec),
     }
     write_together(study.writes(folder) | {path: writer(text) for path, text in texts.items()})
@@ -47,15 +50,33 @@ def _heads(study: AblationStudy) -> list[str]:
     return sorted({head for ablation in study.ablations for head in ablation.heads})
 
 
-def _says(study: AblationStudy) -> str:
-    """What the largest set costs, beside its controls."""
+def tables(study: AblationStudy) -> list[Table]:
+    """What each set of heads costs, for a terminal."""
+    columns = (
+        "without",
+        "strings right",
+        "drop, 95 %",
+        "letters right",
+        "rise in loss, 95 %",
+        "controls: strings right",
+    )
+    return [Table(_heading(study), columns, tuple(map(_row, study.ablations)))]
+
+
+def _heading(study: AblationStudy) -> str:
     if not study.ablations:
-        return "No head was taken away: none was named, and no lookup head was found."
-    whole = max(study.ablations, key=lambda ablation: len(ablation.heads))
-    before, after = whole.string_accuracy_before, whole.string_accuracy_after
-    low, high = whole.interval
-    found = f"Without {theme.names(whole.heads)} ({whole.kind}) {theme.percent(after)} of strings are right, of "
-    drop = f"{theme.percent(before)} before; drop, 95%: {theme.percent(low)} to {theme.percent(high)}."
-    drawn = [c for c in whole.controls if c.draws]
-    controls = theme.names(f"{theme.percent(c.string_accuracy)} ({c.name})" for c in drawn)
-    return f"{found}{drop} Under its controls: {controls}." if drawn else f"{found}{drop} There is no control to draw."
+        return "nothing was taken away"
+    some = study.ablations[0]
+    return f"{words.count(len(some.string_correct), 'string')}, {some.kind} ablation"
+
+
+def _row(found: AblationResult) -> tuple[str, ...]:
+    loss = found.loss_after - found.loss_before
+    return (
+        found.name,
+        f"{words.percent(found.string_accuracy_before)} → {words.percent(found.string_accuracy_after)}",
+        words.interval(found.interval),
+        f"{words.percent(found.letter_accuracy_before)} → {words.percent(found.letter_accuracy_after)}",
+        words.with_interval(loss, found.loss_interval),
+        ", ".join(f"{c.name} {words.percent(c.string_accuracy) if c.draws else 'none'}" for c in found.controls),
+    )

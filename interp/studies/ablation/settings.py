@@ -34,6 +34,6 @@ class AblationSettings:
         """Raises: UserError for too few strings or letters."""
         if self.strings < 2 or (self.length is not None and self.length < 1):
             raise UserError(
-                f"an ablation takes 2 strings or more, of 1 letter or more; --strings {self.strings} and "
-                f"--length {self.length} came."
+                f"strings must be 2 or more, and length 1 or more; got {self.strings} and {self.length}. An interval "
+                f"over strings needs two of them."
             )

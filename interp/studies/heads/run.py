@@ -6,40 +6,41 @@ ablation of the heads on strings of their own, attention on one short string, an
 
 from collections import Counter
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 from torch import nn
 
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
-from interp.loading import Loaded
+from interp.loading import Loaded, as_loaded
 from interp.measure.ablation.ablate import ablation_study
 from interp.measure.heads.effective_n import behavioural_n, causal_n
 from interp.models.hooks.model import HookedModel
 from interp.results.heads import HeadScores
 from interp.studies.attention.run import view_attention
-from interp.studies.finding import beyond_training, find_heads, head_costs, longest_string, probed, strings_to_ablate
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
 from interp.studies.heads.settings import HeadStudySettings
 from interp.studies.heads.verdict import verdict
+from interp.studies.scoring import beyond_training, find_heads, head_costs, longest_string, probed, strings_to_ablate
 from interp.studies.study import OnStep, silent
 from interp.training.evaluate import accuracy_by_length
 
 
 def hash_head_study(
-    loaded: Loaded, seed: int = 0, settings: HeadStudySettings | None = None, on_step: OnStep = silent
+    loaded: Loaded | str | Path, seed: int = 0, settings: HeadStudySettings | None = None, on_step: OnStep = silent
 ) -> HashHeadStudy:
     """Ask everything of a model.
 
     Args:
-        loaded: from `interp.load`.
+        loaded: what `interp.load` returns, or a model specification.
         seed: of all strings, of the untrained models and of the bootstrap.
         settings: how much is measured.
         on_step: told what is being done.
 
     Raises: UserError if the model's task is not the copy task.
     """
-    settings = settings or HeadStudySettings()
+    settings, loaded = settings or HeadStudySettings(), as_loaded(loaded, seed)
     model, task = loaded.model, loaded.copy_task
     device = str(model.cfg.device)
     draws = partial(own_generator, seed=seed, device=device)

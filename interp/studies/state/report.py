@@ -9,6 +9,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from interp.base import words
 from interp.base.errors import UserError
 from interp.base.files import write_together
 from interp.figures import theme
@@ -22,6 +23,7 @@ from interp.studies.state.figures.movie import SCRIPT, state_view
 from interp.studies.state.figures.parts import ablations, transplants
 from interp.studies.state.figures.shape import effective_size, rank_and_norm, remembrance, time_constants
 from interp.studies.state.result import StateProfile
+from interp.studies.study import Table
 
 SECTIONS = {
     "bits": "Bits",
@@ -58,6 +60,29 @@ def write_state_report(profiles: Sequence[StateProfile], folder: str | Path) -> 
         writes |= profile.writes(folder / place)
     write_together(writes)
     return folder / "report.html"
+
+
+def write_report(profile: StateProfile, folder: str | Path) -> Path:
+    """`write_state_report` of one profile."""
+    return write_state_report([profile], folder)
+
+
+def tables(profile: StateProfile) -> list[Table]:
+    """Bits and accuracy by length, for a terminal."""
+    columns = ("letters", "needed", "used, 95 %", "held, 95 %", "strings right", "letters right", "bound")
+    return [Table(name_of(profile), columns, tuple(_terminal_row(row) for row in length_rows(profile)))]
+
+
+def _terminal_row(row: Row) -> tuple[str, ...]:
+    def bits(of: str) -> str:
+        return words.with_interval(row[f"bits_{of}"], (row[f"bits_{of}_low"], row[f"bits_{of}_high"]), 1)
+
+    shares = (
+        words.percent(row["string_accuracy"]),
+        words.percent(row["letter_accuracy"]),
+        f"{row['accuracy_bound']:.2g}",
+    )
+    return str(row["length"]), words.number(row["bits_needed"], 1), bits("used"), bits("held"), *shares
 
 
 def places(profiles: Sequence[StateProfile]) -> list[str]:

@@ -8,6 +8,7 @@ taken away in parts, one string watched letter by letter, where heads look on on
 import math
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from interp.base.errors import UserError
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
-from interp.loading import Loaded
+from interp.loading import Loaded, as_loaded
 from interp.measure.state.ablations import state_ablations
 from interp.measure.state.bits import check_lengths, used_bits
 from interp.measure.state.carried import carry
@@ -48,7 +49,7 @@ SHARES = (1 / 6, 1 / 3, 1 / 2, 3 / 4, 1, 4 / 3, 2, 3, 4)
 
 
 def saturation_study(
-    loaded: Loaded,
+    loaded: Loaded | str | Path,
     seed: int = 0,
     settings: SaturationSettings | None = None,
     on_step: OnStep = silent,
@@ -56,7 +57,7 @@ def saturation_study(
     """Ask everything of a model's state.
 
     Args:
-        loaded: from `interp.load`.
+        loaded: what `interp.load` returns, or a model specification.
         seed: of all strings, of the untrained model, the probes and the bootstrap.
         settings: how much is measured.
         on_step: told what is being done.
@@ -64,7 +65,7 @@ def saturation_study(
     Raises: UserError for a model that carries no state from call to call, a task that is not the copy task or lacks a
         separator, a length below 1, fewer than three lengths, or too few strings for the probes.
     """
-    settings = settings or SaturationSettings()
+    settings, loaded = settings or SaturationSettings(), as_loaded(loaded, seed)
     model, task = cast(HookedModel, loaded.model), loaded.copy_task  # what is none, `carry` refuses
     lengths = tuple(sorted(set(settings.lengths or state_lengths(loaded))))
     check_lengths(lengths)

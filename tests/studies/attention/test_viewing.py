@@ -12,8 +12,9 @@ from interp.loading import Loaded, load
 from interp.measure.heads.score import HeadSettings
 from interp.models import build
 from interp.results.attention import AttentionView
-from interp.studies.attention.run import LONGEST_DRAWN, view_attention
-from interp.studies.finding import find_heads, head_costs, strings_to_ablate
+from interp.studies.attention.run import view_attention
+from interp.studies.attention.run.string import LONGEST_DRAWN
+from interp.studies.scoring import find_heads, head_costs, strings_to_ablate
 from interp.tasks.copy import CopyTask
 
 SPEC = "planted:ngram?n=2&alphabet=8"

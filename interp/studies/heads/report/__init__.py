@@ -11,14 +11,16 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from interp.base.files import write_together
-from interp.figures import tables, theme
+from interp.figures import theme
 from interp.figures.ablation import ablations
 from interp.figures.attention.view import SCRIPTS, attention_view, shown
 from interp.figures.heads import head_grid, head_scores, response
 from interp.figures.page import facts, figure_page, on_page, render, writer
 from interp.figures.steps import effective_n
+from interp.figures.tables import Row, ablation_rows, accuracy_rows, csv_text, head_rows
 from interp.figures.training import first_errors, length_accuracy, training
 from interp.studies.heads.report.glance import glance, model_line, question
+from interp.studies.heads.report.terminal import tables as tables
 from interp.studies.heads.result import HashHeadStudy
 
 SECTIONS = {
@@ -51,7 +53,7 @@ def write_report(study: HashHeadStudy, folder: str | Path) -> Path:
     Raises: InterpError if the files cannot be written; what was there before is then unchanged.
     """
     folder, drawn = Path(folder), study_figures(study)
-    texts = {folder / name: tables.csv_text(rows) for name, rows in study_tables(study).items()}
+    texts = {folder / name: csv_text(rows) for name, rows in study_tables(study).items()}
     texts |= {folder / "figures" / f"{name}.html": figure_page(f, name, model_line(study)) for name, f in drawn.items()}
     texts[folder / "figures" / "attention.html"] = attention_view(study.attention).html
     texts[folder / "report.html"] = report_page(study, drawn)
@@ -73,12 +75,12 @@ def study_figures(study: HashHeadStudy) -> dict[str, go.Figure]:
     return figures if study.training is None else figures | {"training": training(study.training)}
 
 
-def study_tables(study: HashHeadStudy) -> dict[str, list[tables.Row]]:
+def study_tables(study: HashHeadStudy) -> dict[str, list[Row]]:
     """Every table of a study by the name of its file."""
     return {
-        "heads.csv": tables.head_rows(study.heads),
-        "ablations.csv": tables.ablation_rows(study.ablations),
-        "accuracy.csv": tables.accuracy_rows(study.accuracy_by_length),
+        "heads.csv": head_rows(study.heads),
+        "ablations.csv": ablation_rows(study.ablations),
+        "accuracy.csv": accuracy_rows(study.accuracy_by_length),
     }
 
 
@@ -105,7 +107,7 @@ def report_page(study: HashHeadStudy, figures: Mapping[str, go.Figure]) -> str:
         best=best,
         rest=[head for head in scores.heads if head not in with_role and head not in best],
         offset_accuracy=theme.names(theme.percent(scores.offset_accuracy[t]) for t in scores.set_offsets),
-        accuracy=tables.accuracy_rows(accuracy),
+        accuracy=accuracy_rows(accuracy),
         strings=accuracy.string_correct.shape[1],
         has_free=accuracy.free_letter_accuracy is not None,
         ideals=list(accuracy.ideal),

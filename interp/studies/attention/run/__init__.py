@@ -1,50 +1,75 @@
-"""`view_attention`: a model's attention on one string, with what was found about its heads, ready for a page.
+"""`view_attention`: a model's attention on one string, as the model is and without some of its heads.
 
-Which string (a prompt, or one that is drawn), which heads, and what is taken away.
+`attention_study` scores the heads before, so that the page says what each is known to do.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
-
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from interp.base.errors import UserError, unknown
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
-from interp.loading import Loaded
+from interp.loading import Loaded, as_loaded
 from interp.measure.ablation.interventions import KINDS, Zero, intervention
 from interp.measure.ablation.runs import Ablation
 from interp.measure.attention.views import view_variants, viewed_heads
 from interp.models.heads import head_name, parse_heads
-from interp.models.surface import device, n_ctx
+from interp.models.surface import Head, Model, device, n_ctx
 from interp.models.surface import heads as all_heads
 from interp.results.ablation import AblationResult
 from interp.results.attention import AttentionView
 from interp.results.heads import HeadScores
+from interp.studies.attention.result import AttentionStudy
+from interp.studies.attention.run.string import copied_string, text
+from interp.studies.attention.settings import AttentionSettings
+from interp.studies.attention.verdict import attention_verdict
+from interp.studies.scoring import find_heads, head_costs, strings_to_ablate
+from interp.studies.study import OnStep, silent
 from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
-from interp.tasks.vocabulary import LETTERS
 
-REFERENCES = 32
-"""Strings that are drawn beside the one that is shown: ablations take their means and donors from them."""
 ALONE = ("zero", "mean")
 """Ablations that need no other string, and no place that is copied from."""
-LONGEST_DRAWN = 40
-"""Letters of a string that is drawn, at most, unless told: its copy is as long again."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """The string that is shown, first in a batch of its like, and how its tokens are written."""
+def attention_study(
+    loaded: Loaded | str | Path, seed: int = 0, settings: AttentionSettings | None = None, on_step: OnStep = silent
+) -> AttentionStudy:
+    """Show one string to a model whose heads were scored on others.
 
-    batch: Batch
-    label: Callable[[Tensor], str]
+    Args:
+        loaded: what `interp.load` returns, or a model specification.
+        seed: of the strings that are drawn, of the untrained models and of the controls.
+        settings: which string, which heads, and without which.
+        on_step: told what is being done.
+
+    Raises: UserError as `view_attention` does, before any work.
+    """
+    settings = settings or AttentionSettings()
+    loaded = as_loaded(loaded, seed)
+    chosen: dict[str, Any] = {"length": settings.length, "heads": settings.heads, "kind": settings.kind, "seed": seed}
+    on_step("attention")
+    view = view_attention(loaded, settings.prompt, ablate=settings.ablate, **chosen)
+    if not settings.plain:
+        on_step("scoring heads")
+        scores = find_heads(loaded, seed, settings.scoring)
+        on_step("ablations")
+        strings = strings_to_ablate(loaded, seed, settings.strings)
+        costs = head_costs(loaded, scores, strings, settings.kind, seed)
+        on_step("attention without heads")
+        found: dict[str, Any] = {"scores": scores, "ablations": costs}
+        view = view_attention(loaded, settings.prompt, ablate=settings.ablate or None, **found, **chosen)
+    return AttentionStudy(
+        verdict=attention_verdict(view),
+        provenance=view.provenance,
+        model=view.model,
+        view=view,
+        headvis=settings.headvis,
+    )
 
 
 def view_attention(
-    loaded: Loaded,
+    loaded: Loaded | str | Path,
     prompt: str | None = None,
     *,
     length: int | None = None,
@@ -58,7 +83,7 @@ def view_attention(
     """See how heads attend on one string, as the model is and without some of its heads.
 
     Args:
-        loaded: from `interp.load`.
+        loaded: what `interp.load` returns, or a model specification.
         prompt: the string to copy, of the task's letters; for a pretrained model (hf:) any text. None: one is drawn.
         length: letters of the string that is drawn; None: of the longest of training, up to `LONGEST_DRAWN`. Not beside
             a prompt.
@@ -75,28 +100,26 @@ def view_attention(
     Raises: UserError for a prompt with letters that the task lacks or that does not fit the model's context, for an
         unknown head or kind of ablation, a model without heads, or patterns too large for a page.
     """
+    loaded = as_loaded(loaded, seed)
     model = loaded.model
     if kind not in KINDS:
         raise unknown("kind of ablation", kind, KINDS)
     if prompt is not None and length is not None:
         raise UserError(f"a prompt has a length of its own; leave out either it or the length ({length}).")
     chosen = parse_heads(heads, model) or all_heads(model)
-    if scores is not None and ablate is None:
-        sets = {f"the {role} heads": scores.of_role(role) for role in ("lookup", "gather")}
-    else:
-        named = parse_heads(ablate or (), model)
-        sets = {" ".join(map(head_name, named)): tuple(map(head_name, named))}
-    taken = {f"without {name}": parse_heads(names, model) for name, names in sets.items() if names}
+    taken = _taken(model, ablate, scores)
     if taken and prompt is not None and loaded.pretrained and kind not in ALONE:
         raise UserError(
             f"a text has no other strings beside it and no known sources: take {' or '.join(ALONE)}, not {kind}."
         )
-    shown = _text(loaded, prompt) if prompt is not None and loaded.pretrained else _string(loaded, prompt, length, seed)
+    if prompt is not None and loaded.pretrained:
+        shown = text(loaded, prompt)
+    else:
+        shown = copied_string(loaded, prompt, length, seed)
     batch = shown.batch.to(device(model))
     if (context := n_ctx(model)) is not None and batch.tokens.shape[1] > context:
         raise UserError(f"the string takes {batch.tokens.shape[1]} tokens; this model reads {context} at most.")
-    generator = own_generator("donors", seed, str(device(model)))
-    way = intervention(kind, batch, generator) if taken else Zero()
+    way = intervention(kind, batch, own_generator("donors", seed, str(device(model)))) if taken else Zero()
     without = {name: Ablation(of_set, way) for name, of_set in taken.items()}
     following = batch.targets[0, -1:]
     return AttentionView(
@@ -112,54 +135,14 @@ def view_attention(
     )
 
 
-def _string(loaded: Loaded, prompt: str | None, length: int | None, seed: int) -> Shown:
-    """A string and its copy, spelt out or drawn, and others as long."""
-    generator = own_generator("view", seed, str(device(loaded.model)))
-    if prompt is None:
-        top = loaded.trained_lengths[1] if loaded.trained_lengths else LONGEST_DRAWN
-        n_letters = min(top, LONGEST_DRAWN) if length is None else length
-        if n_letters < 1:
-            raise UserError(f"a string has 1 letter or more; {n_letters} were asked for.")
-        return Shown(loaded.task.sample(1 + REFERENCES, n_letters, generator), _labeller(loaded))
-    task = loaded.copy_task
-    letters = _letters(prompt, task)
-    others = torch.randint(task.alphabet, (REFERENCES, len(letters)), generator=generator, device=generator.device)
-    return Shown(task.layout(torch.cat([letters.to(others.device)[None], others])), _labeller(loaded))
-
-
-def _letters(prompt: str, task: CopyTask) -> Tensor:
-    known = LETTERS[: task.alphabet]
-    strange = sorted(set(prompt) - set(known))
-    if strange or not prompt:
-        came = f"it has {' '.join(map(repr, strange))}" if prompt else "it is empty"
-        raise UserError(f"a prompt is the string to copy, of the letters {known} alone (the marks are added); {came}.")
-    return torch.tensor([known.index(letter) for letter in prompt])
-
-
-def _text(loaded: Loaded, prompt: str) -> Shown:
-    """Any text; nothing is known of where its tokens come from."""
-    from interp.models.pretrained.bridge import begin_token
-
-    if loaded.pretrained.tokenizer is None:
-        raise UserError(
-            f"{loaded.pretrained.name} has no tokenizer beside it, so that a text means nothing to it; without a "
-            f"prompt a string of its tokens is drawn."
-        )
-    ids = loaded.pretrained.tokenizer.encode(prompt, add_special_tokens=False)
-    if not ids:
-        raise UserError("the prompt has no tokens; give it some text.")
-    tokens = torch.tensor([[begin_token(loaded.pretrained), *ids]])
-    nothing, everything = torch.full_like(tokens, -1), torch.ones_like(tokens, dtype=torch.bool)
-    targets = torch.cat([tokens[:, 1:], nothing[:, :1]], dim=1)
-    return Shown(Batch(tokens, targets, everything, ~everything, nothing), _labeller(loaded))
-
-
-def _labeller(loaded: Loaded) -> Callable[[Tensor], str]:
-    """A token as text: letters and marks of the task; of a pretrained model what its tokenizer makes of it."""
-    tokenizer = getattr(loaded.pretrained, "tokenizer", None)
-    if tokenizer is None:
-        return loaded.task.vocabulary.decode
-    return lambda token: cast(Any, tokenizer).decode(token.tolist())
+def _taken(model: Model, ablate: Sequence[str] | None, scores: HeadScores | None) -> dict[str, tuple[Head, ...]]:
+    """Name of each variant -> the heads that it goes without: those named, else those with a role."""
+    if scores is not None and ablate is None:
+        sets = {f"the {role} heads": scores.of_role(role) for role in ("lookup", "gather")}
+    else:
+        named = tuple(map(head_name, parse_heads(ablate or (), model)))
+        sets = {" ".join(named): named}
+    return {f"without {name}": parse_heads(names, model) for name, names in sets.items() if names}
 
 
 def _notes(loaded: Loaded, batch: Batch) -> tuple[str, ...]:

@@ -1,0 +1,72 @@
+"""What a model loses without some of its heads: on which strings, beside which controls, and where it looks then.
+
+Roles are measured first, on other strings, so that no head with a role serves as a control.
+"""
+
+from pathlib import Path
+
+from interp.base.provenance import provenance
+from interp.base.seeds import own_generator
+from interp.loading import Loaded, as_loaded
+from interp.measure.ablation.ablate import ablate
+from interp.measure.ablation.plans import named_questions
+from interp.models.heads import head_name, parse_heads
+from interp.studies.ablation.result import AblationStudy
+from interp.studies.ablation.settings import AblationSettings
+from interp.studies.ablation.verdict import ablation_verdict
+from interp.studies.attention.run import view_attention
+from interp.studies.scoring import find_heads, strings_to_ablate
+from interp.studies.study import OnStep, silent
+from interp.tasks.base import Batch
+
+
+def head_ablation_study(
+    loaded: Loaded | str | Path, seed: int = 0, settings: AblationSettings | None = None, on_step: OnStep = silent
+) -> AblationStudy:
+    """Take heads away, each alone and all together, beside as many other heads, or as much other attention.
+
+    Args:
+        loaded: what `interp.load` returns, or a model specification.
+        seed: of all strings, of the untrained models, donors, control sets and intervals.
+        settings: which heads, how, and on which strings.
+        on_step: told what is being done.
+
+    Raises: UserError for heads that the model does not have, too few strings or letters, or a task that is not copying.
+    """
+    settings = settings or AblationSettings()
+    settings.check()
+    loaded = as_loaded(loaded, seed)
+    model, task = loaded.model, loaded.copy_task
+    named = parse_heads(settings.heads, model)
+    on_step("scoring heads")
+    scores = find_heads(loaded, seed, settings.scoring)
+    heads = named or parse_heads(scores.of_role("lookup"), model)
+    on_step("ablations")
+    strings = _strings(loaded, seed, settings)
+    with_role = [head.name for head in scores.heads if head.role != "none"]
+    results = ablate(model, task.vocabulary, strings, named_questions(heads), settings.kind, with_role, seed)
+    on_step("attention")
+    view = view_attention(
+        loaded,
+        length=min(int(strings.answer[0].sum()), settings.view_length),
+        ablate=tuple(map(head_name, heads)),
+        kind=settings.kind,
+        scores=scores,
+        ablations=results,
+        seed=seed,
+    )
+    return AblationStudy(
+        verdict=ablation_verdict(results),
+        provenance=provenance(str(model.cfg.device), seed, model),
+        model=loaded.description,
+        ablations=results,
+        attention=view,
+    )
+
+
+def _strings(loaded: Loaded, seed: int, settings: AblationSettings) -> Batch:
+    """As many as are asked for, of the length that is asked for, else of one that suits the model."""
+    if settings.length is None:
+        return strings_to_ablate(loaded, seed, settings.strings, settings.scoring.longest)
+    generator = own_generator("ablation", seed, str(loaded.model.cfg.device))
+    return loaded.copy_task.sample(settings.strings, settings.length, generator)

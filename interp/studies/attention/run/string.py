@@ -1,0 +1,85 @@
+"""The string that a view of attention shows: a prompt or one that is drawn, first in a batch of its like."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from interp.base.errors import UserError
+from interp.base.seeds import own_generator
+from interp.loading import Loaded
+from interp.models.surface import device
+from interp.tasks.base import Batch
+from interp.tasks.copy import CopyTask
+from interp.tasks.vocabulary import LETTERS
+
+REFERENCES = 32
+"""Strings that are drawn beside the one that is shown: ablations take their means and donors from them."""
+LONGEST_DRAWN = 40
+"""Letters of a string that is drawn, at most, unless told: its copy is as long again."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The string that is shown, first in a batch of its like, and how its tokens are written."""
+
+    batch: Batch
+    label: Callable[[Tensor], str]
+
+
+def copied_string(loaded: Loaded, prompt: str | None, length: int | None, seed: int) -> Shown:
+    """A string and its copy, spelt out or drawn, and others as long.
+
+    Raises: UserError for an empty prompt, letters that the task lacks, or a length below 1.
+    """
+    generator = own_generator("view", seed, str(device(loaded.model)))
+    if prompt is None:
+        top = loaded.trained_lengths[1] if loaded.trained_lengths else LONGEST_DRAWN
+        n_letters = min(top, LONGEST_DRAWN) if length is None else length
+        if n_letters < 1:
+            raise UserError(f"a string has 1 letter or more; {n_letters} were asked for.")
+        return Shown(loaded.task.sample(1 + REFERENCES, n_letters, generator), _labeller(loaded))
+    task = loaded.copy_task
+    letters = _letters(prompt, task)
+    others = torch.randint(task.alphabet, (REFERENCES, len(letters)), generator=generator, device=generator.device)
+    return Shown(task.layout(torch.cat([letters.to(others.device)[None], others])), _labeller(loaded))
+
+
+def _letters(prompt: str, task: CopyTask) -> Tensor:
+    known = LETTERS[: task.alphabet]
+    strange = sorted(set(prompt) - set(known))
+    if strange or not prompt:
+        came = f"it has {' '.join(map(repr, strange))}" if prompt else "it is empty"
+        raise UserError(f"a prompt is the string to copy, of the letters {known} alone (the marks are added); {came}.")
+    return torch.tensor([known.index(letter) for letter in prompt])
+
+
+def text(loaded: Loaded, prompt: str) -> Shown:
+    """Any text; nothing is known of where its tokens come from.
+
+    Raises: UserError for a model without a tokenizer, or a text without tokens.
+    """
+    from interp.models.pretrained.bridge import begin_token
+
+    if loaded.pretrained.tokenizer is None:
+        raise UserError(
+            f"{loaded.pretrained.name} has no tokenizer beside it, so that a text means nothing to it; without a "
+            f"prompt a string of its tokens is drawn."
+        )
+    ids = loaded.pretrained.tokenizer.encode(prompt, add_special_tokens=False)
+    if not ids:
+        raise UserError("the prompt has no tokens; give it some text.")
+    tokens = torch.tensor([[begin_token(loaded.pretrained), *ids]])
+    nothing, everything = torch.full_like(tokens, -1), torch.ones_like(tokens, dtype=torch.bool)
+    targets = torch.cat([tokens[:, 1:], nothing[:, :1]], dim=1)
+    return Shown(Batch(tokens, targets, everything, ~everything, nothing), _labeller(loaded))
+
+
+def _labeller(loaded: Loaded) -> Callable[[Tensor], str]:
+    """A token as text: letters and marks of the task; of a pretrained model what its tokenizer makes of it."""
+    tokenizer = getattr(loaded.pretrained, "tokenizer", None)
+    if tokenizer is None:
+        return loaded.task.vocabulary.decode
+    return lambda token: cast(Any, tokenizer).decode(token.tolist())

@@ -1,0 +1,45 @@
+"""What a terminal shows of a study of heads: those with a role, and what their ablation does."""
+
+from interp.base import words
+from interp.results.ablation import AblationResult
+from interp.results.heads import HeadScore
+from interp.studies.heads.result import HashHeadStudy
+from interp.studies.study import Table
+
+SHOWN = ("all", "edges")
+"""Groups of ablations that are shown; the others are in ablations.csv."""
+
+
+def tables(study: HashHeadStudy) -> list[Table]:
+    """The heads with a role, and what happens without all lookup heads."""
+    heads = [_head(head) for head in study.heads if head.role != "none"]
+    taken = [_ablation(ablation) for ablation in study.ablations if ablation.group in SHOWN]
+    found = [
+        Table(
+            "Heads with a role",
+            ("head", "role", "n", "attention or effect, 95 %", "q", "gathers letters back"),
+            tuple(heads),
+        ),
+        Table("Without the lookup heads", ("taken away", "strings right", "drop, 95 %", "control"), tuple(taken)),
+    ]
+    return [table for table in found if table.rows]
+
+
+def _head(head: HeadScore) -> tuple[str, ...]:
+    if head.role == "lookup":
+        return (
+            head.name,
+            head.role,
+            str(head.n),
+            words.with_interval(head.score, head.interval),
+            f"{head.q_value:.4f}",
+            "",
+        )
+    effect = words.with_interval(head.gather_effect, head.gather_interval)
+    return head.name, head.role, "", effect, "", " ".join(map(str, head.offsets))
+
+
+def _ablation(found: AblationResult) -> tuple[str, ...]:
+    strings = f"{words.percent(found.string_accuracy_before)} → {words.percent(found.string_accuracy_after)}"
+    control = "none" if found.control_mean is None else words.percent(found.control_mean)
+    return found.name, strings, words.interval(found.interval), control
