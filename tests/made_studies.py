@@ -1,9 +1,11 @@
 """Fabricated studies that look like real ones: the figures and the page need no model to be tested."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from interp.results.ablation import AblationResult, Control
@@ -18,15 +20,28 @@ LOOKUPS = ("L1H4", "L1H5", "L1H6", "L1H7")
 GATHERS = ("L0H0", "L0H1", "L0H2", "L0H3")
 HOSTILE = (
     "<script>document.documentElement.dataset.broken=1</script></script><b>bold</b>"
-    "<img src=x onerror='document.documentElement.dataset.broken=1'> \"quoted\" & ' {{ 7 * 7 }} \u2028 $x$"
+    "<img src=x onerror='document.documentElement.dataset.broken=1'> <a href='//elsewhere'>link</a> "
+    '"quoted" & \' {{ 7 * 7 }} \u2028 $x$ %{hostile}'
 )
+MARKUP = ("<script", "<b>bold", "<img", "<a href", "$x$", "%{hostile}")
+"""What of it plotly would take for more than text."""
 
 
 @pytest.fixture(scope="session")
 def studies() -> SimpleNamespace:
     """The studies, each made anew by a call, and what they were made of."""
     made = {"hard_alibi": hard_alibi, "no_lookup": no_lookup, "hostile": hostile}
-    return SimpleNamespace(**made, HOSTILE=HOSTILE, LOOKUPS=LOOKUPS, N=N)
+    return SimpleNamespace(**made, HOSTILE=HOSTILE, LOOKUPS=LOOKUPS, N=N, markup_in=markup_in)
+
+
+def markup_in(figure: go.Figure) -> set[str]:
+    """The pieces of the hostile text that a figure gives to plotly as markup."""
+    drawing = json.loads(figure.to_json())
+    del drawing["layout"]["meta"]  # title and sentence, as the page writes them itself
+    for trace in drawing["data"]:
+        trace.pop("legendgroup", None)  # is compared, not drawn
+    text = json.dumps(drawing, ensure_ascii=False)
+    return {piece for piece in MARKUP if piece in text}
 
 
 def hard_alibi(seed: int = 0) -> HashHeadStudy:

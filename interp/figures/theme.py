@@ -28,7 +28,6 @@ LETTERS = Look("#B9659A", "diamond")
 NEUTRAL = "#84888F"
 SHADE = "rgba(132, 136, 143, 0.13)"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
-MONO = "ui-monospace, 'Cascadia Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 CLEAR = "rgba(0, 0, 0, 0)"
 
 
@@ -98,7 +97,7 @@ def band(x, low, high, color: str, name: str, **more) -> go.Scatter:
         fillcolor=faded(color, 0.18),
         mode="lines",
         line={"width": 0},
-        name=name,
+        name=literal(name),
         hoverinfo="skip",
         showlegend=False,
         **more,
@@ -122,5 +121,5 @@ def visible(text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Text that plotly draws as it is: it takes tags and entities for markup, and `$...$` for mathematics."""
-    return html.escape(str(text), quote=False).replace("$", "&#36;")
+    """Text that plotly draws as it is: tags and entities are markup to it, `$...$` mathematics, `%{...}` a value."""
+    return html.escape(str(text), quote=False).replace("$", "&#36;").replace("%{", "&#37;{")

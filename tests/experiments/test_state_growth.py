@@ -54,6 +54,12 @@ def test_registers_saturate_in_proportion_to_their_size(registers: list[Member])
     assert "grows with the state: as its size to the power 1.00" in growth_verdict(found)
 
 
+def test_no_name_of_a_member_is_taken_for_markup(registers: list[Member], studies: Any) -> None:
+    found = growth([replace(member, name=studies.HOSTILE) for member in registers])
+    for figure in (growth_curve(found), bits_by_length(found)):
+        assert studies.markup_in(figure) == set()
+
+
 def test_windows_are_counted_and_left_out(registers: list[Member]) -> None:
     assert growth(registers).bare_exponent is None  # no windows
     windowed = [replace(m, state_floats=m.state_floats + 60, window_floats=60) for m in registers]

@@ -10,6 +10,7 @@ from interp import figures
 from interp.figures import theme
 from interp.figures.ablation import control_notes
 from interp.figures.training import letter_intervals, string_intervals
+from interp.studies.heads.report import study_figures
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +183,15 @@ def test_a_study_without_lookup_heads_can_be_drawn(studies):
     assert "no n" in figures.response(study.scores).layout.meta["says"]
     assert "there is no fall" in figures.effective_n(study.behavioural, study.causal).layout.meta["says"]
     assert not figures.ablations(study.ablations).data
+
+
+def test_no_name_is_taken_for_markup(studies):
+    for name, figure in study_figures(studies.hostile()).items():
+        assert studies.markup_in(figure) == set(), name
+
+
+def test_text_is_drawn_as_it_is():
+    assert theme.literal("<b>a</b> & $x$ 5 %{y}") == "&lt;b&gt;a&lt;/b&gt; &amp; &#36;x&#36; 5 &#37;{y}"
 
 
 def test_nothing_is_set_for_other_figures():

@@ -16,6 +16,7 @@ from interp.figures.theme import (
     STRINGS,
     dress,
     error_bars,
+    literal,
     names,
     number,
     shades,
@@ -63,7 +64,7 @@ def growth_curve(growth: StateGrowth) -> go.Figure:
             error_y=error_bars(
                 [value or 0 for value in lengths], [member.saturation_length.interval for member in members]
             ),
-            text=[member.name for member in members],
+            text=[literal(member.name) for member in members],
             hovertemplate="%{text}: %{y:.1f} letters<extra></extra>",
             name="saturation length, letters",
         )
@@ -76,7 +77,7 @@ def growth_curve(growth: StateGrowth) -> go.Figure:
             marker={"color": LETTERS.color, "symbol": LETTERS.symbol, "size": 9},
             line={"color": LETTERS.color, "dash": "dot"},
             error_y=error_bars([m.most_bits for m in members], [m.most_bits_interval for m in members]),
-            text=[member.name for member in members],
+            text=[literal(member.name) for member in members],
             hovertemplate="%{text}: %{y:.1f} bits<extra></extra>",
             name="most bits used",
         )
@@ -107,7 +108,7 @@ def bits_by_length(growth: StateGrowth) -> go.Figure:
                 line={"color": shade},
                 marker={"size": 5},
                 error_y=error_bars(member.used.total, member.used.interval),
-                name=member.name,
+                name=literal(member.name),
                 hovertemplate="%{x} letters: %{y:.1f} bits<extra>%{fullData.name}</extra>",
             )
         )

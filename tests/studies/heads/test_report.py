@@ -139,7 +139,7 @@ def test_a_page_asks_nothing_of_the_network_and_runs_only_its_own_scripts(pages,
         assert len(policies) == 1 and policies[0].startswith("default-src 'none'")
         assert "http" not in policies[0] and "unsafe-inline" not in policies[0].split("script-src")[1].split(";")[0]
         scripts = [a for t, a in page.tags if t == "script" and "type" not in a]
-        own = 4  # of the attention view; a report draws figures with two more
+        own = 1  # of the attention view; a report draws figures with two more
         assert len(scripts) == policies[0].count("sha256-") == own + 2 * (file == "report.html")
 
 

@@ -272,6 +272,21 @@ def test_hostile_text_is_shown_as_it_is(studies, tmp_path):
     assert html.escape("<b>bold</b>") in body
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_no_name_is_taken_for_markup(studies, n):
+    name = studies.HOSTILE
+    rank = replace(SEVERAL[0].effective_rank, layers=(name, *SEVERAL[0].effective_rank.layers[1:]))
+    hostile = profile(
+        name,
+        held=replace(SEVERAL[0].held, by_layer={name: SEVERAL[0].held.held, "blocks.1": SEVERAL[0].held.held}),
+        effective_rank=rank,
+        transplant=tuple(replace(part, name=name) for part in SEVERAL[0].transplant),
+        state_ablations=tuple(replace(part, name=name, kind=name) for part in SEVERAL[0].state_ablations),
+    )
+    for which, figure in state_figures([hostile] * n).items():
+        assert studies.markup_in(figure) == set(), which
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open the page in")
 @pytest.mark.parametrize("n", [1, 3])
 def test_a_browser_draws_every_figure_offline_without_a_complaint(tmp_path, n):

@@ -74,7 +74,7 @@ def against_needed(profiles: Sequence[StateProfile]) -> go.Figure:
         figure.add_trace(curve(lengths, needed, name, theme.NEUTRAL, dash="dash", mode="lines"))
     for profile, color in zip(profiles, cycle(SERIES), strict=False):
         sizes = profile.state_bits
-        name = theme.literal(name_of(profile))
+        name = name_of(profile)
         seen = [(n, bits) for n, bits in zip(profile.lengths, profile.bits_recovered, strict=True) if bits >= 1]
         parts = (
             curve(profile.lengths, sizes, f"{name}: state", color, dash="dot", symbol="square-open"),

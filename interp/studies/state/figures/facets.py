@@ -38,13 +38,14 @@ def curve(x: Any, y: Any, name: str, color: str, first: bool = True, **more: Any
     """A line with markers; only the first of a name stands in the legend, and it hides and shows all of them."""
     line = {"color": color, "width": more.pop("width", 2), "dash": more.pop("dash", "solid")}
     look = {"mode": "lines+markers", "line": line, "marker": {"size": 6, "symbol": more.pop("symbol", "circle")}}
-    return go.Scatter(x=x, y=y, name=name, legendgroup=name, showlegend=first, **look | more)
+    return go.Scatter(x=x, y=y, name=theme.literal(name), legendgroup=name, showlegend=first, **look | more)
 
 
 def bits_curve(bits: Bits, name: str, look: theme.Look, first: bool, **more: Any) -> list[go.Scatter]:
     """Bits by length with the band of their interval."""
     low, high = zip(*bits.interval, strict=True)
-    hover = f"%{{x}} letters: %{{y:.1f}} bits {name}<br>95%: %{{customdata[0]:.1f}} to %{{customdata[1]:.1f}}"
+    spread = "95%: %{customdata[0]:.1f} to %{customdata[1]:.1f}"
+    hover = f"%{{x}} letters: %{{y:.1f}} bits {theme.literal(name)}<br>{spread}"
     line = curve(bits.lengths, bits.total, name, look.color, first, symbol=look.symbol, **more)
     shown = line.update(customdata=bits.interval, hovertemplate=hover + "<extra></extra>")
     return [theme.band(bits.lengths, low, high, look.color, name, legendgroup=name), shown]

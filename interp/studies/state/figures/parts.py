@@ -64,12 +64,13 @@ def ablations(profiles: Sequence[StateProfile]) -> go.Figure:
             control = [a.control_mean for a in some]
             shared = {"y": names, "mode": "markers", "legendgroup": kind, "showlegend": column == 1}
             marker = {"color": look.color, "symbol": "x-thin-open", "size": 9}
-            hover = f"%{{y}}, {kind}: %{{x:.1%}} of letters"
+            name = theme.literal(kind)
+            hover = f"%{{y}}, {name}: %{{x:.1%}} of letters"
             figure.add_trace(
                 go.Scatter(
                     x=control,
                     marker=marker,
-                    name=f"{kind}, at random",
+                    name=f"{name}, at random",
                     hovertemplate=f"{hover}, as many at random<extra></extra>",
                     **shared,
                 ),
@@ -82,7 +83,7 @@ def ablations(profiles: Sequence[StateProfile]) -> go.Figure:
                     x=[a.letter_accuracy_after for a in some],
                     error_x=bars,
                     marker=marker,
-                    name=kind,
+                    name=name,
                     hovertemplate=f"{hover}<extra></extra>",
                     **shared,
                 ),
