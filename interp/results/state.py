@@ -51,10 +51,10 @@ class Bits(Result):
 
     lengths: tuple[int, ...]
     total: tuple[float, ...]
-    """Bits, summed over the string's letters; each letter's are clipped at 0."""
+    """Bits, summed over the letters of the string that are shown (`interp.measure.state.bits.bits_of`)."""
     interval: tuple[Interval, ...]
     by_position: Float[np.ndarray, "length pos"]
-    """Bits of each letter, clipped at 0; nan behind the string's end."""
+    """Bits of each letter, 0 or near it where it is not shown; nan behind the string's end."""
     draws: Float[np.ndarray, "length resample"]
     """The total over bootstrap resamples of the strings: intervals of whatever is computed from it."""
 
