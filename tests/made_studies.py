@@ -14,10 +14,12 @@ from interp.results.attention import AttentionView, HeadCost, Variant, ViewedHea
 from interp.results.heads import HeadScore, HeadScores
 from interp.results.training import TrainLog
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
+from interp.studies.study import Evidence, Verdict
 
 N = 4
 LOOKUPS = ("L1H4", "L1H5", "L1H6", "L1H7")
 GATHERS = ("L0H0", "L0H1", "L0H2", "L0H3")
+LOOKED_UP = "L1H4, L1H5, L1H6 and L1H7 look up the last 4 letters."
 HOSTILE = (
     "<script>document.documentElement.dataset.broken=1</script></script><b>bold</b>"
     "<img src=x onerror='document.documentElement.dataset.broken=1'> <a href='//elsewhere'>link</a> "
@@ -47,8 +49,9 @@ def markup_in(figure: go.Figure) -> set[str]:
 def hard_alibi(seed: int = 0) -> HashHeadStudy:
     """Sixteen heads, four that look up the last four letters, four that gather them."""
     rng = np.random.default_rng(seed)
+    copied = Evidence("string_accuracy", 1.0, (0.97, 1.0), n=128, about=("15 letters",))
     return HashHeadStudy(
-        verdict="It copies 100% of strings of 15 letters. L1H4, L1H5, L1H6 and L1H7 look up the last 4 letters.",
+        verdict=Verdict("yes", (copied,), says=f"It copies 100% of strings of 15 letters. {LOOKED_UP}"),
         provenance={
             "command": "python analyses/find_hash_heads.py --seed 0",
             "time": "2026-01-02T03:04:05+00:00",
@@ -101,7 +104,7 @@ def no_lookup(seed: int = 0) -> HashHeadStudy:
     plain = replace(study.accuracy_by_length, trained=None, ideal={}, free_letter_accuracy=None)
     return replace(
         study,
-        verdict="No lookup head. It copies 0% of strings of 15 letters.",
+        verdict=Verdict("no", says="No lookup head. It copies 0% of strings of 15 letters."),
         accuracy_by_length=replace(plain, string_correct=np.zeros_like(plain.string_correct)),
         effective_n=EffectiveN(None, None, None),
         behavioural=flat,
@@ -122,7 +125,7 @@ def hostile(seed: int = 0) -> HashHeadStudy:
     labels[1:5] = ["<b>x", "</script>", "\"'", "$a$"]
     return replace(
         study,
-        verdict=HOSTILE,
+        verdict=Verdict("unsure", caveats=(HOSTILE,), says=HOSTILE),
         provenance={"command": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}},
         model={"spec": HOSTILE, "origin": HOSTILE},
         ablations=tuple(replace(a, name=HOSTILE, kind=HOSTILE) for a in study.ablations),

@@ -33,8 +33,8 @@ def test_it_leaves_a_page_and_every_number_of_it(tmp_path):
     assert set(wanted.split()) <= set(together)
     assert together["string_accuracy_after"] == 0
     study = HashHeadStudy.load(tmp_path)
-    assert study.verdict in page.read_text(encoding="utf-8")
-    assert study.verdict in done.stdout
+    assert str(study.verdict) in page.read_text(encoding="utf-8")
+    assert str(study.verdict) in done.stdout
 
 
 def test_a_model_that_has_not_learned_to_copy_gets_no_lookup_head(tmp_path):
@@ -49,7 +49,7 @@ def test_a_model_that_has_not_learned_to_copy_gets_no_lookup_head(tmp_path):
     done = script("--model", str(tmp_path / "run"), "--tiny", "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     study = HashHeadStudy.load(tmp_path / "out")
-    assert study.verdict.startswith("No lookup head.")
+    assert str(study.verdict).startswith("No lookup head.")
     assert (study.effective_n.behavioural, study.effective_n.causal, study.ablations) == (None, None, ())
 
 

@@ -25,7 +25,7 @@ def test_it_leaves_a_page_and_every_number_of_it(tmp_path):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["saturation_length"]["value"] == pytest.approx(4, rel=0.02)
     profile = StateProfile.load(tmp_path)
-    assert profile.verdict in done.stdout
+    assert str(profile.verdict) in done.stdout
     assert "stop growing at 4.0" in page.read_text(encoding="utf-8")
 
 

@@ -13,11 +13,15 @@ import pytest
 from interp.base.errors import UserError
 from interp.experiments.state_growth.report import bits_by_length, growth_curve, member_rows, write_growth_report
 from interp.experiments.state_growth.result import Member, StateGrowth
-from interp.experiments.state_growth.run import GrowthSettings, exponents, growth_study, growth_verdict
+from interp.experiments.state_growth.run import growth_study, member_config
+from interp.experiments.state_growth.run.exponents import exponents
+from interp.experiments.state_growth.settings import GrowthSettings
+from interp.experiments.state_growth.verdict import growth_verdict
 from interp.measure.state.bits import used_bits
 from interp.measure.state.knee import knee
 from interp.models.planted import register
 from interp.results.state import Knee
+from interp.studies.study import UNDECIDED
 from interp.tasks.copy import CopyTask
 from interp.training.presets import PRESETS
 
@@ -43,15 +47,15 @@ def registers(generator: Any) -> list[Member]:
 def growth(members: list[Member]) -> StateGrowth:
     (exponent, interval), (bare, bare_interval), (bits, bits_interval) = exponents(members)
     lengths = (1, 2, 4, 8, 16)
-    return StateGrowth({}, "", 5, (1, 16), 10, lengths, tuple(members), "k of register", exponent, interval, bare,
-                       bare_interval, bits, bits_interval, ())  # fmt: skip
+    return StateGrowth(UNDECIDED, {}, 5, (1, 16), 10, lengths, tuple(members), "k of register", exponent, interval,
+                       bare, bare_interval, bits, bits_interval, ())  # fmt: skip
 
 
 def test_registers_saturate_in_proportion_to_their_size(registers: list[Member]) -> None:
     found = growth(registers)
     assert found.exponent == pytest.approx(1) and found.bits_exponent == pytest.approx(1)
     assert found.exponent_interval == pytest.approx((1, 1))
-    assert "grows with the state: as its size to the power 1.00" in growth_verdict(found)
+    assert "grows with the state: as its size to the power 1.00" in str(growth_verdict(found))
 
 
 def test_no_name_of_a_member_is_taken_for_markup(registers: list[Member], studies: Any) -> None:
@@ -66,12 +70,13 @@ def test_windows_are_counted_and_left_out(registers: list[Member]) -> None:
     found = growth(windowed)
     assert found.bare_exponent == pytest.approx(1) and found.bare_exponent_interval == pytest.approx((1, 1))
     assert found.exponent is not None and found.exponent > 2  # 70, 80, 100 numbers for 2, 4, 8 letters
-    assert growth_verdict(found).endswith("Without the windows of their convolutions in the size: 1.00 [1.00, 1.00].")
+    says = "Without the windows of their convolutions in the size: 1.00 [1.00, 1.00]."
+    assert str(growth_verdict(found)).endswith(says)
 
 
 def test_members_that_are_alike_do_not_grow(registers: list[Member]) -> None:
     alike = [replace(registers[1], state_floats=size) for size in (10, 20, 40)]
-    assert "does not clearly change" in growth_verdict(growth(alike))
+    assert "does not clearly change" in str(growth_verdict(growth(alike)))
 
 
 def test_the_interval_of_the_exponent_is_that_of_a_line_through_the_members(registers: list[Member]) -> None:
@@ -81,7 +86,7 @@ def test_the_interval_of_the_exponent_is_that_of_a_line_through_the_members(regi
     assert found.exponent == pytest.approx(9 / 14)
     half = 12.7062 * (1 / 14 / (14 / 3)) ** 0.5
     assert found.exponent_interval == pytest.approx((9 / 14 - half, 9 / 14 + half), rel=1e-4)
-    assert "does not clearly change" in growth_verdict(found)
+    assert "does not clearly change" in str(growth_verdict(found))
 
 
 def test_members_whose_bits_do_not_stop_are_left_out_by_name(registers: list[Member]) -> None:
@@ -90,18 +95,18 @@ def test_members_whose_bits_do_not_stop_are_left_out_by_name(registers: list[Mem
     )
     found = growth([*registers, open_ended])
     assert found.exponent == pytest.approx(1) and found.bits_exponent == pytest.approx(1)
-    assert "Of k 64 no plateau is seen within 16 letters" in growth_verdict(found)
+    assert "k 64 shows no plateau within 16 letters" in str(growth_verdict(found))
 
 
 @pytest.mark.parametrize("kind", ["lstm", "mamba2"])
 def test_what_is_not_varied_is_the_presets(kind: str) -> None:
-    preset, member = PRESETS[kind]()[0], GrowthSettings(kind=kind, vary="d_model", values=(32, 64)).config(32)
+    preset, member = PRESETS[kind]()[0], member_config(GrowthSettings(kind=kind, vary="d_model", values=(32, 64)), 32)
     assert member == preset | {"d_model": 32, "d_vocab": 30}
 
 
 def test_two_members_give_no_exponent(registers: list[Member]) -> None:
     found = growth(registers[:2])
-    assert found.exponent is None and "Too few members" in growth_verdict(found)
+    assert found.exponent is None and "Too few members" in str(growth_verdict(found))
 
 
 def test_figures_and_rows_hold_what_was_found(registers: list[Member], tmp_path: Path) -> None:
@@ -142,7 +147,7 @@ def test_where_members_without_heads_look_is_left_out(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (GrowthSettings(values=(4,)), "two sizes"),
+        (GrowthSettings(values=(4,)), "two sizes or more"),
         (GrowthSettings(longest=4), "up to 6 letters"),
         (
             GrowthSettings.tiny().__class__(kind="mamba", vary="d_stat", values=(1, 2)),

@@ -23,7 +23,8 @@ from interp.results.record import Result
 from interp.results.training import TrainLog
 from interp.studies.ablation.result import AblationStudy
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
-from interp.studies.study import Verdict
+from interp.studies.result import StudyResult
+from interp.studies.study import Evidence, Verdict
 
 
 def length_accuracy() -> LengthAccuracy:
@@ -162,7 +163,9 @@ def train_log() -> TrainLog:
 
 def study(training: TrainLog | None = None) -> HashHeadStudy:
     return HashHeadStudy(
-        verdict="It copies by 3-gram lookup.",
+        verdict=Verdict(
+            "yes", (Evidence("n", 3.0, None, 2.0, 9, ("L1H0",)),), ("on few strings",), "It copies by 3-gram lookup."
+        ),
         provenance={"command": "python find.py", "seed": 0, "versions": {"torch": "2"}, "array": None},
         model={"n_layers": 2, "windows": [1, 2, None], "name": "ä"},
         accuracy_by_length=length_accuracy(),
@@ -194,7 +197,7 @@ def test_every_kind_of_result_is_tried_here() -> None:
     names += ("studies.heads.result", "studies.ablation.result")
     homes = [vars(import_module(f"interp.{name}")).values() for name in names]
     kinds = {kind for kind in itertools.chain(*homes) if isinstance(kind, type) and issubclass(kind, Result)}
-    assert kinds - {Result} == {type(result) for result in ONE_OF_EACH}
+    assert kinds - {Result, StudyResult} == {type(result) for result in ONE_OF_EACH}
 
 
 @pytest.mark.parametrize("result", ONE_OF_EACH, ids=lambda result: type(result).__name__)

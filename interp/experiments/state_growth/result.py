@@ -7,6 +7,7 @@ from interp.base.stats import Interval
 from interp.results.attention import AttentionView
 from interp.results.record import Result
 from interp.results.state import Bits, Knee
+from interp.studies.study import Verdict
 
 
 @dataclass(frozen=True)
@@ -18,16 +19,16 @@ class Member:
     state_floats: int
     """Numbers that its recurrent layers carry, windows of convolutions with them."""
     window_floats: int
-    """Of these, the numbers of the windows: tokens just read, rather than a state."""
+    """How many of these are in windows: tokens just read, rather than a state."""
     n_parameters: int
     rates: tuple[float, ...]
-    """The learning rate of each of its trainings, at equal examples."""
+    """Learning rate of each training run, at equal numbers of examples."""
     seeds: tuple[int, ...]
-    """And its seed."""
+    """Seed of each run."""
     rate_accuracy: tuple[float, ...]
     """Letter accuracy over all lengths at the end of each, on strings that the bits are not measured on."""
     rate: float
-    """Of the best of them, which was measured."""
+    """Learning rate of the best run, the one measured."""
     used: Bits
     saturation_length: Knee
     most_bits: float
@@ -39,8 +40,8 @@ class Member:
 class StateGrowth(Result):
     """How the saturation length grows with the size of the state, over a family of models."""
 
+    verdict: Verdict
     provenance: dict[str, Any]
-    verdict: str
     alphabet: int
     trained: tuple[int, int]
     examples: int
@@ -50,7 +51,7 @@ class StateGrowth(Result):
     swept: str
     """What differs between the members."""
     exponent: float | None
-    """Of the saturation length as a power of the numbers of state, by least squares on logarithms."""
+    """Exponent of the saturation length as a power of the numbers of state, by least squares on logarithms."""
     exponent_interval: Interval | None
     """From how far the members lie off that line (Student's t)."""
     bare_exponent: float | None
@@ -61,4 +62,4 @@ class StateGrowth(Result):
     bits_exponent_interval: Interval | None
     notes: tuple[str, ...]
     attention: tuple[AttentionView, ...] = ()
-    """Where the smallest and the largest member look on the same string; of models without heads none."""
+    """Where the smallest and the largest member look on the same string; empty for models without heads."""

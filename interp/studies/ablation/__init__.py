@@ -1,4 +1,4 @@
-"""What does a model lose without some of its heads?"""
+"""Does a model copy worse without some of its heads?"""
 
 from interp.studies.ablation.settings import AblationSettings
 from interp.studies.study import STUDIES, Study
@@ -6,7 +6,7 @@ from interp.studies.study import STUDIES, Study
 STUDIES.register(
     Study(
         name="ablate",
-        question="What does a model lose without some of its heads?",
+        question="Does a model copy worse without some of its heads?",
         Settings=AblationSettings,
         runs="interp.studies.ablation.run:head_ablation_study",
         reports="interp.studies.ablation.report:write_ablation_report",

@@ -7,8 +7,8 @@ from interp.results.ablation import AblationResult
 from interp.results.accuracy import LengthAccuracy, StepCurve
 from interp.results.attention import AttentionView
 from interp.results.heads import HeadScore, HeadScores
-from interp.results.record import Result
 from interp.results.training import TrainLog
+from interp.studies.result import StudyResult
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,9 @@ class EffectiveN:
 
 
 @dataclass(frozen=True)
-class HashHeadStudy(Result):
-    """Everything that `analyses/find_hash_heads.py` finds: the content of its page."""
+class HashHeadStudy(StudyResult):
+    """Everything that a study of heads finds: the content of its page."""
 
-    verdict: str
-    provenance: dict[str, Any]
-    model: dict[str, Any]
     accuracy_by_length: LengthAccuracy
     effective_n: EffectiveN
     behavioural: StepCurve

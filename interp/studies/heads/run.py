@@ -21,7 +21,7 @@ from interp.results.heads import HeadScores
 from interp.studies.attention.run import view_attention
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
 from interp.studies.heads.settings import HeadStudySettings
-from interp.studies.heads.verdict import verdict
+from interp.studies.heads.verdict import head_verdict
 from interp.studies.scoring import beyond_training, find_heads, head_costs, longest_string, probed, strings_to_ablate
 from interp.studies.study import OnStep, silent
 from interp.training.evaluate import accuracy_by_length
@@ -78,9 +78,8 @@ def hash_head_study(
         ablations=costs,
         seed=seed,
     )
-    beyond = [f"But {note}." for note in beyond_training(span, loaded.trained_lengths)]
     return HashHeadStudy(
-        verdict=" ".join([verdict(scores, accuracy, n, ablations), *beyond]),
+        verdict=head_verdict(scores, accuracy, n, ablations, beyond_training(span, loaded.trained_lengths)),
         provenance=provenance(device, seed, model),
         model=loaded.description,
         accuracy_by_length=accuracy,

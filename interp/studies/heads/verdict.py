@@ -1,9 +1,14 @@
-"""What a study found, in words that its numbers bear."""
+"""What a study of heads found, as an answer and in words that its numbers bear."""
 
+from collections.abc import Sequence
+
+from interp.base import words
+from interp.base.stats import proportion_interval
 from interp.results.ablation import AblationResult
 from interp.results.accuracy import LengthAccuracy
 from interp.results.heads import HeadScores
 from interp.studies.heads.result import EffectiveN
+from interp.studies.study import Answer, Evidence, Verdict
 
 ENOUGH_STRINGS = 0.5
 """Below this string accuracy there are too few right strings to lose: an ablation is told by its letters."""
@@ -11,19 +16,82 @@ ENOUGH_ATTENTION = 0.1
 """Less than this share of what was cut is no control: a sharp head has nothing else to take."""
 
 
-def verdict(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablations: tuple[AblationResult, ...]) -> str:
-    """Whether the model copies, by which heads and for which n, and what is left without them."""
+def head_verdict(
+    scores: HeadScores,
+    accuracy: LengthAccuracy,
+    n: EffectiveN,
+    ablations: tuple[AblationResult, ...],
+    caveats: Sequence[str] = (),
+) -> Verdict:
+    """Whether the model copies by looking n-grams up, with which heads, for which n, and what is left without them.
+
+    Args:
+        scores: roles of the heads.
+        accuracy: by length.
+        n: of the whole model.
+        ablations: of the lookup heads.
+        caveats: what limits the answer, each a clause.
+    """
+    says = " ".join([_says(scores, accuracy, n, ablations), *(f"But {caveat}." for caveat in caveats)])
+    return Verdict(_answer(scores, ablations), _because(scores, accuracy, n, ablations), tuple(caveats), says)
+
+
+def _answer(scores: HeadScores, ablations: tuple[AblationResult, ...]) -> Answer:
+    """yes: there are lookup heads, and without all of them fewer strings (where few are right, letters) are right, with
+    the whole interval. partly: there are, and that is not so. no: no head goes to the source. unsure: some do, and not
+    by the match alone; or nothing was taken away."""
+    if not scores.of_role("lookup"):
+        return "unsure" if any(head.flagged for head in scores.heads) else "no"
+    together = _of_group(ablations, "all")
+    if together is None:
+        return "unsure"
+    enough = together.string_accuracy_before >= ENOUGH_STRINGS
+    return "yes" if (together.interval if enough else together.letter_interval)[0] > 0 else "partly"
+
+
+def _because(
+    scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablations: tuple[AblationResult, ...]
+) -> tuple[Evidence, ...]:
     at = accuracy.at_home
-    copied = f"It copies {_share(accuracy.string_correct[at].mean())} of strings of {accuracy.lengths[at]} letters."
+    correct = accuracy.string_correct[at]
+    right = proportion_interval(int(correct.sum()), len(correct))
+    copied = Evidence(
+        "string_accuracy", float(correct.mean()), right, n=len(correct), about=(f"{accuracy.lengths[at]} letters",)
+    )
+    by_name, strings = {head.name: head for head in scores.heads}, scores.attention.shape[1]
+    heads = [
+        Evidence("attention_to_source", head.score, head.interval, scores.floor + head.chance, strings, (head.name,))
+        for head in (by_name[name] for name in scores.of_role("lookup"))
+    ]
+    whole = {"behavioural_n": n.behavioural, "causal_n": n.causal, "n_of_most_lookup_heads": n.heads}
+    measured = [Evidence(name, None if value is None else float(value)) for name, value in whole.items()]
+    found = (_of_group(ablations, group) for group in ("all", "edges"))
+    return (copied, *heads, *measured, *(_cost(ablation) for ablation in found if ablation is not None))
+
+
+def _cost(ablation: AblationResult) -> Evidence:
+    drop = ablation.string_accuracy_before - ablation.string_accuracy_after
+    about = (*ablation.heads, ablation.kind)
+    return Evidence("string_accuracy_drop", drop, ablation.interval, 0.0, len(ablation.string_correct), about)
+
+
+def _of_group(ablations: tuple[AblationResult, ...], group: str) -> AblationResult | None:
+    return next((ablation for ablation in ablations if ablation.group == group), None)
+
+
+def _says(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablations: tuple[AblationResult, ...]) -> str:
+    at = accuracy.at_home
+    copied = (
+        f"It copies {words.percent(accuracy.string_correct[at].mean())} of strings of {accuracy.lengths[at]} letters."
+    )
     lookups, gathers = scores.of_role("lookup"), scores.of_role("gather")
     if not lookups:
         return f"No lookup head. {copied} {_why_none(scores)}"
-    sentences = [copied, f"{_list(lookups)} look{'s' if len(lookups) == 1 else ''} up the last {_keys(scores)}."]
+    sentences = [copied, f"{words.names(lookups)} {words.verb(len(lookups), 'look')} up the last {_keys(scores)}."]
     if gathers:
-        sentences.append(f"{_list(gathers)} gather{'s' if len(gathers) == 1 else ''} them.")
-    groups = {ablation.group: ablation for ablation in ablations}
-    if "all" in groups:
-        sentences.append(_without(groups["all"], groups.get("edges")))
+        sentences.append(f"{words.names(gathers)} {words.verb(len(gathers), 'gather')} them.")
+    if (together := _of_group(ablations, "all")) is not None:
+        sentences.append(_without(together, _of_group(ablations, "edges")))
     measured = f"behaviour {_or_none(n.behavioural)}, intervention {_or_none(n.causal)}"
     return " ".join([*sentences, f"Effective n of the whole model: {measured}."])
 
@@ -31,7 +99,7 @@ def verdict(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablatio
 def _keys(scores: HeadScores) -> str:
     """How many letters the lookup heads look up: they need not agree."""
     found = sorted({head.n for head in scores.heads if head.role == "lookup" and head.n is not None})
-    return "letter" if found == [1] else f"{' or '.join(map(str, found))} letters"
+    return "letter" if found == [1] else f"{words.names(found, last='or')} letters"
 
 
 def _why_none(scores: HeadScores) -> str:
@@ -41,49 +109,43 @@ def _why_none(scores: HeadScores) -> str:
             f"None of its {_heads(scores)} attends to the place that the answer is copied from more than "
             f"untrained models do (corrected level {scores.level:g}, effect above {scores.floor:g})."
         )
+    longest = len(scores.match_lengths) - 2
+    same = "letter" if longest == 1 else words.count(longest, "letter")
+    uses = "it uses" if len(flagged) == 1 else "they use"
     return (
-        f"{_list(flagged)} attend{'s' if len(flagged) == 1 else ''} to the place that the answer is copied from, but "
-        f"not to a rival whose last {_letters(len(scores.match_lengths) - 2)} the same: by something else, or by more."
+        f"{words.names(flagged)} {words.verb(len(flagged), 'attend')} to the place that the answer is copied from, but "
+        f"not to a rival with the same last {same}, so {uses} something else, or more than "
+        f"{words.count(longest, 'letter')}."
     )
 
 
 def _heads(scores: HeadScores) -> str:
     hidden = sum(head.kind == "hidden attention" for head in scores.heads)
-    n, which = len(scores.heads), "" if scores.plain else ", by attention or hidden attention,"
-    return f"{n} heads{which}" if n != hidden else f"{n} head{'s' * (n > 1)} of hidden attention"
-
-
-def _letters(n: int) -> str:
-    return "letter is" if n == 1 else f"{n} letters are"
+    n, which = words.count(len(scores.heads), "head"), "" if scores.plain else ", by attention or hidden attention,"
+    return f"{n} of hidden attention" if len(scores.heads) == hidden else f"{n}{which}"
 
 
 def _without(together: AblationResult, edges: AblationResult | None) -> str:
     """What all lookup heads together cost, beside the controls that could be drawn."""
     if together.string_accuracy_before < ENOUGH_STRINGS:
-        fall = f"from {_share(together.letter_accuracy_before)} to {_share(together.letter_accuracy_after)}"
+        fall = (
+            f"from {words.percent(together.letter_accuracy_before)} to {words.percent(together.letter_accuracy_after)}"
+        )
         return f"Without the lookup heads, the share of right letters goes {fall}."
-    fall = f"from {_share(together.string_accuracy_before)} to {_share(together.string_accuracy_after)}"
+    fall = f"from {words.percent(together.string_accuracy_before)} to {words.percent(together.string_accuracy_after)}"
     parts = [f"Without the lookup heads, string accuracy goes {fall}"]
     if together.control_mean is not None:
-        parts.append(f"without as many other heads it is {_share(together.control_mean)}")
+        parts.append(f"without as many other heads it is {words.percent(together.control_mean)}")
     if edges is not None:
-        parts.append(f"with only their attention to the match cut it is {_share(edges.string_accuracy_after)}")
+        parts.append(f"with only their attention to the match cut it is {words.percent(edges.string_accuracy_after)}")
         if edges.control_mean is not None and _took_enough(edges):
-            parts.append(f"with attention elsewhere cut instead {_share(edges.control_mean)}")
+            parts.append(f"with attention elsewhere cut instead {words.percent(edges.control_mean)}")
     return "; ".join(parts) + "."
 
 
 def _took_enough(edges: AblationResult) -> bool:
     amounts = next((control.attention for control in edges.controls if control.attention is not None), None)
     return amounts is not None and amounts[1] >= ENOUGH_ATTENTION * amounts[0]
-
-
-def _share(value: float) -> str:
-    return f"{value:.1%}".replace(".0%", "%")
-
-
-def _list(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _or_none(value: int | None) -> str:

@@ -1,4 +1,4 @@
-"""How full is a model's state, what does it hold and use, and is that the state?"""
+"""Is a model's state full, what does it hold and use of a string, and is that really the state?"""
 
 from interp.studies.state.settings import SaturationSettings
 from interp.studies.study import STUDIES, Study
@@ -6,7 +6,7 @@ from interp.studies.study import STUDIES, Study
 STUDIES.register(
     Study(
         name="state",
-        question="How full is a model's state, what does it hold and use, and is that the state?",
+        question="Is a model's state full, what does it hold and use of a string, and is that really the state?",
         Settings=SaturationSettings,
         runs="interp.studies.state.run:saturation_study",
         reports="interp.studies.state.report:write_report",

@@ -5,11 +5,9 @@ its state and convolution window, of an attention layer its keys and values.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from interp.results.accuracy import LengthAccuracy
 from interp.results.attention import AttentionView
-from interp.results.record import Result
 from interp.results.state import (
     Bits,
     EffectiveSize,
@@ -24,15 +22,13 @@ from interp.results.state import (
     falls,
 )
 from interp.results.training import TrainLog
+from interp.studies.result import StudyResult
 
 
 @dataclass(frozen=True)
-class StateProfile(Result):
+class StateProfile(StudyResult):
     """Everything that was measured about one model's state."""
 
-    provenance: dict[str, Any]
-    model: dict[str, Any]
-    verdict: str
     alphabet: int
     lengths: tuple[int, ...]
     behaviour: LengthAccuracy

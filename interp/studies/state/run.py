@@ -37,7 +37,7 @@ from interp.studies.attention.run import view_attention
 from interp.studies.state.result import StateProfile
 from interp.studies.state.settings import SaturationSettings
 from interp.studies.state.verdict import state_verdict
-from interp.studies.study import OnStep, silent
+from interp.studies.study import UNDECIDED, OnStep, silent
 from interp.training.evaluate import accuracy_by_length
 
 COPIED = 0.9
@@ -102,7 +102,7 @@ def saturation_study(
     profile = StateProfile(
         provenance=provenance(device, seed, model),
         model=loaded.description,
-        verdict="",
+        verdict=UNDECIDED,
         alphabet=task.alphabet,
         lengths=lengths,
         behaviour=behaviour,

@@ -64,7 +64,7 @@ def page_of(folder, name="report.html") -> Page:
 
 def test_the_numbers_of_the_study_stand_in_the_page_without_scripts(studies, pages):
     study, text = studies.hard_alibi(), page_of(pages["hard_alibi"]).text
-    assert text.index(study.verdict) < text.index("How well does it copy?")
+    assert text.index(str(study.verdict)) < text.index("How well does it copy?")
     for expected in ("4 of 16 look up", "n = 4", "99.5% → 0%", "139,520 parameters", study.provenance["command"]):
         assert expected in text
     for head in study.heads:

@@ -9,7 +9,7 @@ from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.studies.heads.result import EffectiveN
 from interp.studies.heads.run import hash_head_study
 from interp.studies.heads.settings import HeadStudySettings
-from interp.studies.heads.verdict import verdict
+from interp.studies.heads.verdict import head_verdict
 from interp.tasks.copy import CopyTask
 
 TINY = HeadStudySettings.tiny()
@@ -19,7 +19,7 @@ def test_lengths_that_leave_out_the_longest_of_training_still_get_a_verdict():
     model = HookedTransformer(TransformerConfig(d_model=16, n_heads=2, windows=(2, None)))
     study = hash_head_study(Loaded(model, CopyTask(), {}, trained_lengths=(20, 30)), settings=TINY)
     assert study.accuracy_by_length.lengths == (10, 20)
-    assert "of strings of 20 letters" in study.verdict
+    assert "of strings of 20 letters" in str(study.verdict)
 
 
 def test_probes_beyond_the_lengths_of_training_are_named_and_ablations_stay_within(monkeypatch):
@@ -39,7 +39,7 @@ def test_the_verdict_names_every_n_that_lookup_heads_have(ns, words):
     rest = iter(ns)
     heads = tuple(replace(head, n=next(rest)) if head.role == "lookup" else head for head in study.heads)
     scores = replace(study.scores, heads=heads)
-    assert words in verdict(scores, study.accuracy_by_length, EffectiveN(None, None, ns[0]), ())
+    assert words in str(head_verdict(scores, study.accuracy_by_length, EffectiveN(None, None, ns[0]), ()))
 
 
 def test_a_study_draws_the_same_strings_again():
@@ -52,6 +52,6 @@ def test_where_too_few_strings_are_right_the_ablation_is_told_by_letters():
     study = hash_head_study(load("planted:ngram?n=2&alphabet=8"), settings=replace(TINY, lengths=(6,)))
     together = [a for a in study.ablations if a.group == "all"]
     poor = (replace(together[0], string_accuracy_before=0.1, letter_accuracy_before=0.6, letter_accuracy_after=0.2),)
-    words = verdict(study.scores, study.accuracy_by_length, study.effective_n, poor)
-    assert "the share of right letters goes from 60% to 20%." in words
+    words = head_verdict(study.scores, study.accuracy_by_length, study.effective_n, poor)
+    assert "the share of right letters goes from 60% to 20%." in str(words)
     assert "2" in study.accuracy_by_length.ideal  # the model's own n stands beside the usual ones

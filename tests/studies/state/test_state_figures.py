@@ -30,6 +30,7 @@ from interp.studies.state.figures.movie import state_view
 from interp.studies.state.figures.shape import time_constants
 from interp.studies.state.report import state_figures, state_tables, summary, write_state_report
 from interp.studies.state.result import StateProfile
+from interp.studies.study import Verdict
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 LENGTHS = (2, 4, 8, 16)
@@ -78,7 +79,7 @@ def profile(spec: str = "mamba", **changes) -> StateProfile:
     found = StateProfile(
         provenance={"command": "python analyses/measure_saturation.py", "seed": 0},
         model={"spec": spec, "n_parameters": 1234},
-        verdict=f"It copies as {spec} does.",
+        verdict=Verdict("yes", says=f"It copies as {spec} does."),
         alphabet=8,
         lengths=LENGTHS,
         behaviour=behaviour,
@@ -264,7 +265,7 @@ def test_a_profile_without_a_movie_has_no_view_of_it(tmp_path):
 
 
 def test_hostile_text_is_shown_as_it_is(studies, tmp_path):
-    hostile = profile(studies.HOSTILE, verdict=studies.HOSTILE, notes=(studies.HOSTILE,))
+    hostile = profile(studies.HOSTILE, verdict=Verdict("no", says=studies.HOSTILE), notes=(studies.HOSTILE,))
     hostile = replace(hostile, transplant=tuple(replace(part, name=studies.HOSTILE) for part in hostile.transplant))
     text = write_state_report([hostile], tmp_path).read_text(encoding="utf-8")
     body = re.sub(r"<script.*?</script>", "", text, flags=re.S)

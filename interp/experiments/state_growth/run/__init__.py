@@ -1,0 +1,206 @@
+"""Does the saturation length grow with the state? A family of models that differ in its size, each trained as well.
+
+Saturation must not be confused with a failure to generalise in length: all are trained on lengths beyond where they
+stop, on equally many strings, each at the learning rate that serves it best, and measured within these lengths.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from interp.base.errors import UserError
+from interp.base.provenance import provenance
+from interp.base.stats import LEVEL
+from interp.experiments.state_growth.result import Member, StateGrowth
+from interp.experiments.state_growth.run.exponents import exponents
+from interp.experiments.state_growth.settings import GrowthSettings
+from interp.experiments.state_growth.verdict import growth_verdict
+from interp.loading import of_run
+from interp.measure.state.bits import used_bits
+from interp.measure.state.knee import knee
+from interp.models import build
+from interp.models.recurrent.model import RecurrentModel
+from interp.models.surface import layers_with_heads
+from interp.results.attention import AttentionView
+from interp.studies.attention.run import view_attention
+from interp.studies.study import UNDECIDED, OnStep, silent
+from interp.tasks.copy import CopyTask
+from interp.training.kept_runs import kept_run
+from interp.training.presets import PRESETS
+from interp.training.recipe import TrainConfig
+from interp.training.run_folder import Run, load_run
+
+RECURRENT = ("mamba", "mamba2", "lstm")
+"""Kinds of model with a state of a fixed size; presets have the same names."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where and how the members are trained."""
+
+    device: torch.device | str
+    seed: int
+    retrain: bool
+    progress: bool
+
+
+def growth_study(
+    settings: GrowthSettings | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    retrain: bool = False,
+    progress: bool = True,
+    on_step: OnStep = silent,
+) -> StateGrowth:
+    """Train the family (what is kept from before is taken), and measure the bits that each member uses, by length.
+
+    Args:
+        settings: see `GrowthSettings`.
+        device: where they are trained and measured.
+        seed: of weights, strings and bootstrap.
+        retrain: train them anew.
+        progress: show a bar for each training.
+        on_step: told what is being done.
+
+    Raises: UserError for a kind without a state, a field that it does not have, or fewer than two values.
+    """
+    settings = settings or GrowthSettings()
+    _check(settings)
+    training, members, best = Training(device, seed, retrain, progress), [], []
+    for value in sorted(set(settings.values)):
+        on_step(f"{settings.kind} with {settings.vary} {value}")
+        runs = _trained(settings, value, training)
+        best.append(max(runs, key=_letters_right))
+        members.append(_member(settings, value, runs, best[-1], seed))
+    on_step("where the smallest and the largest look")
+    (exponent, interval), (bare, bare_interval), (bits_exponent, bits_interval) = exponents(members)
+    found = StateGrowth(
+        verdict=UNDECIDED,
+        provenance=provenance(str(device), seed),
+        alphabet=settings.alphabet,
+        trained=(1, settings.longest),
+        examples=settings.steps * settings.batch,
+        lengths=settings.lengths,
+        members=tuple(members),
+        swept=f"{settings.vary} of {settings.kind}",
+        exponent=exponent,
+        exponent_interval=interval,
+        bare_exponent=bare,
+        bare_exponent_interval=bare_interval,
+        bits_exponent=bits_exponent,
+        bits_exponent_interval=bits_interval,
+        notes=_notes(settings, members),
+        attention=_views(settings, members, best, seed),
+    )
+    return replace(found, verdict=growth_verdict(found))
+
+
+def member_config(settings: GrowthSettings, value: int) -> dict[str, Any]:
+    """The config of the member with this value: its kind's preset, but for what is varied and what all share."""
+    preset = PRESETS[settings.kind]()[0]
+    return {**preset, "d_vocab": settings.alphabet + 4, **settings.others, settings.vary: value}
+
+
+def recipe(settings: GrowthSettings) -> TrainConfig:
+    """How every member is trained, but for learning rate and seed."""
+    return TrainConfig(
+        steps=settings.steps,
+        batch=settings.batch,
+        length=(1, settings.longest),
+        warmup=min(50, settings.steps),
+        evaluate_every=settings.steps,
+        evaluate_lengths=settings.lengths,
+        checkpoint_every=max(1, settings.steps // 4),
+    )
+
+
+def _check(settings: GrowthSettings) -> None:
+    """Refuse before any work what cannot be trained or measured."""
+    if len(set(settings.values)) < 2 or not settings.rates or settings.seeds < 1 or len(settings.lengths) < 3:
+        raise UserError(
+            f"values must be two sizes or more, with a learning rate, a seed and strings of up to 6 letters or more; "
+            f"got {settings.values}, {settings.rates}, {settings.seeds} and {settings.longest}."
+        )
+    if settings.kind not in RECURRENT:
+        raise UserError(f"a {settings.kind} carries no state of a size of its own; take mamba, mamba2 or lstm.")
+    for value in settings.values:
+        build(member_config(settings, value))
+
+
+def _views(settings: GrowthSettings, members: list[Member], best: list[Run], seed: int) -> tuple[AttentionView, ...]:
+    """Where the smallest and the largest look; of models without heads none."""
+    return tuple(
+        view_attention(of_run(best[at], f"{settings.kind}, {members[at].name}"), length=settings.longest, seed=seed)
+        for at in (0, -1)
+        if layers_with_heads(best[at].model)
+    )
+
+
+def _trained(settings: GrowthSettings, value: int, training: Training) -> list[Run]:
+    """One member at every rate and seed."""
+    return [
+        _run(settings, value, rate, seed, training)
+        for rate, seed in product(settings.rates, range(training.seed, training.seed + settings.seeds))
+    ]
+
+
+def _run(settings: GrowthSettings, value: int, rate: float, seed: int, training: Training) -> Run:
+    place = f"families/{settings.kind}-{settings.vary}-{value}-rate{rate:g}"
+    folder = kept_run(
+        place,
+        member_config(settings, value),
+        CopyTask(settings.alphabet),
+        replace(recipe(settings), learning_rate=rate, seed=seed),
+        device=training.device,
+        retrain=training.retrain,
+        progress=training.progress,
+    )
+    return load_run(folder, str(training.device))
+
+
+def _letters_right(run: Run) -> float:
+    """At the last evaluation, over all lengths."""
+    return float(run.log.letter_accuracy[-1].mean())
+
+
+def _member(settings: GrowthSettings, value: int, runs: list[Run], best: Run, seed: int) -> Member:
+    """Measured on the best of its trainings."""
+    model = cast(RecurrentModel, best.model)
+    generator = torch.Generator(model.device).manual_seed(seed + 1)
+    bits = used_bits(model, CopyTask(settings.alphabet), settings.lengths, settings.strings, generator, seed)
+    most = bits.draws.max(axis=0)
+    sizes = {name: int(np.prod(shape)) for name, shape in model.state_shapes().items()}
+    low, high = np.quantile(most, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Member(
+        name=f"{settings.vary} {value}",
+        config=json.loads(json.dumps(model.config_dict())),
+        state_floats=sum(sizes.values()),
+        window_floats=sum(size for name, size in sizes.items() if name.endswith(".window")),
+        n_parameters=model.n_parameters,
+        rates=tuple(run.config.learning_rate for run in runs),
+        seeds=tuple(run.config.seed for run in runs),
+        rate_accuracy=tuple(map(_letters_right, runs)),
+        rate=best.config.learning_rate,
+        used=bits,
+        saturation_length=knee(bits),
+        most_bits=max(bits.total),
+        most_bits_interval=(float(low), float(high)),
+    )
+
+
+def _notes(settings: GrowthSettings, members: list[Member]) -> tuple[str, ...]:
+    spread = ", ".join(f"{m.name}: {min(m.rate_accuracy):.2f} to {max(m.rate_accuracy):.2f}" for m in members)
+    notes = (
+        f"each member is the best of {len(members[0].rates)} trainings ({settings.seeds} at each of "
+        f"{len(settings.rates)} rates) by its letter accuracy; their intervals are over strings, that of the exponent "
+        "is over members",
+        "numbers of state are all that the recurrent layers carry, windows of convolutions with it",
+        f"letter accuracy over the trainings of each: {spread}",
+    )
+    unseen = "; ".join(f"{m.name}: {m.saturation_length.note}" for m in members if m.saturation_length.value is None)
+    return (*notes, f"no bend within {settings.longest} letters: {unseen}") if unseen else notes
