@@ -4,13 +4,14 @@ Text is escaped by the template, and the page's policy lets only its own scripts
 """
 
 import base64
+import gzip
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 import plotly.graph_objects as go
@@ -22,13 +23,17 @@ from interp.figures import theme
 from interp.figures.scripts import joined
 
 PACKAGE = Path(__file__).parents[1]
+PLOTLY = "plotly.min.js"
+"""The file that the pages of single figures share."""
+Plots = Literal["packed", "beside", "none"]
+"""Where a page that draws figures has plotly from: packed within it, or from the file beside it."""
 STYLES = ("figures/page.css", "figures/attention/attention_view.css")
 
 
 def figure_page(figure: go.Figure, name: str, model: str) -> str:
-    """One figure as a page of its own."""
+    """One figure as a page of its own, which draws it with the `PLOTLY` beside it."""
     drawn = on_page(name, figure)
-    return render("figures/shell.html", title=drawn.title, figure=drawn, model=model)
+    return render("figures/figure.html", plots="beside", title=drawn.title, figure=drawn, model=model)
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,16 @@ def _text(value: Any) -> str:
     return theme.ABSENT if value is None else str(value)
 
 
-def render(page: str, scripts: Sequence[str] = (), plots: bool = True, **values: Any) -> str:
-    """A template filled in. Files are named by their paths below the package: `page` a template, `scripts` what
-    the page runs, with what they import; with `plots`, behind plotly."""
-    plotly = [get_plotlyjs()] if plots else []
-    own = [*plotly, *(joined(PACKAGE / name) for name in (*["figures/page.js"] * plots, *scripts))]
+def render(page: str, scripts: Sequence[str] = (), plots: Plots = "packed", **values: Any) -> str:
+    """Fill a template in.
+
+    Args:
+        page: the template, by its path below the package.
+        scripts: what the page runs, with what they import, by their paths below the package.
+        plots: where plotly is, for a page that draws figures.
+        values: what the template names.
+    """
+    own = [joined(PACKAGE / name) for name in (*["figures/page.js"] * (plots != "none"), *scripts)]
     templates = {name: theme.template(name == "dark").to_plotly_json() for name in ("light", "dark")}
     return (
         _templates()
@@ -86,9 +96,11 @@ def render(page: str, scripts: Sequence[str] = (), plots: bool = True, **values:
         .render(
             **values,
             scripts=[Markup(text) for text in own],
-            policy=_policy(own),
+            plotly_file=PLOTLY if plots == "beside" else "",
+            plotly=_packed_plotly() if plots == "packed" else "",
+            policy=_policy([*own, *([get_plotlyjs()] if plots == "packed" else [])], beside=plots == "beside"),
             css=Markup("".join(map(_text_of, STYLES))),
-            templates=script_json(templates) if plots else "",
+            templates=script_json(templates) if plots != "none" else "",
             percent=theme.percent,
             number=theme.number,
             three=lambda value: theme.number(value, 3),
@@ -98,15 +110,21 @@ def render(page: str, scripts: Sequence[str] = (), plots: bool = True, **values:
     )
 
 
+@cache
+def _packed_plotly() -> str:
+    """plotly.js, compressed: a page with it has 2 megabytes rather than 5."""
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
+
+
 def _text_of(name: str) -> str:
     """A file of the package, by its path below it."""
     return (PACKAGE / name).read_text(encoding="utf-8")
 
 
-def _policy(scripts: Sequence[str]) -> str:
-    """Content Security Policy: no network, no frame, no script but these."""
+def _policy(scripts: Sequence[str], beside: bool) -> str:
+    """Content Security Policy: no network, no frame, no script but these; with `beside`, files beside the page, too."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    allowed = " ".join(["'self'"] * beside + [f"'sha256-{digest}'" for digest in hashes])
     nothing = "default-src 'none'; base-uri 'none'; form-action 'none'"
     return f"{nothing}; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
 

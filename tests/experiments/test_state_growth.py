@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from interp.base.errors import UserError
-from interp.experiments.state_growth.report import bits_by_length, growth_curve, member_rows, write_growth_report
+from interp.experiments.state_growth.figures import bits_by_length, growth_curve
+from interp.experiments.state_growth.report import member_rows, write_growth_report
 from interp.experiments.state_growth.result import Member, StateGrowth
 from interp.experiments.state_growth.run import growth_study, member_config
 from interp.experiments.state_growth.run.exponents import exponents

@@ -1,26 +1,16 @@
-"""How the saturation length grows with the state: its figures, its table, and its page."""
+"""The page of how the saturation length grows with the state, its table, and what a terminal shows of it."""
 
-from math import log2
 from pathlib import Path
 
-import plotly.graph_objects as go
-
-from interp.base.files import write_together
+from interp.base import words
+from interp.experiments.state_growth.figures import bits_by_length, growth_curve
 from interp.experiments.state_growth.result import Member, StateGrowth
-from interp.figures import tables
 from interp.figures.attention.view import SCRIPTS, shown
-from interp.figures.page import facts, figure_page, on_page, render, writer
-from interp.figures.theme import (
-    LETTERS,
-    NEUTRAL,
-    STRINGS,
-    dress,
-    error_bars,
-    literal,
-    names,
-    number,
-    shades,
-)
+from interp.figures.study_page import Beside, Frame, write_study_page
+from interp.figures.tables import Row
+from interp.studies.study import Table
+
+SECTIONS = {"growth": "Growth", "attention": "Attention", "method": "Method", "provenance": "Provenance"}
 
 
 def write_growth_report(growth: StateGrowth, folder: str | Path) -> Path:
@@ -30,100 +20,40 @@ def write_growth_report(growth: StateGrowth, folder: str | Path) -> Path:
 
     Raises: InterpError if the files cannot be written; what was there before is then unchanged.
     """
-    folder, drawn = Path(folder), {"growth": growth_curve(growth), "bits_by_length": bits_by_length(growth)}
-    texts = {folder / "members.csv": tables.csv_text(member_rows(growth))}
-    texts |= {folder / "figures" / f"{name}.html": figure_page(f, name, growth.swept) for name, f in drawn.items()}
-    texts[folder / "report.html"] = render(
-        "experiments/state_growth/report.html",
-        scripts=SCRIPTS if growth.attention else (),
-        attention=[(view.model.get("spec", "a member"), shown(view)) for view in growth.attention],
+    frame = Frame(
         title="Does a larger state copy longer strings?",
-        growth=growth,
-        figures={name: on_page(name, figure) for name, figure in drawn.items()},
-        rows=member_rows(growth),
-        command=growth.provenance.get("command"),
-        provenance=facts(growth.provenance, leave_out="command"),
+        eyebrow=f"interp · state saturation · {growth.swept}",
+        verdicts=(("", str(growth.verdict)),),
+        sections={key: value for key, value in SECTIONS.items() if key != "attention" or growth.attention},
+        provenance=growth.provenance,
     )
-    write_together(growth.writes(folder) | {path: writer(text) for path, text in texts.items()})
-    return folder / "report.html"
+    figures = {"growth": growth_curve(growth), "bits_by_length": bits_by_length(growth)}
+    beside = Beside({"": growth}, figures, {"members.csv": member_rows(growth)})
+    views = [(view.model.get("spec", "a member"), shown(view)) for view in growth.attention]
+    shows = {"growth": growth, "rows": member_rows(growth), "attention": views}
+    scripts = SCRIPTS if views else ()
+    return write_study_page(folder, "experiments/state_growth/report.html", frame, beside, scripts, **shows)
 
 
-def growth_curve(growth: StateGrowth) -> go.Figure:
-    """Saturation length and most bits used against the numbers of state, both on logarithmic axes."""
-    members = growth.members
-    sizes = [member.state_floats for member in members]
-    lengths = [member.saturation_length.value for member in members]
-    figure = go.Figure()
-    figure.add_trace(
-        go.Scatter(
-            x=sizes,
-            y=lengths,
-            mode="lines+markers",
-            marker={"color": STRINGS.color, "symbol": STRINGS.symbol, "size": 9},
-            line={"color": STRINGS.color},
-            error_y=error_bars(
-                [value or 0 for value in lengths], [member.saturation_length.interval for member in members]
-            ),
-            text=[literal(member.name) for member in members],
-            hovertemplate="%{text}: %{y:.1f} letters<extra></extra>",
-            name="saturation length, letters",
-        )
-    )
-    figure.add_trace(
-        go.Scatter(
-            x=sizes,
-            y=[member.most_bits for member in members],
-            mode="lines+markers",
-            marker={"color": LETTERS.color, "symbol": LETTERS.symbol, "size": 9},
-            line={"color": LETTERS.color, "dash": "dot"},
-            error_y=error_bars([m.most_bits for m in members], [m.most_bits_interval for m in members]),
-            text=[literal(member.name) for member in members],
-            hovertemplate="%{text}: %{y:.1f} bits<extra></extra>",
-            name="most bits used",
-        )
-    )
-    figure.update_xaxes(type="log", title_text="numbers of state", tickvals=sizes, ticktext=[f"{n:,}" for n in sizes])
-    figure.update_yaxes(type="log", title_text="letters, bits", dtick="D2")
-    exponent = "" if growth.exponent is None else f" It grows as the size to the power {number(growth.exponent)}"
-    if growth.bare_exponent is not None:
-        exponent += f", without the windows to the power {number(growth.bare_exponent)}"
-    found = names(f"{m.name}: {_bend(m, growth.trained[1])}, {number(m.most_bits, 0)} bits at most" for m in members)
-    return dress(figure, "Saturation against the size of the state", f"{found}.{exponent}{'.' * bool(exponent)}")
+def tables(growth: StateGrowth) -> list[Table]:
+    """One line for each member, for a terminal."""
+    columns = ("member", "numbers of state", "learning rate", "saturation length, 95 %", "most bits used, 95 %")
+    return [Table(growth.swept, columns, tuple(map(_terminal_row, growth.members)))]
 
 
-def bits_by_length(growth: StateGrowth) -> go.Figure:
-    """Bits used by each member at each length, beside the bits that a copy needs."""
-    figure = go.Figure()
-    per_letter = growth.members[0].used
-    needed = [length * _bits_per_letter(growth) for length in per_letter.lengths]
-    figure.add_trace(
-        go.Scatter(x=per_letter.lengths, y=needed, mode="lines", line={"color": NEUTRAL, "dash": "dash"}, name="needed")
-    )
-    for member, shade in zip(growth.members, shades(len(growth.members)), strict=True):
-        figure.add_trace(
-            go.Scatter(
-                x=member.used.lengths,
-                y=member.used.total,
-                mode="lines+markers",
-                line={"color": shade},
-                marker={"size": 5},
-                error_y=error_bars(member.used.total, member.used.interval),
-                name=literal(member.name),
-                hovertemplate="%{x} letters: %{y:.1f} bits<extra>%{fullData.name}</extra>",
-            )
-        )
-    figure.update_xaxes(title_text="letters", rangemode="tozero")
-    figure.update_yaxes(title_text="bits used", rangemode="tozero")
-    most = names(f"{m.name}: at most {number(m.most_bits, 0)} bits" for m in growth.members)
-    return dress(figure, "Bits used, by length", f"{most}; a string of L letters has {_bits_per_letter(growth):.2f} L.")
+def _terminal_row(member: Member) -> tuple[str, ...]:
+    knee = member.saturation_length
+    length = "none" if knee.value is None else words.with_interval(knee.value, knee.interval, 1)
+    bits = words.with_interval(member.most_bits, member.most_bits_interval, 1)
+    return member.name, f"{member.state_floats:,}", f"{member.rate:g}", length, bits
 
 
-def member_rows(growth: StateGrowth) -> list[tables.Row]:
+def member_rows(growth: StateGrowth) -> list[Row]:
     """One row for each member."""
     return [_row(member) for member in growth.members]
 
 
-def _row(member: Member) -> tables.Row:
+def _row(member: Member) -> Row:
     low, high = member.saturation_length.interval or (None, None)
     return {
         "member": member.name,
@@ -142,12 +72,3 @@ def _row(member: Member) -> tables.Row:
         "most_bits_high": member.most_bits_interval[1],
         "note": member.saturation_length.note,
     }
-
-
-def _bend(member: Member, longest: int) -> str:
-    value = member.saturation_length.value
-    return f"no bend within {longest} letters" if value is None else f"{number(value, 1)} letters"
-
-
-def _bits_per_letter(growth: StateGrowth) -> float:
-    return log2(growth.alphabet)

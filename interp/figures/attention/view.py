@@ -65,7 +65,7 @@ def attention_view(view: AttentionView) -> AttentionPage:
     page = render(
         "figures/attention/attention_page.html",
         SCRIPTS,
-        plots=False,
+        plots="none",
         title=f"Attention of {view.model.get('spec', 'a model')}",
         model=view.model.get("spec", ""),
         shown=drawn,

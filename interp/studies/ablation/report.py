@@ -1,19 +1,20 @@
 """The page of what a model loses without some heads: the figure, the table, and its attention with and without them.
 
-The words and the markup are in `ablation_report.html`.
+The words and the markup are in `report.html`.
 """
 
 from pathlib import Path
 
 from interp.base import words
-from interp.base.files import write_together
 from interp.figures.ablation import ablations
 from interp.figures.attention.view import SCRIPTS, shown
-from interp.figures.page import facts, figure_page, on_page, render, writer
-from interp.figures.tables import ablation_rows, csv_text
+from interp.figures.study_page import Beside, Frame, write_study_page
+from interp.figures.tables import ablation_rows
 from interp.results.ablation import AblationResult
 from interp.studies.ablation.result import AblationStudy
 from interp.studies.study import Table
+
+SECTIONS = {"ablation": "Ablation", "attention": "Attention", "provenance": "Provenance"}
 
 
 def write_ablation_report(study: AblationStudy, folder: str | Path) -> Path:
@@ -23,31 +24,21 @@ def write_ablation_report(study: AblationStudy, folder: str | Path) -> Path:
 
     Raises: InterpError if the files cannot be written; what was there before is then unchanged.
     """
-    folder, figure, spec = Path(folder), ablations(study.ablations), str(study.model.get("spec", "this model"))
-    page = render(
-        "studies/ablation/report.html",
-        SCRIPTS,
-        title=f"What does {spec} lose without {words.names(_heads(study), none='no head')}?",
-        model=spec,
-        says=study.verdict,
-        figure=on_page("ablations", figure),
-        ablations=study.ablations,
-        attention=shown(study.attention),
-        command=study.provenance.get("command"),
-        provenance=facts(study.provenance, leave_out="command"),
-        model_facts=facts(study.model),
+    spec = str(study.model.get("spec", "this model"))
+    heads = sorted({head for ablation in study.ablations for head in ablation.heads})
+    frame = Frame(
+        title=f"What does {spec} lose without {words.names(heads, none='no head')}?",
+        eyebrow=f"interp · ablation of heads · {spec}",
+        verdicts=(("", str(study.verdict)),),
+        sections=SECTIONS,
+        provenance=study.provenance,
+        models=(("", study.model),),
     )
-    texts = {
-        folder / "report.html": page,
-        folder / "ablations.csv": csv_text(ablation_rows(study.ablations)),
-        folder / "figures" / "ablations.html": figure_page(figure, "ablations", spec),
-    }
-    write_together(study.writes(folder) | {path: writer(text) for path, text in texts.items()})
-    return folder / "report.html"
-
-
-def _heads(study: AblationStudy) -> list[str]:
-    return sorted({head for ablation in study.ablations for head in ablation.heads})
+    beside = Beside(
+        {"": study}, {"ablations": ablations(study.ablations)}, {"ablations.csv": ablation_rows(study.ablations)}
+    )
+    shows = {"ablations": study.ablations, "attention": shown(study.attention)}
+    return write_study_page(folder, "studies/ablation/report.html", frame, beside, SCRIPTS, **shows)
 
 
 def tables(study: AblationStudy) -> list[Table]:

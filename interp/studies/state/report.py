@@ -1,24 +1,26 @@
 """The page of one or more profiles of states, side by side: verdicts, numbers, figures and tables in one file.
 
-The words and the markup are in `state.html`.
+The words and the markup are in `report.html`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 
 from interp.base import words
 from interp.base.errors import UserError
-from interp.base.files import write_together
-from interp.figures import theme
+from interp.base.stats import Interval
 from interp.figures.attention.view import SCRIPTS, shown
-from interp.figures.page import facts, figure_page, on_page, render, writer
-from interp.figures.tables import Row, csv_text
+from interp.figures.page import facts
+from interp.figures.study_page import Beside, Frame, write_study_page
+from interp.figures.tables import Row
 from interp.figures.training import first_errors, training
+from interp.results.state import Knee
 from interp.studies.state.figures.bits import accuracy, against_needed, by_layer, recoverability, saturation
-from interp.studies.state.figures.facets import bend_text, knee_text, name_of, with_interval
+from interp.studies.state.figures.facets import bend_text, name_of
 from interp.studies.state.figures.movie import SCRIPT, state_view
 from interp.studies.state.figures.parts import ablations, transplants
 from interp.studies.state.figures.shape import effective_size, rank_and_norm, remembrance, time_constants
@@ -50,16 +52,21 @@ def write_state_report(profiles: Sequence[StateProfile], folder: str | Path) -> 
     """
     if not profiles:
         raise UserError("a page takes one profile or more; none came.")
-    folder, drawn = Path(folder), state_figures(profiles)
+    figures, shows = state_figures(profiles), _shown(profiles)
+    absent = {"training": "training" in figures, "steps": shows["views"], "attention": shows["attention"]}
+    several = len(profiles) > 1
     title = question(profiles)
-    texts = {folder / name: csv_text(rows) for name, rows in state_tables(profiles).items()}
-    texts |= {folder / "figures" / f"{name}.html": figure_page(f, name, title) for name, f in drawn.items()}
-    texts[folder / "report.html"] = state_page(profiles, drawn)
-    writes = {path: writer(text) for path, text in texts.items()}
-    for place, profile in zip(places(profiles), profiles, strict=True):
-        writes |= profile.writes(folder / place)
-    write_together(writes)
-    return folder / "report.html"
+    frame = Frame(
+        title=title,
+        eyebrow=f"interp · state saturation · {words.names(name_of(profile) for profile in profiles)}",
+        verdicts=tuple((name_of(profile) if several else "", str(profile.verdict)) for profile in profiles),
+        sections={key: value for key, value in SECTIONS.items() if absent.get(key, True)},
+        provenance=profiles[0].provenance,
+        models=tuple((name_of(profile) if several else "", profile.model) for profile in profiles),
+    )
+    beside = Beside(dict(zip(places(profiles), profiles, strict=True)), figures, state_tables(profiles))
+    scripts = (SCRIPT, *(SCRIPTS if shows["attention"] else ()))
+    return write_study_page(folder, "studies/state/report.html", frame, beside, scripts, **shows)
 
 
 def write_report(profile: StateProfile, folder: str | Path) -> Path:
@@ -94,7 +101,7 @@ def places(profiles: Sequence[StateProfile]) -> list[str]:
 
 
 def question(profiles: Sequence[StateProfile]) -> str:
-    return f"How full is the state of {theme.names(name_of(profile) for profile in profiles)}?"
+    return f"How full is the state of {words.names(name_of(profile) for profile in profiles)}?"
 
 
 def state_figures(profiles: Sequence[StateProfile]) -> dict[str, go.Figure]:
@@ -160,70 +167,75 @@ def length_rows(profile: StateProfile) -> list[Row]:
     return rows
 
 
+def _shown(profiles: Sequence[StateProfile]) -> dict[str, Any]:
+    """What the template names."""
+    return {
+        "profiles": profiles,
+        "summaries": [summary(profile) for profile in profiles],
+        "bend": bend_text,
+        "views": [view for profile in profiles if (view := state_view(profile)) is not None],
+        "attention": [(name_of(p), shown(p.attention)) for p in profiles if p.attention is not None],
+        "rows": [row for profile in profiles for row in length_rows(profile)],
+        "notes": [(name_of(p), note) for p in profiles for note in p.notes],
+        "sizes": [(name_of(p), facts(p.state_size.parts), p.state_size.dtype_bits, max(p.lengths)) for p in profiles],
+        "probes": words.names(dict.fromkeys(" + ".join(map(str, p.held.strings)) for p in profiles)),
+    }
+
+
 @dataclass(frozen=True)
 class Summary:
-    """One model's answers at a glance."""
+    """One model's answers at a glance: numbers, which the page formats."""
 
     name: str
-    copies: str
-    half: str
-    saturation: str
-    saturation_held: str
-    used: str
-    held: str
-    state: str
-    share: str
-    exact: str
+    lengths: tuple[int, ...]
+    home: int
+    """Letters of the strings whose accuracy is given."""
+    accuracy: float
+    """Share of these strings that are right."""
+    half: Knee
+    """Where half of the letters are right."""
+    used_stops: Knee
+    """Where the bits used stop growing."""
+    used_falls: bool
+    held_stops: Knee
+    """Where the bits held stop growing."""
+    at: int
+    """Letters at which most bits are used; the numbers below are of this length."""
+    used: float
+    used_interval: Interval
+    held: float
+    held_interval: Interval
+    state: float
+    """Bits of the state."""
+    exact: float | None
+    """By how much logits are off when the whole state is put into another run; None where it was not."""
+
+    @property
+    def bends(self) -> bool:
+        """Whether the bits used have a saturation length that means something."""
+        return self.used_stops.value is not None and not self.used_falls
 
 
 def summary(profile: StateProfile) -> Summary:
-    """Of the length at which most bits are used."""
+    """Sum a profile up at the length at which most bits are used."""
     at, home = profile.peak, profile.at_home
     whole = next((part for part in profile.transplant if part.kind == "whole"), None)
-    above = profile.half_length.value is None and profile.behaviour.letter_accuracy.mean() > 0.5
-    half = f"beyond {max(profile.lengths)}" if above else knee_text(profile.half_length)
-    exact = theme.ABSENT if whole is None or whole.largest_difference is None else f"{whole.largest_difference:.1g}"
     return Summary(
         name=name_of(profile),
-        copies=f"{theme.percent(profile.accuracy[home])} at {profile.lengths[home]}",
-        half=half,
-        saturation="used bits fall" if profile.used_falls else bend_text(profile.saturation_length, profile.lengths),
-        saturation_held=bend_text(profile.saturation_held, profile.lengths),
-        used=f"{with_interval(profile.bits_recovered[at], profile.used.interval[at], 1)} at {profile.lengths[at]}",
-        held=with_interval(profile.bits_probe[at], profile.held.held.interval[at], 1),
-        state=f"{profile.state_bits[at]:,.0f}",
-        share=theme.percent(profile.bits_recovered[at] / profile.state_bits[at]),
-        exact=exact,
-    )
-
-
-def state_page(profiles: Sequence[StateProfile], figures: Mapping[str, go.Figure]) -> str:
-    """The page as text."""
-    views = [view for profile in profiles if (view := state_view(profile)) is not None]
-    seen = [(name_of(profile), shown(profile.attention)) for profile in profiles if profile.attention is not None]
-    absent = {"training"} - set(figures) | ({"steps"} if not views else set()) | ({"attention"} if not seen else set())
-    used = {key: value for key, value in SECTIONS.items() if key not in absent}
-    results = [f"{place}/{name}".lstrip("/") for place in places(profiles) for name in ("results.json", "arrays.npz")]
-    return render(
-        "studies/state/report.html",
-        title=question(profiles),
-        question=question(profiles),
-        profiles=profiles,
-        name_of=name_of,
-        summaries=[summary(profile) for profile in profiles],
-        scripts=(SCRIPT, *(SCRIPTS if seen else ())),
-        views=views,
-        attention=seen,
-        figures={name: on_page(name, figure) for name, figure in figures.items()},
-        sections=used.items(),
-        rows=[row for profile in profiles for row in length_rows(profile)],
-        notes=[(name_of(p), note) for p in profiles for note in p.notes],
-        sizes=[(name_of(p), facts(p.state_size.parts), p.state_size.dtype_bits, max(p.lengths)) for p in profiles],
-        models=[(name_of(p), facts(p.model)) for p in profiles],
-        command=profiles[0].provenance.get("command"),
-        provenance=facts(profiles[0].provenance, leave_out="command"),
-        probes=theme.names(dict.fromkeys(" + ".join(map(str, p.held.strings)) for p in profiles)),
-        files=[*results, *state_tables(profiles)],
+        lengths=profile.lengths,
+        home=profile.lengths[home],
+        accuracy=profile.accuracy[home],
+        half=profile.half_length,
+        used_stops=profile.saturation_length,
+        used_falls=profile.used_falls,
+        held_stops=profile.saturation_held,
+        at=profile.lengths[at],
+        used=profile.bits_recovered[at],
+        used_interval=profile.used.interval[at],
+        held=profile.bits_probe[at],
+        held_interval=profile.held.held.interval[at],
+        state=profile.state_bits[at],
+        exact=None if whole is None else whole.largest_difference,
     )
 
 

@@ -212,12 +212,28 @@ def test_without_decays_or_untrained_model_or_knee_the_page_is_still_made(tmp_pa
 
 def test_a_summary_is_that_of_the_length_at_which_most_bits_are_used():
     row = summary(profile())
-    assert (row.saturation, row.half, row.state) == ("6.0 [5.8, 6.2]", "12.3 [11.0, 13.5]", "31,968")
-    assert row.used.startswith("18.0 [") and row.used.endswith("at 8")
+    assert (row.used_stops.value, row.half.value, row.state, row.exact) == (6.0, 12.3, 31968.0, 2e-6)
+    assert (row.used, row.at, row.home) == (18.0, 8, 16)
 
 
-def test_a_summary_says_shortly_where_bits_still_grow():
-    assert summary(profile()).saturation_held == "beyond 16"
+def test_the_page_formats_the_numbers_of_a_summary(tmp_path):
+    page = write_state_report([profile()], tmp_path).read_text(encoding="utf-8")
+    for words in (
+        "6.0 [5.8, 6.2]",
+        "12.3 [11.0, 13.5]",
+        "of 31,968 bits",
+        "18.0 [16.2, 19.8] at 8 letters",
+        "to 2e-06.",
+    ):
+        assert words in page, words
+    assert "Held: beyond 16." in page
+    several = write_state_report(SEVERAL, tmp_path / "several").read_text(encoding="utf-8")
+    assert several.count("<td>6.0 [5.8, 6.2]</td><td>beyond 16</td>") == 3
+
+
+def test_the_folder_of_three_models_is_small(tmp_path):
+    write_state_report(SEVERAL, tmp_path)
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 8 * 2**20
 
 
 def test_no_profile_makes_no_page(tmp_path):
@@ -308,4 +324,4 @@ def test_bits_that_fall_are_given_no_saturation_length():
     figure = state_figures([fallen])["saturation"]
     assert [a.text for a in figure.layout.annotations] == ["held stops at 8.1"]
     assert "fall behind 8 letters" in figure.layout.meta["says"]
-    assert summary(fallen).saturation == "used bits fall"
+    assert summary(fallen).used_falls and not summary(fallen).bends

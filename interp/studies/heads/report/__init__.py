@@ -1,23 +1,22 @@
 """The page of a study: verdict, numbers, figures, tables and provenance in one file that asks nothing of the network.
 
-The words and the markup are in `report.html` (on top of `shell.html`, which alone makes the page of a single figure);
-here the study is put into the terms that they use.
+The words and the markup are in `report.html`, on top of `figures/shell.html`; here the study is put into the terms that
+they use.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from interp.base.files import write_together
-from interp.figures import theme
+from interp.base import words
 from interp.figures.ablation import ablations
 from interp.figures.attention.view import SCRIPTS, attention_view, shown
 from interp.figures.heads import head_grid, head_scores, response
-from interp.figures.page import facts, figure_page, on_page, render, writer
 from interp.figures.steps import effective_n
-from interp.figures.tables import Row, ablation_rows, accuracy_rows, csv_text, head_rows
+from interp.figures.study_page import Beside, Frame, write_study_page
+from interp.figures.tables import Row, ablation_rows, accuracy_rows, head_rows
 from interp.figures.training import first_errors, length_accuracy, training
 from interp.studies.heads.report.glance import glance, model_line, question
 from interp.studies.heads.report.terminal import tables as tables
@@ -44,21 +43,26 @@ KINDS = {
 def write_report(study: HashHeadStudy, folder: str | Path) -> Path:
     """Write the page of a study, its figures and its tables, and what `study.save(folder)` writes: all or none.
 
-    Beside the results, writes `report.html`, `heads.csv`, `ablations.csv`, `accuracy.csv` and `figures/NAME.html`; each
-    page is complete in itself. `study.model["spec"]` names the model, and `study.provenance["command"]` is shown as the
+    Beside the results, writes `report.html`, which is complete in itself, `heads.csv`, `ablations.csv`, `accuracy.csv`
+    and `figures/NAME.html`. `study.model["spec"]` names the model, and `study.provenance["command"]` is shown as the
     command to repeat.
 
     Returns: the path of `report.html`.
 
     Raises: InterpError if the files cannot be written; what was there before is then unchanged.
     """
-    folder, drawn = Path(folder), study_figures(study)
-    texts = {folder / name: csv_text(rows) for name, rows in study_tables(study).items()}
-    texts |= {folder / "figures" / f"{name}.html": figure_page(f, name, model_line(study)) for name, f in drawn.items()}
-    texts[folder / "figures" / "attention.html"] = attention_view(study.attention).html
-    texts[folder / "report.html"] = report_page(study, drawn)
-    write_together(study.writes(folder) | {path: writer(text) for path, text in texts.items()})
-    return folder / "report.html"
+    figures = study_figures(study)
+    frame = Frame(
+        title=question(study),
+        eyebrow=f"interp · n-gram hash heads · {model_line(study)}",
+        verdicts=(("", str(study.verdict)),),
+        sections={key: value for key, value in SECTIONS.items() if key != "training" or "training" in figures},
+        provenance=study.provenance,
+        models=(("", study.model),),
+    )
+    alone = {"attention": ("Attention", attention_view(study.attention).html)}
+    beside = Beside({"": study}, figures, study_tables(study), alone)
+    return write_study_page(folder, "studies/heads/report/report.html", frame, beside, SCRIPTS, **_shown(study))
 
 
 def study_figures(study: HashHeadStudy) -> dict[str, go.Figure]:
@@ -84,39 +88,27 @@ def study_tables(study: HashHeadStudy) -> dict[str, list[Row]]:
     }
 
 
-def report_page(study: HashHeadStudy, figures: Mapping[str, go.Figure]) -> str:
-    """The page as text."""
+def _shown(study: HashHeadStudy) -> dict[str, Any]:
+    """What the template names."""
     scores, accuracy = study.scores, study.accuracy_by_length
     by_name = {head.name: head for head in scores.heads}
     with_role = [by_name[name] for name in (*scores.of_role("lookup"), *scores.of_role("gather"))]
     best = [] if with_role else sorted(scores.heads, key=lambda head: -head.score)[:4]
-    used = {key: value for key, value in SECTIONS.items() if key != "training" or "training" in figures}
     kinds = dict.fromkeys(result.kind for result in study.ablations if result.group != "edges")
-    return render(
-        "studies/heads/report/report.html",
-        SCRIPTS,
-        title=question(study),
-        question=question(study),
-        model=model_line(study),
-        study=study,
-        scores=scores,
-        glance=glance(study),
-        figures={name: on_page(name, figure) for name, figure in figures.items()},
-        sections=used.items(),
-        with_role=with_role,
-        best=best,
-        rest=[head for head in scores.heads if head not in with_role and head not in best],
-        offset_accuracy=theme.names(theme.percent(scores.offset_accuracy[t]) for t in scores.set_offsets),
-        accuracy=accuracy_rows(accuracy),
-        strings=accuracy.string_correct.shape[1],
-        has_free=accuracy.free_letter_accuracy is not None,
-        ideals=list(accuracy.ideal),
-        ablations=study.ablations,
-        kinds=Markup("; ".join(KINDS.get(kind, str(Markup.escape(kind))) for kind in kinds) + ".") if kinds else "",
-        attention=shown(study.attention),
-        notes=scores.notes,
-        command=study.provenance.get("command"),
-        provenance=facts(study.provenance, leave_out="command"),
-        model_facts=facts(study.model),
-        files=list(study_tables(study)),
-    )
+    return {
+        "study": study,
+        "scores": scores,
+        "glance": glance(study),
+        "with_role": with_role,
+        "best": best,
+        "rest": [head for head in scores.heads if head not in with_role and head not in best],
+        "offset_accuracy": words.names(words.percent(scores.offset_accuracy[t]) for t in scores.set_offsets),
+        "accuracy": accuracy_rows(accuracy),
+        "strings": accuracy.string_correct.shape[1],
+        "has_free": accuracy.free_letter_accuracy is not None,
+        "ideals": list(accuracy.ideal),
+        "ablations": study.ablations,
+        "kinds": Markup("; ".join(KINDS.get(kind, str(Markup.escape(kind))) for kind in kinds) + ".") if kinds else "",
+        "attention": shown(study.attention),
+        "notes": scores.notes,
+    }

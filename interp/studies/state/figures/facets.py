@@ -60,7 +60,7 @@ def trained_band(figure: go.Figure, trained: tuple[int, int] | None, row: int, c
 
 
 def length_axis(figure: go.Figure, lengths: Sequence[int], row: int, column: int, log: bool = False) -> None:
-    _, columns = figure._get_subplot_rows_columns()
+    columns = {axis.domain for axis in figure.select_xaxes()}  # panels above each other have one in common
     shown = ticks(lengths, log, 14 / len(columns))
     kind = {"type": "log"} if log else {"rangemode": "tozero"}
     figure.update_xaxes(title_text="letters in the string", tickvals=shown, tickangle=0, row=row, col=column, **kind)
