@@ -6,17 +6,20 @@ tokenizer; one that lies beside the model is taken along.
 """
 
 import copy
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformer_lens.model_bridge.sources.transformers import determine_architecture_from_hf_config
 
 from interp.base.errors import InterpError, UserError
-from interp.models.pretrained.hub import first_line, not_found, read_tokenizer
+from interp.base.files import read_json
+from interp.models.pretrained.hub import first_line, only_local, read_tokenizer, refusals, refuse_strange_files
 
 
 def load_bridge(path_or_name: str | Path, device: torch.device | str = "cpu") -> TransformerBridge:
@@ -42,7 +45,9 @@ def untrained_bridge(bridge: TransformerBridge, seed: int) -> TransformerBridge:
     config = copy.deepcopy(bridge.original_model.config)
     with torch.random.fork_rng(devices=[]):  # transformers draws from the global generator and takes no other
         torch.default_generator.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=bridge.cfg.dtype)
+        model = AutoModelForCausalLM.from_config(
+            config, attn_implementation="eager", dtype=bridge.cfg.dtype, trust_remote_code=False
+        )
     return _open(model.to(bridge.cfg.device).eval(), f"an untrained {bridge.cfg.model_name}", None)
 
 
@@ -107,27 +112,60 @@ def ordinary_tokens(model: TransformerBridge | Pretrained) -> list[int]:
 
 def _read(name: str) -> Any:
     """The weights in transformers' own model."""
-    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
-        raise UserError(f"the folder {name} holds no Hugging Face model: it has no config.json.")
-    try:
-        config = AutoConfig.from_pretrained(name)
+    _refuse(Path(name))
+    options: Any = {"trust_remote_code": False, "local_files_only": only_local(name)}
+    with refusals(name, "the model"):
+        config = AutoConfig.from_pretrained(name, **options)
         _architecture(config, name)
+        _refuse_layers_without_weights(config, name)
         read: Any = AutoModelForCausalLM.from_pretrained(
-            name, config=config, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+            name,
+            config=config,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            output_loading_info=True,
+            **options,
         )
-    except OSError as error:
-        raise not_found(name, error) from None
-    except (SafetensorError, RuntimeError) as error:
-        raise InterpError(f"the weights of {name} are damaged: {first_line(error)}.") from None
-    except ValueError as error:
-        raise UserError(f"{name} is no language model that transformers knows: {first_line(error)}.") from None
     model, found = read
     if missing := sorted(found["missing_keys"]):  # transformers would fill them with random numbers
         raise InterpError(f"the weights of {name} are incomplete: {', '.join(missing[:6])} are missing.")
     return model
+
+
+def _refuse(folder: Path) -> None:
+    """Raises: UserError for a folder that is not a model's, or whose model needs code of its own."""
+    if not folder.is_dir():
+        return
+    if not (folder / "config.json").is_file():
+        raise UserError(f"the folder {folder} holds no Hugging Face model: it has no config.json.")
+    refuse_strange_files(folder)
+    config = read_json(folder / "config.json", "a model's config")
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if isinstance(config, dict) and "auto_map" in config and kind not in _known_kinds():
+        raise UserError(f"the model of {folder} needs code that lies beside it, which is never run. Choose another.")
+
+
+def _known_kinds() -> Container[Any]:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    return CONFIG_MAPPING_NAMES
+
+
+def _refuse_layers_without_weights(config: Any, name: str) -> None:
+    """Raises: UserError for more layers than there are tensors: building them would take hours before it failed."""
+    files, layers = sorted(Path(name).glob("*.safetensors")), getattr(config, "num_hidden_layers", 0)
+    if not files or not isinstance(layers, int):
+        return
+    tensors = 0
+    for path in files:
+        with safe_open(path, framework="pt") as file:
+            tensors += len(list(file.keys()))
+    if layers > tensors:
+        raise UserError(
+            f"num_hidden_layers of {name} must be what its weights hold; got {layers} layers and {tensors} tensors."
+        )
 
 
 def _architecture(config: Any, name: str) -> str:
@@ -148,7 +186,9 @@ def _open(model: Any, name: str, tokenizer: Any) -> TransformerBridge:
             model, architecture, hf_config=model.config, tokenizer=tokenizer, model_name=name
         )
         _try_attention(bridge, name)
-    except (KeyError, AttributeError, TypeError, RuntimeError) as error:
+    except (InterpError, MemoryError):
+        raise
+    except Exception as error:  # the bridge checks nothing before it reaches into a model
         raise _no_attention(name, f"TransformerLens's bridge fails on {architecture} ({first_line(error)})") from None
     return bridge.eval()
 

@@ -1,6 +1,11 @@
-"""Files of pretrained models, in a folder or on the hub, and a sentence for each way in which they are not there."""
+"""Files of pretrained models, in a folder or on the hub, and a sentence for each way in which they cannot be had.
+
+Code that lies beside a model is never run, and nobody is asked whether it may be: every call into transformers says so.
+"""
 
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,9 @@ from interp.base.files import read_json
 
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 SHARDS = tuple(f"{file}.index.json" for file in WHOLE)
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
+PATIENCE = 10.0
+"""Seconds that the hub has to answer whether it is there."""
 
 
 def find(name: str, *files: str) -> Path:
@@ -34,10 +42,10 @@ def find(name: str, *files: str) -> Path:
             if (Path(name) / file).is_file():
                 return Path(name) / file
         raise UserError(f"the folder {name} holds no whole Hugging Face model: it has no {' or '.join(files)}.")
-    out_of_reach = None
+    out_of_reach, local = None, only_local(name)
     for file in files:
         try:
-            return Path(hf_hub_download(name, file))
+            return Path(hf_hub_download(name, file, local_files_only=local))
         except LocalEntryNotFoundError as error:  # another of the files may lie in the cache
             out_of_reach = error
         except EntryNotFoundError:
@@ -49,14 +57,76 @@ def find(name: str, *files: str) -> Path:
     raise UserError(f"{name} on the Hugging Face hub has no {' or '.join(files)}.")
 
 
+def only_local(name: str) -> bool:
+    """Whether a model must be looked for on this machine alone: a folder, or a hub that does not answer.
+
+    Asked once, so that a machine without a network need not wait until each file has been tried several times.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if Path(name).is_dir():
+        return True
+    try:
+        get_hf_file_metadata(hf_hub_url(name, "config.json"), timeout=PATIENCE)
+    except HfHubHTTPError:  # it answers, if only to say no
+        return False
+    except Exception:  # each kind of network failure has a class of its own, in whichever client is installed
+        return True
+    return False
+
+
+@contextmanager
+def refusals(name: str, what: str) -> Iterator[None]:
+    """Turn whatever transformers raises over a model's files into one sentence.
+
+    Args:
+        name: of the model.
+        what: is opened: "the model", "the tokenizer".
+
+    Raises: InterpError for damaged weights or a hub out of reach, else UserError.
+    """
+    try:
+        yield
+    except (InterpError, MemoryError):
+        raise
+    except OSError as error:
+        raise not_found(name, error) from None
+    except RecursionError:
+        raise UserError(f"{what} of {name} cannot be opened: its files nest too deeply. Choose another.") from None
+    except (SafetensorError, RuntimeError) as error:
+        raise InterpError(f"the weights of {name} are damaged: {first_line(error)}.") from None
+    except ImportError as error:
+        raise UserError(f"{what} of {name} needs a package that is not installed: {first_line(error)}.") from None
+    except Exception as error:  # a damaged or odd config ends in any of them, deep within transformers
+        why = first_line(error) or type(error).__name__
+        raise UserError(f"{what} of {name} cannot be opened: {why}. Choose another, or mend its files.") from None
+
+
+def refuse_strange_files(folder: Path) -> None:
+    """Raises: UserError for a folder that holds a pipe or a device, which may never end."""
+    for path in folder.iterdir():
+        if not (path.is_file() or path.is_dir()):
+            raise UserError(f"{path} must be a file; it is a pipe, a device or a broken link. Remove it.")
+
+
 def read_tokenizer(name: str) -> Any:
-    """The tokenizer beside a model; None if there is none. Some classes then make up one that knows no text."""
+    """The tokenizer beside a model; None if there is none. Some classes then make up one that knows no text.
+
+    Raises: UserError for one that is damaged, needs a package that is not installed, or code of its own.
+    """
     from transformers import AutoTokenizer
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, ImportError):
+    folder = Path(name)
+    if folder.is_dir() and not any((folder / file).exists() for file in TOKENIZER):
         return None
+    try:
+        with refusals(name, "the tokenizer"):
+            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, local_files_only=only_local(name))
+    except InterpError:
+        if folder.is_dir():
+            raise
+        return None  # the hub has none, or none that was kept
     return tokenizer if len(tokenizer) > len(tokenizer.all_special_ids) else None
 
 

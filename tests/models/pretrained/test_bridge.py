@@ -1,6 +1,7 @@
 """Tiny random models, saved by transformers itself, are the truth: their own attentions and logits."""
 
 import json
+import os
 import warnings
 from itertools import product
 from pathlib import Path
@@ -191,7 +192,7 @@ def test_a_hub_out_of_reach_is_not_the_users_mistake(monkeypatch, tmp_path):
     [("RepositoryNotFoundError", "no model of that name"), ("GatedRepoError", "only to those who accepted its terms")],
 )
 def test_what_the_hub_refuses_is_told_in_a_sentence(kind, told, monkeypatch, tmp_path):
-    def refuse(_):
+    def refuse(*_, **__):
         response = httpx.Response(404, request=httpx.Request("HEAD", "https://hub"))
         raise OSError("many lines") from getattr(huggingface_hub.errors, kind)("no", response=response)
 
@@ -249,7 +250,66 @@ def test_weights_of_another_shape_are_refused(folders, tmp_path):
 )
 def test_a_model_without_heads_to_watch_is_refused(config, tmp_path):
     transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=r"cannot be watched|no language model"):
+    with pytest.raises(UserError, match=r"cannot be watched|cannot be opened"):
+        load_bridge(tmp_path)
+
+
+def test_code_beside_a_model_is_never_run_and_nobody_is_asked(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("somebody was asked"))
+    for place, change in {
+        "model": {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}},
+        "tokenizer": {},
+    }.items():
+        folder = tmp_path / place
+        folder.mkdir()
+        _copy(folders["Llama"], folder)
+        (folder / "mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nConfig = Tokenizer = object\n")
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | change))
+        mine = {"tokenizer_class": "Mine", "auto_map": {"AutoTokenizer": ["mine.Tokenizer", None]}}
+        (folder / "tokenizer_config.json").write_text(json.dumps(mine))
+        with pytest.raises(UserError, match="never run" if place == "model" else "the tokenizer of"):
+            load_bridge(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_hidden_layers": "1"},
+        {"num_hidden_layers": 10**6},
+        {"hidden_act": "gelu_mine"},
+        {"num_attention_heads": 0},
+        {"vocab_size": -1},
+        {"rope_parameters": {"rope_type": "mine"}},
+        {"model_type": None},
+        {"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}},
+    ],
+    ids=str,
+)
+def test_an_odd_config_ends_in_one_sentence(change, folders, tmp_path):
+    _copy(folders["Llama"], tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(InterpError) as caught:
+        load_bridge(tmp_path)
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["null", "[" * 100_000, '{"model": null}', "\x00"], ids=["null", "deep", "odd", "bad"])
+def test_a_damaged_tokenizer_ends_in_one_sentence(text, folders, tmp_path):
+    _copy(folders["Llama"], tmp_path)
+    (tmp_path / "tokenizer.json").write_text(text)
+    (tmp_path / "tokenizer_config.json").write_text(text)
+    with pytest.raises(UserError, match="the tokenizer of"):
+        load_bridge(tmp_path)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(folders, tmp_path):
+    _copy(folders["Llama"], tmp_path)
+    os.mkfifo(tmp_path / "generation_config.json.part")
+    with pytest.raises(UserError, match="must be a file"):
         load_bridge(tmp_path)
 
 

@@ -477,7 +477,7 @@ def hub(monkeypatch, tmp_path):
     """Stands for the hub: what it does when asked for a file, by the file's name."""
     answers: dict[str, Any] = {}
 
-    def download(_: str, file: str) -> str:
+    def download(_: str, file: str, **__: Any) -> str:
         answer = answers.get(file, huggingface_hub.errors.EntryNotFoundError("no"))
         if isinstance(answer, Exception):
             raise answer
