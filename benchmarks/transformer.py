@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from transformer_lens import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
-from interp.measure.ablation.interventions import Zero
-from interp.measure.ablation.runs import Ablation
+from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import sweep
+from interp.measure.values import Zero
+from interp.models.heads import HeadTable
 from interp.models.stack.positions import attention_bias
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
@@ -119,7 +120,7 @@ def ablation_sweeps() -> dict[str, Run]:
     """Each head alone set to zero on 64 strings of 30 letters: the letters right and the loss, string by string."""
     model, task = HookedTransformer(CONFIG, seed=0), CopyTask()
     batch = task.sample(64, 30, torch.Generator().manual_seed(0))
-    heads = list(product(range(CONFIG.n_layers), range(CONFIG.n_heads)))
+    heads = HeadTable.of(model)
 
     def batched() -> tuple[Tensor, Tensor]:
         outcomes = sweep(model, batch, task.vocabulary, [Ablation((head,), Zero()) for head in heads])
@@ -128,12 +129,12 @@ def ablation_sweeps() -> dict[str, Run]:
     @torch.no_grad()
     def one_by_one() -> tuple[Tensor, Tensor]:
         letters, losses = [], []
-        for layer, head in heads:
+        for head in heads:
 
-            def zero(z: Tensor, head: int = head, **_: Any) -> None:
-                z[:, :, head] = 0
+            def zero(z: Tensor, index: int = head.index, **_: Any) -> None:
+                z[:, :, index] = 0
 
-            logits = model.run_with_hooks(batch.tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", zero)])
+            logits = model.run_with_hooks(batch.tokens, fwd_hooks=[(head.output_hook, zero)])
             letters.append(per_string(letter_correct(logits.argmax(-1), batch), batch))
             losses.append(per_string(answer_loss(logits, batch), batch))
         return torch.stack(letters), torch.stack(losses)

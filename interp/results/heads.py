@@ -39,12 +39,12 @@ class HeadScore:
     """Benjamini-Hochberg over all heads of its kind in the model."""
     flagged: bool
     """q below the level and, with its whole interval, attention above chance (`score` less `chance`) over the floor."""
-    copying: float | None
+    copying: float | None = None
     """OV circuit: share of letters whose own logit rises most when the head attends to them."""
-    gather_effect: float | None
+    gather_effect: float | None = None
     """Relative change of the lookup heads' scores when this head is taken off the path to them."""
-    gather_interval: Interval | None
-    offsets: tuple[int, ...]
+    gather_interval: Interval | None = None
+    offsets: tuple[int, ...] = ()
     """Gather heads: letters back that the set can decode only with this head."""
     kind: HeadKind = "attention"
     """Of an attention layer, or of a recurrent layer, whose attention is hidden: the share of each position in what the

@@ -8,11 +8,11 @@ from interp.base.errors import UserError
 from interp.base.seeds import own_generator
 from interp.loading import Loaded
 from interp.measure.ablation.ablate import ablate
-from interp.measure.ablation.plans import named_questions
+from interp.measure.ablation.sets import named_sets
 from interp.measure.heads.score import HeadSettings, score_heads
-from interp.models.heads import parse_heads
+from interp.models.heads import HeadTable
 from interp.models.hooks.model import HookedModel
-from interp.models.surface import Model, edge_heads, heads, n_ctx
+from interp.models.surface import Model, n_ctx
 from interp.results.ablation import AblationResult
 from interp.results.heads import HeadScores
 from interp.tasks.base import Batch
@@ -26,7 +26,7 @@ def find_heads(loaded: Loaded, seed: int = 0, settings: HeadSettings | None = No
     """
     settings = settings or HeadSettings()
     longest, span = probed(loaded, settings.longest)
-    generator = own_generator("heads", seed, str(loaded.model.cfg.device))
+    generator = own_generator("heads", seed)
     scores = score_heads(loaded.model, loaded.copy_task, span, generator, replace(settings, longest=longest), seed)
     short = [f"planted matches have up to {longest} letters: no longer ones fit the strings of its training"]
     beyond = beyond_training(span, loaded.trained_lengths)
@@ -39,9 +39,10 @@ def head_costs(
     """What each head costs that is taken away alone, beside other heads; on bridges, which run anew for each, of the
     lookup heads only. Edges are cut in heads whose pattern can be edited."""
     model, with_role = loaded.model, [head.name for head in scores.heads if head.role != "none"]
-    named = heads(model) if isinstance(model, HookedModel) else parse_heads(scores.of_role("lookup"), model)
-    named = [head for head in named if kind != "edges" or head in edge_heads(model)]
-    alone = [question for question in named_questions(named) if question.group == "single"]
+    table = HeadTable.of(model)
+    named = table.heads if isinstance(model, HookedModel) else table.parse(scores.of_role("lookup"))
+    named = [head for head in named if kind != "edges" or head.editable]
+    alone = [head_set for head_set in named_sets(named) if head_set.group == "single"]
     return ablate(model, loaded.copy_task.vocabulary, strings, alone, kind, with_role, seed, edge_control=False)
 
 

@@ -8,17 +8,16 @@ import torch
 from interp.base.errors import UserError
 from interp.loading import Loaded, load
 from interp.measure.ablation.ablate import ablate, ablation_study
-from interp.measure.ablation.interventions import Zero, intervention
-from interp.measure.ablation.plans import Question
-from interp.measure.ablation.runs import Ablation
+from interp.measure.ablation.interventions import intervention
+from interp.measure.ablation.sets import Ablation, HeadSet
 from interp.measure.ablation.sweep import sweep
 from interp.measure.heads.effective_n import causal_n
 from interp.measure.heads.score import HeadSettings, score_heads
+from interp.measure.values import Zero
 from interp.models import build
-from interp.models.heads import parse_heads
+from interp.models.heads import HeadTable
 from interp.models.planted import planted_copier
 from interp.models.recurrent.hybrid import HookedHybrid, HybridConfig
-from interp.models.surface import edge_heads, heads
 from interp.studies.heads.result import HashHeadStudy
 from interp.studies.heads.run import hash_head_study
 from interp.studies.heads.settings import HeadStudySettings
@@ -37,8 +36,8 @@ SHAPES = {
     "mamba": {"n_layers": 2, **MAMBA},
     "mamba2": {"n_layers": 2, "d_head": 8, **MAMBA},
 }
-ATTENTION = [(1, 0), (1, 1), (3, 0), (3, 1)]
-RECURRENT = [(0, 0), *((2, head) for head in range(4))]
+ATTENTION = ["L1H0", "L1H1", "L3H0", "L3H1"]
+RECURRENT = ["L0H0", "L2H0", "L2H1", "L2H2", "L2H3"]
 
 
 def model_of(kind, **more):
@@ -106,22 +105,23 @@ def test_an_untrained_model_has_no_lookup_head(kind):
 
 def test_heads_are_named_by_layer_where_layers_have_different_numbers_of_them():
     hybrid = model_of("hybrid", layers=("mamba", "attention", "mamba2", "attention", "lstm"))
-    assert heads(hybrid) == tuple(sorted(ATTENTION + RECURRENT))
-    assert edge_heads(hybrid) == tuple(ATTENTION)
-    assert parse_heads(["L3H1", "L0H0", "L2H3"], hybrid) == ((3, 1), (0, 0), (2, 3))
+    table = HeadTable.of(hybrid)
+    assert table.names == tuple(sorted(ATTENTION + RECURRENT))
+    assert [head.name for head in table.editable] == [head.name for head in table.of_kind("attention")] == ATTENTION
+    assert [(head.layer, head.index) for head in table.parse(["L3H1", "L0H0", "L2H3"])] == [(3, 1), (0, 0), (2, 3)]
     for missing in ("L4H0", "L0H1", "L1H2"):  # an LSTM layer, one head of Mamba, two of attention
         with pytest.raises(UserError, match=missing):
-            parse_heads([missing], hybrid)
+            table.parse([missing])
 
 
 @pytest.mark.parametrize("kind", ["mean", "resample", "edges"])
 def test_many_ablations_of_a_hybrid_at_once_equal_one_run_each(kind, generator):
     model, strings = model_of("hybrid").double(), TASK.sample(3, (4, 6), generator())
-    sets = [(), *((head,) for head in ATTENTION), ((1, 0), (3, 1)), ((3, 0), (3, 1))]
+    sets = [(), *((head,) for head in ATTENTION), ("L1H0", "L3H1"), ("L3H0", "L3H1")]
     if kind != "edges":
-        sets += [(RECURRENT[0],), (RECURRENT[2],), ((2, 0), (2, 3)), ((0, 0), (1, 1), (2, 2), (3, 0))]
-    way = intervention(kind, strings, generator(1))
-    ablations = [Ablation(heads, way) for heads in sets]
+        sets += [(RECURRENT[0],), (RECURRENT[2],), ("L2H0", "L2H3"), ("L0H0", "L1H1", "L2H2", "L3H0")]
+    replacement = intervention(kind, strings, generator(1))
+    ablations = [Ablation(heads, replacement) for heads in sets]
     fast, slow = (sweep(model, strings, TASK.vocabulary, ablations, slow=slow) for slow in (False, True))
     torch.testing.assert_close(fast.loss, slow.loss, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(fast.logit_difference, slow.logit_difference, rtol=1e-6, atol=1e-6)
@@ -132,11 +132,11 @@ def test_many_ablations_of_a_hybrid_at_once_equal_one_run_each(kind, generator):
 
 
 @pytest.mark.parametrize(
-    ("layer", "head", "hook", "at"),
-    [(0, 0, "blocks.0.mixer.hook_y", ...), (2, 1, "blocks.2.mixer.hook_y", (slice(None), slice(None), 1))],
+    ("head", "hook", "at"),
+    [("L0H0", "blocks.0.mixer.hook_y", ...), ("L2H1", "blocks.2.mixer.hook_y", (slice(None), slice(None), 1))],
     ids=["all channels of a Mamba layer", "a head of Mamba-2"],
 )
-def test_a_recurrent_head_is_taken_away_where_its_layer_writes(layer, head, hook, at, generator):
+def test_a_recurrent_head_is_taken_away_where_its_layer_writes(head, hook, at, generator):
     model, strings = model_of("hybrid"), TASK.sample(4, 6, generator())
 
     def zero(y, **_):
@@ -147,14 +147,14 @@ def test_a_recurrent_head_is_taken_away_where_its_layer_writes(layer, head, hook
     with torch.no_grad():
         logits = model.run_with_hooks(strings.tokens, fwd_hooks=[(hook, zero)])
     by_hand = logits.argmax(dim=-1)[strings.answer] == strings.tokens.roll(-1, 1)[strings.answer]
-    swept = sweep(model, strings, TASK.vocabulary, [Ablation(((layer, head),), Zero())])
+    swept = sweep(model, strings, TASK.vocabulary, [Ablation((head,), Zero())])
     assert swept.letter_correct.mean() == pytest.approx(by_hand.double().mean().item())
 
 
 def test_edges_of_hidden_attention_are_not_cut(generator):
     model, strings = model_of("hybrid"), TASK.sample(4, 6, generator())
     with pytest.raises(UserError, match="L0H0"):
-        sweep(model, strings, TASK.vocabulary, [Ablation(((0, 0),), intervention("edges", strings, generator()))])
+        sweep(model, strings, TASK.vocabulary, [Ablation(("L0H0",), intervention("edges", strings, generator()))])
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -164,7 +164,7 @@ def test_a_whole_study_runs_and_is_kept(kind, tmp_path):
     study.save(tmp_path)
     again = HashHeadStudy.load(tmp_path)
     assert again.heads == study.heads
-    assert [head.name for head in again.heads] == [f"L{layer}H{head}" for layer, head in heads(model_of(kind))]
+    assert tuple(head.name for head in again.heads) == HeadTable.of(model_of(kind)).names
     assert again.verdict == study.verdict
     assert [variant.signed for variant in again.attention.variants] == [True, False]
     assert all(variant.pattern.shape[0] == len(again.attention.heads) for variant in again.attention.variants)
@@ -172,7 +172,11 @@ def test_a_whole_study_runs_and_is_kept(kind, tmp_path):
 
 def test_an_lstm_says_that_it_has_no_heads():
     model = model_of("lstm")
-    for ask in (heads, lambda m: score(m, 5), lambda m: hash_head_study(Loaded(m, TASK, {}))):
+    for ask in (
+        lambda m: HeadTable.of(m).require(),
+        lambda m: score(m, 5),
+        lambda m: hash_head_study(Loaded(m, TASK, {})),
+    ):
         with pytest.raises(UserError, match=r"no heads.*LSTM"):
             ask(model)
 
@@ -188,9 +192,9 @@ def test_the_trained_hybrid_copies_by_its_attention_heads_and_not_without_them()
     assert max(head.score for head in lookups) > 0.9
     assert scores.of_role("gather") == ("L0H0",)  # the Mamba layer makes the keys
     assert causal_n(model, task, (22, 30), 8, 64, torch.Generator().manual_seed(1)).n in (4, 5)
-    strings, chosen = task.sample(96, 20, torch.Generator().manual_seed(2)), tuple((h.layer, h.head) for h in lookups)
-    questions = [Question("all", "all", chosen), Question("edges", "edges", chosen)]
-    for result in ablate(model, task.vocabulary, strings, questions):
+    strings, chosen = task.sample(96, 20, torch.Generator().manual_seed(2)), tuple(h.name for h in lookups)
+    head_sets = [HeadSet("all", "all", chosen), HeadSet("edges", "edges", chosen)]
+    for result in ablate(model, task.vocabulary, strings, head_sets):
         assert result.string_accuracy_before > 0.95
         assert result.string_accuracy_after < 0.05
         edges = next(c for c in result.controls if c.name == "edges")

@@ -5,10 +5,9 @@ import torch
 
 from interp.base.errors import UserError
 from interp.models import build
+from interp.models.heads import HeadTable
 from interp.models.surface import (
     device,
-    has_true_scores,
-    heads,
     n_ctx,
     patterns,
     untrained_like,
@@ -29,8 +28,8 @@ def tokens():
 
 
 def test_the_shape_is_that_of_the_config():
-    every = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2))
-    assert (heads(model()), vocab_size(model()), device(model())) == (every, 9, torch.device("cpu"))
+    assert HeadTable.of(model()).names == ("L0H0", "L0H1", "L0H2", "L1H0", "L1H1", "L1H2")
+    assert (vocab_size(model()), device(model())) == (9, torch.device("cpu"))
 
 
 def test_only_learned_positions_bound_the_length():
@@ -42,7 +41,6 @@ def test_visited_attention_is_what_the_cache_holds(tokens):
     own, seen = model(), []
     visit_attention(own, tokens, lambda *layer: seen.append(layer))
     _, cache = own.run_with_cache(tokens)
-    assert has_true_scores(own)
     assert [layer for layer, _, _ in seen] == [0, 1]
     for layer, pattern, scores in seen:
         torch.testing.assert_close(pattern, cache[f"blocks.{layer}.attn.hook_pattern"])
@@ -84,5 +82,5 @@ def test_a_model_of_another_make_cannot_be_built_anew_and_says_so():
         def run_with_hooks(self): ...
         def to_tokens(self): ...
 
-    with pytest.raises(UserError, match="how to build a Other anew is not known"):
+    with pytest.raises(UserError, match=r"cannot score the heads of a Other: .* Pass them, as in null="):
         untrained_like(Other(), seed=0)

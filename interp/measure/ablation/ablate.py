@@ -5,27 +5,27 @@ strings. They are redundant copies of each other, so the unit is the set: each h
 the score, the same in random order, all but one, all; and only the edges from the queries to the match, in all of them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
-import torch
 
+from interp.base.seeds import as_generator
 from interp.base.stats import Interval, paired_difference_interval, paired_proportions_interval
 from interp.measure.ablation.controls import control_interval
-from interp.measure.ablation.interventions import Zero
-from interp.measure.ablation.plans import ControlPlan, Plan, Question, lookup_questions, make_plans
-from interp.measure.ablation.runs import Ablation
-from interp.measure.ablation.sweep import Outcomes, sweep
-from interp.models.heads import head_name, parse_heads
-from interp.models.surface import Model, edge_heads
+from interp.measure.ablation.plans import ControlPlan, Plan, make_plans
+from interp.measure.ablation.sets import Ablation, HeadSet, lookup_sets
+from interp.measure.ablation.sweep import PerStringScores, sweep
+from interp.measure.values import Zero
+from interp.models.heads import Heads, HeadTable
+from interp.models.surface import Model
 from interp.results.ablation import AblationResult, Control
 from interp.results.heads import HeadScores
 from interp.tasks.base import Batch
 from interp.tasks.vocabulary import Vocabulary
 
 Row = dict[str, np.ndarray]
-"""The fields of `Outcomes` for one ablation, string by string."""
+"""Fields of `PerStringScores` for one ablation, string by string."""
 
 
 def ablation_study(
@@ -47,54 +47,67 @@ def ablation_study(
     Args:
         model, vocabulary, batch, kind, seed, draws: as in `ablate`.
         scores: roles and scores of the heads, from other strings than `batch`.
-        orders, steps: as in `lookup_questions`.
+        orders, steps: as in `lookup_sets`.
+
+    Returns: one result for each set of heads (`lookup_sets`).
+
+    Raises: UserError as `ablate` does.
     """
-    heads = parse_heads(scores.of_role("lookup"), model)
-    questions = lookup_questions(heads, torch.Generator().manual_seed(seed), orders, steps)
-    cut = tuple(head for head in heads if head in edge_heads(model))
-    questions = [replace(q, heads=cut) if q.group == "edges" else q for q in questions if q.group != "edges" or cut]
+    heads = HeadTable.of(model).parse(scores.of_role("lookup"))
+    sets = lookup_sets(heads, as_generator(seed), orders, steps)
+    cut = tuple(head for head in heads if head.editable)
+    sets = [replace(s, heads=cut) if s.group == "edges" else s for s in sets if s.group != "edges" or cut]
     with_role = [head.name for head in scores.heads if head.role != "none"]
-    return ablate(model, vocabulary, batch, questions, kind, with_role, seed, draws)
+    return ablate(model, vocabulary, batch, sets, kind, with_role, seed, draws)
 
 
 def ablate(
     model: Model,
     vocabulary: Vocabulary,
     batch: Batch,
-    questions: Sequence[Question],
+    head_sets: Sequence[HeadSet],
     kind: str = "mean",
-    with_role: Collection[str] = (),
+    with_role: Heads = (),
     seed: int = 0,
     draws: int = 10,
     edge_control: bool = True,
 ) -> tuple[AblationResult, ...]:
     """Take each set of heads away, and its controls (`interp.measure.ablation.controls`): same layer, any layer, edges.
 
+    >>> from interp.measure.ablation.sets import named_sets
+    >>> from interp.models.planted import planted_copier
+    >>> from interp.tasks.copy import CopyTask
+    >>> task = CopyTask(26)
+    >>> strings = task.sample(8, 6, as_generator(0))
+    >>> (result,) = ablate(planted_copier(2, 26)[0], task.vocabulary, strings, named_sets(["L1H3"]), "zero")
+    >>> result.string_accuracy_before, result.string_accuracy_after
+    (1.0, 0.0)
+
     Args:
         model: one of ours, or any with TransformerLens's surface.
         vocabulary: which tokens are letters.
         batch: the strings; not those on which the heads were chosen.
-        questions: the sets.
+        head_sets: the sets.
         kind: name of an intervention (`interp.measure.ablation.interventions`).
-        with_role: names of the heads that have a role; controls are drawn from the others.
+        with_role: heads that have a role, by name; controls are drawn from the others.
         seed: of donors, control sets and intervals.
         draws: control sets of each size, at most.
         edge_control: whether edges elsewhere are cut, too, where they can be.
 
     Returns:
-        one result for each question, in order. The interval of string accuracy is Newcombe's for paired proportions,
+        one result for each set, in order. The interval of string accuracy is Newcombe's for paired proportions,
         the others are paired bootstrap intervals over strings.
 
-    Raises: UserError for an unknown kind of ablation, and as `sweep` does.
+    Raises: UserError for an unknown kind of ablation, for heads (those with a role among them) that the model does not
+        have, and as `sweep` does.
     """
-    if not questions:
+    if not head_sets:
         return ()
-    generator = torch.Generator(batch.tokens.device).manual_seed(seed)
-    plans = make_plans(model, batch, questions, kind, with_role, generator, draws, edge_control)
+    plans = make_plans(model, batch, head_sets, kind, with_role, as_generator(seed), draws, edge_control)
     clean = Ablation((), Zero())
     runs = list(dict.fromkeys([clean, *(run for plan in plans for run in plan.runs)]))
-    outcomes = sweep(model, batch, vocabulary, runs)
-    arrays = {f.name: getattr(outcomes, f.name).cpu().numpy() for f in fields(Outcomes)}
+    scores = sweep(model, batch, vocabulary, runs)
+    arrays = {f.name: getattr(scores, f.name).cpu().numpy() for f in fields(PerStringScores)}
     rows = {run: {name: array[i] for name, array in arrays.items()} for i, run in enumerate(runs)}
     return tuple(_result(plan, rows[clean], rows, seed) for plan in plans)
 
@@ -103,12 +116,12 @@ def _result(plan: Plan, before: Row, rows: Mapping[Ablation, Row], seed: int) ->
     after = rows[plan.run]
     mean_before, mean_after = ({name: float(values.mean()) for name, values in row.items()} for row in (before, after))
     controls = tuple(_control(control, rows, seed) for control in plan.controls)
-    chosen = _chosen(controls, plan.question.group)
+    chosen = _chosen(controls, plan.head_set.group)
     return AblationResult(
-        name=plan.question.name,
-        group=plan.question.group,
+        name=plan.head_set.name,
+        group=plan.head_set.group,
         kind=plan.run.intervention.kind,
-        heads=tuple(head_name(head) for head in plan.question.heads),
+        heads=tuple(head.name for head in plan.head_set.heads),
         string_accuracy_before=mean_before["string_correct"],
         string_accuracy_after=mean_after["string_correct"],
         # "After less before" of the two exchanged: a drop is positive.

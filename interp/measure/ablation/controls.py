@@ -7,7 +7,7 @@ places that do not match. In a small model the first two pools may be nearly emp
 of draws, and has no interval.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from math import comb, prod
@@ -18,55 +18,58 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.base.stats import LEVEL, RESAMPLES, Interval, proportion_interval
+from interp.measure.ablation.context import segment_of, visible
 from interp.measure.ablation.interventions import EdgeControl, EdgeCut, EdgeEdit
-from interp.measure.ablation.runs import segment_of, visible
 from interp.measure.attention.rows import blocks
-from interp.models.heads import head_name
+from interp.models.heads import Head, Heads, HeadTable
 from interp.models.stack.model import StackModel
-from interp.models.surface import Head, Model, heads, layers_with_heads, visit_attention
+from interp.models.surface import Model, visit_attention
 from interp.tasks.base import Batch
 
 ENOUGH = 4
 """Fewer different sets than this make no interval."""
 
 Draw = tuple[tuple[tuple[Head, ...], int], ...]
-"""Pools, and how many heads are drawn from each."""
+"""Groups of heads, and how many are drawn from each for one control set."""
 
 
 @dataclass(frozen=True)
-class Pool:
+class ControlPool:
     """The heads that controls are drawn from."""
 
     heads: tuple[Head, ...]
-    hidden: frozenset[int] = frozenset()
-    """The layers whose heads are those of hidden attention."""
 
     def same_layer(self, ablated: Sequence[Head]) -> Draw:
-        """As many from each layer as are ablated there."""
-        layers, free = [layer for layer, _ in ablated], self._other(ablated)
-        return tuple((tuple(h for h in free if h[0] == at), layers.count(at)) for at in sorted(set(layers)))
+        """Return the draw of as many from each layer as are ablated there."""
+        layers, free = [head.layer for head in ablated], self._other(ablated)
+        return tuple((tuple(h for h in free if h.layer == at), layers.count(at)) for at in sorted(set(layers)))
 
     def any_layer(self, ablated: Sequence[Head]) -> Draw:
-        """As many of each kind as are ablated."""
-        kinds, free = [layer in self.hidden for layer, _ in ablated], self._other(ablated)
-        return tuple(
-            (tuple(h for h in free if (h[0] in self.hidden) is kind), kinds.count(kind)) for kind in sorted(set(kinds))
-        )
+        """Return the draw of as many of each kind as are ablated."""
+        kinds, free = [head.kind for head in ablated], self._other(ablated)
+        return tuple((tuple(h for h in free if h.kind == kind), kinds.count(kind)) for kind in sorted(set(kinds)))
 
     def _other(self, ablated: Sequence[Head]) -> tuple[Head, ...]:
         return tuple(head for head in self.heads if head not in ablated)
 
 
-def control_pool(model: Model, batch: Batch, with_role: Collection[str]) -> Pool:
-    """The heads, but for those with a role (by name), that can see the source of every answer in the batch."""
-    sees = can_see_source(model, batch).tolist()
-    free = (head for head, seen in zip(heads(model), sees, strict=True) if seen and head_name(head) not in with_role)
-    hidden = (layer for layer, (kind, _) in layers_with_heads(model).items() if kind == "hidden attention")
-    return Pool(tuple(free), frozenset(hidden))
+def control_pool(model: Model, batch: Batch, with_role: Heads) -> ControlPool:
+    """Return the heads that can see the source of every answer in the batch, but for those with a role.
+
+    Args:
+        model: any.
+        batch: strings that are to be ablated.
+        with_role: heads that have a role, by name, or as `Head`s: they are no controls.
+
+    Raises: UserError for a head with a role that the model does not have.
+    """
+    table = HeadTable.of(model)
+    taken, sees = table.parse(with_role), can_see_source(model, batch).tolist()
+    return ControlPool(tuple(head for head, seen in zip(table, sees, strict=True) if seen and head not in taken))
 
 
 def can_see_source(model: Model, batch: Batch) -> Bool[Tensor, " head"]:
-    """Whether each head may look at the source of every answer of these strings; a recurrent layer's always may.
+    """Return whether each head may look at the source of every answer of these strings; a recurrent layer's always may.
 
     A pretrained model does not say where its windows end; there, whether a head ever gives the source any attention.
     """
@@ -76,12 +79,18 @@ def can_see_source(model: Model, batch: Batch) -> Bool[Tensor, " head"]:
     seen = visible(model, batch).take_along_dim(source, dim=3)[..., 0]
     seen = (seen | ~batch.answer[:, None]).all(dim=2).all(dim=0)
     every = torch.ones_like(seen[:1])
-    layers = layers_with_heads(model).values()
-    return torch.cat([(seen if kind == "attention" else every).expand(n) for kind, n in layers])
+    layers = HeadTable.of(model).by_layer.values()
+    return torch.cat([(seen if heads[0].kind == "attention" else every).expand(len(heads)) for heads in layers])
 
 
 def distinct_sets(draw: Draw, most: int, generator: torch.Generator) -> list[tuple[Head, ...]]:
-    """Different sets of heads: all that there are, or `most` of them at random."""
+    """Draw different sets of heads: all that there are, or `most` of them at random.
+
+    Args:
+        draw: heads to draw from, and how many.
+        most: sets, at most.
+        generator: draws them.
+    """
     if prod(comb(len(pool), needed) for pool, needed in draw) <= most:
         parts = product(*(combinations(pool, needed) for pool, needed in draw))
         return [tuple(head for part in chosen for head in part) for chosen in parts]
@@ -92,9 +101,14 @@ def distinct_sets(draw: Draw, most: int, generator: torch.Generator) -> list[tup
 
 
 def control_interval(correct: Bool[np.ndarray, "draw string"], seed: int = 0) -> Interval | None:
-    """Interval of the mean accuracy, control sets and strings both resampled (percentile bootstrap).
+    """Compute the interval of the mean accuracy, control sets and strings both resampled (percentile bootstrap).
 
-    Where every string fares the same under every set: Wilson's, over the strings. None for fewer than `ENOUGH` sets.
+    Args:
+        correct: whether each string is right under each control set.
+        seed: of the bootstrap.
+
+    Returns: the interval; where every string fares the same under every set Wilson's, over the strings. None for fewer
+        than `ENOUGH` sets.
     """
     n_sets, n_strings = correct.shape
     if n_sets < ENOUGH:
@@ -111,28 +125,32 @@ def control_interval(correct: Bool[np.ndarray, "draw string"], seed: int = 0) ->
 
 @torch.no_grad()
 def attention_removed(model: Model, batch: Batch, edits: Sequence[EdgeEdit]) -> Float[Tensor, "edit head"]:
-    """Mean attention that each edit takes from a query of the answer, in every attention head of the clean run.
+    """Measure the mean attention that each edit takes from a query of the answer, in every attention head.
 
-    0 in heads of hidden attention, whose edges cannot be cut.
+    Args:
+        model: any; it runs as it is.
+        batch: the strings.
+        edits: edge edits for them.
+
+    Returns: the means; 0 in heads of hidden attention, whose edges cannot be cut.
     """
-    index, first = {}, 0
-    for layer, (_, n) in layers_with_heads(model).items():
-        index[layer], first = slice(first, first + n), first + n
-    attending = [layer for layer, (kind, _) in layers_with_heads(model).items() if kind == "attention"]
-    total = torch.zeros(len(edits), first, device=batch.tokens.device)
+    table = HeadTable.of(model)
+    attending = {layer: heads for layer, heads in table.by_layer.items() if heads[0].kind == "attention"}
+    total = torch.zeros(len(edits), len(table), device=batch.tokens.device)
     for block in blocks(model, batch.tokens):
         here = [edit.rows(block) for edit in edits]
 
         def add(layer: int, pattern: Tensor, _: Tensor | None, here: list[EdgeEdit] = here) -> None:
             for i, edit in enumerate(here):
-                total[i, index[layer]] += edit.amount(pattern).sum(dim=0)
+                at = table.index(attending[layer][0])
+                total[i, at : at + len(attending[layer])] += edit.amount(pattern).sum(dim=0)
 
         visit_attention(model, batch.tokens[block], add, layers=attending, **segment_of(batch.rows(block)))
     return total / len(batch)
 
 
 def places_per_query(control: EdgeControl) -> int:
-    """How many places the edge control can take attention from, at a query, on average (rounded)."""
+    """Return how many places the edge control can take attention from, at a query, on average (rounded)."""
     places = sum(int(control.rows(slice(i, i + 1)).places().sum()) for i in range(len(control.tokens)))
     return round(places / max(1, int((control.source >= 0).sum())))
 

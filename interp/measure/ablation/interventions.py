@@ -1,8 +1,9 @@
-"""What an ablated head does instead: small values whose body is the formula.
+"""What an ablated head does instead.
 
-Two kinds. `Replacement`s put another output in place of a head's z, computed from the clean run of the whole batch:
-zero, mean, mean per position, resample. `EdgeEdit`s take attention away from single places and renormalise the row: the
-edge from the query to the match, or, as its control, as much attention from places that do not match.
+Two kinds. A `Value` (`interp.measure.values`) stands in place of a head's output, computed from the clean run of the
+whole batch: zero, mean, mean per position, resample. An `EdgeEdit` takes attention away from single places (attention
+knockout), as the softmax would have it without their scores: the edge from the query to the match, or, as its control,
+as much attention from places that do not match.
 """
 
 from abc import ABC, abstractmethod
@@ -14,108 +15,24 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp.base.axes import HeadVectors, Pattern, PosMask
-from interp.base.errors import UserError, unknown
+from interp.base.axes import Pattern
+from interp.base.errors import unknown
+from interp.measure.values import Mean, MeanPerPosition, Resample, Value, Zero
 from interp.tasks.base import Batch
 
-
-class Replacement(ABC):
-    """Another output of a head, at every position, computed from the head's outputs z in the clean run.
-
-    z is an attention head's weighted sum of values, before W_O; of a recurrent layer, the recurrence's output `hook_y`.
-    """
-
-    kind: ClassVar[str]
-
-    @abstractmethod
-    def output(self, z: HeadVectors, used: PosMask) -> HeadVectors:
-        """What stands in for z.
-
-        Args:
-            z: the clean outputs on the whole batch.
-            used: positions up to the last that is trained, in each string; what follows is padding.
-        """
-
-
-@dataclass(frozen=True, eq=False)
-class Zero(Replacement):
-    """z becomes 0: the head writes nothing.
-
-    It assumes that 0 is a neutral output. It misleads where a head writes something constant that later layers count
-    on, like a bias: then the loss of the constant is taken for the loss of what the head computes.
-    """
-
-    kind: ClassVar[str] = "zero"
-
-    def output(self, z: HeadVectors, used: PosMask) -> HeadVectors:  # noqa: ARG002
-        return torch.zeros_like(z)
-
-
-@dataclass(frozen=True, eq=False)
-class Mean(Replacement):
-    """z becomes its mean over strings and positions: what the head writes on average stays, all variation goes.
-
-    It assumes that the average is a typical output. It misleads where a head has two modes, such as the prompt and the
-    answer: the mean lies between them, where no output ever is.
-    """
-
-    kind: ClassVar[str] = "mean"
-
-    def output(self, z: HeadVectors, used: PosMask) -> HeadVectors:
-        weight = used[:, :, None, None].to(z.dtype)
-        return ((z * weight).sum(dim=(0, 1)) / weight.sum()).expand_as(z)
-
-
-@dataclass(frozen=True, eq=False)
-class MeanPerPosition(Replacement):
-    """z becomes its mean over strings, for each position apart: what the head says about the position stays.
-
-    It assumes that a position plays the same role in every string. It misleads where lengths differ (a position is a
-    letter in one string and the separator in another), and with few strings, whose own output is part of the mean.
-    """
-
-    kind: ClassVar[str] = "mean-per-position"
-
-    def output(self, z: HeadVectors, used: PosMask) -> HeadVectors:
-        weight = used[:, :, None, None].to(z.dtype)
-        return ((z * weight).sum(dim=0) / weight.sum(dim=0).clamp(min=1)).expand_as(z)
-
-
-@dataclass(frozen=True, eq=False)
-class Resample(Replacement):
-    """z becomes that of another string at the same positions: outputs stay typical, but say something else.
-
-    It assumes that strings are independent and of equal length, so that positions correspond. It misleads where the
-    other string's content is wrong rather than absent: a sharp head then votes for a wrong letter, and costs more than
-    no head.
-    """
-
-    kind: ClassVar[str] = "resample"
-    donor: Int[Tensor, " batch"]
-    """From which string each takes its z; never itself."""
-
-    @classmethod
-    def draw(cls, n: int, generator: torch.Generator) -> "Resample":
-        """Each of `n` strings gets another one, in a random cycle through all of them.
-
-        Raises: UserError if there is one string only.
-        """
-        if n < 2:
-            raise UserError(f"to resample a head's output from another string takes 2 strings; the batch has {n}.")
-        order = torch.randperm(n, generator=generator, device=generator.device)
-        return cls(torch.empty_like(order).scatter(0, order, order.roll(1)))
-
-    def output(self, z: HeadVectors, used: PosMask) -> HeadVectors:  # noqa: ARG002
-        return z[self.donor.to(z.device)]
+ROUNDING = 8
+"""A row of attention that lacks no more than so many times its dtype's precision sums to 1: it has no sink."""
 
 
 @dataclass(frozen=True, eq=False)
 class EdgeEdit(ABC):
-    """Attention taken away from single places at the answer's queries; what is left is renormalised to sum 1.
+    """Attention taken away from single places at the answer's queries.
 
-    Where nothing is left (the softmax can round to exactly 1 on one place), the row becomes even over the other places
-    that the head sees; a head that sees no other place writes nothing. It assumes that a head could look elsewhere with
-    the rest of the model as it is. It misleads where several heads carry the same edge: those not cut go on.
+    What is left is divided by 1 less what was taken away: the softmax without these scores. In a model with attention
+    sinks, whose rows sum to less than 1, the sink keeps its share like any other place. Where nothing is left (the
+    softmax can round to exactly 1 on one place), the row becomes even over the other places that the head sees; a head
+    that sees no other place writes nothing. It assumes that a head could look elsewhere with the rest of the model as
+    it is. It misleads where several heads carry the same edge: those not cut go on.
     """
 
     kind: ClassVar[str]
@@ -131,24 +48,27 @@ class EdgeEdit(ABC):
         """The same for some of the strings, or for strings repeated."""
 
     def edit(self, pattern: Pattern, visible: Bool[Tensor, "#batch #head query key"]) -> Pattern:
-        """The new pattern.
+        """Return the new pattern.
 
         Args:
             pattern: attention.
             visible: where a head may look at all.
         """
-        removed = self.removed(pattern)
-        left = pattern - removed
-        elsewhere = (visible & (removed == 0)).to(pattern.dtype)
+        wide = pattern.to(torch.promote_types(pattern.dtype, torch.float32))
+        removed = self.removed(wide)
+        left = wide - removed
+        elsewhere = (visible & (removed == 0)).to(left.dtype)
         even = elsewhere / elsewhere.sum(dim=-1, keepdim=True).clamp(min=1)
-        total = left.sum(dim=-1, keepdim=True)
+        # 1 - removed, without the cancellation where a head gives nearly everything to the place that is cut
+        total = left.sum(dim=-1, keepdim=True) + _sink(wide, pattern.dtype)
         touched = (self.source >= 0)[:, None, :, None]
-        return torch.where(touched, torch.where(total > 0, left / total, even), pattern)
+        edited = torch.where(total > 0, left / total, even)
+        return torch.where(touched, edited, wide).to(pattern.dtype)
 
     def amount(self, pattern: Pattern) -> Float[Tensor, "batch head"]:
-        """Mean attention taken away from a query of the answer."""
+        """Return the mean attention taken away from a query of the answer."""
         asked = (self.source >= 0).sum(dim=1)[:, None].clamp(min=1)
-        return self.removed(pattern).sum(dim=(2, 3)) / asked
+        return self.removed(pattern.to(torch.promote_types(pattern.dtype, torch.float32))).sum(dim=(2, 3)) / asked
 
     def _to_source(self, pattern: Pattern) -> Pattern:
         """The attention to the source alone, 0 elsewhere."""
@@ -210,7 +130,13 @@ class EdgeControl(EdgeEdit):
         return EdgeControl(self.source[index], self.tokens[index], self.order[index])
 
 
-Intervention = Replacement | EdgeEdit
+def _sink(pattern: Pattern, kept_in: torch.dtype) -> Float[Tensor, "batch head query 1"]:
+    """What each row gives to an attention sink; 0 where the row sums to 1, but for rounding."""
+    share = 1 - pattern.sum(dim=-1, keepdim=True)
+    return share.where(share > ROUNDING * torch.finfo(kept_in).eps, 0.0)
+
+
+Intervention = Value | EdgeEdit
 
 KINDS: dict[str, Callable[[Batch, torch.Generator], Intervention]] = {
     "zero": lambda batch, generator: Zero(),  # noqa: ARG005
@@ -224,7 +150,12 @@ KINDS: dict[str, Callable[[Batch, torch.Generator], Intervention]] = {
 
 
 def intervention(kind: str, batch: Batch, generator: torch.Generator) -> Intervention:
-    """The intervention of a name, for a batch.
+    """Make the intervention of a name, for a batch.
+
+    Args:
+        kind: one of `KINDS`.
+        batch: strings that it is made for.
+        generator: draws donors and orders.
 
     Raises: UserError for an unknown name, listing those that exist.
     """

@@ -1,32 +1,21 @@
-"""Which sets of heads to take away, and which others to take away beside them: the plan of a study of ablations."""
+"""Which others to take away beside each set of heads: the plan of a study of ablations."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Literal
 
 import numpy as np
 import torch
 
 from interp.measure.ablation.controls import Draw, attention_removed, control_pool, distinct_sets, places_per_query
 from interp.measure.ablation.interventions import EdgeControl, EdgeCut, intervention
-from interp.measure.ablation.runs import Ablation
-from interp.models.heads import head_name
-from interp.models.surface import Head, Model, edge_heads, heads
+from interp.measure.ablation.sets import Ablation, HeadSet
+from interp.models.heads import Head, Heads, HeadTable
+from interp.models.surface import Model
 from interp.tasks.base import Batch
 
 EDGE_DRAWS = 4
 """Random orders in which the edge control visits the places that do not match."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A set of heads to take away, and how it is reported."""
-
-    name: str
-    group: Literal["single", "cumulative", "random order", "all but one", "all", "edges"]
-    """Heads of the group "edges" lose their edges to the match, whatever is done to the others."""
-    heads: tuple[Head, ...]
 
 
 @dataclass(frozen=True)
@@ -36,79 +25,51 @@ class ControlPlan:
     name: str
     pool: int
     runs: tuple[Ablation, ...]
+    """One for each control set."""
     attention: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A question, what answers it, and its controls."""
+    """A head set, the ablation that takes it away, and its controls."""
 
-    question: Question
+    head_set: HeadSet
     run: Ablation
     controls: tuple[ControlPlan, ...]
 
     @property
     def runs(self) -> list[Ablation]:
+        """All runs of the model that it takes."""
         return [self.run, *(run for control in self.controls for run in control.runs)]
-
-
-def named_questions(heads: Sequence[Head]) -> list[Question]:
-    """Each head alone, and all of them together."""
-    together = [Question("all", "all", tuple(heads))] if len(heads) > 1 else []
-    return [*(Question(head_name(head), "single", (head,)) for head in heads), *together]
-
-
-def lookup_questions(
-    heads: Sequence[Head], generator: torch.Generator, orders: int = 3, steps: int = 8
-) -> list[Question]:
-    """The sets of a study, from the lookup heads in the order of the score; none from none.
-
-    Args:
-        heads: best first.
-        generator: of the random orders.
-        orders: random orders.
-        steps: sizes of the cumulative sets, at most; with more heads, sizes in between are left out.
-    """
-    n, every = len(heads), tuple(heads)
-    if n == 0:
-        return []
-    sizes = sorted({round(size) for size in np.linspace(1, n, min(n, steps))})
-    questions = [Question(head_name(head), "single", (head,)) for head in every]
-    questions += [Question(f"best {size}", "cumulative", every[:size]) for size in sizes]
-    if n > 1:
-        for order in range(1, orders + 1):
-            shuffled = tuple(every[i] for i in torch.randperm(n, generator=generator).tolist())
-            questions += [Question(f"order {order}: {size}", "random order", shuffled[:size]) for size in sizes]
-        for left in every:
-            rest = tuple(head for head in every if head != left)
-            questions.append(Question(f"all but {head_name(left)}", "all but one", rest))
-    return [*questions, Question("all", "all", every), Question("edges to the match", "edges", every)]
 
 
 def make_plans(
     model: Model,
     batch: Batch,
-    questions: Sequence[Question],
+    head_sets: Sequence[HeadSet],
     kind: str,
-    with_role: Collection[str],
+    with_role: Heads,
     generator: torch.Generator,
     draws: int,
     edge_control: bool = True,
 ) -> list[Plan]:
-    """Give each question its controls: same layer, any layer and, where the attention of all can be edited, edges.
+    """Give each head set its controls: same layer, any layer and, where the attention of all can be edited, edges.
 
-    Args: as those of `ablate`; the generator draws donors, control sets and orders.
+    Args:
+        generator: draws donors, control sets and orders.
+        model, batch, head_sets, kind, with_role, draws, edge_control: as in `ablate`.
 
-    Raises: UserError for an unknown kind of ablation.
+    Raises: UserError for an unknown kind of ablation, or heads that the model does not have.
     """
-    way, cut = intervention(kind, batch, generator), EdgeCut(batch.source)
+    table = HeadTable.of(model)
+    head_sets = [replace(head_set, heads=table.parse(head_set.heads)) for head_set in head_sets]
+    replacement, cut = intervention(kind, batch, generator), EdgeCut(batch.source)
     pool = control_pool(model, batch, with_role)
-    editable = edge_heads(model)
-    edges = _edge_control(model, batch, cut, generator) if editable and edge_control else None
+    edges = _edge_control(model, batch, cut, generator) if table.editable and edge_control else None
     sets = cache(lambda draw: distinct_sets(draw, draws, generator))  # sets of one size share their controls
 
-    def plan(question: Question) -> Plan:
-        chosen, how = tuple(sorted(set(question.heads))), cut if question.group == "edges" else way
+    def plan(head_set: HeadSet) -> Plan:
+        chosen, how = tuple(sorted(head_set.heads)), cut if head_set.group == "edges" else replacement
 
         def other_heads(name: str, draw: Draw) -> ControlPlan:
             size = sum(len(free) for free, _ in draw)
@@ -117,24 +78,24 @@ def make_plans(
         controls = [
             other_heads("same layer", pool.same_layer(chosen)),
             other_heads("any layer", pool.any_layer(chosen)),
-            *([edges(chosen)] if edges is not None and set(chosen) <= set(editable) else []),
+            *([edges(chosen)] if edges is not None and all(head.editable for head in chosen) else []),
         ]
-        return Plan(question, Ablation(chosen, how), tuple(controls))
+        return Plan(head_set, Ablation(chosen, how), tuple(controls))
 
-    return [plan(question) for question in questions]
+    return [plan(head_set) for head_set in head_sets]
 
 
 def _edge_control(
     model: Model, batch: Batch, cut: EdgeCut, generator: torch.Generator
 ) -> Callable[[tuple[Head, ...]], ControlPlan]:
-    """Makes the edge control of any set of heads."""
+    """Make the edge control of any set of heads."""
     edits = [EdgeControl.draw(batch, generator) for _ in range(EDGE_DRAWS)]
     removed = attention_removed(model, batch, [cut, *edits]).cpu().numpy()
     wanted, taken, places = removed[0], removed[1:].mean(axis=0), places_per_query(edits[0])
-    index = {head: i for i, head in enumerate(heads(model))}
+    table = HeadTable.of(model)
 
     def of(chosen: tuple[Head, ...]) -> ControlPlan:
-        at = [index[head] for head in chosen]
+        at = [table.index(head) for head in chosen]
         attention = float(np.mean(wanted[at])), float(np.mean(taken[at]))
         runs = tuple(Ablation(chosen, edit) for edit in edits) if places else ()
         return ControlPlan("edges", places, runs, attention)

@@ -15,23 +15,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from interp.base.axes import HeadVectors, Logits
-from interp.base.errors import UserError
-from interp.measure.ablation.interventions import EdgeEdit, Intervention, Replacement
-from interp.measure.ablation.runs import (
-    Ablation,
-    Strings,
-    clean_names,
-    hooks_of,
-    one_by_one,
-    segment_of,
-    together,
-    visible,
-)
-from interp.models.heads import head_name
+from interp.measure.ablation.context import BlockContext, segment_of, visible
+from interp.measure.ablation.interventions import EdgeEdit, Intervention
+from interp.measure.ablation.runs import hooks_of, one_by_one, together
+from interp.measure.ablation.sets import Ablation
+from interp.measure.values import Value
 from interp.models.hooks.model import Hook
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.stack.model import StackModel
-from interp.models.surface import Model, by_head, edge_heads, output_hook
+from interp.models.surface import Model, by_head
 from interp.tasks.base import Batch
 from interp.tasks.score import answer_loss, letter_correct, logit_difference, per_string
 from interp.tasks.vocabulary import Vocabulary
@@ -41,7 +33,7 @@ FLOATS_AT_ONCE = 2**24
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class PerStringScores:
     """How each string fares under each ablation, teacher-forced."""
 
     string_correct: Bool[Tensor, "ablation batch"]
@@ -62,7 +54,7 @@ def sweep(
     *,
     slow: bool = False,
     floats_at_once: int = FLOATS_AT_ONCE,
-) -> Outcomes:
+) -> PerStringScores:
     """Run every ablation on every string.
 
     Args:
@@ -73,65 +65,81 @@ def sweep(
         slow: one run of the model for each ablation, on our models too.
         floats_at_once: bounds the memory of activations; the clean ones of the layers concerned come on top.
 
-    Raises: UserError for edges to be cut in heads whose attention cannot be edited.
+    Returns: scores of each string under each ablation, in order.
+
+    Raises: UserError for heads that the model does not have, or edges to be cut in heads whose attention cannot be
+        edited.
     """
-    edits = _edits(model, ablations)
+    ablations = [ablation.of(model) for ablation in ablations]
     fast = model if isinstance(model, StackModel) and not slow else None
     tokens_at_once = floats_at_once // _floats_per_token(model, batch, ablations)
     blocks = _blocks(batch, tokens_at_once)
     clean = _clean_run(model, batch, clean_names(model, ablations, fast is not None), blocks)
-    outputs = _replaced_outputs(model, batch, ablations, clean)
+    outputs = _replaced_outputs(batch, ablations, clean)
     columns, parts = _answer_columns(batch), []
     with tqdm(total=len(blocks) * len(ablations), desc="ablations", disable=None, leave=False) as progress:
         for rows in blocks:
-            strings = Strings(
-                batch.rows(rows),
-                {name: value[rows] for name, value in clean.items()},
-                {key: z[rows] for key, z in outputs.items()},
-                {edit: edit.rows(rows) for edit in edits},
-                visible(model, batch.rows(rows)),
-                columns,
-            )
+            here = {name: value[rows] for name, value in clean.items()}
+            strings = _context(model, batch, ablations, rows, here, outputs, columns)
             runs = together(fast, strings, ablations, tokens_at_once) if fast else one_by_one(model, strings, ablations)
             parts.append(_score(runs, strings, vocabulary, progress))
-    return Outcomes(*(torch.cat([getattr(part, f.name) for part in parts], dim=1) for f in fields(Outcomes)))
+    return PerStringScores(
+        *(torch.cat([getattr(part, f.name) for part in parts], dim=1) for f in fields(PerStringScores))
+    )
 
 
 @torch.no_grad()
 def hooks_on_first(model: Model, batch: Batch, ablation: Ablation) -> list[Hook]:
-    """Hooks that carry an ablation out in a run on the batch's first string alone.
+    """Make hooks that carry an ablation out in a run on the batch's first string alone.
 
-    Its other strings make the means, and are the donors, with it. Raises: UserError as `sweep`.
+    Its other strings make the means, and are the donors, with it.
+
+    Args:
+        model: as in `sweep`.
+        batch: the string, first among others.
+        ablation: what to take away.
+
+    Raises: UserError as `sweep` does.
     """
-    edits = _edits(model, [ablation])
+    ablation = ablation.of(model)
     blocks = _blocks(batch, FLOATS_AT_ONCE // _floats_per_token(model, batch, [ablation]))
     clean = _clean_run(model, batch, clean_names(model, [ablation], fast=False), blocks)
-    outputs = _replaced_outputs(model, batch, [ablation], clean)
-    one = slice(0, 1)
-    strings = Strings(
-        batch.rows(one),
-        {},
-        {key: z[one] for key, z in outputs.items()},
-        {edit: edit.rows(one) for edit in edits},
-        visible(model, batch.rows(one)),
-        slice(None),
+    outputs = _replaced_outputs(batch, [ablation], clean)
+    strings = _context(model, batch, [ablation], slice(0, 1), {}, outputs, slice(None))
+    return hooks_of(model, strings, ablation)
+
+
+def clean_names(model: Model, ablations: Sequence[Ablation], fast: bool) -> list[str]:
+    """Return the activations of the clean run that the ablated runs need."""
+    replaced = [a for a in ablations if isinstance(a.intervention, Value)]
+    names = {head.output_hook for a in replaced for head in a.heads}
+    if fast:
+        for first in {min(a.heads) for a in ablations if a.heads}:
+            names.add(f"blocks.{first.layer}.hook_resid_pre")
+            if first.kind == "attention":
+                names.add(f"blocks.{first.layer}.hook_attn_out")
+        names |= {f"blocks.{model.cfg.n_layers - 1}.hook_resid_post" for a in ablations if not a.heads}
+    return sorted(names)
+
+
+def _context(
+    model: Model,
+    batch: Batch,
+    ablations: Sequence[Ablation],
+    rows: slice,
+    clean: dict[str, Tensor],
+    outputs: dict[tuple[Intervention, int], HeadVectors],
+    columns: Int[Tensor, " column"] | slice,
+) -> BlockContext:
+    strings, edits = batch.rows(rows), {a.intervention for a in ablations}
+    return BlockContext(
+        strings,
+        clean,
+        {key: z[rows] for key, z in outputs.items()},
+        {edit: edit.rows(rows) for edit in edits if isinstance(edit, EdgeEdit)},
+        visible(model, strings),
+        columns,
     )
-    return hooks_of(model, strings, [ablation], ablation.layers)
-
-
-def _edits(model: Model, ablations: Sequence[Ablation]) -> set[EdgeEdit]:
-    """The edge edits among some ablations.
-
-    Raises: UserError if one of their heads has a pattern that cannot be edited.
-    """
-    edits = {a.intervention for a in ablations if isinstance(a.intervention, EdgeEdit)}
-    cut = {head for a in ablations if isinstance(a.intervention, EdgeEdit) for head in a.heads}
-    if fixed := sorted(cut.difference(edge_heads(model) if cut else ())):
-        raise UserError(
-            f"edges are cut in the attention pattern, and that of {', '.join(map(head_name, fixed))} can be read, but "
-            f"not edited."
-        )
-    return edits
 
 
 def _clean_run(model: Model, batch: Batch, names: list[str], blocks: list[slice]) -> dict[str, Tensor]:
@@ -146,18 +154,21 @@ def _clean_run(model: Model, batch: Batch, names: list[str], blocks: list[slice]
 
 
 def _replaced_outputs(
-    model: Model, batch: Batch, ablations: Sequence[Ablation], clean: dict[str, Tensor]
+    batch: Batch, ablations: Sequence[Ablation], clean: dict[str, Tensor]
 ) -> dict[tuple[Intervention, int], HeadVectors]:
-    """z' of each replacement in each layer in which it is used."""
+    """z' of each value in each layer in which it is used."""
     used = batch.loss_mask.flip(1).cumsum(dim=1).flip(1) > 0
-    pairs = {(a.intervention, layer) for a in ablations for layer, _ in a.heads}
-    replacements = ((i, layer) for i, layer in pairs if isinstance(i, Replacement))
-    return {(i, layer): i.output(by_head(clean[output_hook(model, layer)]), used) for i, layer in replacements}
+    places = {(a.intervention, head.layer): head.output_hook for a in ablations for head in a.heads}
+    return {
+        (value, layer): value.output(by_head(clean[hook]), used)
+        for (value, layer), hook in places.items()
+        if isinstance(value, Value)
+    }
 
 
 def _score(
-    runs: Iterator[tuple[list[int], Logits]], strings: Strings, vocabulary: Vocabulary, progress: Any
-) -> Outcomes:
+    runs: Iterator[tuple[list[int], Logits]], strings: BlockContext, vocabulary: Vocabulary, progress: Any
+) -> PerStringScores:
     rows: dict[int, tuple[Tensor, ...]] = {}
     for indices, logits in runs:
         asked = strings.asked(len(indices))
@@ -171,7 +182,7 @@ def _score(
         by_ablation = [rearrange(q, "(a b) -> a b", a=len(indices)) for q in quantities]
         rows |= {index: tuple(q[i] for q in by_ablation) for i, index in enumerate(indices)}
         progress.update(len(indices))
-    return Outcomes(*(torch.stack(column) for column in zip(*(rows[i] for i in sorted(rows)), strict=True)))
+    return PerStringScores(*(torch.stack(column) for column in zip(*(rows[i] for i in sorted(rows)), strict=True)))
 
 
 def _answer_columns(batch: Batch) -> Int[Tensor, " column"] | slice:

@@ -1,11 +1,11 @@
 """Attention where it is asked for: the rows of some queries, never whole patterns.
 
 On our own models the fast path runs, queries and keys (of a recurrent layer what its hidden attention is made of) are
-kept, and only the asked rows are multiplied out, so that strings of thousands of tokens fit in memory. On a
+read on the way, and only the asked rows are multiplied out, so that strings of thousands of tokens fit in memory. On a
 TransformerBridge whole patterns are made one layer at a time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -13,82 +13,116 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformer_lens import ActivationCache
 
-from interp.base.axes import Pattern, Tokens
+from interp.base.axes import HeadVectors, Pattern, Tokens
+from interp.models.heads import HeadTable
 from interp.models.hidden_attention.layer import ReadLayer
 from interp.models.hidden_attention.pattern import pattern_rows, reading_hooks
+from interp.models.hooks.model import Hook
 from interp.models.stack.model import StackModel
-from interp.models.surface import Model, layers_with_heads, visit_attention, vocab_size
+from interp.models.surface import Enough, Model, run_to_read, visit_attention, vocab_size
 
 TOKENS_AT_ONCE = 16_384
 """Tokens of one forward pass: bounds the memory of activations whatever the strings' length."""
 LOGITS_AT_ONCE = 2**27
 """Logits of one forward pass, for a bridge always makes them: 512 MiB in single precision."""
 
+QueryRow = Float[Tensor, "batch head key"]
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Attention of one layer from one query position of each string."""
+    """Attention of one layer from one query position of each string, at least in single precision."""
 
     layer: int
-    pattern: Float[Tensor, "batch head key"]
-    """Of hidden attention, the share of each position in what the head writes (`models.hidden_attention`)."""
-    scores: Float[Tensor, "batch head key"] | None
-    """Before the softmax, -inf where hidden; None on a model without true scores, and for hidden attention."""
+    pattern: QueryRow
+    """Attention probabilities; of hidden attention, the share of each position in what the head writes
+    (`models.hidden_attention`)."""
+    scores: QueryRow | None
+    """Scores before the softmax, -inf where hidden; None on a model without true scores, and for hidden attention."""
 
 
 @torch.no_grad()
 def rows_at(
-    model: Model, tokens: Tokens, query: Int[Tensor, " batch"], hooks: Sequence[tuple[str, Any]] = ()
+    model: Model,
+    tokens: Tokens,
+    query: Int[Tensor, " batch"],
+    hooks: Sequence[Hook] = (),
+    layers: Container[int] | None = None,
 ) -> list[Rows]:
-    """Attention of every layer with heads from position `query` of each string, in one pass with `hooks` in force."""
+    """Read the attention of every layer with heads from one position of each string, in one pass.
+
+    Args:
+        model: any.
+        tokens: the strings.
+        query: position in each from which the heads look.
+        hooks: edits that are in force meanwhile.
+        layers: read these alone; None for all. What comes after the last of them is not run.
+
+    Returns: the rows, layer by layer.
+    """
     rows: list[Rows] = []
     if not isinstance(model, StackModel):
 
         def keep(layer: int, pattern: Pattern, scores: Pattern | None) -> None:
             rows.append(Rows(layer, _row(pattern, query), None if scores is None else _row(scores, query)))
 
-        visit_attention(model, tokens, keep, hooks)
+        visit_attention(model, tokens, keep, hooks, layers)
         return rows
+    wanted = {
+        layer: heads for layer, heads in HeadTable.of(model).by_layer.items() if layers is None or layer in layers
+    }
 
-    def keep_hidden(layer: int, read: ReadLayer) -> None:
-        rows.append(Rows(layer, pattern_rows(read, query)[:, :, 0], None))
+    def done(of_layer: Rows) -> None:
+        rows.append(of_layer)
+        if len(rows) == len(wanted):
+            raise Enough
 
-    attending, reading = [], []
-    for layer, (kind, _) in layers_with_heads(model).items():
-        if kind == "attention":
-            attending.append(layer)
+    def hidden(layer: int, read: ReadLayer) -> None:
+        done(Rows(layer, pattern_rows(read, query)[:, :, 0], None))
+
+    def attending(layer: int, q: Tensor, k: Tensor) -> None:
+        q = q.take_along_dim(query[:, None, None, None], 1)[:, 0]
+        scores = model.scores_at(wide(q), wide(k), query)
+        done(Rows(layer, scores.softmax(dim=-1), scores))
+
+    reading: list[Hook] = []
+    for layer, heads in wanted.items():
+        if heads[0].kind == "attention":
+            reading += query_key_hooks(model, layer, partial(attending, layer))
         else:
-            reading += reading_hooks(cast(Any, model), layer, partial(keep_hidden, layer))
-    names = [name for layer in attending for name in model.query_key_names(layer)]
-    with model.hooks([*hooks, *reading]):
-        _, cache = model.run_with_cache(tokens, return_type=None, names_filter=names)
-    rows += [_own_rows(model, layer, cache, query) for layer in attending]
-    return sorted(rows, key=lambda of_layer: of_layer.layer)
+            reading += reading_hooks(cast(Any, model), layer, partial(hidden, layer))
+    if wanted:
+        run_to_read(model, tokens, [*hooks, *reading])
+    return rows
+
+
+def query_key_hooks(model: StackModel, layer: int, show: Callable[[HeadVectors, HeadVectors], None]) -> list[Hook]:
+    """Make hooks that call `show(q, k)` with an attention layer's queries and keys as its scores use them."""
+    name_q, name_k = model.query_key_names(layer)
+    held: list[Tensor] = []
+
+    def keep(q: Tensor, hook: object) -> None:  # noqa: ARG001
+        held.append(q)
+
+    def both(k: Tensor, hook: object) -> None:  # noqa: ARG001
+        show(held.pop(), k)
+
+    return [(name_q, keep), (name_k, both)]
 
 
 def blocks(model: Model, tokens: Tokens) -> Iterator[slice]:
-    """Slices of the strings, each of at least one and of as many as one forward pass of the model may take."""
+    """Yield slices of the strings, each of at least one and of as many as one forward pass of the model may take."""
     at_once = min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // vocab_size(model))
     step = max(1, at_once // tokens.shape[1])
     for first in range(0, len(tokens), step):
         yield slice(first, min(first + step, len(tokens)))
 
 
-def _own_rows(model: StackModel, layer: int, cache: ActivationCache, query: Int[Tensor, " batch"]) -> Rows:
-    name_q, name_k = model.query_key_names(layer)
-    q = cache[name_q].take_along_dim(query[:, None, None, None], 1)[:, 0]
-    scores = model.scores_at(q, cache[name_k], query)
-    return Rows(layer, scores.softmax(dim=-1), scores)
+def _row(values: Pattern, query: Int[Tensor, " batch"]) -> QueryRow:
+    return wide(values.take_along_dim(query[:, None, None, None], dim=2)[:, :, 0])
 
 
-def _row(values: Pattern, query: Int[Tensor, " batch"]) -> Float[Tensor, "batch head key"]:
-    return values.take_along_dim(query[:, None, None, None], dim=2)[:, :, 0]
-
-
-def pattern_of(model: Model, tokens: Tokens) -> Float[Tensor, "head query key"]:
-    """Whole patterns of every head, in order, on one short string."""
-    layers: list[Pattern] = []
-    visit_attention(model, tokens[:1], lambda _, pattern, __: layers.append(pattern[0]))
-    return torch.cat(layers)
+def wide(values: Tensor) -> Tensor:
+    """Return the values in single precision at least: half precision overflows when scores are squared and summed."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

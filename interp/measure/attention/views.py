@@ -14,13 +14,12 @@ from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import Pattern
 from interp.base.errors import UserError
-from interp.measure.ablation.interventions import Zero
-from interp.measure.ablation.runs import Ablation
+from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import hooks_on_first
-from interp.models.heads import head_name
+from interp.measure.values import Zero
+from interp.models.heads import Head, Heads, HeadTable
 from interp.models.recurrent.model import RecurrentModel
-from interp.models.recurrent.state_space import StateSpaceMixer
-from interp.models.surface import Head, Model, head_kinds, heads, layers_with_heads, visit_attention
+from interp.models.surface import Model, visit_attention
 from interp.results.ablation import AblationResult
 from interp.results.attention import HeadCost, Strip, Variant, ViewedHead
 from interp.results.heads import HeadScores
@@ -44,16 +43,16 @@ def check_size(n_heads: int, n_pos: int, n_variants: int) -> None:
 def view_variants(
     model: Model,
     batch: Batch,
-    shown: Sequence[Head],
+    shown: Heads,
     label: Callable[[Tensor], str],
     ablations: Mapping[str, Ablation] | None = None,
 ) -> tuple[Variant, ...]:
-    """The first string of a batch under the model as it is and under each ablation.
+    """Show the first string of a batch under the model as it is and under each ablation.
 
     Args:
         model: any that has heads.
         batch: the first string is shown; with it the others make the means, and are the donors, of ablations.
-        shown: the heads, in the order in which the variants have them.
+        shown: the heads, by name or as `Head`s, in the order in which the variants have them.
         label: a token id, as a tensor of one, as text.
         ablations: by the name of their variant.
 
@@ -62,24 +61,26 @@ def view_variants(
 
     Raises: UserError as `hooks_on_first`, and for patterns that would be too large.
     """
-    hidden = any(layers_with_heads(model)[layer][0] == "hidden attention" for layer, _ in shown)
-    ways = (("sum", "signed sums"), ("norm", "shares")) if hidden else (("norm", ""),)
+    chosen = HeadTable.of(model).parse(shown)
+    hidden = any(head.kind == "hidden attention" for head in chosen)
+    summaries = (("sum", "signed sums"), ("norm", "shares")) if hidden else (("norm", ""),)
     everything = {"clean": Ablation((), Zero()), **(ablations or {})}
-    check_size(len(shown), batch.tokens.shape[1], len(ways) * len(everything))
+    check_size(len(chosen), batch.tokens.shape[1], len(summaries) * len(everything))
     variants = []
-    for name, ablation in everything.items():
+    for name, named in everything.items():
+        ablation = named.of(model)
         hooks = hooks_on_first(model, batch, ablation) if ablation.heads else []
         probability, predicted = _answers(model, batch, hooks, label)
         strips = state_strips(model, batch, hooks)
-        for index, (summary, way) in enumerate(ways):
+        for index, (summary, called) in enumerate(summaries):
             variants.append(
                 Variant(
-                    name=f"{name}, {way}" if way else name,
+                    name=f"{name}, {called}" if called else name,
                     of=index,
-                    ablated=tuple(map(head_name, ablation.heads)),
+                    ablated=tuple(head.name for head in ablation.heads),
                     kind=ablation.intervention.kind if ablation.heads else "",
                     signed=summary == "sum",
-                    pattern=_patterns(model, batch, shown, hooks, summary),
+                    pattern=_patterns(model, batch, chosen, hooks, summary),
                     probability=probability,
                     predicted=predicted,
                     strips=strips,
@@ -89,34 +90,47 @@ def view_variants(
 
 
 def viewed_heads(
-    model: Model, shown: Sequence[Head], scores: HeadScores | None = None, ablations: Sequence[AblationResult] = ()
+    model: Model, shown: Heads, scores: HeadScores | None = None, ablations: Sequence[AblationResult] = ()
 ) -> tuple[ViewedHead, ...]:
-    """The heads with what was found about them: their scores, and the cost of those that were taken away alone."""
+    """Return the heads with what was found about them: their scores, and the cost of those taken away alone.
+
+    Args:
+        model: the one that has them.
+        shown: the heads, by name or as `Head`s.
+        scores: of all its heads.
+        ablations: among them those of single heads.
+    """
     found = {head.name: head for head in scores.heads} if scores else {}
     costs = {a.heads[0]: _cost(a) for a in ablations if a.group == "single"}
-    kinds = dict(zip(heads(model), head_kinds(model), strict=True))
-    names = {head: head_name(head) for head in shown}
-    return tuple(ViewedHead(names[h], kinds[h], found.get(names[h]), costs.get(names[h])) for h in shown)
+    chosen = HeadTable.of(model).parse(shown)
+    return tuple(ViewedHead(head.name, head.kind, found.get(head.name), costs.get(head.name)) for head in chosen)
 
 
 @torch.no_grad()
 def state_strips(model: Model, batch: Batch, hooks: Sequence[Any] = ()) -> tuple[Strip, ...]:
-    """The Euclidean norm of each recurrent layer's state behind each position of the first string, with `hooks` in
-    force; () for a model without any."""
+    """Measure the Euclidean norm of each recurrent layer's state behind each position of the first string.
+
+    Args:
+        model: any.
+        batch: its first string is read.
+        hooks: edits that are in force meanwhile.
+
+    Returns: a strip for each recurrent layer; () for a model without any.
+    """
     if not isinstance(model, RecurrentModel):
         return ()
-    of = {layer: "state" if isinstance(mixer, StateSpaceMixer) else "c" for layer, mixer in model.mixers.items()}
-    names = {layer: f"blocks.{layer}.mixer.hook_{quantity}" for layer, quantity in of.items()}
+    hook_of = {
+        layer: "hook_state" if hasattr(mixer, "hook_state") else "hook_c" for layer, mixer in model.mixers.items()
+    }
+    names = {layer: f"blocks.{layer}.mixer.{hook}" for layer, hook in hook_of.items()}
     norms: dict[str, Tensor] = {}
 
     def keep(state: Tensor, hook: HookPoint) -> None:
-        norms[hook.name or ""] = state.flatten(2).norm(dim=2)[0]
+        norms[hook.name or ""] = state[0].float().flatten(1).norm(dim=1)
 
     reading = [(name, keep) for name in names.values()]
     model.run_with_hooks(batch.tokens[:1], return_type=None, fwd_hooks=[*hooks, *reading])
-    return tuple(
-        Strip(f"layer {layer}: norm of the state", norms[name].float().cpu().numpy()) for layer, name in names.items()
-    )
+    return tuple(Strip(f"layer {layer}: norm of the state", norms[name].cpu().numpy()) for layer, name in names.items())
 
 
 def _answers(
@@ -135,11 +149,11 @@ def _patterns(model: Model, batch: Batch, shown: Sequence[Head], hooks: Sequence
     whole = np.zeros((len(shown), n_pos, n_pos), dtype=np.float32)
 
     def keep(layer: int, pattern: Pattern, scores: Pattern | None) -> None:  # noqa: ARG001
-        for index, (where, head) in enumerate(shown):
-            if where == layer:
-                whole[index] = pattern[0, head].float().cpu().numpy()
+        for place, head in enumerate(shown):
+            if head.layer == layer:
+                whole[place] = pattern[0, head.index].float().cpu().numpy()
 
-    wanted = {layer for layer, _ in shown} & set(layers_with_heads(model))
+    wanted = {head.layer for head in shown}
     visit_attention(model, batch.tokens[:1], keep, hooks, wanted, summary)
     return whole
 

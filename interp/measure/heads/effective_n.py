@@ -5,15 +5,18 @@ from k = n on. Cause: when the copied letter t back is changed to that of a riva
 for t < n and does not for t >= n.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.base.axes import Tokens
+from interp.base.seeds import as_generator
 from interp.base.stats import Interval, paired_proportions_interval, proportion_interval
 from interp.measure.attention.rows import blocks
-from interp.models.surface import Model, run
+from interp.models.surface import Model, device, run
 from interp.results.accuracy import StepCurve
 from interp.tasks.copy import CopyTask
 from interp.tasks.probes.planted_repeats import offset_swaps, planted_repeats
@@ -30,20 +33,31 @@ def behavioural_n(
     length: int | tuple[int, int],
     longest: int,
     strings: int,
-    generator: torch.Generator,
+    generator: Any,
 ) -> StepCurve:
-    """Accuracy at the letter after a planted repeat of k = 0, ..., `longest` letters.
+    """Measure accuracy at the letter after a planted repeat of k = 0, ..., `longest` letters.
+
+    >>> from interp.models.planted import planted_copier
+    >>> behavioural_n(planted_copier(2, 4)[0], CopyTask(4), (14, 18), 4, 24, 0).n
+    2
 
     n is the first k at which at most a quarter is left of what accuracy loses from k = 0, the control at the same
     places, to the longest repeat, where it guesses between the two places.
 
     Args:
-        length: letters of a string.
+        model: any.
+        task: draws the strings.
+        length: letters of a string, or the shortest and the longest.
         longest: longest repeat. A model whose n is greater shows no step.
-        strings: for each k.
+        strings: how many for each k.
+        generator: of the strings; a seed will do.
+
+    Returns: the curve over k.
+
+    Raises: UserError if the repeats do not fit into the strings.
     """
-    k = torch.arange(longest + 1, device=generator.device).repeat_interleave(strings)
-    probe = planted_repeats(task, k, length, generator, exclusive=True, context=longest)
+    k = torch.arange(longest + 1).repeat_interleave(strings)
+    probe = planted_repeats(task, k, length, as_generator(generator), exclusive=True, context=longest).to(device(model))
     guess = answers(model, probe.batch.tokens, probe.query)
     right = guess == probe.batch.targets.take_along_dim(probe.query[:, None], 1)[:, 0]
     values = right.reshape(longest + 1, strings).double().cpu().numpy()
@@ -58,18 +72,30 @@ def causal_n(
     length: int | tuple[int, int],
     longest: int,
     strings: int,
-    generator: torch.Generator,
+    generator: Any,
 ) -> StepCurve:
-    """How far the answer moves to a rival place when the copied letter t back becomes the rival's.
+    """Measure how far the answer moves to a rival place when the copied letter t back becomes the rival's.
+
+    >>> from interp.models.planted import planted_copier
+    >>> causal_n(planted_copier(2, 4)[0], CopyTask(4), (14, 18), 4, 24, 0).n
+    2
 
     At t = 0, ..., `longest`, the value is the share of strings answered with the rival's letter after the edit,
     less the share before it. n is the number of offsets before the curve has fallen below a quarter of what it is at
     t = 0; a model that moves at no offset, or at all of them, has none.
 
-    Args: as in `behavioural_n`; strings for each offset. The two places agree in `longest` + 1 letters but for one.
+    Args:
+        longest: furthest offset. The two places agree in `longest` + 1 letters but for one.
+        strings: how many for each offset.
+        model, task, length, generator: as in `behavioural_n`.
+
+    Returns: the curve over t.
+
+    Raises: UserError if the places do not fit into the strings.
     """
-    t = torch.arange(longest + 1, device=generator.device).repeat_interleave(strings)
-    probe, edited = offset_swaps(task, t, longest + 1, length, generator)
+    t = torch.arange(longest + 1).repeat_interleave(strings)
+    probe, edited = offset_swaps(task, t, longest + 1, length, as_generator(generator))
+    probe, edited = probe.to(device(model)), edited.to(device(model))
     letter = probe.batch.tokens.take_along_dim(probe.rival[:, None], 1)[:, 0]
     before, after = (
         (answers(model, tokens, probe.query) == letter).reshape(longest + 1, strings).cpu().numpy()
@@ -82,7 +108,7 @@ def causal_n(
 
 @torch.no_grad()
 def answers(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
-    """The token that the model puts after each string's query position, a block of strings at a time."""
+    """Return the token that the model puts after each string's query position, a block of strings at a time."""
     parts = []
     for block in blocks(model, tokens):
         logits = run(model, tokens[block])

@@ -1,168 +1,209 @@
 """Which heads feed a lookup head, found by intervening: an idle head may attend evenly over a window, too.
 
-Between attention heads of our own models the path from a head's output to a lookup head's queries and keys is cut, and
-nothing else. On other models, and for hidden attention on either side, the head is taken away altogether, so that its
-effect may come by way of heads and MLPs between the two.
+Between attention heads the path from a head's output to a lookup head's queries and keys is cut, and nothing else:
+path patching (Wang et al. 2023) with mean ablation, along the direct path through the residual stream and the norm. For
+hidden attention on either side, and on models where what a head writes is changed before it is added to the stream, the
+head is taken away altogether, so that its effect may come by way of heads and MLPs between the two.
 
 Both report the root mean square change of the lookup head's scores from the query to the letters of the first copy,
 each row centred (the softmax does not see a shift), over the same of the clean row: the largest over the lookup heads,
 0 for heads that do not come before any.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from einops import einsum
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
 
-from interp.measure.attention.rows import blocks, rows_at
+from interp.measure.attention.rows import QueryRow, blocks, rows_at, wide
+from interp.measure.edit import Edit, Site
+from interp.measure.heads.entering import enter
 from interp.measure.heads.lookup import letters_of_first_copy
-from interp.models.stack.attention import Attention
+from interp.measure.progress import announced
+from interp.measure.values import Donor
+from interp.models.heads import Head, Heads, HeadTable
+from interp.models.hooks.model import Hook
 from interp.models.stack.model import StackModel
-from interp.models.stack.positions import rotate
-from interp.models.surface import Head, Model, by_head, head_kinds, heads, layers_with_heads, output_hook
+from interp.models.surface import Enough, Model, by_head, run_to_read
 from interp.tasks.probes.planted_repeats import Probe
 
+SAME = 1e-3
+"""How much of what a layer's attention writes may be missing from the sum over its heads, relative to its norm."""
+OnStep = Callable[[str], None]
+LookupRow = Float[Tensor, "batch lookup pos"]
 
-def effects_on(model: Model, probe: Probe, lookups: list[Head]) -> tuple[Float[Tensor, "head example"], list[str]]:
-    """How much each head changes the scores of the lookup heads, and notes on how that was measured."""
-    kinds = dict(zip(heads(model), head_kinds(model), strict=True))
-    if not isinstance(model, StackModel):
+
+def effects_on(
+    model: Model, probe: Probe, lookups: Heads, on_step: OnStep = lambda _: None
+) -> tuple[Float[Tensor, "head example"], list[str]]:
+    """Measure how much each head changes the scores of the lookup heads.
+
+    Args:
+        model: any.
+        probe: ordinary copies, one question to each.
+        lookups: the lookup heads, by name or as `Head`s.
+        on_step: told what is being done.
+
+    Returns: the effects, and notes on how they were measured.
+    """
+    table = HeadTable.of(model)
+    chosen, attending, hidden = table.parse(lookups), table.of_kind("attention"), table.of_kind("hidden attention")
+    if not writes_are_sums(model, probe):
         note = "gather heads by their total effect on the lookup heads' scores, not along the direct path"
-        return total_effects(model, probe, lookups), [note]
-    attending, hidden = ([head for head in kinds if (kinds[head] == "attention") is wanted] for wanted in (True, False))
-    effects = path_effects(model, probe, [head for head in lookups if head in attending])
-    others = ((lookups, hidden), ([head for head in lookups if head in hidden], attending))
-    for on, earlier in others:
+        return total_effects(model, probe, chosen, on_step=on_step), [note]
+    effects = path_effects(model, probe, [head for head in chosen if head.kind == "attention"], on_step)
+    for on, earlier in ((chosen, hidden), ([head for head in chosen if head.kind != "attention"], attending)):
         if on and earlier:
-            effects = torch.maximum(effects, total_effects(model, probe, on, earlier).to(effects.dtype))
+            effects = torch.maximum(effects, total_effects(model, probe, on, earlier, on_step).to(effects.dtype))
     note = "effects of hidden attention, and on it, are total: not along the direct path, as between attention heads"
     return effects, [note] if hidden else []
 
 
 @torch.no_grad()
-def path_effects(model: StackModel, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
-    """How much the scores of the lookup heads change when one head is taken off the path to them.
+def path_effects(
+    model: Model, probe: Probe, lookups: Heads, on_step: OnStep = lambda _: None
+) -> Float[Tensor, "head example"]:
+    """Measure how much the scores of the lookup heads change when one head is taken off the path to them.
 
     The head's output is replaced by its mean over strings and positions, in the input of the lookup head's queries and
-    keys alone: path patching (Wang et al. 2023) with mean ablation, along the direct path through the residual stream
-    and the norm. Lookup heads are attention heads; heads of hidden attention are left at 0.
+    keys alone. A score depends on nothing else in its layer, so the stream that enters the layer is changed, and the
+    layer runs as far as its scores: once for each earlier head.
+
+    Args:
+        model: one whose attention layers write the sum over their heads (`writes_are_sums`).
+        probe: ordinary copies, one question to each.
+        lookups: attention heads, by name or as `Head`s.
+        on_step: told how far it is.
+
+    Returns: the effects; heads of hidden attention are left at 0.
     """
-    return torch.cat(
-        [_path_block(model, probe.rows(block), lookups) for block in blocks(model, probe.batch.tokens)], dim=1
-    )
+    table = HeadTable.of(model)
+    chosen = table.parse(lookups)
+    layers, earlier = sorted({head.layer for head in chosen}), _before(chosen, table.of_kind("attention"))
+    effect = torch.zeros(len(table), len(probe), device=probe.query.device)
+    means = _mean_outputs(model, probe, earlier)
+    for rows in blocks(model, probe.batch.tokens) if earlier else ():
+        some = probe.rows(rows)
+        entered, letters = enter(model, some.batch.tokens, some.query, layers), letters_of_first_copy(some)
+        for layer in layers:
+            stream, index = entered.stream[layer], [head.index for head in chosen if head.layer == layer]
+            clean = _centred(entered.scores[layer](stream)[:, index], letters)
+            below = [head for head in earlier if head.layer < layer]
+            for head in announced(below, f"heads taken off the path to layer {layer}", on_step):
+                W_O = cast(Any, model).blocks[head.layer].attn.W_O[head.index]
+                change = (means[head.layer][head.index] - entered.z[head.layer][:, :, head.index]).to(W_O.dtype) @ W_O
+                patched = _centred(entered.scores[layer](stream + change)[:, index], letters)
+                here = _relative(patched, clean).amax(dim=1)
+                effect[table.index(head), rows] = torch.maximum(effect[table.index(head), rows], here.to(effect.dtype))
+    return effect
 
 
 @torch.no_grad()
 def total_effects(
-    model: Model, probe: Probe, lookups: list[Head], earlier: Sequence[Head] | None = None
+    model: Model, probe: Probe, lookups: Heads, earlier: Heads | None = None, on_step: OnStep = lambda _: None
 ) -> Float[Tensor, "head example"]:
-    """How much the scores of the lookup heads change when one head writes its mean instead, by whatever way.
+    """Measure how much the scores of the lookup heads change when one head writes its mean instead, by whatever way.
 
-    For any model with TransformerLens's surface: one forward pass for each head that comes before a lookup head. Where
-    there are no true scores, log attention stands in for them: it is the scores up to a shift of each row.
+    One forward pass, as far as the last lookup head, for each head that comes before one. Where there are no true
+    scores, log attention stands in for them: it is the scores up to a shift of each row.
 
     Args:
-        earlier: the heads that are taken away; None for all. The others are left at 0.
+        model: any.
+        probe: ordinary copies, one question to each.
+        lookups: the lookup heads, by name or as `Head`s.
+        earlier: heads that are taken away; None for all. The others are left at 0.
+        on_step: told how far it is.
     """
-    chosen = heads(model) if earlier is None else earlier
-    return torch.cat(
-        [_total_block(model, probe.rows(block), lookups, chosen) for block in blocks(model, probe.batch.tokens)], dim=1
-    )
-
-
-def _total_block(
-    model: Model, probe: Probe, lookups: list[Head], earlier: Sequence[Head]
-) -> Float[Tensor, "head example"]:
-    clean, index = _seen_scores(model, probe, lookups), {head: i for i, head in enumerate(heads(model))}
-    effect = torch.zeros_like(clean[:, 0, 0]).expand(len(index), -1).clone()
-    last = max(layer for layer, _ in lookups)
-    for layer, head in ((layer, head) for layer, head in earlier if layer < last):
-        hook = output_hook(model, layer), partial(_write_mean, head=head)
-        change = _seen_scores(model, probe, lookups, [hook])
-        relative = (change - clean).square().sum(dim=2).sqrt() / clean.square().sum(dim=2).sqrt()
-        later = torch.tensor([at > layer for at, _ in lookups], device=relative.device)
-        effect[index[layer, head]] = relative.where(later, 0.0).amax(dim=1)
+    table = HeadTable.of(model)
+    chosen = table.parse(lookups)
+    away = _before(chosen, table.heads if earlier is None else table.parse(earlier))
+    effect = torch.zeros(len(table), len(probe), device=probe.query.device)
+    means = _mean_outputs(model, probe, away)
+    for rows in blocks(model, probe.batch.tokens) if away else ():
+        some = probe.rows(rows)
+        clean = _seen_scores(model, some, chosen)
+        for head in announced(away, "heads taken away", on_step):
+            shape = *some.batch.tokens.shape, *means[head.layer].shape
+            edit = Edit(Site.of(head), Donor(means[head.layer].expand(shape)))
+            relative = _relative(_seen_scores(model, some, chosen, [edit.hook(model)]), clean)
+            later = torch.tensor([at.layer > head.layer for at in chosen], device=relative.device)
+            effect[table.index(head), rows] = relative.where(later, 0.0).amax(dim=1).to(effect.dtype)
     return effect
 
 
-def _write_mean(output: Float[Tensor, "batch pos *inner"], hook: Any, head: int) -> Tensor:  # noqa: ARG001
-    z = by_head(output)
-    mean = z[:, :, head].mean(dim=(0, 1), keepdim=True)
-    new = torch.cat([z[:, :, :head], mean.expand_as(z[:, :, head])[:, :, None], z[:, :, head + 1 :]], dim=2)
-    return new.reshape(output.shape)
+@torch.no_grad()
+def writes_are_sums(model: Model, probe: Probe) -> bool:
+    """Whether attention adds z W_O of each head to the stream, but for a constant: what the direct path takes away.
+
+    So it is in our models. A bridge may normalise what attention writes (Gemma 2) or scale it (Granite) before; other
+    models do not say.
+    """
+    if isinstance(model, StackModel):
+        return True
+    table = HeadTable.of(model)
+    if not isinstance(model, TransformerBridge) or not table.editable:
+        return False
+    layers = {layer: cast(Any, model.blocks[layer]) for layer in table.by_layer}
+    if any(getattr(block, "residual_contribution_scale", 1.0) != 1.0 for block in layers.values()):
+        return False
+    outs = {layer: f"blocks.{layer}.hook_attn_out" for layer in table.by_layer}
+    z = {layer: heads[0].output_hook for layer, heads in table.by_layer.items()}
+    _, cache = model.run_with_cache(probe.batch.tokens[:1], names_filter=[*outs.values(), *z.values()])
+    for layer, name in outs.items():
+        written = cache[name]
+        left = written - einsum(cache[z[layer]], layers[layer].attn.W_O, "b p h d, h d m -> b p m")
+        if (left - left.mean(dim=1, keepdim=True)).norm() > SAME * written.norm():
+            return False
+    return True
 
 
-def _seen_scores(
-    model: Model, probe: Probe, lookups: list[Head], hooks: Sequence[tuple[str, Any]] = ()
-) -> Float[Tensor, "batch lookup pos"]:
+def _before(lookups: Sequence[Head], heads: Sequence[Head]) -> list[Head]:
+    """Those that come before some lookup head."""
+    last = max((head.layer for head in lookups), default=0)
+    return [head for head in heads if head.layer < last]
+
+
+def _mean_outputs(model: Model, probe: Probe, heads: Sequence[Head]) -> dict[int, Float[Tensor, "head d_head"]]:
+    """Layer -> the mean output of each of its heads over all strings and positions, however the work is cut."""
+    hooks = {head.layer: head.output_hook for head in heads}
+    total: dict[int, Tensor] = {}
+
+    def add(layer: int, output: Tensor, hook: object) -> None:  # noqa: ARG001
+        z = by_head(output)
+        total[layer] = total.get(layer, 0) + wide(z).sum(dim=(0, 1))
+        if layer == max(hooks):
+            raise Enough
+
+    reading: list[Hook] = [(name, partial(add, layer)) for layer, name in hooks.items()]
+    for rows in blocks(model, probe.batch.tokens) if hooks else ():
+        run_to_read(model, probe.batch.tokens[rows], reading)
+    return {layer: z / probe.batch.tokens.numel() for layer, z in total.items()}
+
+
+def _seen_scores(model: Model, probe: Probe, lookups: Sequence[Head], hooks: Sequence[Hook] = ()) -> LookupRow:
     """Scores of the lookup heads from the query to the letters, centred, as a forward pass shows them."""
-    rows = {layer.layer: layer for layer in rows_at(model, probe.batch.tokens, probe.query, hooks)}
+    layers = {head.layer for head in lookups}
+    rows = {row.layer: row for row in rows_at(model, probe.batch.tokens, probe.query, hooks, layers)}
     seen = []
-    for layer, head in lookups:
-        pattern, scores = rows[layer].pattern[:, head], rows[layer].scores
+    for head in lookups:
+        pattern, scores = rows[head.layer].pattern[:, head.index], rows[head.layer].scores
         tiny = torch.finfo(pattern.dtype).tiny
-        seen.append(pattern.clamp(min=tiny).log() if scores is None else scores[:, head])
+        seen.append(pattern.clamp(min=tiny).log() if scores is None else scores[:, head.index])
     return _centred(torch.stack(seen, dim=1), letters_of_first_copy(probe))
 
 
-def _path_block(model: StackModel, probe: Probe, lookups: list[Head]) -> Float[Tensor, "head example"]:
-    tokens, letters, index = (
-        probe.batch.tokens,
-        letters_of_first_copy(probe),
-        {h: i for i, h in enumerate(heads(model))},
-    )
-    effect = torch.zeros((len(index), len(tokens)), dtype=model.dtype, device=tokens.device)
-    attending = {layer: n for layer, (kind, n) in layers_with_heads(model).items() if kind == "attention"}
-    names = [f"blocks.{layer}.{part}" for layer in attending for part in ("hook_resid_pre", "attn.hook_z")]
-    _, cache = model.run_with_cache(tokens, return_type=None, names_filter=names)
-    for layer in sorted({layer for layer, _ in lookups}):
-        chosen = [head for at, head in lookups if at == layer]
-        stream = cache[f"blocks.{layer}.hook_resid_pre"]
-        clean = _letter_scores(model, layer, chosen, stream, probe.query, letters)
-        for earlier, head in ((i, head) for i, n in attending.items() if i < layer for head in range(n)):
-            out = cache[f"blocks.{earlier}.attn.hook_z"][:, :, head] @ model.blocks[earlier].attn.W_O[head]
-            patched = stream - out + out.mean(dim=(0, 1))
-            change = _letter_scores(model, layer, chosen, patched, probe.query, letters) - clean
-            relative = change.square().sum(dim=2).sqrt() / clean.square().sum(dim=2).sqrt()
-            effect[index[earlier, head]] = torch.maximum(effect[index[earlier, head]], relative.amax(dim=1))
-    return effect
-
-
-def _letter_scores(
-    model: StackModel,
-    layer: int,
-    chosen: list[int],
-    stream: Float[Tensor, "batch pos d_model"],
-    query: Int[Tensor, " batch"],
-    letters: Bool[Tensor, "batch pos"],
-) -> Float[Tensor, "batch lookup pos"]:
-    """Scores of some heads of a layer that reads `stream`, from the query to the letters, centred."""
-    attn: Attention = model.blocks[layer].attn
-    normed = model.blocks[layer].ln1(stream)
-    positions = torch.arange(stream.shape[1], device=stream.device)[None]
-    q = _turned(attn, _map(normed.take_along_dim(query[:, None, None], 1), attn.W_Q, attn.b_Q, chosen), query[:, None])
-    k = _turned(attn, _map(normed, attn.W_K, attn.b_K, chosen), positions)
-    scores = einsum(q[:, 0], k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5
-    return _centred(scores, letters)
-
-
-def _centred(
-    scores: Float[Tensor, "batch lookup pos"], letters: Bool[Tensor, "batch pos"]
-) -> Float[Tensor, "batch lookup pos"]:
-    """Less the row's mean over the letters; 0 elsewhere."""
-    here = letters[:, None]
-    mean = scores.masked_fill(~here, 0.0).sum(dim=2, keepdim=True) / here.sum(dim=2, keepdim=True)
+def _centred(scores: QueryRow, letters: Bool[Tensor, "batch pos"]) -> LookupRow:
+    """Less the row's mean over the letters that the head sees; 0 elsewhere."""
+    here = letters[:, None] & scores.isfinite()
+    mean = scores.masked_fill(~here, 0.0).sum(dim=2, keepdim=True) / here.sum(dim=2, keepdim=True).clamp(min=1)
     return (scores - mean).masked_fill(~here, 0.0)
 
 
-def _map(x: Tensor, weight: Tensor, bias: Tensor, chosen: list[int]) -> Float[Tensor, "batch pos lookup d_head"]:
-    return einsum(x, weight[chosen], "b p m, h m d -> b p h d") + bias[chosen]
-
-
-def _turned(attn: Attention, x: Tensor, positions: Tensor) -> Float[Tensor, "batch pos lookup d_head"]:
-    """Queries or keys as the scores use them: with RoPE turned by their positions."""
-    return x if attn.rotary_dim is None else rotate(x, positions, attn.rotary_dim, attn.rotary_base)
+def _relative(changed: LookupRow, clean: LookupRow) -> Float[Tensor, "batch lookup"]:
+    """Root mean square change of each row, over its own size."""
+    return (changed - clean).square().sum(dim=2).sqrt() / clean.square().sum(dim=2).sqrt()

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.measure.attention.rows import blocks, rows_at
-from interp.models.surface import Model, untrained_like
+from interp.models.surface import Model
 from interp.tasks.probes.planted_repeats import Probe
 
 
@@ -31,26 +31,18 @@ class Looked:
     """Where there is no rival: the mean over the other letters."""
 
     def above_chance(self) -> Float[Tensor, "head example"]:
+        """Return the attention to the source, less that to a shuffled target: what is tested."""
         return self.source - self.shuffled
 
 
 def look(model: Model, probe: Probe) -> Looked:
-    """Run the probes, a block of strings at a time."""
+    """Measure how every head of a model attends at the probes' queries, a block of strings at a time."""
     parts = [vars(_look_block(model, probe.rows(block))) for block in blocks(model, probe.batch.tokens)]
     return Looked(**{name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]})
 
 
-def null_statistics(model: Model, probe: Probe, draws: int, seed: int) -> Float[Tensor, "untrained head"]:
-    """Mean attention above chance of every head of `draws` untrained models of the same shape.
-
-    The untrained model is the unit: its heads have real biases of their own, so more probes would not make them vanish.
-    """
-    statistics = [look(untrained_like(model, seed + i), probe).above_chance().mean(dim=1) for i in range(draws)]
-    return torch.stack(statistics)
-
-
 def letters_of_first_copy(probe: Probe) -> Bool[Tensor, "batch pos"]:
-    """Positions that some answer letter is copied from."""
+    """Return the positions that some answer letter is copied from."""
     whole = probe.whole
     marked = torch.zeros_like(whole.answer, dtype=torch.int8)
     return marked.scatter_add(1, whole.source.clamp(min=0), whole.answer.to(torch.int8)) > 0

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from interp.base.axes import Tokens
 from interp.measure.attention.rows import blocks
-from interp.models.surface import Head, Model, by_head, output_hook, vocab_size
+from interp.models.heads import Head, Heads, HeadTable
+from interp.models.surface import Model, by_head, vocab_size
 from interp.tasks.base import Batch
 from interp.tasks.vocabulary import Vocabulary
 
@@ -29,7 +30,7 @@ class OffsetDecoding:
 
 @torch.no_grad()
 def decode_offsets(
-    model: Model, vocabulary: Vocabulary, batch: Batch, heads: list[Head], offsets: int, ridge: float = 1e-4
+    model: Model, vocabulary: Vocabulary, batch: Batch, heads: Heads, offsets: int, ridge: float = 1e-4
 ) -> OffsetDecoding:
     """Read the letters 0, 1, ..., `offsets` - 1 back linearly from what `heads` bring to a position.
 
@@ -44,7 +45,8 @@ def decode_offsets(
         offsets: how many offsets.
         ridge: penalty, relative to the mean variance of the features.
     """
-    outputs = [_outputs(model, batch.tokens[block], heads) for block in blocks(model, batch.tokens)]
+    chosen = HeadTable.of(model).parse(heads)
+    outputs = [_outputs(model, batch.tokens[block], chosen) for block in blocks(model, batch.tokens)]
     z, widths = (
         torch.cat([torch.cat(of_heads, dim=-1) for of_heads in outputs]).double(),
         [x.shape[-1] for x in outputs[0]],
@@ -62,23 +64,23 @@ def decode_offsets(
     gram = gram + ridge * gram.diagonal().mean().clamp(min=1e-12) * torch.eye(len(gram), dtype=z.dtype, device=z.device)
     cross = einsum(fit, (letters - prior).flatten(0, 1), "row i, row t v -> i t v")
 
-    def shares(chosen: Int[Tensor, " feature"]) -> Float[Tensor, "offset example"]:
-        solved = torch.linalg.solve(gram[chosen][:, chosen], cross[chosen].flatten(1)).unflatten(1, prior.shape)
-        guess = (einsum(features[half:][..., chosen], solved, "b p i, i t v -> b p t v") + prior).argmax(dim=-1)
+    def shares(kept: Int[Tensor, " feature"]) -> Float[Tensor, "offset example"]:
+        solved = torch.linalg.solve(gram[kept][:, kept], cross[kept].flatten(1)).unflatten(1, prior.shape)
+        guess = (einsum(features[half:][..., kept], solved, "b p i, i t v -> b p t v") + prior).argmax(dim=-1)
         right = (guess == back[half:]) & usable[half:, :, None]
         return (right.sum(dim=1) / usable[half:].sum(dim=1, keepdim=True)).T
 
     every = torch.arange(len(gram), device=z.device)
     own = every.split(widths)
-    all_but = [torch.cat([every[:0], *own[:i], *own[i + 1 :]]) for i in range(len(heads))]
+    all_but = [torch.cat([every[:0], *own[:i], *own[i + 1 :]]) for i in range(len(chosen))]
     return OffsetDecoding(shares(every), torch.stack([shares(rest) for rest in all_but]))
 
 
-def _outputs(model: Model, tokens: Tokens, heads: list[Head]) -> list[Float[Tensor, "batch pos feature"]]:
+def _outputs(model: Model, tokens: Tokens, heads: tuple[Head, ...]) -> list[Float[Tensor, "batch pos feature"]]:
     """What each head brings, as wide as it is."""
-    names = {layer: output_hook(model, layer) for layer, _ in heads}
-    _, cache = model.run_with_cache(tokens, names_filter=sorted(names.values()))
-    return [by_head(cache[names[layer]])[:, :, head] for layer, head in heads]
+    names = sorted({head.output_hook for head in heads})
+    _, cache = model.run_with_cache(tokens, names_filter=names)
+    return [by_head(cache[head.output_hook])[:, :, head.index] for head in heads]
 
 
 def _is_letter(batch: Batch) -> Bool[Tensor, "batch pos"]:

@@ -6,9 +6,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from interp.measure.attention.rows import blocks
+from interp.models.heads import HeadTable
 from interp.models.stack.layers import LayerNorm
 from interp.models.stack.model import StackModel
-from interp.models.surface import layers_with_heads
 from interp.tasks.probes.planted_repeats import Probe
 from interp.tasks.vocabulary import Vocabulary
 
@@ -27,7 +27,7 @@ def copies_letter(model: StackModel, vocabulary: Vocabulary, probe: Probe) -> Bo
 
 
 def _block(model: StackModel, vocabulary: Vocabulary, probe: Probe) -> Bool[Tensor, "head example"]:
-    layers = [layer for layer, (kind, _) in layers_with_heads(model).items() if kind == "attention"]
+    layers = sorted({head.layer for head in HeadTable.of(model).of_kind("attention")})
     names = [f"blocks.{layer}.attn.hook_v" for layer in layers]
     _, cache = model.run_with_cache(probe.batch.tokens, return_type=None, names_filter=names)
     letters = vocabulary.ids(torch.arange(vocabulary.n_letters, device=probe.query.device))

@@ -6,23 +6,27 @@ which earlier heads change the lookup heads' scores, with the offsets that they 
 layer's hidden attention go through the same tests, held against their like.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from interp.base.stats import benjamini_hochberg, bootstrap_interval, empirical_p
+from interp.base.seeds import as_generator
+from interp.base.stats import bootstrap_interval
+from interp.measure.heads.flags import flag_heads
 from interp.measure.heads.gather import effects_on
-from interp.measure.heads.lookup import Looked, look, null_statistics
+from interp.measure.heads.lookup import look
+from interp.measure.heads.null import given_null, null_statistics
 from interp.measure.heads.offsets import decode_offsets
 from interp.measure.heads.ov import copies_letter
 from interp.measure.heads.settings import HeadSettings
-from interp.models.heads import head_name
+from interp.models.heads import HeadTable
 from interp.models.stack.model import StackModel
-from interp.models.surface import Model, head_kinds, heads
-from interp.results.heads import HeadScore, HeadScores
+from interp.models.surface import Model, device
+from interp.results.heads import HeadScores
+from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 from interp.tasks.probes.planted_repeats import Probe, planted_repeats
 
@@ -31,9 +35,12 @@ def score_heads(
     model: Model,
     task: CopyTask,
     length: int | tuple[int, int],
-    generator: torch.Generator,
+    generator: Any,
     settings: HeadSettings | None = None,
     seed: int = 0,
+    *,
+    null: Any = None,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> HeadScores:
     """Score every head of a model and give it a role: lookup, gather or none.
 
@@ -49,118 +56,78 @@ def score_heads(
     A recurrent layer's heads are scored by their hidden attention: the share, by length and never by sign, of each
     position in what the head writes by way of its state (`models.hidden_attention.hidden_pattern`). `notes` says which.
 
+    >>> from interp.models.planted import planted_copier
+    >>> settings = HeadSettings(longest=3, strings=8)
+    >>> scores = score_heads(planted_copier(1, 4)[0], CopyTask(4), (14, 18), 0, settings)
+    >>> scores.of_role("lookup"), scores.of_role("gather")
+    (('L1H2',), ('L0H1', 'L0H0'))
+
     Args:
-        model: one of ours, or any model with TransformerLens's surface (there the total effect finds gather heads, and
-            OV circuits are not measured, as `notes` says).
+        model: one of ours, a bridge, or (with `null`) anything with TransformerLens's surface. Notes say what is
+            measured otherwise there.
         task: gives the strings; a vocabulary laid over a language model serves as well.
         length: letters of a string; give a range, so that a head that attends at a fixed distance is not mistaken.
-        generator: of the strings.
+        generator: of the strings; a seed will do.
         settings: see `HeadSettings`.
         seed: of the untrained models and the bootstrap.
+        null: what heads are held against: untrained models of the same shape, or the statistic of their heads
+            ([untrained head], or such as `HeadScores.null` of an earlier scoring). None: untrained models are built, as
+            many as `settings` says, which takes one of our models or a bridge.
+        on_step: told what is being done.
 
-    Raises: UserError for a model without heads, or if a string is too short for the longest planted match.
+    Raises: UserError for a model without heads, a null that does not fit it, or if a string is too short for the
+        longest planted match.
     """
-    settings = settings or HeadSettings()
-    heads(model)
-    probe = _probes(task, length, generator, settings)
-    plain = probe.rows(slice(0, settings.strings))
+    settings, drawn, table = settings or HeadSettings(), as_generator(generator), HeadTable.of(model).require()
+    strings = _Strings(task, length, drawn, settings, device(model))
+    probe = strings.of_every_match()
+    on_step("attention at planted repeats")
     looked = look(model, probe)
-    null = null_statistics(model, plain, settings.null_draws, seed)
-    scores = _rows(model, looked, null, settings, seed)
-    none = torch.zeros(settings.strings, dtype=torch.long, device=generator.device)
-    ordinary = planted_repeats(task, none, length, generator, exclusive=False, context=settings.longest)
+    on_step("attention of untrained models")
+    plain = probe.rows(slice(0, settings.strings))
+    if null is None:
+        held = null_statistics(model, plain, settings.null_draws, seed).double().cpu().numpy()
+    else:
+        held = given_null(null, model, plain)
+    scores = flag_heads(table, looked, held, settings, seed)
+    ordinary = strings.ordinary()
+    on_step("what the heads copy")
     scores = _with_copying(model, task, ordinary, scores)
-    return _with_gather_heads(model, task, length, generator, settings, scores, ordinary, seed)
+    return _with_gather_heads(model, strings, settings, scores, ordinary, seed, on_step)
 
 
-def _probes(task: CopyTask, length: int | tuple[int, int], generator: torch.Generator, settings: HeadSettings) -> Probe:
-    """`strings` probes for each match length, k = 0 first; about the first of the two places, before the copy itself
-    holds the repeat once more."""
-    k = torch.arange(settings.longest + 1, device=generator.device).repeat_interleave(settings.strings)
-    return planted_repeats(task, k, length, generator, exclusive=True, context=settings.longest, place=0)
+class _Strings:
+    """Draws the strings, one purpose after the other, from one generator."""
 
+    def __init__(
+        self,
+        task: CopyTask,
+        length: int | tuple[int, int],
+        generator: torch.Generator,
+        settings: HeadSettings,
+        device: torch.device,
+    ) -> None:
+        self.task, self.length, self.generator = task, length, generator
+        self.settings, self.device = settings, device
 
-def _rows(
-    model: Model, looked: Looked, null: Float[Tensor, "untrained head"], settings: HeadSettings, seed: int
-) -> HeadScores:
-    """Everything that attention alone says."""
-    steps = settings.longest + 1
-    source, rival, shuffled = (_by_match(x, steps) for x in (looked.source, looked.rival, looked.shuffled))
-    attention, shuffled = source[:, 0], shuffled[:, 0]
-    above, untrained = attention - shuffled, null.double().cpu().numpy()
-    kinds = np.array(head_kinds(model))
-    p, q = np.ones(len(kinds)), np.ones(len(kinds))
-    for kind in set(kinds):
-        alike = kinds == kind
-        p[alike] = empirical_p(above[alike].mean(axis=1), untrained[:, alike].ravel())
-        q[alike] = benjamini_hochberg(p[alike])
-    low, _ = np.stack(bootstrap_interval(above, seed=seed))
-    interval = np.stack(bootstrap_interval(attention, seed=seed), axis=1)
-    flagged = (q < settings.level) & (low > settings.floor)
+    def of_every_match(self) -> Probe:
+        """`strings` probes for each match length, k = 0 first; about the first of the two places, before the copy
+        itself holds the repeat once more."""
+        longest, strings = self.settings.longest, self.settings.strings
+        k = torch.arange(longest + 1).repeat_interleave(strings)
+        probe = planted_repeats(self.task, k, self.length, self.generator, exclusive=True, context=longest, place=0)
+        return probe.to(self.device)
 
-    response = rival.mean(axis=2)
-    response[:, 0] = shuffled.mean(axis=1)
-    response = np.concatenate([response, attention.mean(axis=1, keepdims=True)], axis=1)
-    gain = _score_gain(looked, steps)
-    rows, notes = [], _about_kinds(model)
-    for index, (layer, head) in enumerate(heads(model)):
-        n = None
-        if flagged[index]:
-            n = _jump(rival[index].mean(axis=1), source[index].mean(axis=1), settings.alike)
-        if flagged[index] and n is None:
-            notes.append(
-                f"{head_name((layer, head))} attends to the source but not to a rival that agrees in "
-                f"{settings.longest} letter{'s' * (settings.longest > 1)}: it goes by something else as well, or its n "
-                f"is greater; it is not called a lookup head"
-            )
-        rows.append(
-            HeadScore(
-                name=head_name((layer, head)),
-                layer=layer,
-                head=head,
-                role="none" if n is None else "lookup",
-                n=n,
-                score=float(attention[index].mean()),
-                interval=(float(interval[index, 0]), float(interval[index, 1])),
-                chance=float(shuffled[index].mean()),
-                response=tuple(map(float, response[index])),
-                score_gain=gain[index],
-                p_value=float(p[index]),
-                q_value=float(q[index]),
-                flagged=bool(flagged[index]),
-                copying=None,
-                gather_effect=None,
-                gather_interval=None,
-                offsets=(),
-                kind=head_kinds(model)[index],
-            )
-        )
-    return HeadScores(
-        heads=tuple(rows),
-        match_lengths=tuple(range(steps + 1)),
-        level=settings.level,
-        floor=settings.floor,
-        gather_floor=settings.gather_floor,
-        set_offsets=(),
-        offset_accuracy=(),
-        notes=tuple(notes),
-        attention=attention,
-        shuffled=shuffled,
-        response=response,
-        null=untrained.ravel(),
-    )
+    def ordinary(self) -> Probe:
+        """One question to each of `strings` ordinary copies."""
+        none = torch.zeros(self.settings.strings, dtype=torch.long)
+        context = self.settings.longest
+        probe = planted_repeats(self.task, none, self.length, self.generator, exclusive=False, context=context)
+        return probe.to(self.device)
 
-
-def _about_kinds(model: Model) -> list[str]:
-    """How attention is to be read where it is not a softmax."""
-    hidden = [head_name(h) for h, kind in zip(heads(model), head_kinds(model), strict=True) if kind != "attention"]
-    if not hidden:
-        return []
-    return [
-        f"the attention of {', '.join(hidden)} is hidden attention of recurrent layers: the share of each position in "
-        f"what the head writes to the stream by way of its state, with convolution and gate; shares are lengths of "
-        f"vectors, so that their signs play no part, and sum to 1"
-    ]
+    def to_decode(self) -> Batch:
+        """Copies on which letters are decoded, half to fit and half to test."""
+        return self.task.sample(2 * self.settings.strings, self.length, self.generator).to(self.device)
 
 
 def _with_copying(model: Model, task: CopyTask, ordinary: Probe, scores: HeadScores) -> HeadScores:
@@ -177,64 +144,46 @@ def _with_copying(model: Model, task: CopyTask, ordinary: Probe, scores: HeadSco
 
 def _with_gather_heads(
     model: Model,
-    task: CopyTask,
-    length: int | tuple[int, int],
-    generator: torch.Generator,
+    strings: _Strings,
     settings: HeadSettings,
     scores: HeadScores,
     ordinary: Probe,
     seed: int,
+    on_step: Callable[[str], None],
 ) -> HeadScores:
     """Add which heads feed the lookup heads, and which letters back these bring."""
-    rows, notes = list(scores.heads), scores.notes
-    lookups = [(head.layer, head.head) for head in rows if head.role == "lookup"]
+    lookups = scores.of_role("lookup")
     if not lookups:
         return scores
-    effects, by_way = effects_on(model, ordinary, lookups)
-    notes = (*notes, *by_way)
+    on_step("which heads feed the lookup heads")
+    effects, by_way = effects_on(model, ordinary, lookups, on_step)
     effects = effects.double().cpu().numpy()
     low, high = np.stack(bootstrap_interval(effects, seed=seed))
+    rows = list(scores.heads)
     for i, head in enumerate(rows):
         role = "gather" if head.role == "none" and low[i] > settings.gather_floor else head.role
         interval = (float(low[i]), float(high[i]))
         rows[i] = replace(head, role=role, gather_effect=float(effects[i].mean()), gather_interval=interval)
-    gathers = [(head.layer, head.head) for head in rows if head.role == "gather"]
+    scores = replace(scores, heads=tuple(rows), notes=(*scores.notes, *by_way))
+    gathers = [head.name for head in rows if head.role == "gather"]
     if not gathers:
-        return replace(scores, heads=tuple(rows), notes=notes)
-    batch, chance = task.sample(2 * settings.strings, length, generator), 1 / task.alphabet
-    decoded = decode_offsets(model, task.vocabulary, batch, gathers, settings.longest + 1)
+        return scores
+    on_step("which letters the gather heads bring")
+    return _with_offsets(model, strings, settings, scores, gathers)
+
+
+def _with_offsets(
+    model: Model, strings: _Strings, settings: HeadSettings, scores: HeadScores, gathers: list[str]
+) -> HeadScores:
+    """Add which letters back the gather heads bring: together, and which of them only with each one."""
+    task = strings.task
+    decoded = decode_offsets(model, task.vocabulary, strings.to_decode(), gathers, settings.longest + 1)
     accuracy, without = (x.mean(dim=-1).cpu().numpy() for x in (decoded.together, decoded.without))
+    chance = 1 / task.alphabet
     covered = tuple(t for t, a in enumerate(accuracy) if a > (1 + chance) / 2)
-    for (layer, number), rest in zip(gathers, without, strict=True):
-        index = heads(model).index((layer, number))
-        lost = tuple(t for t in covered if accuracy[t] - rest[t] > (accuracy[t] - chance) / 4)
-        rows[index] = replace(rows[index], offsets=lost)
-    curve = tuple(map(float, accuracy))
-    return replace(scores, heads=tuple(rows), notes=notes, set_offsets=covered, offset_accuracy=curve)
-
-
-def _by_match(values: Float[Tensor, "head example"], steps: int) -> Float[np.ndarray, "head match strings"]:
-    """The probes stand in order of their match length."""
-    return values.double().cpu().numpy().reshape(len(values), steps, -1)
-
-
-def _jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"], alike: float) -> int | None:
-    """The shortest match at which the rival draws at least `alike` of what the true place does.
-
-    None where a rival with the longest match draws less: the head tells the two apart by something else.
-    """
-    drawn = np.flatnonzero(rival[1:] >= alike * source[1:])
-    return int(drawn[0]) + 1 if len(drawn) and rival[-1] >= alike * source[-1] else None
-
-
-def _score_gain(looked: Looked, steps: int) -> list[tuple[float, ...] | None]:
-    """What the first, second, ... matching letter adds to each head's score; 0 where both places are hidden.
-
-    None for a head without scores.
-    """
-    source, rival = _by_match(looked.source_score, steps), _by_match(looked.rival_score, steps)
-    with np.errstate(invalid="ignore"):
-        behind = np.where(np.isfinite(source) & np.isfinite(rival), source - rival, 0.0).mean(axis=2)
-    gains = -np.diff(behind, axis=1)
-    rows = zip(source, gains, strict=True)
-    return [None if np.isnan(scores).all() else tuple(map(float, gain)) for scores, gain in rows]
+    lost = {
+        name: tuple(t for t in covered if accuracy[t] - rest[t] > (accuracy[t] - chance) / 4)
+        for name, rest in zip(gathers, without, strict=True)
+    }
+    rows = tuple(replace(head, offsets=lost.get(head.name, ())) for head in scores.heads)
+    return replace(scores, heads=rows, set_offsets=covered, offset_accuracy=tuple(map(float, accuracy)))

@@ -9,8 +9,8 @@ from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
 from interp.loading import Loaded, as_loaded
 from interp.measure.ablation.ablate import ablate
-from interp.measure.ablation.plans import named_questions
-from interp.models.heads import head_name, parse_heads
+from interp.measure.ablation.sets import named_sets
+from interp.models.heads import HeadTable
 from interp.studies.ablation.result import AblationStudy
 from interp.studies.ablation.settings import AblationSettings
 from interp.studies.ablation.verdict import ablation_verdict
@@ -37,19 +37,20 @@ def head_ablation_study(
     settings.check()
     loaded = as_loaded(loaded, seed)
     model, task = loaded.model, loaded.copy_task
-    named = parse_heads(settings.heads, model)
+    table = HeadTable.of(model)
+    named = table.parse(settings.heads)
     on_step("scoring heads")
     scores = find_heads(loaded, seed, settings.scoring)
-    heads = named or parse_heads(scores.of_role("lookup"), model)
+    heads = named or table.parse(scores.of_role("lookup"))
     on_step("ablations")
     strings = _strings(loaded, seed, settings)
     with_role = [head.name for head in scores.heads if head.role != "none"]
-    results = ablate(model, task.vocabulary, strings, named_questions(heads), settings.kind, with_role, seed)
+    results = ablate(model, task.vocabulary, strings, named_sets(heads), settings.kind, with_role, seed)
     on_step("attention")
     view = view_attention(
         loaded,
         length=min(int(strings.answer[0].sum()), settings.view_length),
-        ablate=tuple(map(head_name, heads)),
+        ablate=tuple(head.name for head in heads),
         kind=settings.kind,
         scores=scores,
         ablations=results,

@@ -43,7 +43,7 @@ def hash_head_study(
     settings, loaded = settings or HeadStudySettings(), as_loaded(loaded, seed)
     model, task = loaded.model, loaded.copy_task
     device = str(model.cfg.device)
-    draws = partial(own_generator, seed=seed, device=device)
+    draws = partial(own_generator, seed=seed)
     longest, span = probed(loaded, settings.heads.longest)
 
     on_step("scoring heads")

@@ -28,9 +28,10 @@ from interp.measure.state.probes import held_bits
 from interp.measure.state.remembrance import remembrance
 from interp.measure.state.size import accuracy_bound, effective_size, state_size, utilisation
 from interp.measure.state.transplant import transplants
+from interp.models.heads import HeadTable
 from interp.models.hooks.model import HookedModel
 from interp.models.planted import PlantedCapacity
-from interp.models.surface import layers_with_heads, untrained_like
+from interp.models.surface import untrained_like
 from interp.results.accuracy import LengthAccuracy
 from interp.results.state import Bits, Geometry
 from interp.studies.attention.run import view_attention
@@ -132,7 +133,7 @@ def saturation_study(
         movie=watch(model, task, movie_length(lengths), draws("movie"), settings.movie_probes, seed),
         training=loaded.training,
         notes=_notes(loaded, shape),
-        attention=view_attention(loaded, length=at, seed=seed) if layers_with_heads(model) else None,
+        attention=view_attention(loaded, length=at, seed=seed) if len(HeadTable.of(model)) else None,
     )
     return replace(profile, verdict=state_verdict(profile))
 

@@ -7,13 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from interp.base.errors import UserError
 from interp.measure.ablation.ablate import ablate, ablation_study
-from interp.measure.ablation.interventions import Zero
-from interp.measure.ablation.plans import Question, lookup_questions
-from interp.measure.ablation.runs import Ablation
+from interp.measure.ablation.sets import Ablation, HeadSet, lookup_sets
 from interp.measure.ablation.sweep import sweep
-from interp.models.heads import parse_heads
+from interp.measure.values import Zero
 from interp.models.planted import Planting, planted_copier
 from interp.models.transformer import HookedTransformer
 from interp.results.ablation import AblationResult
@@ -67,7 +64,7 @@ def test_the_zero_ablation_table_of_the_planted_copier(generator):
     model, planting = planted_copier(5, 26)
     strings = TASK.sample(12, 100, generator())
     heads = [head for head in planting.heads if head.role in ("gather", "lookup")]
-    ablations = [Ablation(((head.layer, head.head),), Zero()) for head in heads]
+    ablations = [Ablation((head.name,), Zero()) for head in heads]
     found = sweep(model, strings, TASK.vocabulary, [Ablation((), Zero()), *ablations])
     assert [head.window for head in heads] == [1, 2, 3, 4, 5, 6, None]
     table = [1.0, 1.0, 0.53, 0.10, 0.05, 0.05, 0.999, 0.04]
@@ -145,23 +142,22 @@ def test_without_a_lookup_head_there_is_nothing_to_take_away(generator):
 
 
 def test_a_single_lookup_head_has_no_orders_and_no_rest(generator):
-    groups = [question.group for question in lookup_questions([(1, 0)], generator())]
+    groups = [head_set.group for head_set in lookup_sets(["L1H0"], generator())]
     assert groups == ["single", "cumulative", "all", "edges"]
 
 
 def test_with_many_heads_some_sizes_are_left_out(generator):
-    questions = lookup_questions([(1, head) for head in range(20)], generator(), orders=1, steps=5)
-    assert [len(q.heads) for q in questions if q.group == "cumulative"] == [1, 6, 10, 15, 20]
-    order = [set(q.heads) for q in questions if q.group == "random order"]
+    sets = lookup_sets([f"L1H{head}" for head in range(20)], generator(), orders=1, steps=5)
+    assert [len(q.heads) for q in sets if q.group == "cumulative"] == [1, 6, 10, 15, 20]
+    order = [set(q.heads) for q in sets if q.group == "random order"]
     assert all(smaller < larger for smaller, larger in pairwise(order))
 
 
 def test_an_empty_pool_says_so_and_gives_no_interval(generator):
     model, planting = planted_copier(2, 26)
     every = [head.name for head in planting.heads]
-    head = parse_heads(["L1H3"], model)
     result = ablate(
-        model, TASK.vocabulary, TASK.sample(6, 6, generator()), [Question("x", "single", head)], "mean", every
+        model, TASK.vocabulary, TASK.sample(6, 6, generator()), [HeadSet("x", "single", ("L1H3",))], "mean", every
     )[0]
     same, anywhere, _ = result.controls
     assert (same.pool, same.draws, same.string_accuracy, same.interval) == (0, 0, None, None)
@@ -177,9 +173,3 @@ def test_the_same_seed_gives_the_same_study(study, generator):
     assert [(r.heads, r.interval, r.control_interval) for r in again] == [
         (r.heads, r.interval, r.control_interval) for r in results
     ]
-
-
-def test_a_head_that_does_not_exist_is_refused_by_name(study):
-    with pytest.raises(UserError, match="no head is called 'L7H0'"):
-        parse_heads(["L1H3", "L7H0"], study[0])
-    assert parse_heads(["L1H3", "L0H0"], study[0]) == ((1, 3), (0, 0))

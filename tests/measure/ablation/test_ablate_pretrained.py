@@ -5,10 +5,10 @@ import torch
 
 from interp.base.errors import UserError
 from interp.measure.ablation.ablate import ablate
-from interp.measure.ablation.interventions import EdgeCut, Zero
-from interp.measure.ablation.plans import Question, named_questions
-from interp.measure.ablation.runs import Ablation
+from interp.measure.ablation.interventions import EdgeCut
+from interp.measure.ablation.sets import Ablation, HeadSet, named_sets
 from interp.measure.ablation.sweep import sweep
+from interp.measure.values import Zero
 from interp.models.pretrained.bridge import load_bridge
 from interp.tasks.copy import CopyTask
 from interp.tasks.vocabulary import Vocabulary
@@ -46,7 +46,7 @@ def loss_of(logits):
 @torch.no_grad()
 def test_zeroed_heads_are_heads_whose_output_weights_are_zero(gpt2):
     model, bridge = gpt2
-    found = sweep(bridge, STRINGS, VOCABULARY, [Ablation((), Zero()), Ablation(((0, 1), (1, 3)), Zero())])
+    found = sweep(bridge, STRINGS, VOCABULARY, [Ablation((), Zero()), Ablation(("L0H1", "L1H3"), Zero())])
     torch.testing.assert_close(found.loss[0], loss_of(model(STRINGS.tokens).logits), rtol=1e-4, atol=1e-4)
     weights = [(model.transformer.h[layer].attn.c_proj.weight, head) for layer, head in ((0, 1), (1, 3))]
     before = [weight.clone() for weight, _ in weights]
@@ -59,9 +59,9 @@ def test_zeroed_heads_are_heads_whose_output_weights_are_zero(gpt2):
 
 
 def test_a_study_of_sets_has_all_its_controls(gpt2):
-    heads = ((1, 0), (1, 2))
-    questions = [*named_questions(heads), Question("edges", "edges", heads)]
-    results = ablate(gpt2[1], VOCABULARY, STRINGS, questions, "mean", ["L0H0"], draws=3)
+    heads = ("L1H0", "L1H2")
+    head_sets = [*named_sets(heads), HeadSet("edges", "edges", heads)]
+    results = ablate(gpt2[1], VOCABULARY, STRINGS, head_sets, "mean", ["L0H0"], draws=3)
     assert [result.kind for result in results] == ["mean", "mean", "mean", "edges"]
     pools = [[control.pool for control in result.controls[:2]] for result in results]
     assert pools == [[3, 6], [3, 6], [2, 5], [2, 5]]  # of 8 heads, less the ablated ones and the gather head
@@ -73,8 +73,8 @@ def test_edges_are_refused_where_the_pattern_cannot_be_edited(tmp_path):
     wide = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 16, "max_position_embeddings": 24}
     saved(transformers.OPTConfig(ffn_dim=16, word_embed_proj_dim=16, **wide, **SMALL), tmp_path)
     bridge = load_bridge(tmp_path)
-    with pytest.raises(UserError, match="not edited"):
-        sweep(bridge, STRINGS, VOCABULARY, [Ablation(((0, 0),), EdgeCut(STRINGS.source))])
-    result = ablate(bridge, VOCABULARY, STRINGS, named_questions(((1, 0),)))[0]
+    with pytest.raises(UserError, match="can only be read"):
+        sweep(bridge, STRINGS, VOCABULARY, [Ablation(("L0H0",), EdgeCut(STRINGS.source))])
+    result = ablate(bridge, VOCABULARY, STRINGS, named_sets(["L1H0"]))[0]
     assert [control.name for control in result.controls] == ["same layer", "any layer"]
     assert result.loss_after != result.loss_before

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from interp.measure.ablation.controls import (
-    Pool,
+    ControlPool,
     attention_removed,
     can_see_source,
     control_interval,
@@ -14,12 +14,21 @@ from interp.measure.ablation.controls import (
     places_per_query,
 )
 from interp.measure.ablation.interventions import EdgeControl, EdgeCut
+from interp.models import build
+from interp.models.heads import Head, HeadTable
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 
 TASK = CopyTask(5)
-POOL = Pool(((0, 1), (0, 2), (1, 0), (1, 3), (1, 4)))
+TABLE = HeadTable.of(build({"kind": "transformer", "position": "nope", "n_layers": 3, "n_heads": 12, "d_model": 12}))
+
+
+def heads(*names: str) -> tuple[Head, ...]:
+    return TABLE.parse(names)
+
+
+POOL = ControlPool(heads("L0H1", "L0H2", "L1H0", "L1H3", "L1H4"))
 
 
 def windowed(*windows: int | None) -> HookedTransformer:
@@ -28,39 +37,40 @@ def windowed(*windows: int | None) -> HookedTransformer:
 
 
 def test_the_same_layer_gives_as_many_heads_as_are_ablated_in_it():
-    assert POOL.same_layer([(1, 5), (1, 6)]) == ((((1, 0), (1, 3), (1, 4)), 2),)
-    assert POOL.same_layer([(1, 5), (0, 7)]) == ((((0, 1), (0, 2)), 1), (((1, 0), (1, 3), (1, 4)), 1))
-    assert POOL.any_layer([(1, 5), (0, 7)]) == ((POOL.heads, 2),)
+    first, second = heads("L0H1", "L0H2"), heads("L1H0", "L1H3", "L1H4")
+    assert POOL.same_layer(heads("L1H5", "L1H6")) == ((second, 2),)
+    assert POOL.same_layer(heads("L1H5", "L0H7")) == ((first, 1), (second, 1))
+    assert POOL.any_layer(heads("L1H5", "L0H7")) == ((POOL.heads, 2),)
 
 
 def test_an_ablated_head_is_no_control_for_itself():
-    assert POOL.any_layer([(0, 1)]) == ((POOL.heads[1:], 1),)
+    assert POOL.any_layer(heads("L0H1")) == ((POOL.heads[1:], 1),)
 
 
 def test_a_small_pool_gives_all_the_sets_that_there_are(generator):
-    assert distinct_sets(POOL.same_layer([(1, 5), (1, 6)]), 10, generator()) == [
-        ((1, 0), (1, 3)),
-        ((1, 0), (1, 4)),
-        ((1, 3), (1, 4)),
+    assert distinct_sets(POOL.same_layer(heads("L1H5", "L1H6")), 10, generator()) == [
+        heads("L1H0", "L1H3"),
+        heads("L1H0", "L1H4"),
+        heads("L1H3", "L1H4"),
     ]
-    assert len(distinct_sets(POOL.same_layer([(1, 5), (0, 7)]), 10, generator())) == 2 * 3
-    assert distinct_sets(POOL.any_layer([(2, i) for i in range(6)]), 10, generator()) == []
+    assert len(distinct_sets(POOL.same_layer(heads("L1H5", "L0H7")), 10, generator())) == 2 * 3
+    assert distinct_sets(POOL.any_layer(TABLE.by_layer[2][:6]), 10, generator()) == []
 
 
 def test_a_large_pool_gives_so_many_different_sets_of_the_right_size(generator):
-    pool = Pool(tuple((1, head) for head in range(12)))
-    sets = distinct_sets(pool.any_layer([(0, 0), (0, 1), (0, 2)]), 25, generator())
-    assert len({frozenset(heads) for heads in sets}) == 25
-    assert {len(set(heads)) for heads in sets} == {3}
-    assert sets == distinct_sets(pool.any_layer([(0, 0), (0, 1), (0, 2)]), 25, generator())
-    assert sets != distinct_sets(pool.any_layer([(0, 0), (0, 1), (0, 2)]), 25, generator(1))
+    pool, ablated = ControlPool(TABLE.by_layer[1]), heads("L0H0", "L0H1", "L0H2")
+    sets = distinct_sets(pool.any_layer(ablated), 25, generator())
+    assert len({frozenset(chosen) for chosen in sets}) == 25
+    assert {len(set(chosen)) for chosen in sets} == {3}
+    assert sets == distinct_sets(pool.any_layer(ablated), 25, generator())
+    assert sets != distinct_sets(pool.any_layer(ablated), 25, generator(1))
 
 
 def test_a_head_whose_window_hides_the_source_is_no_control(generator):
     # In a copy of L letters the source of every letter stands L positions back.
     model, strings = windowed(2, 6, 7, None), TASK.sample(3, 6, generator())
     assert can_see_source(model, strings).tolist() == [False, False, True, True] * 2
-    assert control_pool(model, strings, ["L0H2", "L1H3"]).heads == ((0, 3), (1, 2))
+    assert [head.name for head in control_pool(model, strings, ["L0H2", "L1H3"]).heads] == ["L0H3", "L1H2"]
 
 
 def test_with_ragged_strings_a_head_must_see_the_source_in_all_of_them(generator):

@@ -8,12 +8,9 @@ from interp.measure.ablation.interventions import (
     KINDS,
     EdgeControl,
     EdgeCut,
-    Mean,
-    MeanPerPosition,
-    Resample,
-    Zero,
     intervention,
 )
+from interp.measure.values import Mean, MeanPerPosition, Resample, Zero
 from interp.tasks.copy import CopyTask
 
 # Two strings, two positions, one head of width one; the second string's last position is padding.
@@ -45,7 +42,7 @@ def test_resampling_takes_each_string_from_another_one(generator):
         assert sorted(donor.tolist()) == list(range(7))
         assert (donor != torch.arange(7)).all()
     assert len({tuple(Resample.draw(7, generator(seed)).donor.tolist()) for seed in range(20)}) > 10
-    with pytest.raises(UserError, match="2 strings"):
+    with pytest.raises(UserError, match="at least 2 strings"):
         Resample.draw(1, generator())
 
 
@@ -107,8 +104,8 @@ def test_every_edited_row_sums_to_one(generator):
     scores = 3 * torch.randn(20, 2, n, n, generator=generator())
     pattern = scores.masked_fill(~visible, -torch.inf).softmax(dim=-1)
     for kind in ("edges", "edge-control"):
-        way = intervention(kind, strings, generator())
-        edited = way.edit(pattern, visible)
+        edit = intervention(kind, strings, generator())
+        edited = edit.edit(pattern, visible)
         torch.testing.assert_close(edited.sum(dim=-1), torch.ones(20, 2, n))
         assert (edited >= 0).all()
         untouched = strings.source < 0

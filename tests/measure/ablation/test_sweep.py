@@ -5,9 +5,10 @@ import itertools
 import pytest
 import torch
 
-from interp.measure.ablation.interventions import KINDS, Mean, Zero, intervention
-from interp.measure.ablation.runs import Ablation
-from interp.measure.ablation.sweep import Outcomes, sweep
+from interp.measure.ablation.interventions import KINDS, intervention
+from interp.measure.ablation.sets import Ablation
+from interp.measure.ablation.sweep import PerStringScores, sweep
+from interp.measure.values import Mean, Zero
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
@@ -20,8 +21,8 @@ SHAPES = {
     "learned positions, no norm": {"d_mlp": 20, "normalization": None, "position": "learned", "n_ctx": 20},
     "learned norm": {"normalization": "LN", "position": "nope"},
 }
-SETS = [(), *(((layer, head),) for layer in range(3) for head in range(3))]
-SPANNING = [(), ((2, 0), (2, 2)), ((0, 1), (1, 0), (1, 2)), ((1, 0), (2, 0), (2, 1)), ((0, 0), (2, 2))]
+SETS = [(), *((f"L{layer}H{head}",) for layer in range(3) for head in range(3))]
+SPANNING = [(), ("L2H0", "L2H2"), ("L0H1", "L1H0", "L1H2"), ("L1H0", "L2H0", "L2H1"), ("L0H0", "L2H2")]
 SETS += SPANNING[1:]
 
 
@@ -34,7 +35,7 @@ def batch(generator: torch.Generator, lengths: int | tuple[int, int] = (4, 8), n
     return TASK.sample(n, lengths, generator)
 
 
-def assert_same(one: Outcomes, other: Outcomes) -> None:
+def assert_same(one: PerStringScores, other: PerStringScores) -> None:
     torch.testing.assert_close(one.loss, other.loss, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(one.logit_difference, other.logit_difference, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(one.letter_correct, other.letter_correct)
@@ -46,8 +47,8 @@ def test_many_ablations_at_once_equal_one_run_each_for_every_kind_and_every_set(
     model, strings = random_model(**shape), batch(generator())
     ablations = []
     for kind in KINDS:
-        way = intervention(kind, strings, generator(1))
-        ablations += [Ablation(heads, way) for heads in SETS]
+        replacement = intervention(kind, strings, generator(1))
+        ablations += [Ablation(heads, replacement) for heads in SETS]
     slow = sweep(model, strings, TASK.vocabulary, ablations, slow=True)
     assert_same(sweep(model, strings, TASK.vocabulary, ablations), slow)
     changed = ((slow.loss - slow.loss[0]).abs().amax(dim=1) > 1e-6).view(len(KINDS), len(SETS))
@@ -59,8 +60,8 @@ def test_many_ablations_at_once_equal_one_run_each_for_every_kind_and_every_set(
 def test_cutting_the_work_into_small_pieces_changes_nothing(generator):
     model, strings = random_model(d_mlp=20, position="nope"), batch(generator(), n=4)
     for kind in ("mean", "edge-control"):
-        way = intervention(kind, strings, generator(1))
-        ablations = [Ablation(heads, way) for heads in SPANNING]
+        replacement = intervention(kind, strings, generator(1))
+        ablations = [Ablation(heads, replacement) for heads in SPANNING]
         whole = sweep(model, strings, TASK.vocabulary, ablations)
         assert_same(sweep(model, strings, TASK.vocabulary, ablations, floats_at_once=1), whole)
         assert_same(sweep(model, strings, TASK.vocabulary, ablations, floats_at_once=8_000), whole)
@@ -80,7 +81,7 @@ def test_one_run_is_the_model_with_the_heads_output_replaced_by_its_mean(generat
     right = (logits.argmax(dim=-1) == strings.targets)[:, 7:]
     expected = -logits.log_softmax(dim=-1).gather(2, strings.targets[..., None])[:, 7:13, 0].mean(dim=1)
     for slow in (True, False):
-        found = sweep(model, strings, TASK.vocabulary, [Ablation(((1, 2),), Mean())], slow=slow)
+        found = sweep(model, strings, TASK.vocabulary, [Ablation(("L1H2",), Mean())], slow=slow)
         torch.testing.assert_close(found.loss[0].double(), expected, rtol=1e-5, atol=0)
         torch.testing.assert_close(found.letter_correct[0].double(), right[:, :6].double().mean(dim=1))
 
@@ -111,8 +112,8 @@ def test_isolated_packed_strings_are_ablated_in_isolation(generator):
     for kind in ("zero", "edges"):
         ablations, apart = [], []
         for strings, out in ((packed, ablations), (one, apart), (two, apart)):
-            way = intervention(kind, strings, generator())
-            out.append(sweep(model, strings, TASK.vocabulary, [Ablation(((0, 1), (1, 2)), way)]).loss)
+            replacement = intervention(kind, strings, generator())
+            out.append(sweep(model, strings, TASK.vocabulary, [Ablation(("L0H1", "L1H2"), replacement)]).loss)
         torch.testing.assert_close(ablations[0], (apart[0] + apart[1]) / 2)
 
 
@@ -120,8 +121,8 @@ def test_ablations_run_on_the_meta_device(generator):
     model, strings = random_model(d_mlp=20, position="rope"), batch(generator())
     ablations = []
     for kind in KINDS:
-        way = intervention(kind, strings.to("meta"), generator())
-        ablations += [Ablation(heads, way) for heads in SPANNING[:3]]
+        replacement = intervention(kind, strings.to("meta"), generator())
+        ablations += [Ablation(heads, replacement) for heads in SPANNING[:3]]
     for slow in (False, True):
         found = sweep(model.to("meta"), strings.to("meta"), TASK.vocabulary, ablations, slow=slow)
         assert found.loss.device.type == "meta"

@@ -3,10 +3,13 @@
 import pytest
 import torch
 
+from interp.base.seeds import spawn
 from interp.measure.attention import rows
-from interp.measure.attention.rows import blocks, pattern_of, rows_at
+from interp.measure.attention.rows import blocks, rows_at
 from interp.measure.heads.effective_n import answers
-from interp.measure.heads.lookup import letters_of_first_copy, look, null_statistics
+from interp.measure.heads.lookup import letters_of_first_copy, look
+from interp.measure.heads.null import null_statistics
+from interp.models.surface import visit_attention
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
 from interp.tasks.probes.planted_repeats import planted_repeats
@@ -45,7 +48,9 @@ def test_look_averages_over_the_places_that_a_loop_over_letters_finds():
     looked = look(model, probe)
     for example in range(len(probe)):
         tokens, query = probe.batch.tokens[example], int(probe.query[example])
-        pattern = pattern_of(model, tokens[None])[:, query]
+        layers = []
+        visit_attention(model, tokens[None], lambda _, pattern, __, layers=layers: layers.append(pattern[0]))
+        pattern = torch.cat(layers)[:, query]
         separator = tokens.tolist().index(TASK.vocabulary.separator)
         others = [j for j in range(1, separator) if j != int(probe.source[example])]
         torch.testing.assert_close(looked.shuffled[:, example], pattern[:, others].mean(dim=1))
@@ -80,7 +85,7 @@ def test_letters_of_the_first_copy_are_those_between_the_special_tokens():
 def test_the_null_pools_every_head_of_every_untrained_model():
     model, probe = HookedTransformer(SHAPES[0], seed=3), _probe()
     null = null_statistics(model, probe, draws=5, seed=100)
-    again = look(HookedTransformer(SHAPES[0], seed=102), probe).above_chance().mean(dim=1)
+    again = look(HookedTransformer(SHAPES[0], seed=spawn(100, "untrained", 2)), probe).above_chance().mean(dim=1)
     assert null.shape == (5, 8)
     torch.testing.assert_close(null[2], again)
 

@@ -86,7 +86,7 @@ def test_taking_a_head_that_writes_where_nothing_reads_off_the_path_changes_noth
 
 def test_without_heads_between_the_total_effect_is_that_of_the_direct_path():
     model, planting = planted_copier(3, 6, random_heads=1, shuffle=True)
-    lookups = [(head.layer, head.head) for head in planting.with_role("lookup")]
+    lookups = [head.name for head in planting.with_role("lookup")]
     k = torch.zeros(16, dtype=torch.long)
     probe = planted_repeats(CopyTask(6), k, (20, 24), torch.Generator().manual_seed(0), True, 8, place=0)
     direct, total = path_effects(model, probe, lookups), total_effects(model, probe, lookups)
@@ -96,7 +96,7 @@ def test_without_heads_between_the_total_effect_is_that_of_the_direct_path():
 
 def test_a_letter_is_decoded_from_the_difference_of_two_heads_and_from_neither_alone():
     model, planting = planted_copier(4, 26)
-    window = {head.window: (head.layer, head.head) for head in planting.with_role("gather")}
+    window = {head.window: head.name for head in planting.with_role("gather")}
     batch = CopyTask(26).sample(96, (20, 28), torch.Generator().manual_seed(0))
     decoded = decode_offsets(model, CopyTask(26).vocabulary, batch, [window[3], window[4]], 6)
     together, without = decoded.together.mean(dim=-1), decoded.without.mean(dim=-1)
@@ -110,9 +110,9 @@ def test_path_effects_and_decoding_run_on_meta_tensors():
         model = HookedTransformer(TransformerConfig(d_model=16, n_heads=2, windows=(2, None)))
     k = torch.arange(24) % 4
     probe = planted_repeats(CopyTask(8), k, (12, 16), torch.Generator().manual_seed(0), True, 3, place=0).to("meta")
-    assert path_effects(model, probe, [(1, 1)]).shape == total_effects(model, probe, [(1, 1)]).shape == (4, 24)
+    assert path_effects(model, probe, ["L1H1"]).shape == total_effects(model, probe, ["L1H1"]).shape == (4, 24)
     vocabulary = CopyTask(8).vocabulary
-    assert decode_offsets(model, vocabulary, probe.whole, [(0, 0), (0, 1)], 3).without.shape == (2, 3, 12)
+    assert decode_offsets(model, vocabulary, probe.whole, ["L0H0", "L0H1"], 3).without.shape == (2, 3, 12)
 
 
 def test_scores_survive_saving(tmp_path):

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from interp.base.errors import InterpError, UserError
+from interp.models.heads import HeadTable
 from interp.models.pretrained.bridge import begin_token, load_bridge, ordinary_tokens, untrained_bridge
-from interp.models.surface import device, has_true_scores, heads, n_ctx, patterns, visit_attention, vocab_size
+from interp.models.surface import device, n_ctx, patterns, visit_attention, vocab_size
 
 transformers = pytest.importorskip("transformers")
 
@@ -71,13 +72,14 @@ def test_logits_and_patterns_are_those_of_transformers(name, folders, bridges, t
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_shape_is_that_of_the_config(name, bridges):
     bridge = bridges[name]
-    assert (heads(bridge), vocab_size(bridge), n_ctx(bridge)) == (tuple(product(range(3), range(4))), 50, 40)
+    assert HeadTable.of(bridge).names == tuple(f"L{layer}H{head}" for layer, head in product(range(3), range(4)))
+    assert (vocab_size(bridge), n_ctx(bridge)) == (50, 40)
     assert device(bridge) == torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", REBUILT)
 def test_scores_are_those_before_the_softmax(name, bridges, tokens):
-    assert has_true_scores(bridges[name])
+    assert HeadTable.of(bridges[name]).editable == HeadTable.of(bridges[name]).heads
     seen = []
     visit_attention(bridges[name], tokens, lambda _, pattern, scores: seen.append((pattern, scores)))
     for pattern, scores in seen:
@@ -86,7 +88,7 @@ def test_scores_are_those_before_the_softmax(name, bridges, tokens):
 
 
 def test_probabilities_under_the_name_of_scores_are_not_taken_for_scores(bridges, tokens):
-    assert not has_true_scores(bridges["OPT"])
+    assert HeadTable.of(bridges["OPT"]).editable == ()
     visit_attention(bridges["OPT"], tokens, lambda _, pattern, scores: _assert(pattern is not None and scores is None))
 
 
@@ -123,7 +125,7 @@ def test_an_edit_of_the_pattern_has_an_effect_where_there_are_true_scores_and_no
         warnings.simplefilter("always")
         edited = bridges[name].run_with_hooks(tokens, fwd_hooks=[("blocks.0.attn.hook_pattern", even)])
     changed = not torch.allclose(edited, bridges[name](tokens), atol=1e-3)
-    assert changed == has_true_scores(bridges[name])
+    assert changed == bool(HeadTable.of(bridges[name]).editable)
     assert changed or "edit is discarded" in str(said[0].message)
 
 
@@ -132,7 +134,7 @@ def test_an_untrained_model_has_the_shape_and_not_the_weights(bridges, tokens):
     bridge = bridges["Llama"]
     before, state = bridge(tokens), torch.get_rng_state()
     first, again, other = (untrained_bridge(bridge, seed) for seed in (3, 3, 4))
-    assert heads(first) == heads(bridge)
+    assert HeadTable.of(first) == HeadTable.of(bridge)
     assert torch.equal(first(tokens), again(tokens))
     assert not torch.allclose(first(tokens), other(tokens))
     assert not torch.allclose(first(tokens), before)

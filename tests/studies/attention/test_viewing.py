@@ -104,7 +104,7 @@ def test_only_the_named_heads_are_shown_in_their_order(planted):
         ({"ablate": ["L9H0"]}, "no head is called 'L9H0'"),
         ({"ablate": ["L0H0"], "kind": "remove"}, "no kind of ablation is called 'remove'"),
         ({"prompt": "abc", "length": 3}, "a prompt has a length of its own"),
-        ({"heads": "L0H0"}, r"heads are named in a list, as in \['L1H3'\]; 'L0H0' came"),
+        ({"heads": "L0H0"}, r"heads must be a list of names such as \['L1H3'\]; got 'L0H0' alone"),
         ({"kind": "remove"}, "no kind of ablation is called 'remove'"),
         ({"length": 6000}, "too many numbers for a page; take up to"),
     ],

@@ -23,8 +23,8 @@ from interp.loading import of_run
 from interp.measure.state.bits import used_bits
 from interp.measure.state.knee import knee
 from interp.models import build
+from interp.models.heads import HeadTable
 from interp.models.recurrent.model import RecurrentModel
-from interp.models.surface import layers_with_heads
 from interp.results.attention import AttentionView
 from interp.studies.attention.run import view_attention
 from interp.studies.study import UNDECIDED, OnStep, silent
@@ -137,7 +137,7 @@ def _views(settings: GrowthSettings, members: list[Member], best: list[Run], see
     return tuple(
         view_attention(of_run(best[at], f"{settings.kind}, {members[at].name}"), length=settings.longest, seed=seed)
         for at in (0, -1)
-        if layers_with_heads(best[at].model)
+        if len(HeadTable.of(best[at].model))
     )
 
 

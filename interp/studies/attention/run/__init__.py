@@ -11,12 +11,12 @@ from interp.base.errors import UserError, unknown
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
 from interp.loading import Loaded, as_loaded
-from interp.measure.ablation.interventions import KINDS, Zero, intervention
-from interp.measure.ablation.runs import Ablation
+from interp.measure.ablation.interventions import KINDS, intervention
+from interp.measure.ablation.sets import Ablation
 from interp.measure.attention.views import view_variants, viewed_heads
-from interp.models.heads import head_name, parse_heads
-from interp.models.surface import Head, Model, device, n_ctx
-from interp.models.surface import heads as all_heads
+from interp.measure.values import Zero
+from interp.models.heads import Head, HeadTable
+from interp.models.surface import device, n_ctx
 from interp.results.ablation import AblationResult
 from interp.results.attention import AttentionView
 from interp.results.heads import HeadScores
@@ -106,8 +106,9 @@ def view_attention(
         raise unknown("kind of ablation", kind, KINDS)
     if prompt is not None and length is not None:
         raise UserError(f"a prompt has a length of its own; leave out either it or the length ({length}).")
-    chosen = parse_heads(heads, model) or all_heads(model)
-    taken = _taken(model, ablate, scores)
+    table = HeadTable.of(model).require()
+    chosen = table.parse(heads) or table.heads
+    taken = _taken(table, ablate, scores)
     if taken and prompt is not None and loaded.pretrained and kind not in ALONE:
         raise UserError(
             f"a text has no other strings beside it and no known sources: take {' or '.join(ALONE)}, not {kind}."
@@ -119,8 +120,8 @@ def view_attention(
     batch = shown.batch.to(device(model))
     if (context := n_ctx(model)) is not None and batch.tokens.shape[1] > context:
         raise UserError(f"the string takes {batch.tokens.shape[1]} tokens; this model reads {context} at most.")
-    way = intervention(kind, batch, own_generator("donors", seed, str(device(model)))) if taken else Zero()
-    without = {name: Ablation(of_set, way) for name, of_set in taken.items()}
+    replacement = intervention(kind, batch, own_generator("donors", seed)) if taken else Zero()
+    without = {name: Ablation(of_set, replacement) for name, of_set in taken.items()}
     following = batch.targets[0, -1:]
     return AttentionView(
         provenance=provenance(str(device(model)), seed, model),
@@ -135,14 +136,14 @@ def view_attention(
     )
 
 
-def _taken(model: Model, ablate: Sequence[str] | None, scores: HeadScores | None) -> dict[str, tuple[Head, ...]]:
+def _taken(table: HeadTable, ablate: Sequence[str] | None, scores: HeadScores | None) -> dict[str, tuple[Head, ...]]:
     """Name of each variant -> the heads that it goes without: those named, else those with a role."""
     if scores is not None and ablate is None:
         sets = {f"the {role} heads": scores.of_role(role) for role in ("lookup", "gather")}
     else:
-        named = tuple(map(head_name, parse_heads(ablate or (), model)))
+        named = tuple(head.name for head in table.parse(ablate or ()))
         sets = {" ".join(named): named}
-    return {f"without {name}": parse_heads(names, model) for name, names in sets.items() if names}
+    return {f"without {name}": table.parse(names) for name, names in sets.items() if names}
 
 
 def _notes(loaded: Loaded, batch: Batch) -> tuple[str, ...]:

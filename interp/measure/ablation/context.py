@@ -1,0 +1,57 @@
+"""A block of strings, and all that its ablated runs share."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from interp.base.axes import HeadVectors
+from interp.measure.ablation.interventions import EdgeEdit, Intervention
+from interp.models.stack.model import StackModel
+from interp.models.stack.positions import attention_bias, segment_bias
+from interp.models.surface import Model
+from interp.tasks.base import Batch
+
+
+@dataclass(frozen=True)
+class BlockContext:
+    """A block of strings, and what ablated heads do on them."""
+
+    batch: Batch
+    clean: dict[str, Tensor]
+    """Activations of the clean run."""
+    outputs: dict[tuple[Intervention, int], HeadVectors]
+    """(value, layer) -> z', the output of every head instead."""
+    edits: dict[Intervention, EdgeEdit]
+    """Edge edits, for these strings."""
+    visible: Bool[Tensor, "#batch #head query key"]
+    """Where heads may look."""
+    columns: Int[Tensor, " column"] | slice
+    """Positions at which some string is asked for a letter of the answer."""
+
+    @property
+    def start(self) -> int:
+        """The first of the columns."""
+        return 0 if isinstance(self.columns, slice) else int(self.columns[0])
+
+    def asked(self, times: int) -> Batch:
+        """Return the columns of the strings, all of them so many times."""
+        kept = {name: value[:, self.columns] for name, value in vars(self.batch).items() if value is not None}
+        return replace(self.batch, **{name: value.repeat(times, 1) for name, value in kept.items()})
+
+
+def visible(model: Model, batch: Batch) -> Bool[Tensor, "#batch #head query key"]:
+    """Return where each head may look: not ahead, within its window (if the model states one) and packed string."""
+    at = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
+    windows = model.attention.windows if isinstance(model, StackModel) and model.attention else None
+    bias = attention_bias(at, at, torch.float32, windows=windows)[None]
+    if batch.segment is not None:
+        bias = bias + segment_bias(batch.segment, batch.segment, torch.float32)
+    return bias == 0
+
+
+def segment_of(batch: Batch, times: int = 1) -> dict[str, Any]:
+    """Return what the model must be told of packing: nothing, or the strings' segments, so many times."""
+    return {} if batch.segment is None else {"segment": batch.segment.repeat(times, 1)}

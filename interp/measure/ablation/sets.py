@@ -1,0 +1,96 @@
+"""Which heads are taken away: sets of them as they are reported, and ablations as they are run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from interp.base.errors import UserError
+from interp.measure.ablation.interventions import EdgeEdit, Intervention
+from interp.models.heads import Heads, HeadTable
+from interp.models.surface import Model
+
+Group = Literal["single", "cumulative", "random order", "all but one", "all", "edges"]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A set of heads, and what they do instead; without heads, the model as it is.
+
+    >>> from interp.measure.values import Mean
+    >>> Ablation(("L1H3", "L1H4"), Mean()).heads
+    ('L1H3', 'L1H4')
+    """
+
+    heads: tuple[Any, ...]
+    """Names, or `Head`s of the model (what runs it has `of` make of them)."""
+    intervention: Intervention
+
+    @property
+    def layers(self) -> list[int]:
+        """Layers of the heads, first to last."""
+        return sorted({head.layer for head in self.heads})
+
+    def of(self, model: Model) -> "Ablation":
+        """Return the same with `Head`s of the model.
+
+        Raises: UserError for heads that it does not have, or edges of heads whose pattern cannot be edited.
+        """
+        if not isinstance(self.heads, str) and not len(self.heads):
+            return self
+        heads = HeadTable.of(model).parse(self.heads)
+        fixed = [head.name for head in heads if not head.editable]
+        if isinstance(self.intervention, EdgeEdit) and fixed:
+            raise UserError(
+                f"edges must be of heads whose attention pattern can be edited; got {', '.join(fixed)}, whose pattern "
+                f"can only be read. Take another kind of ablation."
+            )
+        return replace(self, heads=heads)
+
+
+@dataclass(frozen=True)
+class HeadSet:
+    """Heads that are taken away together, and how that is reported."""
+
+    name: str
+    group: Group
+    """Heads of the group "edges" lose their edges to the match, whatever is done to the others."""
+    heads: tuple[Any, ...]
+    """Names, or `Head`s of the model."""
+
+
+def named_sets(heads: Heads) -> list[HeadSet]:
+    """Return each head alone, and all of them together.
+
+    >>> [head_set.name for head_set in named_sets(["L1H3", "L1H4"])]
+    ['L1H3', 'L1H4', 'all']
+    """
+    together = [HeadSet("all", "all", tuple(heads))] if len(heads) > 1 else []
+    return [*(HeadSet(str(head), "single", (head,)) for head in heads), *together]
+
+
+def lookup_sets(heads: Sequence[Any], generator: torch.Generator, orders: int = 3, steps: int = 8) -> list[HeadSet]:
+    """Return the sets of a study, from the lookup heads in the order of the score; none from none.
+
+    Args:
+        heads: names or `Head`s, best first.
+        generator: of the random orders.
+        orders: random orders.
+        steps: sizes of the cumulative sets, at most; with more heads, sizes in between are left out.
+    """
+    n, every = len(heads), tuple(heads)
+    if n == 0:
+        return []
+    sizes = sorted({round(size) for size in np.linspace(1, n, min(n, steps))})
+    sets = [HeadSet(str(head), "single", (head,)) for head in every]
+    sets += [HeadSet(f"best {size}", "cumulative", every[:size]) for size in sizes]
+    if n > 1:
+        for order in range(1, orders + 1):
+            shuffled = tuple(every[i] for i in torch.randperm(n, generator=generator).tolist())
+            sets += [HeadSet(f"order {order}: {size}", "random order", shuffled[:size]) for size in sizes]
+        for left in every:
+            rest = tuple(head for head in every if head != left)
+            sets.append(HeadSet(f"all but {left}", "all but one", rest))
+    return [*sets, HeadSet("all", "all", every), HeadSet("edges to the match", "edges", every)]
