@@ -1,20 +1,18 @@
-"""The planted copier: which heads it has, and their weights written into an ordinary model."""
+"""The planted copier of Theorem 2.3: a description with the options of its name, `planted:ngram?n=3&tau=20`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import torch
 
 from interp.base.errors import UserError, unknown
-from interp.models.planted.circuits import Circuit, gather, gather_offsets, lookup, random_head
+from interp.models.planted.compiler import plant
 from interp.models.planted.decoys import decoy, needs_position
-from interp.models.planted.planting import PlantedHead, Planting
-from interp.models.planted.stream import Stream
-from interp.models.transformer import HookedTransformer, TransformerConfig
-
-LOGIT = 20.0
-"""Logit of the token that the lookup heads attend to; the others stay at 0."""
+from interp.models.planted.description import Circuit, HeadSpec, Write
+from interp.models.planted.gathering import by_windows
+from interp.models.planted.looks import Anywhere, Match
+from interp.models.planted.planting import Planting
+from interp.models.transformer import HookedTransformer
 
 
 def planted_copier(
@@ -42,7 +40,7 @@ def planted_copier(
     too, it copies the string and then goes on as it did there, instead of ending.)
 
     A head has the same window in every layer: n + 1 heads have the windows 1, ..., n + 1 of the gather heads, all
-    others see everything.
+    others see everything. The stream is not turned, so that its slots can be read off.
 
     Args:
         n: letters that must match, from 1 on.
@@ -77,87 +75,45 @@ def planted_copier(
         )
     if idle not in ("zero", "random"):
         raise unknown("idle head", idle, ("zero", "random"))
-    if dtype not in (torch.float32, torch.float64):
-        raise UserError(f"a copier's scores need float32 or float64; {dtype} was asked for.")
-
     positioned = any(needs_position(name) for name in decoys)
-    stream = Stream(n, alphabet, n_frequencies=n_ctx.bit_length() if positioned else 0)
-    generator = torch.Generator().manual_seed(seed)
-    columns = list(_columns(stream, gather_layer, lookup_layer, n_lookup, zero_heads, random_heads, decoys, tau))
-    if shuffle:
-        columns = [columns[i] for i in torch.randperm(len(columns), generator=generator)]
-
-    model = HookedTransformer(
-        TransformerConfig(
-            n_layers=n_layers,
-            n_heads=len(columns),
-            d_model=stream.d_model,
-            d_vocab=stream.n_tokens,
-            d_head=n * stream.n_tokens + max(1, 2 * stream.n_frequencies),
-            position="learned" if positioned else "hard-alibi",
-            windows=tuple(head.window for head, _ in columns),
-            n_ctx=n_ctx,
-            normalization=None,
-        )
-    ).to(dtype)
-    _write_ends(model, stream)
-    heads = []
-    for layer in range(n_layers):
-        for index, (head, circuit) in enumerate(columns):
-            if circuit is None or head.layer != layer:
-                role = head.role if circuit is None else idle
-                head = PlantedHead(layer, index, head.window, role)
-                circuit = random_head(stream, model.config.head_width, generator) if role == "random" else None
-            if circuit is not None:
-                _write_head(model, layer, index, circuit)
-            heads.append(replace(head, head=index))
-    return model, Planting(n, alphabet, tuple(heads))
+    purposeful = [
+        *by_windows(n, gather_layer),
+        *(
+            HeadSpec(lookup_layer, n + 1 + i, Match(tuple(range(n)), tau), (Write(factor=1 / n_lookup),))
+            for i in range(n_lookup)
+        ),
+        *(decoy(name, n, tau, lookup_layer, n + 1 + n_lookup + i) for i, name in enumerate(decoys)),
+    ]
+    n_heads = len(purposeful) + zero_heads + random_heads
+    circuit = Circuit(
+        heads=tuple(purposeful),
+        n_layers=n_layers,
+        n_heads=n_heads,
+        alphabet=alphabet,
+        windows=(*range(1, n + 2), *[None] * (n_heads - n - 1)),
+        position="learned" if positioned else "hard-alibi",
+        n_ctx=n_ctx,
+        turned=False,
+        shuffle=shuffle,
+        seed=seed,
+        d_head=n * (alphabet + 4) + max(1, 2 * n_ctx.bit_length() if positioned else 0),
+        lengths=_lengths(n_ctx if positioned else None),
+    )
+    random = range(len(purposeful) + zero_heads, n_heads) if random_heads else ()
+    busy = range(len(purposeful)) if idle == "random" else ()
+    return plant(replace(circuit, heads=(*purposeful, *_random(circuit, {*random, *busy}))), dtype)
 
 
-def _columns(
-    stream: Stream,
-    gather_layer: int,
-    lookup_layer: int,
-    n_lookup: int,
-    zero_heads: int,
-    random_heads: int,
-    decoys: tuple[str, ...],
-    tau: float,
-) -> Iterator[tuple[PlantedHead, Circuit | None]]:
-    """What stands at each head index: a head in its layer; one without a circuit (None) is the same in every layer."""
-    for window in range(1, stream.n + 2):
-        offsets = gather_offsets(stream.n, window)
-        yield PlantedHead(gather_layer, 0, window, "gather", offsets=offsets), gather(stream, window)
-    for _ in range(n_lookup):
-        yield PlantedHead(lookup_layer, 0, None, "lookup", n=stream.n), lookup(stream, tau, 1 / n_lookup)
-    for name in decoys:
-        yield PlantedHead(lookup_layer, 0, None, "decoy", decoy=name), decoy(name, stream, tau)
-    for _ in range(zero_heads):
-        yield PlantedHead(0, 0, None, "zero"), None
-    for _ in range(random_heads):
-        yield PlantedHead(0, 0, None, "random"), None
+def _random(circuit: Circuit, columns: set[int]) -> Iterator[HeadSpec]:
+    """Random heads in all places of these columns that are free."""
+    taken = {(head.layer, head.column) for head in circuit.heads}
+    for layer in range(circuit.n_layers):
+        for column in sorted(columns):
+            if (layer, column) not in taken:
+                yield HeadSpec(layer, column, Anywhere())
 
 
-@torch.no_grad()
-def _write_ends(model: HookedTransformer, stream: Stream) -> None:
-    """All weights to zero; then embedding, positions and unembedding. The separator as an answer is the end."""
-    for parameter in model.parameters():
-        parameter.zero_()
-    one = torch.eye(stream.n_tokens, dtype=model.dtype)
-    model.W_E[:, stream.slot(0)] = one
-    if stream.n_frequencies:
-        embedding: Any = model.pos_embed
-        embedding.W_pos[:, stream.position] = stream.position_code(model.config.n_ctx).to(model.dtype)
-    answer = model.W_U[stream.slot(stream.answer)]
-    answer[: stream.alphabet] = LOGIT * one[: stream.alphabet]
-    answer[stream.separator] = LOGIT * one[stream.eos]
-
-
-@torch.no_grad()
-def _write_head(model: HookedTransformer, layer: int, head: int, circuit: Circuit) -> None:
-    """Into the first axes of the head; the rest stay zero. q undoes the model's division by the root of the width."""
-    attention: Any = model.blocks[layer].attn
-    q = circuit.q * model.config.head_width**0.5
-    for index, weight in enumerate((q, circuit.k, circuit.v)):
-        attention.W_QKV[:, index, head, : weight.shape[1]] = weight.to(model.dtype)
-    attention.W_O[head, : circuit.o.shape[0]] = circuit.o.to(model.dtype)
+def _lengths(n_ctx: int | None) -> tuple[int, int]:
+    """Strings as long as the truth is stated for elsewhere, or as fit."""
+    most = 32 if n_ctx is None else max(1, min(32, (n_ctx - 2) // 2))
+    return min(24, most), most

@@ -8,13 +8,22 @@ import torch
 
 from interp.base.errors import UserError, shortened, unknown
 from interp.models.hooks.model import HookedModel
+from interp.models.planted.compiler import plant
 from interp.models.planted.copier import planted_copier
+from interp.models.planted.kinds import draw
 from interp.models.planted.memory import PlantedCapacity, decay, register, shift
 from interp.models.planted.planting import Planting
 from interp.models.planted.stream import Stream
 
-KINDS: dict[str, Callable[..., tuple[HookedModel, Planting | PlantedCapacity]]] = {
+
+def drawn_circuit(kind: str = "windows", seed: int = 0) -> tuple[HookedModel, Planting]:
+    """A circuit of a kind (`interp.models.planted.kinds.KINDS`), its parameters drawn from a seed."""
+    return plant(draw(kind, seed))
+
+
+SPECS: dict[str, Callable[..., tuple[HookedModel, Planting | PlantedCapacity]]] = {
     "ngram": planted_copier,
+    "circuit": drawn_circuit,
     "register": register,
     "shift": shift,
     "decay": decay,
@@ -59,9 +68,9 @@ def planted_from_spec(spec: str) -> tuple[HookedModel, Planting | PlantedCapacit
     Raises: UserError for a kind, an option or a value that does not exist.
     """
     kind, _, query = spec.partition("?")
-    if kind not in KINDS:
-        raise unknown("kind of planted model", kind, KINDS)
-    parameters = inspect.signature(KINDS[kind]).parameters
+    if kind not in SPECS:
+        raise unknown("kind of planted model", kind, SPECS)
+    parameters = inspect.signature(SPECS[kind]).parameters
     options: dict[str, Any] = {}
     for option in query.split("&") if query else ():
         name, _, text = option.partition("=")
@@ -75,7 +84,7 @@ def planted_from_spec(spec: str) -> tuple[HookedModel, Planting | PlantedCapacit
         except (ValueError, KeyError) as error:
             raise UserError(f"{name} of planted:{kind} must be {wanted}; got {shortened(text)!r}.") from error
     _refuse_giants(kind, options)
-    return KINDS[kind](**options)
+    return SPECS[kind](**options)
 
 
 def _refuse_giants(kind: str, options: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
-"""Where things stand in the residual stream of a planted copier.
+"""Where things stand in the residual stream of a planted model, before it is turned.
 
-The stream is cut into slots of one axis per token. Slot t = 0, ..., n holds the token t places back (0: the
-position's own); then come the answer, a scratch slot that nothing reads and, where a decoy needs it, a code of the
-position.
+The stream is cut into slots of one axis per token. Slot t = 0, ..., n holds the token t places back (0: the position's
+own); then come the answer, a scratch slot that nothing reads and, where they are needed, a code of the position, and
+the slots and single axes of `EXTRAS`.
 """
 
 import math
@@ -12,6 +12,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.models.planted.description import Circuit, offset_of
+from interp.models.planted.looks import Back, Count, Found, Match
+
+EXTRAS = ("relay", "found", "index", "square", "start", "second", "flag", "ballast", "mean")
+"""relay    a letter that an MLP carries to the answer
+found    a position's code, written by a head that found it
+index    the position as a share u of the longest sequence, with sqrt(1 - u^2) beside it, so that the length is 1
+square   u^2
+start    u of the separator
+second   1 behind the separator
+flag     1 where the answer is one letter
+ballast  a constant
+mean     nothing: LayerNorm takes this axis away"""
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -20,7 +34,36 @@ class Stream:
     n: int
     alphabet: int
     n_frequencies: int = 0
-    """Of the position code, two axes each; 0: none."""
+    """Frequencies of the position code, two axes each; 0: none."""
+    extras: tuple[str, ...] = ()
+    """Those of `EXTRAS` that there are, in that order."""
+
+    @classmethod
+    def of(cls, circuit: Circuit) -> "Stream":
+        """The stream that a description needs."""
+        looks = [head.look for head in circuit.heads]
+        matches = [look for look in looks if isinstance(look, Match)]
+        counts = any(isinstance(look, Count) for look in looks)
+        learned = circuit.position == "learned"
+        coded = any(isinstance(look, Back | Found) or (isinstance(look, Match) and look.shuns_itself) for look in looks)
+        written = {write.to for head in circuit.heads for write in head.writes}
+        needed = {
+            "relay": "relay" in circuit.mlps or "relay" in written,
+            "found": any(isinstance(look, Found) for look in looks) or "found" in written,
+            "index": counts or "start" in written or any(match.tilt for match in matches),
+            "square": counts,
+            "start": counts or "start" in written,
+            "second": "second" in written or any(match.first_copy for match in matches),
+            "flag": "flag" in circuit.mlps,
+            "ballast": circuit.normalization is not None,
+            "mean": circuit.normalization in ("LN", "LNPre"),
+        }
+        return cls(
+            circuit.n_back,
+            circuit.alphabet,
+            circuit.n_ctx.bit_length() if learned and coded else 0,
+            tuple(name for name in EXTRAS if needed[name]),
+        )
 
     @property
     def bos(self) -> int:
@@ -56,9 +99,26 @@ class Stream:
         start = self.slot(self.scratch).stop
         return slice(start, start + 2 * self.n_frequencies)
 
+    def place(self, name: str) -> slice:
+        """The axes of a slot by its name: `token`, `back:T`, `answer`, `scratch`, `position`, or one of `EXTRAS`."""
+        if name == "position":
+            return self.position
+        if name in self.extras:
+            widths = [self._width(extra) for extra in self.extras]
+            start = self.position.stop + sum(widths[: self.extras.index(name)])
+            return slice(start, start + self._width(name))
+        return self.slot({"token": 0, "answer": self.answer, "scratch": self.scratch}.get(name) or offset_of(name))
+
+    def axis(self, name: str) -> int:
+        """The first axis of a slot."""
+        return self.place(name).start
+
+    def _width(self, extra: str) -> int:
+        return {"relay": self.n_tokens, "found": 2 * self.n_frequencies, "index": 2}.get(extra, 1)
+
     @property
     def d_model(self) -> int:
-        return self.position.stop
+        return self.position.stop + sum(map(self._width, self.extras))
 
     @property
     def frequencies(self) -> Float[Tensor, " frequency"]:
