@@ -52,7 +52,6 @@ def behaviour(
     circuit: Circuit,
     letters: Int[Tensor, "string letter"],
     cut: Collection[Place] = (),
-    without: Collection[Place] = (),
 ) -> Behaviour:
     """What the model does with strings of these letters.
 
@@ -60,7 +59,6 @@ def behaviour(
         circuit: its description.
         letters: one string in each row.
         cut: heads whose attention to the source is taken away and spread over the rest of the row.
-        without: heads that write nothing.
     """
     run = _Run(circuit, letters)
     for layer in range(circuit.n_layers):
@@ -69,9 +67,8 @@ def behaviour(
         for place in {*cut} & {*rows}:
             rows[place] = run.cut(rows[place])
         for head in specs:
-            if (layer, head.column) not in without:
-                for write in head.writes:
-                    run.write(rows[layer, head.column], write)
+            for write in head.writes:
+                run.write(rows[layer, head.column], write)
         run.found.attention |= rows
         if circuit.mlps:
             run.mlp(circuit.mlps[layer])

@@ -37,9 +37,7 @@ def plant(circuit: Circuit, dtype: torch.dtype = torch.float32) -> tuple[HookedT
     if dtype not in (torch.float32, torch.float64):
         raise UserError(f"a copier's scores need float32 or float64; {dtype} was asked for.")
     stream, generator = Stream.of(circuit), torch.Generator().manual_seed(circuit.seed)
-    order = list(range(circuit.n_heads))
-    if circuit.shuffle:
-        order = torch.randperm(circuit.n_heads, generator=generator).tolist()
+    order = circuit.order(generator)
     specs = {(head.layer, order.index(head.column)): head for head in circuit.heads}
     rotary = (ROTARY_WIDTH, TransformerConfig.rotary_base) if circuit.position == "rope" else None
     made = {

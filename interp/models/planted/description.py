@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import cattrs
+import torch
 from cattrs.strategies import configure_tagged_union
 
 from interp.base.errors import UserError, unknown
@@ -140,6 +141,13 @@ class Circuit:
         """Slots for letters back: `back:1` to `back:n_back`."""
         read = [h.look.depth - (not h.look.after) for h in self.heads if isinstance(h.look, Match)]
         return max([*read, *(offset_of(write.to) for head in self.heads for write in head.writes)], default=0)
+
+    def order(self, generator: torch.Generator | None = None) -> list[int]:
+        """Which column stands at each number in the model. The generator, if not given, is that of the seed."""
+        if not self.shuffle:
+            return list(range(self.n_heads))
+        generator = generator or torch.Generator().manual_seed(self.seed)
+        return torch.randperm(self.n_heads, generator=generator).tolist()
 
     def to_json(self) -> dict[str, Any]:
         """The description as JSON values."""

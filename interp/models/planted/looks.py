@@ -107,8 +107,8 @@ class Match:
 
     @property
     def most(self) -> float:
-        """The largest score that letters can give, in letters."""
-        return sum(self.worth) if self.ordered else sum(self.worth) ** 2
+        """No score of letters is larger, in letters; the same for heads that share their keys."""
+        return max(sum(self.worth) if self.ordered else sum(self.worth) ** 2, float(self.reach or 0))
 
 
 @dataclass(frozen=True)

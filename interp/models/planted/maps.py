@@ -125,7 +125,7 @@ def beta(look: Match) -> float:
 
 
 def _agreement(look: Match, stream: Stream) -> tuple[Tensor, Tensor]:
-    """Maps whose product counts the query's letters that stand in the key, and `beta` for a separator that finds BOS."""
+    """Maps whose product counts the query's letters that stand in the key, and `beta` where a separator finds BOS."""
     depth, n = look.depth, stream.n_tokens
     counted = torch.zeros(depth, n, dtype=torch.float64)
     counted[list(look.offsets), : stream.alphabet] = torch.tensor(look.worth, dtype=torch.float64)[:, None]

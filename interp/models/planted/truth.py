@@ -11,7 +11,7 @@ from interp.models.stack.positions import alibi_slopes
 
 STRINGS = 12
 """Strings of each length on which behaviour is worked out."""
-COST = 0.05
+COST = 0.1
 """Least share of the answer's margin that is lost where an edge carries something."""
 PREFERS = 0.01
 """Nats for each position from which on a head prefers one of two equal matches."""

@@ -96,7 +96,7 @@ def _lengths(model: HookedTransformer, circuit: Circuit) -> dict[str, Float[Tens
 
 @torch.no_grad()
 def add_noise(model: HookedTransformer, size: float, generator: torch.Generator) -> None:
-    """Add noise to every weight, `size` times the root mean square of its matrix, each head's matrices by themselves."""
+    """Add noise to every weight, `size` times the root mean square of its matrix; each head has matrices of its own."""
     for name, weight in model.named_parameters():
         if weight.ndim < 2:
             continue

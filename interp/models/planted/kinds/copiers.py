@@ -13,14 +13,14 @@ EXACT: dict[str, Any] = {"position": "learned", "normalization": None, "mlp": "z
 
 def counting(dice: Dice, factor: float = 1.0, letters: tuple[int, int] | None = None) -> list[Windowed]:
     """A head that finds the separator, and one that attends to the letter whose turn it is."""
-    marker = HeadSpec(0, 0, AtToken("separator", dice.real(10, 30)), (Write("index", "start"),))
-    return seeing([marker, HeadSpec(1, 0, Count(dice.real(15, 30)), (Write(factor=factor, letters=letters),))])
+    marker = HeadSpec(0, 0, AtToken("separator", dice.real(10.0, 30.0)), (Write("index", "start"),))
+    return seeing([marker, HeadSpec(1, 0, Count(dice.real(15.0, 30.0)), (Write(factor=factor, letters=letters),))])
 
 
 def by_distance(dice: Dice) -> Circuit:
     """A head that attends a fixed distance back copies the strings of one length, and no others."""
     position = dice.pick("learned", "rope")
-    head = HeadSpec(0, 0, Back(dice.whole(24, 32), dice.real(15, 30)), (Write(),))
+    head = HeadSpec(0, 0, Back(dice.whole(24, 32), dice.real(15.0, 30.0)), (Write(),))
     return surrounded(dice, seeing([head]), position=position)
 
 
@@ -30,9 +30,9 @@ def by_count(dice: Dice) -> Circuit:
 
 
 def also_by_count(dice: Dice) -> Circuit:
-    """A lookup head and a counting one, each enough alone."""
+    """A lookup head and a counting one, which has the louder voice: each is enough alone."""
     n = dice.whole(2, 4)
-    heads = gathered(dice, n, "learned") + lookup(dice, n) + counting(dice)
+    heads = gathered(dice, n, "learned") + lookup(dice, n) + counting(dice, 1.5)
     return surrounded(dice, heads, **EXACT, alphabet=letters_for(dice, n))
 
 
@@ -41,7 +41,7 @@ def half_by_count(dice: Dice) -> Circuit:
     n = dice.whole(2, 4)
     alphabet = letters_for(dice, n)
     border = round(alphabet * dice.real(0.3, 0.7))
-    match = Match(tuple(range(n)), dice.real(12, 40))
+    match = Match(tuple(range(n)), dice.real(12.0, 40.0))
     heads = gathered(dice, n, "learned") + seeing([HeadSpec(1, 0, match, (Write(letters=(0, border)),))])
     heads += counting(dice, letters=(border, alphabet))
     return surrounded(dice, heads, **EXACT, alphabet=alphabet)

@@ -54,12 +54,12 @@ def windowed(heads: Sequence[HeadSpec]) -> list[Windowed]:
 def gathered(dice: Dice, depth: int, position: str, layer: int = 0) -> list[Windowed]:
     """Gather heads for the letters 1, ..., `depth` back, by windows or, where positions allow it, one by one."""
     if position in ("learned", "rope") and dice.coin(0.7):
-        return seeing(one_by_one(range(1, depth + 1), dice.real(15, 40), layer))
+        return seeing(one_by_one(range(1, depth + 1), dice.real(15.0, 40.0), layer))
     return windowed(by_windows(depth, layer))
 
 
 def surrounded(dice: Dice, heads: Sequence[Windowed], **options: Any) -> Circuit:
-    """A circuit of these heads, among idle and random ones and decoys, in more layers, with a norm, turned and shuffled.
+    """A circuit of these heads among idle and random ones and decoys, in more layers, with a norm, turned, shuffled.
 
     Args:
         dice: of all that is not said.
@@ -74,7 +74,7 @@ def surrounded(dice: Dice, heads: Sequence[Windowed], **options: Any) -> Circuit
     options.setdefault("shuffle", True)
     options.setdefault("turned", dice.coin(0.85))
     options.setdefault("seed", dice.whole(0, 10**6))
-    options.setdefault("logit", dice.real(10, 30))
+    options.setdefault("logit", dice.real(10.0, 30.0))
     decoys = options.pop("decoys", dice.whole(0, 2))
     randoms = options.pop("randoms", dice.pick(0.0, 0.3, 0.7))
     mlp = options.pop("mlp", dice.pick("none", "none", "zero", "random"))
@@ -110,7 +110,7 @@ def _decoy(dice: Dice, position: str, n_layers: int) -> HeadSpec:
     names = ["bos", "even"]
     if position == "learned":
         names += ["previous", f"position:{dice.whole(20, 32)}"]
-    return decoy(dice.pick(*names), 1, dice.real(10, 30), dice.whole(0, n_layers - 1), 0)
+    return decoy(dice.pick(*names), 1, dice.real(10.0, 30.0), dice.whole(0, n_layers - 1), 0)
 
 
 def _place(

@@ -8,7 +8,7 @@ from interp.models.planted.looks import Match
 
 
 def _matching(dice: Dice, n: int, *writes: Write, layer: int = 1) -> HeadSpec:
-    return HeadSpec(layer, 0, Match(tuple(range(n)), dice.real(12, 40)), writes)
+    return HeadSpec(layer, 0, Match(tuple(range(n)), dice.real(12.0, 40.0)), writes)
 
 
 def next_letter(dice: Dice) -> Circuit:

@@ -9,7 +9,7 @@ from interp.models.stack.positions import alibi_slopes
 
 def lookup(dice: Dice, n: int, layer: int = 1, gain: float | None = None) -> list[Windowed]:
     """A head that looks the last n letters up and copies."""
-    return seeing([HeadSpec(layer, 0, Match(tuple(range(n)), gain or dice.real(12, 40)), (Write(),))])
+    return seeing([HeadSpec(layer, 0, Match(tuple(range(n)), gain or dice.real(12.0, 40.0)), (Write(),))])
 
 
 def letters_for(dice: Dice, n: int) -> int:
@@ -27,7 +27,7 @@ def by_window(dice: Dice) -> Circuit:
 def by_offset(dice: Dice) -> Circuit:
     """One gather head for each letter back, which attends to it by learned positions; n = 1 to 4."""
     n = dice.whole(1, 4)
-    heads = seeing(one_by_one(range(1, n + 1), dice.real(15, 40))) + lookup(dice, n)
+    heads = seeing(one_by_one(range(1, n + 1), dice.real(15.0, 40.0))) + lookup(dice, n)
     return surrounded(dice, heads, position="learned", alphabet=letters_for(dice, n))
 
 
@@ -41,19 +41,19 @@ def deep(dice: Dice) -> Circuit:
 def shared_gather(dice: Dice) -> Circuit:
     """Each letter back is brought by two or three heads, a part of it by each; n = 1 to 4."""
     n, copies = dice.whole(1, 4), dice.whole(2, 3)
-    heads = seeing(one_by_one(range(1, n + 1), dice.real(15, 40), copies=copies)) + lookup(dice, n)
+    heads = seeing(one_by_one(range(1, n + 1), dice.real(15.0, 40.0), copies=copies)) + lookup(dice, n)
     return surrounded(dice, heads, position="learned", alphabet=letters_for(dice, n), decoys=dice.whole(0, 1))
 
 
 def gathered_in_two_steps(dice: Dice) -> Circuit:
     """The letters furthest back are carried on from where an earlier layer brought them: three layers; n = 2 to 5."""
     n = dice.whole(2, 5)
-    heads = seeing(two_steps(n, dice.real(15, 40))) + lookup(dice, n, layer=2)
+    heads = seeing(two_steps(n, dice.real(15.0, 40.0))) + lookup(dice, n, layer=2)
     return surrounded(dice, heads, position="learned", alphabet=letters_for(dice, n))
 
 
 def rotary(dice: Dice) -> Circuit:
-    """RoPE: gather heads attend a fixed distance back by rotation, the lookup on axes that are not turned; n = 1 to 4."""
+    """RoPE: gather heads attend a fixed distance back by rotation, the lookup uses axes that stay; n = 1 to 4."""
     n = dice.whole(1, 4)
     heads = gathered(dice, n, "rope") + lookup(dice, n)
     return surrounded(dice, heads, position="rope", alphabet=letters_for(dice, n))
@@ -64,7 +64,7 @@ def alibi(dice: Dice) -> Circuit:
     n = dice.whole(1, 4)
     n_heads = n + 2 + dice.whole(0, 3)
     gather = by_sloped_windows(n, alibi_slopes(n_heads))
-    head = HeadSpec(1, n_heads - 1, Match(tuple(range(n)), dice.real(12, 40)), (Write(),))
+    head = HeadSpec(1, n_heads - 1, Match(tuple(range(n)), dice.real(12.0, 40.0)), (Write(),))
     return Circuit(
         (*gather, head),
         2,
