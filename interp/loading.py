@@ -6,42 +6,49 @@
 | `planted:ngram?n=3` | a model built by hand, whose mechanism is known: see `interp.models.planted` |
 | `hf:PATH_OR_NAME` | a pretrained language model in the Hugging Face format; a Mamba also in its authors' |
 | anything else | the path of a run folder, which a training left behind |
+
+A model is asked what it was trained on, a pretrained one to copy; `task` asks something else (`interp.tasks.registry`).
 """
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import nn
 
 from interp.base.errors import UserError, shortened, unknown
 from interp.base.files import read_json
 from interp.base.paths import expanded, is_there
+from interp.base.seeds import as_generator, check_seed
+from interp.base.words import count
 from interp.models.hooks.model import HookedModel
 from interp.models.planted import PlantedCapacity, Planting, planted_from_spec
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.surface import Model
 from interp.results.training import TrainLog
-from interp.tasks.base import Task
-from interp.tasks.copy import CopyTask
-from interp.tasks.vocabulary import Vocabulary
+from interp.tasks import CopyTask, Task, Vocabulary, task_class, task_from_spec
 from interp.training.presets import PRESETS, trained_preset
 from interp.training.run_folder import CONFIG, WEIGHTS, Run, load_run
 
 LETTERS = 1000
 """Tokens of a pretrained model that serve as its letters: many enough that n-grams do not recur by chance."""
 FEWEST_LETTERS = 26
-FORMS = "a model is a preset, a run folder, planted:ngram?n=3 (built by hand) or hf:PATH_OR_NAME (pretrained)"
+HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?", re.ASCII)
+FORMS = "a preset, a run folder, planted:ngram?n=3 (built by hand) or hf:PATH_OR_NAME (pretrained)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Loaded:
     """A model and what is known about it."""
 
     model: Model
     task: Task
+    """What it is asked."""
     description: dict[str, Any]
     """What it is, as JSON values: stands as `model` in `results.json`."""
     trained_lengths: tuple[int, int] | None = None
@@ -54,26 +61,30 @@ class Loaded:
     pretrained: Any = None
     """What is known of a pretrained model's tokens: `interp.models.pretrained.bridge.Pretrained`."""
 
-    @property
-    def copy_task(self) -> CopyTask:
-        """The task, for a measurement that asks for copies. Raises: UserError if it is another one."""
-        if isinstance(self.task, CopyTask):
-            return self.task
-        raise UserError(f"this is measured on the copy task; the model was trained on {type(self.task).__name__}.")
+    def __repr__(self) -> str:
+        known = [type(self.model).__name__]
+        known += [count(size, "parameter")] if (size := self.description.get("n_parameters")) else []
+        known += [f"asked {type(self.task).__name__}"]
+        known += ["trained on {} to {} letters".format(*self.trained_lengths)] if self.trained_lengths else []
+        return f"<Loaded {self.description.get('spec', 'a model')}: {', '.join(known)}>"
 
 
 def load(
     spec: str | Path,
+    task: str | Task | None = None,
     *,
     device: torch.device | str = "cpu",
     seed: int = 0,
     retrain: bool = False,
     progress: bool = True,
 ) -> Loaded:
-    """The model that a specification means.
+    """Open the model that a specification means, in evaluation mode.
 
     Args:
         spec: see the table above.
+        task: what it is asked, instead of what it was trained on: a name with options such as `copy?alphabet=8` or
+            `ngram?n=2`, spoken in the tokens that the model was trained on, or a `Task` as it is. A pretrained model
+            gets the marks that a task needs (a separator) from its ordinary tokens.
         device: where the model goes, and where a preset is trained.
         seed: a preset's: of its training. A pretrained model's: of the tokens that serve as letters.
         retrain: train a preset anew even if it is kept.
@@ -82,8 +93,21 @@ def load(
     Raises:
         UserError: for a specification that means nothing, naming the nearest that do.
         InterpError: for damaged files.
+
+    >>> load("planted:ngram?n=2&alphabet=5", "copy?alphabet=3").task.n_letters
+    3
     """
-    spec = str(spec)
+    if not isinstance(spec, str | Path):
+        raise UserError(
+            f"a model must be named by text or a path, as in load('hard-alibi'); got {type(spec).__name__}."
+        )
+    check_seed(seed)
+    loaded = _opened(str(spec), device, seed, retrain, progress)
+    cast(nn.Module, loaded.model).eval()  # a bridge is one, too
+    return loaded if task is None else _asked(loaded, task, seed)
+
+
+def _opened(spec: str, device: torch.device | str, seed: int, retrain: bool, progress: bool) -> Loaded:
     kind, colon, rest = spec.partition(":")
     if colon and kind == "planted":
         return _planted(rest, device)
@@ -116,12 +140,35 @@ def as_loaded(what: object, seed: int = 0) -> Loaded:
 
 
 def of_run(run: Run, spec: str) -> Loaded:
-    """A run's model under a name."""
+    """Put what is known of a run under a name."""
     description = _describe(run.model, spec, "trained here", run.task, training=run.config.to_dict())
     return Loaded(run.model, run.task, description, run.config.lengths, run.log, run.folder)
 
 
-# ---------------------------------------------------------------------- what is no run
+def _asked(loaded: Loaded, wanted: str | Task, seed: int) -> Loaded:
+    """The same model, asked something else.
+
+    Raises: UserError for a task whose tokens the model does not have.
+    """
+    if isinstance(wanted, Task):
+        task = wanted
+    elif not isinstance(wanted, str):
+        raise UserError(f"task must be text such as 'copy?alphabet=8', or a Task; got {type(wanted).__name__}.")
+    else:
+        vocabulary = loaded.task.vocabulary
+        if loaded.pretrained is not None and task_class(wanted).needs_separator:
+            vocabulary = vocabulary_over(loaded.pretrained, seed, separator=True)
+        task = task_from_spec(wanted, vocabulary)
+    if (size := task.vocabulary.size) > loaded.model.cfg.d_vocab:
+        raise UserError(
+            f"a task must speak the tokens of the model, {loaded.model.cfg.d_vocab} here; got one of {size}. Name it "
+            f"as text, as in task='copy', and it takes the tokens that the model knows."
+        )
+    description = loaded.description | {"task": type(task).__name__, "letters": task.n_letters}
+    return dataclasses.replace(loaded, task=task, description=description)
+
+
+# ---------------------------------------------------------------------- what is not a run
 
 
 def _planted(rest: str, device: torch.device | str) -> Loaded:
@@ -146,8 +193,8 @@ def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
     return Loaded(model, task, _describe(model, f"hf:{name}", "pretrained", task), pretrained=known)
 
 
-def vocabulary_over(model: Any, seed: int = 0) -> Vocabulary:
-    """Letters for a pretrained model: `LETTERS` of its ordinary tokens (all but one, if it has fewer), drawn at random.
+def vocabulary_over(model: Any, seed: int = 0, separator: bool = False) -> Vocabulary:
+    """Choose letters for a pretrained model: `LETTERS` of its ordinary tokens (of fewer, all), drawn at random.
 
     A string is BOS c a b c a b, with no separator and no end. The padding is one more ordinary token; it stands behind
     the string, where nothing is asked.
@@ -155,6 +202,7 @@ def vocabulary_over(model: Any, seed: int = 0) -> Vocabulary:
     Args:
         model: a bridge, or what else is `Pretrained`.
         seed: of the draw.
+        separator: whether one more ordinary token is the separator of tasks that need one.
 
     Raises: UserError for a model with too few ordinary tokens, or none that begins a text.
     """
@@ -162,14 +210,14 @@ def vocabulary_over(model: Any, seed: int = 0) -> Vocabulary:
 
     bos = begin_token(model)
     tokens = [token for token in ordinary_tokens(model) if token != bos]
-    n = min(LETTERS, len(tokens) - 1)
+    marks = 1 + separator
+    n = min(LETTERS, len(tokens) - marks)
     if n < FEWEST_LETTERS:
-        raise UserError(
-            f"random strings take {FEWEST_LETTERS + 1} ordinary tokens or more; this model has {len(tokens)}."
-        )
-    drawn = torch.randperm(len(tokens), generator=torch.Generator().manual_seed(seed))[: n + 1].tolist()
-    *letters, pad = (tokens[index] for index in drawn)
-    return Vocabulary(n, bos=bos, separator=None, eos=None, pad=pad, letter_ids=tuple(letters))
+        least = FEWEST_LETTERS + marks
+        raise UserError(f"a model must have at least {least} ordinary tokens for random strings; got {len(tokens)}.")
+    drawn = torch.randperm(len(tokens), generator=as_generator(seed))[: n + marks].tolist()
+    letters, (pad, *rest) = [tokens[index] for index in drawn[:n]], [tokens[index] for index in drawn[n:]]
+    return Vocabulary(n, bos=bos, separator=rest[0] if rest else None, eos=None, pad=pad, letter_ids=tuple(letters))
 
 
 def _describe(model: Any, spec: str, origin: str, task: Task, **more: Any) -> dict[str, Any]:
@@ -191,7 +239,7 @@ def _describe(model: Any, spec: str, origin: str, task: Task, **more: Any) -> di
     return json.loads(json.dumps(description))  # tuples become lists, as they will on the disk
 
 
-# ---------------------------------------------------------------------- what is no model
+# ---------------------------------------------------------------------- what is not a model
 
 
 def _run_folder(spec: str) -> Path:
@@ -200,22 +248,26 @@ def _run_folder(spec: str) -> Path:
     Raises: UserError that says what is wrong with it, or what could have been meant.
     """
     if not spec.strip():
-        raise UserError(f"no model was named; {FORMS}.")
+        raise UserError(f"a model must be {FORMS}; got an empty name.")
     path = expanded(spec, "a model")
     if is_there(path) and not path.is_dir():
-        raise UserError(f"{spec} is a file; a run is the folder that a training leaves behind.")
+        raise UserError(f"a run must be the folder that a training leaves behind; got the file {spec}.")
     if is_there(path):
         _check_run(path)
         return path
+    hub = (
+        f" For a model of the Hugging Face hub pass hf:{spec}." if len(spec) < 100 and HUB_NAME.fullmatch(spec) else ""
+    )
     if "/" in spec or spec.startswith((".", "~")):
-        raise UserError(f"there is no folder {shortened(spec)}; {FORMS}.")
-    raise UserError(f"{unknown('model', spec, PRESETS)} {FORMS[0].upper()}{FORMS[1:]}.")
+        raise UserError(f"a model must be {FORMS}; got {shortened(spec)}, where there is no folder.{hub}")
+    hub = "" if get_close_matches(spec, PRESETS, cutoff=0.5) else hub
+    raise UserError(f"{unknown('model', spec, PRESETS)} A model must be {FORMS}.{hub}")
 
 
 def _check_run(folder: Path) -> None:
     lacking = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
     config = {} if CONFIG in lacking else read_json(folder / CONFIG, "a run's config")
     if isinstance(config, dict) and "model_type" in config:
-        raise UserError(f"{folder} holds a Hugging Face model, no run; say hf:{folder}.")
+        raise UserError(f"{folder} is a Hugging Face model, not a run folder; pass hf:{folder}.")
     if lacking:
-        raise UserError(f"{folder} is no run folder: it lacks {' and '.join(lacking)}.")
+        raise UserError(f"{folder} is not a run folder: it lacks {' and '.join(lacking)}.")

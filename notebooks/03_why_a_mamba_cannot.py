@@ -47,7 +47,7 @@ if TINY:
     loaded = Loaded(untrained, interp.CopyTask(), {"spec": "untrained"}, trained_lengths=(1, 12))
 else:
     loaded = interp.load("mamba")  # trained once (a minute and a half), then kept
-model, task = loaded.model, loaded.copy_task
+model, task = loaded.model, loaded.task
 generator = torch.Generator().manual_seed(0)
 print(f"{model.n_parameters:,} parameters; the state of one string:", model.state_shapes())
 

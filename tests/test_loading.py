@@ -176,30 +176,31 @@ def test_a_misspelt_preset_is_told_the_nearest_and_the_four_forms(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     message = refusal("hard-alibbi")
     assert message.startswith("no model is called 'hard-alibbi'; the nearest known: hard-alibi, alibi")
+    assert "hf:hard" not in message
     assert all(form in message for form in ("a preset", "a run folder", "planted:ngram?n=3", "hf:PATH_OR_NAME"))
 
 
 def test_a_path_that_leads_nowhere_is_told_so(tmp_path):
-    assert refusal(tmp_path / "runs" / "none").startswith(f"there is no folder {tmp_path}/runs/none")
+    assert refusal(tmp_path / "runs" / "none").endswith(f"got {tmp_path}/runs/none, where there is no folder.")
 
 
 def test_a_folder_that_is_no_run_is_told_what_it_lacks(tmp_path):
-    assert refusal(tmp_path) == f"{tmp_path} is no run folder: it lacks config.json and model.safetensors."
+    assert refusal(tmp_path) == f"{tmp_path} is not a run folder: it lacks config.json and model.safetensors."
 
 
 def test_a_run_without_weights_is_told_what_it_lacks(preset):
     folder = load(preset, progress=False).folder
     (folder / "model.safetensors").unlink()
-    assert refusal(folder) == f"{folder} is no run folder: it lacks model.safetensors."
+    assert refusal(folder) == f"{folder} is not a run folder: it lacks model.safetensors."
 
 
 def test_a_file_is_no_run(tmp_path):
     (tmp_path / "weights").touch()
-    assert "is a file; a run is the folder" in refusal(tmp_path / "weights")
+    assert "a run must be the folder that a training leaves behind; got the file" in refusal(tmp_path / "weights")
 
 
 def test_a_hugging_face_folder_is_told_its_prefix(gpt2):
-    assert f"say hf:{gpt2}" in refusal(gpt2)
+    assert f"pass hf:{gpt2}." in refusal(gpt2)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,9 @@ def test_a_hugging_face_folder_is_told_its_prefix(gpt2):
         ("planted:ngram?n=three", "n of planted:ngram must be a whole number"),
         ("hf:", "needs a folder or a name"),
         ("gguf:model", "no model is called 'gguf:model'"),
-        ("", "no model was named;"),
+        ("", "got an empty name"),
+        ("gpt2", "For a model of the Hugging Face hub pass hf:gpt2."),
+        ("state-spaces/mamba-130m", "For a model of the Hugging Face hub pass hf:state-spaces/mamba-130m."),
     ],
 )
 def test_a_specification_that_means_nothing_is_refused(spec, told):
@@ -231,7 +234,7 @@ def test_a_model_with_hardly_any_ordinary_tokens_is_refused(tmp_path):
     transformers = pytest.importorskip("transformers")
     config = transformers.GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=20, bos_token_id=19, eos_token_id=19)
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
-    assert "27 ordinary tokens or more; this model has 19" in refusal(f"hf:{tmp_path}")
+    assert "must have at least 27 ordinary tokens for random strings; got 19" in refusal(f"hf:{tmp_path}")
 
 
 @pytest.mark.parametrize(
@@ -239,8 +242,8 @@ def test_a_model_with_hardly_any_ordinary_tokens_is_refused(tmp_path):
     [
         ("~nobody-of-this-name/run", "nobody here has the home ~nobody-of-this-name"),
         ("x" * 5000, "no model is called 'xxx"),
-        ("./" + "x" * 5000, "there is no folder ./xxx"),
-        ("a/" * 3000, "there is no folder a/a/"),
+        ("./" + "x" * 5000, "got ./xxx"),
+        ("a/" * 3000, "got a/a/"),
     ],
 )
 def test_a_path_that_no_file_can_have_is_refused_in_a_short_sentence(spec, told):
@@ -250,4 +253,4 @@ def test_a_path_that_no_file_can_have_is_refused_in_a_short_sentence(spec, told)
 
 def test_what_is_neither_file_nor_folder_is_no_run(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert "is a file; a run is the folder" in refusal(str(tmp_path / "pipe"))
+    assert "got the file" in refusal(str(tmp_path / "pipe"))

@@ -44,15 +44,14 @@ def as_generator(seed: Any) -> torch.Generator:
     return seed
 
 
-def own_generator(measurement: str, seed: int, device: str = "cpu") -> torch.Generator:
+def own_generator(measurement: str, seed: int) -> torch.Generator:
     """Make the generator of one measurement, so that a change to one does not shift what the others see.
 
     Args:
         measurement: its name; each name has numbers of its own.
         seed: of the study.
     """
-    numbers = _generator([check_seed(seed), *measurement.encode()])
-    return torch.Generator(device).manual_seed(numbers.initial_seed())
+    return _generator([check_seed(seed), *measurement.encode()])
 
 
 def numbered_generator(*numbers: int) -> torch.Generator:

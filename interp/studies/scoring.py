@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import torch
-
 from interp.base.errors import UserError
 from interp.base.seeds import own_generator
 from interp.loading import Loaded
@@ -15,19 +13,18 @@ from interp.models.hooks.model import HookedModel
 from interp.models.surface import Model, n_ctx
 from interp.results.ablation import AblationResult
 from interp.results.heads import HeadScores
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Batch, Task, need
 
 
 def find_heads(loaded: Loaded, seed: int = 0, settings: HeadSettings | None = None) -> HeadScores:
     """Score every head; its notes say where the strings of the model's training do not suffice.
 
-    Raises: UserError if the model's task is not the copy task, or if it has no heads.
+    Raises: UserError if the model's task does not lay out letters, or if it has no heads.
     """
     settings = settings or HeadSettings()
     longest, span = probed(loaded, settings.longest)
     generator = own_generator("heads", seed)
-    scores = score_heads(loaded.model, loaded.copy_task, span, generator, replace(settings, longest=longest), seed)
+    scores = score_heads(loaded.model, loaded.task, span, generator, replace(settings, longest=longest), seed)
     short = [f"planted matches have up to {longest} letters: no longer ones fit the strings of its training"]
     beyond = beyond_training(span, loaded.trained_lengths)
     return replace(scores, notes=(*scores.notes, *beyond, *(short if longest < settings.longest else ())))
@@ -43,28 +40,29 @@ def head_costs(
     named = table.heads if isinstance(model, HookedModel) else table.parse(scores.of_role("lookup"))
     named = [head for head in named if kind != "edges" or head.editable]
     alone = [head_set for head_set in named_sets(named) if head_set.group == "single"]
-    return ablate(model, loaded.copy_task.vocabulary, strings, alone, kind, with_role, seed, edge_control=False)
+    return ablate(model, loaded.task.vocabulary, strings, alone, kind, with_role, seed, edge_control=False)
 
 
 def strings_to_ablate(loaded: Loaded, seed: int, strings: int, longest: int = HeadSettings.longest) -> Batch:
     """Strings of the longest trained length; where that is not known, of the longest that heads are probed on."""
     home = loaded.trained_lengths[1] if loaded.trained_lengths else probed(loaded, longest)[1][1]
-    return loaded.copy_task.sample(strings, home, own_generator("ablation", seed, str(loaded.model.cfg.device)))
+    return loaded.task.sample(strings, home, own_generator("ablation", seed))
 
 
 def probed(loaded: Loaded, longest: int) -> tuple[int, tuple[int, int]]:
     """Letters of the longest planted match, at most `longest`, and lengths of the strings that heads are probed on."""
     longest = longest_match(loaded.trained_lengths, longest)
-    most = longest_string(loaded.model, loaded.copy_task)
+    most = longest_string(loaded.model, loaded.task)
     return longest, probe_lengths(loaded.trained_lengths, longest, most)
 
 
-def longest_string(model: Model, task: CopyTask) -> int | None:
+def longest_string(model: Model, task: Task) -> int | None:
     """Letters of the longest string that fits the model's context; None where nothing bounds it."""
+    need(task, "lays_out_letters")
     context = n_ctx(model)
     if context is None:
         return None
-    overhead = task.sample(1, 1, torch.Generator()).tokens.shape[1] - 2
+    overhead = task.sample(1, 1, 0).tokens.shape[1] - 2
     return (context - overhead) // 2
 
 

@@ -1,13 +1,20 @@
-"""What a model is asked, how it is scored, and what an ideal copier would score."""
+"""What a model is asked, how it is scored, and what an ideal copier would score.
 
-from interp.tasks.base import Batch, Task
+A task is a file of this folder that registers itself (`interp.tasks.registry`); all of them are imported here. Needs
+numpy and torch, nothing else.
+"""
+
+import pkgutil
+from importlib import import_module
+
+from interp.tasks.base import Batch, ContrastPair, Task, need
 from interp.tasks.copy import CopyTask
 from interp.tasks.ngram import NgramLookup
 from interp.tasks.packing import pack
 from interp.tasks.probes.ideal import IdealAccuracy, ambiguous, guess_probability, ideal_ngram_accuracy
 from interp.tasks.probes.matches import match_lengths
 from interp.tasks.probes.planted_repeats import Probe, offset_swaps, planted_repeats
-from interp.tasks.registry import task_config, task_from_config
+from interp.tasks.registry import register, task_class, task_config, task_from_config, task_from_spec, task_spec
 from interp.tasks.score import (
     Scores,
     answer_loss,
@@ -19,8 +26,12 @@ from interp.tasks.score import (
 )
 from interp.tasks.vocabulary import Vocabulary
 
+for _module in pkgutil.iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
 __all__ = [
     "Batch",
+    "ContrastPair",
     "CopyTask",
     "IdealAccuracy",
     "NgramLookup",
@@ -35,12 +46,17 @@ __all__ = [
     "letter_correct",
     "logit_difference",
     "match_lengths",
+    "need",
     "offset_swaps",
     "pack",
     "per_string",
     "planted_repeats",
+    "register",
     "score",
     "score_generated",
+    "task_class",
     "task_config",
     "task_from_config",
+    "task_from_spec",
+    "task_spec",
 ]

@@ -6,12 +6,16 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.tasks.base import Batch, Task
+from interp.base.seeds import as_generator
+from interp.tasks.base import Batch, ContrastPair, Task
+from interp.tasks.contrast import change_one_letter
 from interp.tasks.layout import Piece, join, mark
-from interp.tasks.sampling import draw_lengths, draw_letters
+from interp.tasks.registry import register
+from interp.tasks.sampling import Length, draw_lengths, draw_letters, span
 from interp.tasks.vocabulary import Vocabulary
 
 
+@register("copy")
 @dataclass(frozen=True)
 class CopyTask(Task):
     """Write the string once more.
@@ -34,11 +38,27 @@ class CopyTask(Task):
     def vocabulary(self) -> Vocabulary:
         return self.vocab or Vocabulary.of_letters(self.alphabet)
 
+    @property
+    def lays_out_letters(self) -> bool:
+        return True
+
+    @property
+    def uniform_letters(self) -> bool:
+        return True
+
+    @property
+    def has_prompt_end(self) -> bool:
+        return self.vocabulary.separator is not None
+
+    @property
+    def contrasts(self) -> bool:
+        return True
+
     def sample(
         self,
         n: int,
-        length: int | tuple[int, int],
-        generator: torch.Generator,
+        length: Length,
+        generator: torch.Generator | int,
         letters_per_string: int | Int[Tensor, " batch"] | None = None,
     ) -> Batch:
         """Draw `n` strings; see `Task.sample`.
@@ -47,13 +67,25 @@ class CopyTask(Task):
             letters_per_string: draw each string over a random subset of so many letters (for all strings, or for
                 each). It forces long keys, because short ones recur. It is not the paper's distribution: for training.
         """
+        generator = as_generator(generator)
         lengths = draw_lengths(n, length, generator)
-        low, high = (length, length) if isinstance(length, int) else length
+        low, high = span(length)
         letters = draw_letters(n, high, self.alphabet, generator, letters_per_string)
         return self.layout(letters, None if low == high else lengths)
 
+    def contrast(
+        self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
+    ) -> ContrastPair:
+        """Draw strings, and beside each another with one letter changed, in the string and in its copy.
+
+        Args:
+            place: which letter, 0, 1, ...; None draws it for each string.
+        """
+        generator = as_generator(generator)
+        return change_one_letter(self.sample(n, length, generator), self.vocabulary, generator, place)
+
     def layout(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"] | None = None) -> Batch:
-        """The batch that asks for copies of these strings: letter i is copied from position i + 1.
+        """Make the batch that asks for copies of these strings: letter i is copied from position i + 1.
 
         Args:
             letters: letters 0, 1, ... of the alphabet (not token ids).

@@ -29,12 +29,12 @@ class Piece:
 
 
 def mark(token: int | None, like: Int[Tensor, "batch letter"], trained: bool = False) -> list[Piece]:
-    """A special token in every string; nothing where the vocabulary has none."""
+    """Make the piece of a special token in every string; none where the vocabulary has no such token."""
     return [] if token is None else [Piece(like.new_full((like.shape[0], 1), token), trained=trained)]
 
 
 def join(pieces: Sequence[Piece], pad: int) -> Batch:
-    """The strings that the pieces make, each without gaps, padded on the right to the widest that there could be."""
+    """Make the strings of these pieces, each without gaps, padded on the right to the widest that there could be."""
     absent = torch.full_like
     string = torch.cat([p.tokens for p in pieces], dim=1)
     source = torch.cat([absent(p.tokens, -1) if p.source is None else p.source for p in pieces], dim=1)

@@ -3,31 +3,40 @@
     prefix key    $ c a | b c a d b | d b .      the model knows what to look for while it reads
     suffix key    $ b c a d b | c a d b .        it must remember the string first
 
-Two departures from the official code: the key stands in the string exactly once, and the last place at which a key fits
-is used like the others.
+Two departures from the official code, which `ambiguous=True` takes back: the key stands in the string exactly once, and
+the last places at which a key fits are used like the others.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from interp.base.errors import UserError
-from interp.tasks.base import Batch, Task
+from interp.base.seeds import as_generator
+from interp.tasks.base import Batch, ContrastPair, Task
 from interp.tasks.layout import Piece, join, mark
-from interp.tasks.sampling import below, draw_lengths
+from interp.tasks.registry import register
+from interp.tasks.sampling import Length, below, draw_lengths, draw_letters
 from interp.tasks.vocabulary import Vocabulary
 
 ROUNDS = 1000
 """How often surplus keys are drawn again before the task is refused; hundreds of letters take about ten."""
+Drawn = tuple[Int[Tensor, "batch letter"], Int[Tensor, " batch"], Int[Tensor, " batch"]]
+"""Letters, where the key starts, and how many letters there are."""
 
 
+@register("ngram")
 @dataclass(frozen=True)
 class NgramLookup(Task):
-    """Write what follows the key."""
+    """Write what follows the key.
 
+    `NgramLookup(n=2, answer=1)` asks `$bcadb|ca` for d, which is copied from position 4.
+    """
+
+    needs_separator: ClassVar[bool] = True
     n: int = 3
     """Letters of the key."""
     answer: int | None = None
@@ -35,49 +44,53 @@ class NgramLookup(Task):
     key: Literal["prefix", "suffix"] = "suffix"
     """Whether the key stands before the string or after it."""
     alphabet: int = 26
+    """Number of letters; with `vocab`, the number that it has."""
+    vocab: Vocabulary | None = None
+    """Token ids, where they are not those of `Vocabulary.of_letters(alphabet)`."""
+    ambiguous: bool = False
+    """Draw as the official code does: a key may stand in the string several times, and then what follows the first of
+    them is asked for; and of the places at which key and answer fit, the last three are not drawn."""
 
     def __post_init__(self) -> None:
         if self.n < 1 or (self.answer is not None and self.answer < 1):
-            raise UserError(
-                f"key and answer have 1 letter or more; n = {self.n} and answer = {self.answer} were given."
-            )
+            raise UserError(f"key and answer must have at least 1 letter; got n={self.n} and answer={self.answer}.")
         if self.key not in ("prefix", "suffix"):
-            raise UserError(f"the key is a 'prefix' or a 'suffix' of the string; {self.key!r} was given.")
-        _ = self.vocabulary  # refuses an alphabet that there is not
+            raise UserError(f"key must be 'prefix' or 'suffix'; got {self.key!r}.")
+        if self.vocabulary.separator is None:
+            raise UserError("the vocabulary of a lookup must have a separator between string and key; got none.")
+        object.__setattr__(self, "alphabet", self.vocabulary.n_letters)
 
     @property
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary.of_letters(self.alphabet)
+        return self.vocab or Vocabulary.of_letters(self.alphabet)
 
-    def sample(self, n: int, length: int | tuple[int, int], generator: torch.Generator) -> Batch:
+    @property
+    def uniform_letters(self) -> bool:
+        return self.ambiguous
+
+    @property
+    def has_prompt_end(self) -> bool:
+        return self.key == "prefix"
+
+    @property
+    def contrasts(self) -> bool:
+        return not self.ambiguous
+
+    def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`. The key's place is uniform over all at which key and answer fit.
 
         Letters are independent and uniform, but for surplus keys, whose letters are drawn again until none is left.
 
         Raises: UserError if the strings are too short for key and answer, or keys so short that they are not unique.
         """
-        lengths = draw_lengths(n, length, generator, shortest=self.n + (self.answer or 1))
-        start = below(lengths - self.n - (self.answer or 1) + 1, generator)
-        width = length if isinstance(length, int) else length[1]
-        letters = torch.randint(self.alphabet, (n, width), generator=generator, device=start.device)
-        within = torch.arange(width, device=start.device) - start[:, None]
-        of_key = (within >= 0) & (within < self.n)
-        for _ in range(ROUNDS):
-            surplus = self._surplus(letters, lengths, start) & ~of_key
-            if not surplus.any():
-                return self.layout(letters, start, lengths)
-            again = torch.randint(self.alphabet, (n, width), generator=generator, device=start.device)
-            letters = torch.where(surplus, again, letters)
-        raise UserError(
-            f"a key of {self.n} of {self.alphabet} letters is hardly ever unique in a string of {width}: "
-            "take longer keys, a larger alphabet or shorter strings."
-        )
+        return self.ask(*self._draw(n, length, as_generator(generator)))
 
-    def layout(
+    def ask(
         self, letters: Int[Tensor, "batch letter"], start: Int[Tensor, " batch"], lengths: Int[Tensor, " batch"]
     ) -> Batch:
-        """The batch that asks what follows the n letters from `start` on in the first `lengths` letters of each row."""
+        """Make the batch that asks what follows the n letters from `start` on in the first `lengths` of each row."""
         v = self.vocabulary
+        letters = v.ids(letters)
         place = start[:, None] + torch.arange(letters.shape[1], device=letters.device)
         rolled = letters.gather(1, place.clamp(max=letters.shape[1] - 1))
         key, string, separator = Piece(rolled[:, : self.n]), Piece(letters, lengths), mark(v.separator, letters)
@@ -91,16 +104,90 @@ class NgramLookup(Task):
         )
         return join([*mark(v.bos, letters), *before, answer, *mark(v.eos, letters, trained=True)], v.pad)
 
+    def contrast(
+        self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
+    ) -> ContrastPair:
+        """Draw strings, and beside each another with one letter of the answer changed, in the string and in the answer.
+
+        The key stands exactly once in both.
+
+        Args:
+            place: which letter of the answer, 0, 1, ...; None draws it for each string.
+        """
+        if self.ambiguous:
+            return super().contrast(n, length, generator, place)
+        if place is not None and not 0 <= place < (self.answer or place + 1):
+            raise UserError(f"place must be a letter of the answer, 0 to {(self.answer or 1) - 1}; got {place}.")
+        generator, least = as_generator(generator), (place or 0) + 1
+        letters, start, lengths = self._draw(n, length, generator, least)
+        changed, query, bad = letters.clone(), torch.zeros_like(start), torch.ones_like(start, dtype=torch.bool)
+        for _ in range(ROUNDS):
+            fresh, begins, _ = self._draw(n, length, generator, least, lengths)
+            letters, start = torch.where(bad[:, None], fresh, letters), torch.where(bad, begins, start)
+            asked = self._asked(lengths, start)
+            which = below(asked, generator) if place is None else torch.full_like(asked, place)
+            query = torch.where(bad, which, query)
+            at = (start + self.n + query)[:, None]
+            step = 1 + below(torch.full_like(at, self.alphabet - 1), generator)
+            other = letters.scatter(1, at, (letters.gather(1, at) + step) % self.alphabet)
+            changed = torch.where(bad[:, None], other, changed)
+            bad = self._surplus(changed, lengths, start).any(dim=1)
+            if not bad.any():
+                clean = self.ask(letters, start, lengths)
+                return ContrastPair(clean, self.ask(changed, start, lengths), clean.prompt_end + query)
+        raise self._not_unique(letters.shape[1])
+
+    def _asked(self, lengths: Int[Tensor, " batch"], start: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+        """Letters of each answer."""
+        return (lengths - start - self.n).clamp(max=self.answer or int(lengths.max()))
+
+    def _draw(
+        self,
+        n: int,
+        length: Length,
+        generator: torch.Generator,
+        least: int = 1,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Drawn:
+        """Draw strings whose key stands once (if ambiguous: take its first place), `least` letters before the end."""
+        asked, spare = max(self.answer or 1, least), 3 * self.ambiguous
+        drawn = draw_lengths(n, length, generator, shortest=self.n + asked + spare)
+        lengths = drawn if lengths is None else lengths
+        start = below(lengths - self.n - asked - spare + 1, generator)
+        width = length if isinstance(length, int) else length[1]
+        letters = draw_letters(n, width, self.alphabet, generator)
+        if self.ambiguous:
+            return letters, self._same(letters, lengths, start).byte().argmax(dim=1), lengths
+        within = torch.arange(width) - start[:, None]
+        of_key = (within >= 0) & (within < self.n)
+        for _ in range(ROUNDS):
+            surplus = self._surplus(letters, lengths, start) & ~of_key
+            if not surplus.any():
+                return letters, start, lengths
+            letters = torch.where(surplus, draw_letters(n, width, self.alphabet, generator), letters)
+        raise self._not_unique(width)
+
+    def _not_unique(self, width: int) -> UserError:
+        return UserError(
+            f"a key of {self.n} of {self.alphabet} letters is hardly ever unique in a string of {width}: "
+            "take longer keys, a larger alphabet or shorter strings."
+        )
+
+    def _same(
+        self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"], start: Int[Tensor, " batch"]
+    ) -> Bool[Tensor, "batch place"]:
+        """Where in each string an n-gram begins that equals the key, that itself among them."""
+        grams = letters.unfold(1, self.n, 1)
+        index = torch.arange(grams.shape[1])
+        key = grams[torch.arange(len(letters)), start]
+        return (grams == key[:, None]).all(dim=2) & (index <= (lengths - self.n)[:, None])
+
     def _surplus(
         self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"], start: Int[Tensor, " batch"]
     ) -> Bool[Tensor, "batch letter"]:
         """The letters of each n-gram of the string that equals the key and is not it."""
-        grams = letters.unfold(1, self.n, 1)
-        index = torch.arange(grams.shape[1], device=letters.device)
-        key = grams[torch.arange(len(letters), device=letters.device), start]
-        here = (grams == key[:, None]).all(dim=2) & (index != start[:, None])
-        here &= index <= (lengths - self.n)[:, None]
+        here = self._same(letters, lengths, start).scatter(1, start[:, None], False)
         covered = torch.zeros_like(letters, dtype=torch.bool)
         for offset in range(self.n):
-            covered[:, offset : offset + grams.shape[1]] |= here
+            covered[:, offset : offset + here.shape[1]] |= here
         return covered

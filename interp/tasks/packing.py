@@ -4,11 +4,13 @@ import torch
 from torch import Tensor
 
 from interp.base.errors import UserError
+from interp.base.seeds import as_generator
 from interp.tasks.base import Batch, Task
+from interp.tasks.sampling import span
 
 
 def pack(
-    task: Task, n: int, context: int, length: int | tuple[int, int], generator: torch.Generator, isolate: bool
+    task: Task, n: int, context: int, length: int | tuple[int, int], generator: torch.Generator | int, isolate: bool
 ) -> Batch:
     """Fill `n` rows with strings to exactly `context` tokens.
 
@@ -22,12 +24,12 @@ def pack(
 
     Raises: UserError if a string of the greatest length does not fit in the context.
     """
-    shortest = max(1, length if isinstance(length, int) else length[0])
+    shortest = max(1, span(length)[0])
     # A string has at least its beginning, its letters and one of answer; the row's last target is one token more.
     per_row = -(-(context + 1) // (shortest + 2))
-    strings = task.sample(n * per_row, length, generator)
+    strings = task.sample(n * per_row, length, as_generator(generator))
     if (needed := strings.tokens.shape[1]) > context:
-        raise UserError(f"a context of {context} tokens is too short for these strings: the longest take {needed}.")
+        raise UserError(f"context must hold the longest string, {needed} tokens; got {context}.")
 
     place = torch.arange(needed + 1, device=strings.tokens.device)
     size = (strings.loss_mask * place[1:]).amax(dim=1) + 1

@@ -1,40 +1,113 @@
-"""Tasks as JSON, so that a run folder says what its model was asked."""
+"""Tasks by name: registered where they are written, kept as JSON, and asked for by a short text such as `ngram?n=3`.
+
+A task is one file: a frozen dataclass of plain values under `@register("name")`. What stands in `interp.tasks` is found
+by itself; a task of one's own is known once its module is imported.
+"""
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from interp.base.errors import UserError, unknown
 from interp.tasks.base import Task
-from interp.tasks.copy import CopyTask
-from interp.tasks.ngram import NgramLookup
+from interp.tasks.spec import parse, write
 from interp.tasks.vocabulary import Vocabulary
 
-KINDS: dict[str, type[Task]] = {"copy": CopyTask, "ngram": NgramLookup}
+KINDS: dict[str, type[Task]] = {}
+"""Name -> class of every task that is known."""
+Kind = TypeVar("Kind", bound=type[Task])
+
+
+def register(kind: str) -> Callable[[Kind], Kind]:
+    """Make a task known by a name, in run folders and specifications.
+
+    Args:
+        kind: of letters, digits and dashes; another one for each task.
+
+    Raises: UserError for a name that another task has.
+    """
+
+    def known(cls: Kind) -> Kind:
+        here = KINDS.setdefault(kind, cls)
+        if (here.__module__, here.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise UserError(f"a task must have a name of its own; got {kind!r}, which is {here.__qualname__}.")
+        KINDS[kind] = cls  # a notebook defines its class anew
+        return cls
+
+    return known
 
 
 def task_config(task: Task) -> dict[str, Any]:
-    """The task as plain JSON values: its `kind` and its fields.
+    """Describe a task by plain JSON values: its `kind` and its fields.
 
-    Raises: UserError for a task of a kind that is not registered in `KINDS`.
+    Raises: UserError for a task of a kind that is not registered.
     """
-    for kind, cls in KINDS.items():
-        if type(task) is cls:
-            return {"kind": kind} | _plain(task)
-    raise unknown("task", type(task).__name__, [cls.__name__ for cls in KINDS.values()])
+    return {"kind": _kind(task)} | _plain(task)
 
 
 def task_from_config(config: dict[str, Any]) -> Task:
-    """The task that `task_config` described.
+    """Make the task that `task_config` described.
 
     Raises: UserError for an unknown kind or field, or a value that the task refuses.
     """
     fields = dict(config)
     kind = fields.pop("kind", None)
-    if kind not in KINDS:
-        raise unknown("task", str(kind), KINDS)
+    cls = task_class(str(kind))
     if isinstance(fields.get("vocab"), dict):
         fields["vocab"] = _vocabulary(fields["vocab"])
-    return _make(KINDS[kind], fields, f"the task {kind!r}")
+    return _make(cls, fields, f"the task {kind!r}")
+
+
+def task_from_spec(spec: str, vocabulary: Vocabulary | None = None) -> Task:
+    """Make the task that a text asks for: a name, and after a question mark fields that differ from their defaults.
+
+    Args:
+        spec: such as `copy`, `copy?alphabet=8` or `ngram?n=2&key=prefix`.
+        vocabulary: token ids that the task is to speak, those of a model; `alphabet` then takes the first of its
+            letters. None: the task's own.
+
+    Raises: UserError for an unknown name or field, naming the nearest, or a value that the task refuses.
+
+    >>> task_from_spec("copy?alphabet=8")
+    CopyTask(alphabet=8, vocab=None)
+    """
+    kind, question, options = spec.strip().partition("?")
+    cls = task_class(spec)
+    fields = parse(options, cls, f"the task {kind!r}") if question else {}
+    if vocabulary is None:
+        return _make(cls, fields, f"the task {kind!r}")
+    letters = fields.pop("alphabet", vocabulary.n_letters)
+    own = _make(cls, fields, f"the task {kind!r}")
+    return own.over(vocabulary if letters == vocabulary.n_letters else vocabulary.first(letters))
+
+
+def task_class(spec: str) -> type[Task]:
+    """Find the class of the task that a text names, whatever its options.
+
+    Raises: UserError for an unknown name, with the nearest.
+    """
+    kind = spec.strip().partition("?")[0]
+    if kind not in KINDS:
+        raise unknown("task", kind, KINDS)
+    return KINDS[kind]
+
+
+def task_spec(task: Task) -> str:
+    """Write a task as the text that `task_from_spec` reads; token ids of another model (`vocab`) are left out.
+
+    >>> task_spec(task_from_spec("ngram?n=2"))
+    'ngram?n=2'
+    """
+    return write(_kind(task), task)
+
+
+def _kind(task: Task) -> str:
+    for kind, cls in KINDS.items():
+        if type(task) is cls:
+            return kind
+    raise UserError(
+        f"a task must be registered to be kept or named; got {type(task).__name__}. Put @register('a-name') before it."
+    )
 
 
 def _vocabulary(fields: dict[str, Any]) -> Vocabulary:

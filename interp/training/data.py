@@ -7,13 +7,12 @@ tokens is known everywhere without communication, and a training sees the same s
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 
-from interp.base.errors import UserError
-from interp.tasks.base import Batch, Task
-from interp.tasks.copy import CopyTask
+from interp.base.seeds import numbered_generator
+from interp.tasks.base import Batch, Task, need
 from interp.tasks.packing import pack
+from interp.tasks.sampling import draw_lengths, draw_letters, span
 from interp.training.recipe import TrainConfig
 
 PURPOSES = ("train", "evaluate")
@@ -21,8 +20,7 @@ PURPOSES = ("train", "evaluate")
 
 def generator_for(seed: int, purpose: Literal["train", "evaluate"], number: int = 0) -> torch.Generator:
     """A generator of its own for each seed, purpose and number (of a step, say), on the CPU."""
-    sequence = np.random.SeedSequence((seed, PURPOSES.index(purpose), number))
-    return torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+    return numbered_generator(seed, PURPOSES.index(purpose), number)
 
 
 def draw(task: Task, config: TrainConfig, step: int) -> Batch:
@@ -35,11 +33,12 @@ def draw(task: Task, config: TrainConfig, step: int) -> Batch:
         return pack(task, config.batch, config.context, config.length, generator, isolate=config.isolate)
     if config.hard_letters is None or step < config.hard_from:
         return task.sample(config.batch, config.length, generator)
-    if not isinstance(task, CopyTask):
-        raise UserError(f"hard_letters is a way to train CopyTask; a {type(task).__name__} is trained without it.")
-    letters = torch.full((config.batch,), task.alphabet)
-    letters[::2] = config.hard_letters
-    return task.sample(config.batch, config.length, generator, letters_per_string=letters)
+    need(task, "lays_out_letters", "uniform_letters")
+    different = torch.full((config.batch,), task.n_letters)
+    different[::2] = config.hard_letters
+    lengths, (shortest, longest) = draw_lengths(config.batch, config.length, generator), span(config.length)
+    letters = draw_letters(config.batch, longest, task.n_letters, generator, different)
+    return task.layout(letters, None if shortest == longest else lengths)
 
 
 @dataclass(frozen=True)

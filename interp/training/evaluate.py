@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from interp.base.errors import UserError
+from interp.base.seeds import as_generator
 from interp.models.hooks.model import HookedModel
 from interp.models.stack.attention import KeyValues
 from interp.results.accuracy import LengthAccuracy
 from interp.tasks.base import Batch, Task
-from interp.tasks.copy import CopyTask
 from interp.tasks.probes.ideal import ideal_ngram_accuracy
 from interp.tasks.score import score, score_generated
 
@@ -39,7 +38,7 @@ def accuracy_by_length(
     task: Task,
     lengths: Sequence[int],
     strings: int,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     free_running: bool = False,
     trained: tuple[int, int] | None = None,
     ideal: Sequence[int] = (),
@@ -52,14 +51,15 @@ def accuracy_by_length(
         task: what is asked.
         lengths: letters per string.
         strings: per length.
-        generator: draws the strings.
+        generator: draws the strings; or a seed.
         free_running: whether the model also writes every answer from its own output (slower: token by token).
         trained: shortest and longest length of training, to be noted in the result.
-        ideal: the n of ideal n-gram copiers to compare with (CopyTask only).
+        ideal: the n of ideal n-gram copiers to compare with, for tasks that lay out uniform letters.
         free_up_to: the longest strings that are also written freely; nan at longer ones. None: all of them.
 
     Raises: UserError for ideal copiers of another task.
     """
+    generator = as_generator(generator)
     curves = _ideal(task, ideal, lengths, generator)
     training = model.training
     model.eval()
@@ -85,10 +85,6 @@ def _ideal(
     """n -> string accuracy of the ideal n-gram copier at each length."""
     if not orders:
         return {}
-    if not isinstance(task, CopyTask):
-        raise UserError(
-            f"ideal n-gram copiers are known for CopyTask; this is a {type(task).__name__}: leave them out."
-        )
     return {str(n): tuple(ideal_ngram_accuracy(task, n, lengths, generator).string.tolist()) for n in orders}
 
 

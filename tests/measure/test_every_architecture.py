@@ -184,7 +184,7 @@ def test_an_lstm_says_that_it_has_no_heads():
 @pytest.mark.slow
 def test_the_trained_hybrid_copies_by_its_attention_heads_and_not_without_them():
     loaded = load("hybrid", progress=False)
-    model, task = loaded.model, loaded.copy_task
+    model, task = loaded.model, loaded.task
     scores = score_heads(model, task, (22, 30), torch.Generator().manual_seed(0))
     lookups = [head for head in scores.heads if head.role == "lookup"]
     assert {head.kind for head in lookups} == {"attention"}

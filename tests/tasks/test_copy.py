@@ -137,7 +137,7 @@ def test_layout_runs_on_meta_tensors():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: CopyTask(1), "2 to 26"),
+        (lambda: CopyTask(1), "2 to 21028"),
         (lambda: CopyTask().sample(2, 0, seeded()), "at least 1"),
         (lambda: CopyTask().sample(2, (9, 3), seeded()), "(shortest, longest)"),
         (lambda: CopyTask(4).sample(2, 5, seeded(), letters_per_string=5), "1 to 4 different letters"),

@@ -43,7 +43,7 @@ def test_the_two_formats_are_those_of_the_paper():
         ("suffix", None, "$bcadb|cadb."),
     ]:
         task = NgramLookup(n=2, answer=answer, key=key)
-        batch = task.layout(numbers("bcadb"), start, lengths)
+        batch = task.ask(numbers("bcadb"), start, lengths)
         (full,) = task.decode(torch.cat([batch.tokens[:, :1], batch.targets], dim=1))
         assert full.rstrip("*") == text
         asked = text[-3:-1] if answer is None else text[-2]
@@ -109,9 +109,9 @@ def test_one_letter_keys_are_unique_even_in_long_strings():
     [
         (lambda: NgramLookup(n=2, alphabet=2).sample(9, 2000, seeded()), "key of 2 of 2 letters is hardly ever unique"),
         (lambda: NgramLookup(n=3, answer=4).sample(5, 6, seeded()), "at least 7 letters"),
-        (lambda: NgramLookup(n=0), "1 letter or more"),
-        (lambda: NgramLookup(answer=0), "1 letter or more"),
-        (lambda: NgramLookup(alphabet=1), "2 to 26"),
+        (lambda: NgramLookup(n=0), "at least 1 letter"),
+        (lambda: NgramLookup(answer=0), "at least 1 letter"),
+        (lambda: NgramLookup(alphabet=1), "2 to 21028"),
     ],
 )
 def test_what_does_not_fit_is_refused(ask, words):
@@ -123,4 +123,4 @@ def test_what_does_not_fit_is_refused(ask, words):
 def test_layout_runs_on_meta_tensors():
     letters, start = (torch.zeros(*shape, dtype=torch.long, device="meta") for shape in ((3, 8), (3,)))
     for key, answer in FORMS:
-        assert NgramLookup(n=2, key=key, answer=answer).layout(letters, start, start).tokens.device.type == "meta"
+        assert NgramLookup(n=2, key=key, answer=answer).ask(letters, start, start).tokens.device.type == "meta"

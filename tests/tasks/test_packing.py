@@ -102,6 +102,6 @@ def test_packing_cuts_as_few_letters_as_it_must():
 
 
 def test_a_context_that_holds_no_string_is_refused_with_one_that_does():
-    with pytest.raises(UserError, match="the longest take 22"):
+    with pytest.raises(UserError, match="longest string, 22 tokens; got 21"):
         pack(CopyTask(), 2, 21, (5, 10), seeded(), False)
     pack(CopyTask(), 2, 22, (5, 10), seeded(), False)

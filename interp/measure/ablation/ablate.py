@@ -18,7 +18,7 @@ from interp.measure.ablation.sets import Ablation, HeadSet, lookup_sets
 from interp.measure.ablation.sweep import PerStringScores, sweep
 from interp.measure.values import Zero
 from interp.models.heads import Heads, HeadTable
-from interp.models.surface import Model
+from interp.models.surface import Model, device
 from interp.results.ablation import AblationResult, Control
 from interp.results.heads import HeadScores
 from interp.tasks.base import Batch
@@ -103,6 +103,7 @@ def ablate(
     """
     if not head_sets:
         return ()
+    batch = batch.to(device(model))
     plans = make_plans(model, batch, head_sets, kind, with_role, as_generator(seed), draws, edge_control)
     clean = Ablation((), Zero())
     runs = list(dict.fromkeys([clean, *(run for plan in plans for run in plan.runs)]))

@@ -18,7 +18,7 @@ from interp.base.stats import Interval, paired_proportions_interval, proportion_
 from interp.measure.attention.rows import blocks
 from interp.models.surface import Model, device, run
 from interp.results.accuracy import StepCurve
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Task
 from interp.tasks.probes.planted_repeats import offset_swaps, planted_repeats
 
 LEAST_STEP = 0.2
@@ -29,7 +29,7 @@ REMAINS = 0.25
 
 def behavioural_n(
     model: Model,
-    task: CopyTask,
+    task: Task,
     length: int | tuple[int, int],
     longest: int,
     strings: int,
@@ -38,6 +38,7 @@ def behavioural_n(
     """Measure accuracy at the letter after a planted repeat of k = 0, ..., `longest` letters.
 
     >>> from interp.models.planted import planted_copier
+    >>> from interp.tasks import CopyTask
     >>> behavioural_n(planted_copier(2, 4)[0], CopyTask(4), (14, 18), 4, 24, 0).n
     2
 
@@ -68,7 +69,7 @@ def behavioural_n(
 
 def causal_n(
     model: Model,
-    task: CopyTask,
+    task: Task,
     length: int | tuple[int, int],
     longest: int,
     strings: int,
@@ -77,6 +78,7 @@ def causal_n(
     """Measure how far the answer moves to a rival place when the copied letter t back becomes the rival's.
 
     >>> from interp.models.planted import planted_copier
+    >>> from interp.tasks import CopyTask
     >>> causal_n(planted_copier(2, 4)[0], CopyTask(4), (14, 18), 4, 24, 0).n
     2
 

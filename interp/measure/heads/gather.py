@@ -23,7 +23,6 @@ from transformer_lens.model_bridge import TransformerBridge
 from interp.measure.attention.rows import QueryRow, blocks, rows_at, wide
 from interp.measure.edit import Edit, Site
 from interp.measure.heads.entering import enter
-from interp.measure.heads.lookup import letters_of_first_copy
 from interp.measure.progress import announced
 from interp.measure.values import Donor
 from interp.models.heads import Head, Heads, HeadTable
@@ -89,7 +88,7 @@ def path_effects(
     means = _mean_outputs(model, probe, earlier)
     for rows in blocks(model, probe.batch.tokens) if earlier else ():
         some = probe.rows(rows)
-        entered, letters = enter(model, some.batch.tokens, some.query, layers), letters_of_first_copy(some)
+        entered, letters = enter(model, some.batch.tokens, some.query, layers), some.whole.copied_from
         for layer in layers:
             stream, index = entered.stream[layer], [head.index for head in chosen if head.layer == layer]
             clean = _centred(entered.scores[layer](stream)[:, index], letters)
@@ -194,7 +193,7 @@ def _seen_scores(model: Model, probe: Probe, lookups: Sequence[Head], hooks: Seq
         pattern, scores = rows[head.layer].pattern[:, head.index], rows[head.layer].scores
         tiny = torch.finfo(pattern.dtype).tiny
         seen.append(pattern.clamp(min=tiny).log() if scores is None else scores[:, head.index])
-    return _centred(torch.stack(seen, dim=1), letters_of_first_copy(probe))
+    return _centred(torch.stack(seen, dim=1), probe.whole.copied_from)
 
 
 def _centred(scores: QueryRow, letters: Bool[Tensor, "batch pos"]) -> LookupRow:

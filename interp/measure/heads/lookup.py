@@ -41,15 +41,8 @@ def look(model: Model, probe: Probe) -> Looked:
     return Looked(**{name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]})
 
 
-def letters_of_first_copy(probe: Probe) -> Bool[Tensor, "batch pos"]:
-    """Return the positions that some answer letter is copied from."""
-    whole = probe.whole
-    marked = torch.zeros_like(whole.answer, dtype=torch.int8)
-    return marked.scatter_add(1, whole.source.clamp(min=0), whole.answer.to(torch.int8)) > 0
-
-
 def _look_block(model: Model, probe: Probe) -> Looked:
-    others = letters_of_first_copy(probe)
+    others = probe.whole.copied_from
     others = others.scatter(1, probe.source[:, None], False)
     layers = rows_at(model, probe.batch.tokens, probe.query)
     pattern = torch.cat([rows.pattern for rows in layers], dim=1)

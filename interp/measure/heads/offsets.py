@@ -85,9 +85,7 @@ def _outputs(model: Model, tokens: Tokens, heads: tuple[Head, ...]) -> list[Floa
 
 def _is_letter(batch: Batch) -> Bool[Tensor, "batch pos"]:
     """Positions that hold a letter of either copy: those copied from, and those that the position before asked for."""
-    first = torch.zeros_like(batch.answer, dtype=torch.int8)
-    first = first.scatter_add(1, batch.source.clamp(min=0), batch.answer.to(torch.int8)) > 0
-    return first | _back(batch.answer, 1)
+    return batch.copied_from | _back(batch.answer, 1)
 
 
 def _letter_numbers(tokens: Tokens, vocabulary: Vocabulary, n_tokens: int) -> Int[Tensor, "batch pos"]:

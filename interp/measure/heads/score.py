@@ -26,14 +26,13 @@ from interp.models.heads import HeadTable
 from interp.models.stack.model import StackModel
 from interp.models.surface import Model, device
 from interp.results.heads import HeadScores
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Batch, Task, need
 from interp.tasks.probes.planted_repeats import Probe, planted_repeats
 
 
 def score_heads(
     model: Model,
-    task: CopyTask,
+    task: Task,
     length: int | tuple[int, int],
     generator: Any,
     settings: HeadSettings | None = None,
@@ -57,6 +56,7 @@ def score_heads(
     position in what the head writes by way of its state (`models.hidden_attention.hidden_pattern`). `notes` says which.
 
     >>> from interp.models.planted import planted_copier
+    >>> from interp.tasks import CopyTask
     >>> settings = HeadSettings(longest=3, strings=8)
     >>> scores = score_heads(planted_copier(1, 4)[0], CopyTask(4), (14, 18), 0, settings)
     >>> scores.of_role("lookup"), scores.of_role("gather")
@@ -78,6 +78,7 @@ def score_heads(
     Raises: UserError for a model without heads, a null that does not fit it, or if a string is too short for the
         longest planted match.
     """
+    need(task, "lays_out_letters")
     settings, drawn, table = settings or HeadSettings(), as_generator(generator), HeadTable.of(model).require()
     strings = _Strings(task, length, drawn, settings, device(model))
     probe = strings.of_every_match()
@@ -101,7 +102,7 @@ class _Strings:
 
     def __init__(
         self,
-        task: CopyTask,
+        task: Task,
         length: int | tuple[int, int],
         generator: torch.Generator,
         settings: HeadSettings,
@@ -130,7 +131,7 @@ class _Strings:
         return self.task.sample(2 * self.settings.strings, self.length, self.generator).to(self.device)
 
 
-def _with_copying(model: Model, task: CopyTask, ordinary: Probe, scores: HeadScores) -> HeadScores:
+def _with_copying(model: Model, task: Task, ordinary: Probe, scores: HeadScores) -> HeadScores:
     """Add the OV circuit: does an attention head raise the letter that it attends to?"""
     if not isinstance(model, StackModel):
         return replace(scores, notes=(*scores.notes, "OV circuits are measured on this package's own models only"))
@@ -179,7 +180,7 @@ def _with_offsets(
     task = strings.task
     decoded = decode_offsets(model, task.vocabulary, strings.to_decode(), gathers, settings.longest + 1)
     accuracy, without = (x.mean(dim=-1).cpu().numpy() for x in (decoded.together, decoded.without))
-    chance = 1 / task.alphabet
+    chance = 1 / task.n_letters
     covered = tuple(t for t, a in enumerate(accuracy) if a > (1 + chance) / 2)
     lost = {
         name: tuple(t for t in covered if accuracy[t] - rest[t] > (accuracy[t] - chance) / 4)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.errors import UserError, unknown
+from interp.base.seeds import as_generator
 from interp.base.stats import bootstrap_interval, paired_difference_interval
 from interp.measure.state import parts
 from interp.measure.state.blocks import carry_all, each_block
@@ -20,8 +21,7 @@ from interp.measure.state.decay import log_decays
 from interp.measure.state.parts import Choice
 from interp.models.hooks.model import HookedModel
 from interp.results.state import StateAblation
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Batch, Task, need
 
 CONTROLS = 8
 """Random sets of numbers that each choice is held against."""
@@ -39,7 +39,7 @@ def means(state: Carried, generator: torch.Generator) -> Carried:  # noqa: ARG00
 def others(state: Carried, generator: torch.Generator) -> Carried:
     """Each string has another's."""
     n = len(next(iter(state.parts.values())))
-    shift = int(torch.randint(1, n, (), generator=generator, device=generator.device))
+    shift = int(torch.randint(1, n, (), generator=generator))
     return state.rows(torch.arange(n).roll(shift))
 
 
@@ -50,10 +50,10 @@ KINDS: dict[str, Callable[[Carried, torch.Generator], Carried]] = {"zero": zeros
 @torch.no_grad()
 def state_ablations(
     model: HookedModel,
-    task: CopyTask,
+    task: Task,
     length: int,
     strings: int,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     kinds: tuple[str, ...] = ("zero", "mean", "resample"),
     seed: int = 0,
 ) -> tuple[StateAblation, ...]:
@@ -64,7 +64,7 @@ def state_ablations(
         task: draws the strings.
         length: their letters.
         strings: how many.
-        generator: draws them, the random controls and the strings that others are given.
+        generator: draws them, the random controls and the strings that others are given; or a seed.
         kinds: of `KINDS`.
         seed: of the bootstrap over strings.
 
@@ -75,6 +75,8 @@ def state_ablations(
             raise unknown("kind of state ablation", kind, KINDS)
     if strings < 2 or length < 1:
         raise UserError(f"an ablation takes two strings of 1 letter or more; got {strings} of {length}.")
+    need(task, "has_prompt_end")
+    generator = as_generator(generator)
     batch = task.sample(strings, length, generator).to(model.device)
     state = carry_all(model, batch)
     choices = [*parts.layers(state), *parts.windows(state)[:1], *parts.bands(log_decays(model, batch))]
@@ -107,7 +109,7 @@ def _ablation(
     return StateAblation(
         name=choice.name,
         kind=kind,
-        length=int(batch.answer[0].sum()),
+        length=batch.answer_tokens.shape[1],
         size=choice.size,
         letter_accuracy_before=float(clean.mean()),
         letter_accuracy_after=float(left.mean()),
@@ -122,7 +124,6 @@ def _letters(model: HookedModel, batch: Batch, state: Carried) -> Float[np.ndarr
     """Share of letters of each string that are right, teacher-forced."""
 
     def right(strings: Batch, state: Carried) -> Float[Tensor, " batch"]:
-        wanted = strings.targets[strings.answer].view(len(strings), -1)
-        return (answer_logits(model, strings, state).argmax(dim=-1) == wanted).double().mean(dim=1)
+        return (answer_logits(model, strings, state).argmax(dim=-1) == strings.answer_tokens).double().mean(dim=1)
 
     return each_block(right, model, batch, state).cpu().numpy()

@@ -13,17 +13,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.errors import UserError
+from interp.base.seeds import as_generator
 from interp.base.stats import LEVEL, RESAMPLES
 from interp.measure.state.blocks import blocks
 from interp.measure.state.carried import answer_logits, carry
 from interp.models.hooks.model import HookedModel
 from interp.results.state import Bits
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Task, need
 
 
 @torch.no_grad()
 def used_bits(
-    model: HookedModel, task: CopyTask, lengths: Sequence[int], strings: int, generator: torch.Generator, seed: int = 0
+    model: HookedModel,
+    task: Task,
+    lengths: Sequence[int],
+    strings: int,
+    generator: torch.Generator | int,
+    seed: int = 0,
 ) -> Bits:
     """log2 D less the teacher-forced cross-entropy of each answer letter, summed over the letters that it shows.
 
@@ -32,12 +38,14 @@ def used_bits(
         task: draws independent, uniform letters; D is its alphabet.
         lengths: letters per string.
         strings: for each length.
-        generator: draws them, on its device.
+        generator: draws them; or a seed.
         seed: of the bootstrap over strings.
 
-    Raises: UserError for a length below 1, fewer than two strings, or a task without a separator.
+    Raises: UserError for a length below 1, fewer than two strings, or a task without a separator or uniform letters.
     """
+    need(task, "uniform_letters", "has_prompt_end")
     check_lengths(lengths)
+    generator = as_generator(generator)
     rows = [_one_length(model, task, length, strings, generator) for length in lengths]
     return bits_of(tuple(lengths), rows, seed)
 
@@ -91,15 +99,14 @@ def check_lengths(lengths: Sequence[int]) -> None:
 
 
 def _one_length(
-    model: HookedModel, task: CopyTask, length: int, strings: int, generator: torch.Generator
+    model: HookedModel, task: Task, length: int, strings: int, generator: torch.Generator
 ) -> Float[np.ndarray, "string pos"]:
     """Bits per letter of each string; negative where the model is surer of another letter than chance would be."""
     batch, found = task.sample(strings, length, generator), []
     for rows in blocks(batch):
         block = batch.rows(rows).to(model.device)
-        wanted = block.targets[block.answer].view(len(block), length)
         log_p = answer_logits(model, block, carry(model, block)).double().log_softmax(dim=-1)
-        found.append(_bits(log_p, wanted, task.alphabet).cpu())
+        found.append(_bits(log_p, block.answer_tokens, task.n_letters).cpu())
     return torch.cat(found).numpy()
 
 

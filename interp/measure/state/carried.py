@@ -60,7 +60,7 @@ def separator_at(batch: Batch) -> int:
 
     Raises: UserError for strings of different lengths, or ones without a separator between string and copy.
     """
-    first = batch.answer.byte().argmax(dim=1)
+    first = batch.prompt_end
     at = int(first[0])
     if bool((first != at).any()):
         raise UserError("the state between string and copy is taken of strings of one length; draw them of one.")
@@ -93,14 +93,14 @@ def answer_logits(model: HookedModel, batch: Batch, state: Carried) -> Logits:
 
     `[batch letter vocab]`: row i asks for letter i of the answer. With the batch's own state, what the model says.
     """
-    at, length = separator_at(batch), int(batch.answer[0].sum())
+    at, length = separator_at(batch), batch.answer_tokens.shape[1]
     return model(batch.tokens[:, at : at + length], past=state.copy().past)
 
 
 @torch.no_grad()
 def free_answer(model: HookedModel, batch: Batch, state: Carried) -> Tokens:
     """The answer that the model writes by itself from a state, `[batch letter]`, each letter the most likely one."""
-    at, length = separator_at(batch), int(batch.answer[0].sum())
+    at, length = separator_at(batch), batch.answer_tokens.shape[1]
     past, new, written = state.copy().past, batch.tokens[:, at : at + 1], []
     for _ in range(length):
         new = model(new, past=past)[:, -1].argmax(dim=-1, keepdim=True)

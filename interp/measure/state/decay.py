@@ -33,7 +33,7 @@ def log_decays(model: HookedModel, batch: Batch) -> dict[str, Float[Tensor, "*st
         return {}
     total: dict[int, Tensor] = {}
     end, past = separator_at(batch), model.new_past()
-    first = int(batch.source[0, end])  # of the letters: what stands before them is read, and not counted
+    first = int(batch.string_start[0])  # what stands before the letters is read, and not counted
     model(batch.tokens[:, :first], return_type=None, past=past)
     stretch = max(1, TOKENS_AT_ONCE // len(batch))
     for _, cache in model.stream(batch.tokens[:, first:end], list(names.values()), stretch, past):

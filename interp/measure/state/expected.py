@@ -7,17 +7,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.base.seeds import as_generator
 from interp.measure.state.bits import check_lengths
 from interp.measure.state.blocks import blocks
 from interp.measure.state.carried import answer_logits, carry
 from interp.models.hooks.model import HookedModel
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Batch, Task, need
 
 
 @torch.no_grad()
 def expected_accuracy(
-    model: HookedModel, task: CopyTask, lengths: Sequence[int], strings: int, generator: torch.Generator
+    model: HookedModel, task: Task, lengths: Sequence[int], strings: int, generator: torch.Generator | int
 ) -> tuple[float, ...]:
     """Mean over strings of the probability that their answer, drawn letter by letter, is right to the end.
 
@@ -28,12 +28,13 @@ def expected_accuracy(
         task: draws the strings.
         lengths: letters per string.
         strings: for each length.
-        generator: draws them.
+        generator: draws them; or a seed.
 
     Raises: UserError for a length below 1, or a task without a separator.
     """
+    need(task, "has_prompt_end")
     check_lengths(lengths)
-    found = []
+    found, generator = [], as_generator(generator)
     for length in lengths:
         batch = task.sample(strings, length, generator)
         rates = torch.cat([_of_strings(model, batch.rows(rows).to(model.device)) for rows in blocks(batch)])
@@ -42,6 +43,5 @@ def expected_accuracy(
 
 
 def _of_strings(model: HookedModel, batch: Batch) -> Float[Tensor, " batch"]:
-    wanted = batch.targets[batch.answer].view(len(batch), -1, 1)
     log_p = answer_logits(model, batch, carry(model, batch)).double().log_softmax(dim=-1)
-    return log_p.gather(2, wanted).sum(dim=(1, 2)).exp()
+    return log_p.gather(2, batch.answer_tokens[..., None]).sum(dim=(1, 2)).exp()

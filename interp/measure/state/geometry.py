@@ -8,13 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.errors import UserError
+from interp.base.seeds import as_generator
 from interp.measure.state.bits import check_lengths
 from interp.measure.state.blocks import carry_all
 from interp.measure.state.decay import log_decays, time_constants
 from interp.measure.state.directions import NO_VARIANCE, gram
 from interp.models.hooks.model import HookedModel
 from interp.results.state import Geometry
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Task, need
 
 QUANTILES = np.linspace(0, 1, 101)
 """Of the time constants of a part's numbers."""
@@ -24,7 +25,7 @@ SATURATED = (0.001, 0.999)
 
 @torch.no_grad()
 def geometry(
-    model: HookedModel, task: CopyTask, lengths: Sequence[int], strings: int, generator: torch.Generator
+    model: HookedModel, task: Task, lengths: Sequence[int], strings: int, generator: torch.Generator | int
 ) -> Geometry:
     """Rank, norm and saturated decays of each part of the state before the separator, by length.
 
@@ -37,17 +38,18 @@ def geometry(
         task: draws the strings.
         lengths: letters per string.
         strings: for each length. All their states are held at once.
-        generator: draws them.
+        generator: draws them; or a seed.
 
     Returns: `layers` names parts: blocks.0.h, blocks.0.window, of attention layers blocks.0.keys, blocks.0.values.
         Decays are geometric means over the letters, one for each number of a state.
 
     Raises: UserError for fewer than four strings, or a length below 1.
     """
+    need(task, "has_prompt_end")
     check_lengths(lengths)
     if strings < 4:
         raise UserError(f"the spread of states takes four strings or more; got {strings}.")
-    found, constants = [], []
+    found, constants, generator = [], [], as_generator(generator)
     for length in lengths:
         batch = task.sample(strings, length, generator).to(model.device)
         decays = log_decays(model, batch)

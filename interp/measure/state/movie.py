@@ -20,8 +20,7 @@ from interp.measure.state.probes import ProbeSettings
 from interp.models.hooks.model import HookedModel
 from interp.models.stack.attention import KeyValues
 from interp.results.state import StateMovie
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Batch, Task, need
 from interp.tasks.sampling import draw_letters
 
 ROWS = 96
@@ -39,9 +38,9 @@ class Shown:
 @torch.no_grad()
 def watch(
     model: HookedModel,
-    task: CopyTask,
+    task: Task,
     length: int,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     settings: ProbeSettings | None = None,
     seed: int = 0,
 ) -> StateMovie:
@@ -51,7 +50,7 @@ def watch(
         model: carries a state from call to call.
         task: draws independent, uniform letters.
         length: letters of the string, each a step.
-        generator: draws the string, and those that the probes are trained, tempered and tested on.
+        generator: draws the string, and those that the probes are trained, tempered and tested on; or a seed.
         settings: how many of these.
         seed: of the random projection of large states.
 
@@ -61,9 +60,10 @@ def watch(
     Raises: UserError for a length below 1, or too few strings for the probes.
     """
     settings = settings or ProbeSettings()
+    need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     check_lengths([length])
-    settings.check(task.alphabet)
-    letters = draw_letters(sum(settings.strings) + 1, length, task.alphabet, generator)
+    settings.check(task.n_letters)
+    letters = draw_letters(sum(settings.strings) + 1, length, task.n_letters, generator)
     one = task.layout(letters[-1:]).to(model.device)  # the last string is the one that is watched
     shown = _shown(model, one, carry(model, one).parts)
     readable, average, frames = np.full((length, length), np.nan), np.full((length, length), np.nan), []
@@ -71,15 +71,15 @@ def watch(
         batch = task.layout(letters[:, :step])
         products = [inner_products(part, settings.train) for part in state_features(model, batch, seed).values()]
         bits = Probes(torch.stack(products).sum(dim=0)).bits(
-            letters[:, :step].to(model.device), task.alphabet, settings.temper
+            letters[:, :step].to(model.device), task.n_letters, settings.temper
         )
-        readable[step - 1, :step] = 2.0 ** bits[-1] / task.alphabet
-        average[step - 1, :step] = (2.0 ** bits[:-1] / task.alphabet).mean(axis=0)
+        readable[step - 1, :step] = 2.0 ** bits[-1] / task.n_letters
+        average[step - 1, :step] = (2.0 ** bits[:-1] / task.n_letters).mean(axis=0)
         parts = carry(model, batch.rows(slice(-1, None)).to(model.device)).parts
         frames += [[parts[name].flatten()[some.numbers].float().cpu().numpy() for name, some in shown.items()]]
     return StateMovie(
         letters=tuple(task.vocabulary.decode(token[None]) for token in one.tokens[0, 1 : length + 1].cpu()),
-        chance=1 / task.alphabet,
+        chance=1 / task.n_letters,
         parts=tuple(shown),
         states=tuple(np.stack(part, axis=1) for part in zip(*frames, strict=True)),
         time_constants=tuple(some.constants for some in shown.values()),

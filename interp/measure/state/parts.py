@@ -78,7 +78,7 @@ def at_random(like: Choice, state: Carried, generator: torch.Generator) -> Choic
     parts = {name: part[0] for name, part in state.parts.items() if name in among}
     every = sum(part.numel() for part in parts.values())
     chosen = torch.zeros(every, dtype=torch.bool)
-    chosen[torch.randperm(every, generator=generator, device=generator.device)[: like.size].cpu()] = True
+    chosen[torch.randperm(every, generator=generator)[: like.size].cpu()] = True
     pieces = chosen.split([part.numel() for part in parts.values()])
     masks = {
         name: piece.view(part.shape).to(part.device) for (name, part), piece in zip(parts.items(), pieces, strict=True)

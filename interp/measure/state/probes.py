@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
+from interp.base.seeds import as_generator
 from interp.measure.state.bits import bits_of, check_lengths
 from interp.measure.state.joint_probes import joint_bits, places
 from interp.measure.state.probe_features import inner_products, standardised, state_features
@@ -20,8 +21,7 @@ from interp.measure.state.probe_fit import Probes
 from interp.measure.state.probe_settings import ProbeSettings
 from interp.models.hooks.model import HookedModel
 from interp.results.state import HeldBits
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Batch, Task, need
 
 Rows = Float[np.ndarray, "test pos"]
 
@@ -29,9 +29,9 @@ Rows = Float[np.ndarray, "test pos"]
 @torch.no_grad()
 def held_bits(
     model: HookedModel,
-    task: CopyTask,
+    task: Task,
     lengths: Sequence[int],
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     settings: ProbeSettings | None = None,
     untrained: HookedModel | None = None,
     seed: int = 0,
@@ -42,7 +42,7 @@ def held_bits(
         model: carries a state from call to call.
         task: draws independent, uniform letters; D is its alphabet.
         lengths: letters per string.
-        generator: draws the strings, and the order of the shuffled labels.
+        generator: draws the strings, and the order of the shuffled labels; or a seed.
         settings: how many strings.
         untrained: the reservoir baseline: a model of the same shape, which reads the same strings.
         seed: of the bootstrap over test strings, and of the random projection of large states.
@@ -54,23 +54,25 @@ def held_bits(
         or a task without a separator.
     """
     settings = settings or ProbeSettings()
+    need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     check_lengths(lengths)
-    settings.check(task.alphabet)
+    generator = as_generator(generator)
+    settings.check(task.n_letters)
     found: dict[str, list[Rows]] = {}
     for length in lengths:
         batch = task.sample(sum(settings.strings), length, generator)
-        order = torch.randperm(len(batch), generator=generator, device=generator.device).to(model.device)
+        order = torch.randperm(len(batch), generator=generator).to(model.device)
         letters = _letters(task, batch).to(model.device)
         features = state_features(model, batch, seed)
         if settings.joint:
-            found.setdefault("joint", []).append(_jointly(features, letters, task.alphabet, settings))
+            found.setdefault("joint", []).append(_jointly(features, letters, task.n_letters, settings))
         for name, probes in _probes(features, settings.train, settings.by_layer):
-            found.setdefault(name, []).append(probes.bits(letters, task.alphabet, settings.temper))
+            found.setdefault(name, []).append(probes.bits(letters, task.n_letters, settings.temper))
             if name == "held":
-                found.setdefault("shuffled", []).append(probes.bits(letters[order], task.alphabet, settings.temper))
+                found.setdefault("shuffled", []).append(probes.bits(letters[order], task.n_letters, settings.temper))
         if untrained is not None:
             for _, probes in _probes(state_features(untrained, batch, seed), settings.train, False):
-                found.setdefault("untrained", []).append(probes.bits(letters, task.alphabet, settings.temper))
+                found.setdefault("untrained", []).append(probes.bits(letters, task.n_letters, settings.temper))
     bits = {name: bits_of(tuple(lengths), rows, seed) for name, rows in found.items()}
     return HeldBits(
         held=bits.pop("held"),
@@ -82,11 +84,10 @@ def held_bits(
     )
 
 
-def _letters(task: CopyTask, batch: Batch) -> Int[Tensor, "string pos"]:
+def _letters(task: Task, batch: Batch) -> Int[Tensor, "string pos"]:
     """Letters 0, 1, ... of each string."""
-    ids = task.vocabulary.ids(torch.arange(task.alphabet, device=batch.tokens.device))
-    written = batch.targets[batch.answer].view(len(batch), -1, 1)
-    return (written == ids).byte().argmax(dim=2)
+    ids = task.vocabulary.ids(torch.arange(task.n_letters, device=batch.tokens.device))
+    return (batch.answer_tokens[..., None] == ids).byte().argmax(dim=2)
 
 
 def _jointly(

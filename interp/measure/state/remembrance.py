@@ -12,23 +12,24 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.base.errors import UserError
+from interp.base.seeds import as_generator
 from interp.base.stats import bootstrap_interval
 from interp.measure.state.bits import check_lengths
 from interp.measure.state.blocks import blocks
 from interp.measure.state.carried import answer_logits, carry
 from interp.models.hooks.model import HookedModel
 from interp.results.state import Remembrance
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Task, need
 from interp.tasks.sampling import draw_letters
 
 
 @torch.no_grad()
 def remembrance(
     model: HookedModel,
-    task: CopyTask,
+    task: Task,
     lengths: Sequence[int],
     strings: int,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     positions: int = 16,
     seed: int = 0,
 ) -> Remembrance:
@@ -39,7 +40,7 @@ def remembrance(
         task: draws independent, uniform letters.
         lengths: letters per string.
         strings: for each length; at each place each has its letter replaced by one of the others, uniformly.
-        generator: draws the strings and the replacements.
+        generator: draws the strings and the replacements; or a seed.
         positions: at most so many letters of a length are replaced, one at a time, evenly from first to last.
         seed: of the bootstrap over strings.
 
@@ -48,7 +49,9 @@ def remembrance(
 
     Raises: UserError for a length below 1, fewer than two strings, or no positions.
     """
+    need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     check_lengths(lengths)
+    generator = as_generator(generator)
     if strings < 2 or positions < 1:
         raise UserError(f"this takes two strings and one position or more; got {strings} and {positions}.")
     shape = len(lengths), max(lengths)
@@ -62,18 +65,18 @@ def remembrance(
 
 
 def _moved(
-    model: HookedModel, task: CopyTask, length: int, strings: int, generator: torch.Generator, places: list[int]
+    model: HookedModel, task: Task, length: int, strings: int, generator: torch.Generator, places: list[int]
 ) -> tuple[Float[np.ndarray, "place string"], Float[np.ndarray, "place string"]]:
     """Total variation at the answer letter that copies each place, and its mean over the others."""
-    letters = draw_letters(strings, length, task.alphabet, generator)
-    replacements = torch.randint(1, task.alphabet, (len(places), strings), generator=generator, device=letters.device)
+    letters = draw_letters(strings, length, task.n_letters, generator)
+    replacements = torch.randint(1, task.n_letters, (len(places), strings), generator=generator)
     batch, own, rest = task.layout(letters), [], []
     for rows in blocks(batch):
         block = batch.rows(rows).to(model.device)
         clean = answer_logits(model, block, carry(model, block)).double().softmax(dim=-1)
         moved = []
         for place, shift in zip(places, replacements[:, rows], strict=True):
-            changed = task.layout(_replaced(letters[rows], place, shift, task.alphabet)).to(model.device)
+            changed = task.layout(_replaced(letters[rows], place, shift, task.n_letters)).to(model.device)
             after = answer_logits(model, block, carry(model, changed)).double().softmax(dim=-1)
             moved.append((after - clean).abs().sum(dim=-1) / 2)
         by_letter = torch.stack(moved)  # [place string letter]

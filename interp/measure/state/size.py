@@ -13,14 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.errors import UserError
+from interp.base.seeds import as_generator
 from interp.measure.state.bits import check_lengths
 from interp.measure.state.blocks import blocks, carry_all
 from interp.measure.state.carried import Carried, Parts, answer_logits, carry
 from interp.measure.state.directions import along, check_calibration, principal_axes, unflat
 from interp.models.hooks.model import HookedModel
 from interp.results.state import EffectiveSize, StateSize
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Batch, Task, need
 
 TOLERANCE = 0.01
 """Letter accuracy that may be lost: a percentage point."""
@@ -69,10 +69,10 @@ def utilisation(
 @torch.no_grad()
 def effective_size(
     model: HookedModel,
-    task: CopyTask,
+    task: Task,
     lengths: Sequence[int],
     strings: int,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     bits: Sequence[int] = BITS,
     directions: Sequence[int] = DIRECTIONS,
     calibration: int = 512,
@@ -90,7 +90,7 @@ def effective_size(
         task: draws the strings.
         lengths: letters per string.
         strings: for each length, to answer.
-        generator: draws them.
+        generator: draws them; or a seed.
         bits: per number, ascending.
         directions: numbers of principal directions, ascending.
         calibration: strings that ranges and directions are found on; others than those that are answered.
@@ -98,7 +98,9 @@ def effective_size(
     Raises: UserError for a length or a number of bits, directions or strings below 1, or too few strings to find so
         many directions on.
     """
+    need(task, "has_prompt_end")
     check_lengths(lengths)
+    generator = as_generator(generator)
     if min((strings, *bits, *directions)) < 1:
         raise UserError(f"strings, bits and directions are 1 or more; got {strings}, {bits} and {directions}.")
     check_calibration(calibration, directions)
@@ -143,7 +145,7 @@ def _of_one_string(model: HookedModel, length: int) -> Parts:
 
 def _accuracies(
     model: HookedModel,
-    task: CopyTask,
+    task: Task,
     length: int,
     strings: int,
     generator: torch.Generator,
@@ -171,8 +173,7 @@ def _accuracies(
 
 
 def _right(model: HookedModel, batch: Batch, state: Carried) -> int:
-    wanted = batch.targets[batch.answer].view(len(batch), -1)
-    return int((answer_logits(model, batch, state).argmax(dim=-1) == wanted).sum())
+    return int((answer_logits(model, batch, state).argmax(dim=-1) == batch.answer_tokens).sum())
 
 
 def _fewest(

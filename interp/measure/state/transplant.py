@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.base.errors import UserError
+from interp.base.seeds import as_generator
 from interp.base.stats import bootstrap_interval
 from interp.measure.state.blocks import carry_all, each_block
 from interp.measure.state.carried import Carried, answer_logits, free_answer, separator_at
@@ -22,8 +23,7 @@ from interp.measure.state.directions import along, check_calibration, principal_
 from interp.measure.state.parts import Choice, at_random, bands, layers, whole, windows
 from interp.models.hooks.model import HookedModel
 from interp.results.state import Transplant
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
+from interp.tasks.base import Batch, Task, need
 
 CONTROLS = 8
 """Random sets of numbers that parts of one size are held against."""
@@ -45,10 +45,10 @@ class Graft:
 @torch.no_grad()
 def transplants(
     model: HookedModel,
-    task: CopyTask,
+    task: Task,
     length: int,
     strings: int,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     directions: Sequence[int] = (4, 16, 64),
     calibration: int = 512,
     seed: int = 0,
@@ -64,7 +64,7 @@ def transplants(
         task: draws the strings.
         length: their letters.
         strings: pairs of donor and host.
-        generator: draws them, and the random parts.
+        generator: draws them, and the random parts; or a seed.
         directions: numbers of leading principal directions.
         calibration: strings that the directions are found on; others than the pairs.
         seed: of the bootstrap over pairs.
@@ -74,7 +74,9 @@ def transplants(
     """
     if strings < 2 or length < 1:
         raise UserError(f"a transplant takes two pairs of strings of 1 letter or more; got {strings} of {length}.")
+    need(task, "has_prompt_end")
     check_calibration(calibration, directions)
+    generator = as_generator(generator)
     x, y = (task.sample(strings, length, generator).to(model.device) for _ in range(2))
     if (differ := int((x.tokens != y.tokens).any(dim=1).sum())) < 2:
         raise UserError(f"a transplant takes strings that differ in two pairs or more; of {strings}, {differ} did.")
@@ -142,7 +144,7 @@ def _along(axes: Float[Tensor, "direction feature"], inside: bool) -> Mix:
 
 def _transplant(graft: Graft, model: HookedModel, x: Batch, y: Batch, mixed: Carried, seed: int) -> Transplant:
     written = free_answer(model, y.to(model.device), mixed)  # all at once: a step runs one token of each string
-    theirs, own = (batch.targets[batch.answer].view(len(batch), -1) for batch in (x, y))
+    theirs, own = x.answer_tokens, y.answer_tokens
     apart = theirs != own
     donor_share, donor_interval = _share(written == theirs, apart, seed)
     host_share, host_interval = _share(written == own, apart, seed)

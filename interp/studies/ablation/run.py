@@ -36,7 +36,7 @@ def head_ablation_study(
     settings = settings or AblationSettings()
     settings.check()
     loaded = as_loaded(loaded, seed)
-    model, task = loaded.model, loaded.copy_task
+    model, task = loaded.model, loaded.task
     table = HeadTable.of(model)
     named = table.parse(settings.heads)
     on_step("scoring heads")
@@ -49,7 +49,7 @@ def head_ablation_study(
     on_step("attention")
     view = view_attention(
         loaded,
-        length=min(int(strings.answer[0].sum()), settings.view_length),
+        length=min(strings.answer_tokens.shape[1], settings.view_length),
         ablate=tuple(head.name for head in heads),
         kind=settings.kind,
         scores=scores,
@@ -69,5 +69,5 @@ def _strings(loaded: Loaded, seed: int, settings: AblationSettings) -> Batch:
     """As many as are asked for, of the length that is asked for, else of one that suits the model."""
     if settings.length is None:
         return strings_to_ablate(loaded, seed, settings.strings, settings.scoring.longest)
-    generator = own_generator("ablation", seed, str(loaded.model.cfg.device))
-    return loaded.copy_task.sample(settings.strings, settings.length, generator)
+    generator = own_generator("ablation", seed)
+    return loaded.task.sample(settings.strings, settings.length, generator)

@@ -38,10 +38,10 @@ def hash_head_study(
         settings: how much is measured.
         on_step: told what is being done.
 
-    Raises: UserError if the model's task is not the copy task.
+    Raises: UserError if the model's task does not lay out letters.
     """
     settings, loaded = settings or HeadStudySettings(), as_loaded(loaded, seed)
-    model, task = loaded.model, loaded.copy_task
+    model, task = loaded.model, loaded.task
     device = str(model.cfg.device)
     draws = partial(own_generator, seed=seed)
     longest, span = probed(loaded, settings.heads.longest)
@@ -72,7 +72,7 @@ def hash_head_study(
     costs = head_costs(loaded, scores, strings, settings.ablation_kind, seed)
     view = view_attention(
         loaded,
-        length=min(settings.view_length, int(strings.answer[0].sum())),
+        length=min(settings.view_length, strings.answer_tokens.shape[1]),
         kind=settings.ablation_kind,
         scores=scores,
         ablations=costs,

@@ -15,7 +15,7 @@ import numpy as np
 
 from interp.base.errors import UserError
 from interp.base.provenance import provenance
-from interp.base.seeds import own_generator
+from interp.base.seeds import own_generator, spawn
 from interp.loading import Loaded, as_loaded
 from interp.measure.state.ablations import state_ablations
 from interp.measure.state.bits import check_lengths, used_bits
@@ -39,6 +39,7 @@ from interp.studies.state.result import StateProfile
 from interp.studies.state.settings import SaturationSettings
 from interp.studies.state.verdict import state_verdict
 from interp.studies.study import UNDECIDED, OnStep, silent
+from interp.tasks.base import need
 from interp.training.evaluate import accuracy_by_length
 
 COPIED = 0.9
@@ -63,20 +64,21 @@ def saturation_study(
         settings: how much is measured.
         on_step: told what is being done.
 
-    Raises: UserError for a model that carries no state from call to call, a task that is not the copy task or lacks a
-        separator, a length below 1, fewer than three lengths, or too few strings for the probes.
+    Raises: UserError for a model that carries no state from call to call, a task that is not a copy of uniform letters
+        or lacks a separator, a length below 1, fewer than three lengths, or too few strings for the probes.
     """
     settings, loaded = settings or SaturationSettings(), as_loaded(loaded, seed)
-    model, task = cast(HookedModel, loaded.model), loaded.copy_task  # what is none, `carry` refuses
+    model, task = cast(HookedModel, loaded.model), loaded.task  # what is none, `carry` refuses
+    need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     lengths = tuple(sorted(set(settings.lengths or state_lengths(loaded))))
     check_lengths(lengths)
-    settings.probes.check(task.alphabet)
+    settings.probes.check(task.n_letters)
     if len(lengths) < 3:
         raise UserError(f"where bits stop growing takes three lengths or more to see; got {list(lengths)}.")
     device = str(model.cfg.device)
-    draws = partial(own_generator, seed=seed, device=device)
+    draws = partial(own_generator, seed=seed)
     carry(model, task.sample(1, 1, draws("check")).to(device))  # before any work
-    untrained = _untrained(loaded, model, seed + 1)
+    untrained = _untrained(loaded, model, spawn(seed, "untrained"))
     trained = loaded.trained_lengths
 
     def use(which: HookedModel) -> Bits:
@@ -104,25 +106,25 @@ def saturation_study(
         provenance=provenance(device, seed, model),
         model=loaded.description,
         verdict=UNDECIDED,
-        alphabet=task.alphabet,
+        alphabet=task.n_letters,
         lengths=lengths,
         behaviour=behaviour,
         accuracy=tuple(map(float, behaviour.string_correct.mean(axis=1))),
         expected_accuracy=expected_accuracy(model, task, lengths, settings.accuracy_strings, draws("accuracy")),
         accuracy_bound=tuple(
-            accuracy_bound(s, task.alphabet, n) for s, n in zip(reach or size.bits, lengths, strict=True)
+            accuracy_bound(s, task.n_letters, n) for s, n in zip(reach or size.bits, lengths, strict=True)
         ),
-        half_length=half_length(behaviour, task.alphabet, seed),
+        half_length=half_length(behaviour, task.n_letters, seed),
         used=used,
         used_untrained=None if untrained is None else use(untrained),
         held=held,
         bits_recovered=used.total,
         bits_probe=held.held.total,
-        bits_needed=tuple(n * math.log2(task.alphabet) for n in lengths),
+        bits_needed=tuple(n * math.log2(task.n_letters) for n in lengths),
         state_size=size,
         state_bits=size.bits,
         reachable_bits=reach,
-        utilisation=utilisation(used.total, size.bits, task.alphabet, lengths),
+        utilisation=utilisation(used.total, size.bits, task.n_letters, lengths),
         saturation_length=knee(used),
         saturation_held=knee(held.most),
         effective_size=effective,

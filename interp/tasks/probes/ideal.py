@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.base.errors import UserError
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
+from interp.base.seeds import as_generator
+from interp.tasks.base import Batch, Task, need
 from interp.tasks.sampling import draw_letters
 
 
@@ -29,12 +29,16 @@ class IdealAccuracy:
 
 
 def ideal_ngram_accuracy(
-    task: CopyTask, n: int, lengths: Sequence[int], generator: torch.Generator, samples: int = 1000
+    task: Task, n: int, lengths: Sequence[int], generator: torch.Generator | int, samples: int = 1000
 ) -> IdealAccuracy:
-    """Expected over the guesses (exactly) and over uniform strings (from `samples` draws of each length)."""
-    string, letter = [], []
+    """Compute what it scores, expected over guesses (exactly) and uniform strings (`samples` draws of each length).
+
+    Raises: UserError for a task whose letters are not uniform, or that asks for something else than a copy.
+    """
+    need(task, "lays_out_letters", "uniform_letters")
+    string, letter, generator = [], [], as_generator(generator)
     for length in lengths:
-        letters = draw_letters(samples, length, task.alphabet, generator)
+        letters = draw_letters(samples, length, task.n_letters, generator)
         right = guess_probability(letters, n)
         string.append(float(right.prod(dim=1).mean()))
         letter.append(float(right.mean()))
@@ -47,7 +51,7 @@ def guess_probability(letters: Int[Tensor, "batch letter"], n: int) -> Float[Ten
     Of the places where the n letters before it stand (and a letter follows), the share that this letter follows.
     """
     if n < 1:
-        raise UserError(f"an n-gram copier looks up 1 token or more; n = {n} was asked for.")
+        raise UserError(f"n must be 1 token or more; got {n}.")
     right = torch.ones(letters.shape, dtype=torch.float64, device=letters.device)
     if n < letters.shape[1]:
         same, followed = _continuations(letters, n, torch.ones_like(letters))

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from interp.base.axes import Tokens
 from interp.base.errors import UserError
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
-from interp.tasks.sampling import below, draw_lengths
+from interp.base.seeds import as_generator
+from interp.tasks.base import Batch, Task, need
+from interp.tasks.sampling import below, draw_lengths, span
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Probe:
         return len(self.batch)
 
     def rows(self, index: slice) -> "Probe":
-        """Some of the strings, as a probe."""
+        """Take some of the strings, as a probe."""
         return self._map(lambda part: part.rows(index) if isinstance(part, Batch) else part[index])
 
     def to(self, device: torch.device | str) -> "Probe":
@@ -58,10 +58,10 @@ class Probe:
 
 
 def planted_repeats(
-    task: CopyTask,
+    task: Task,
     k: Int[Tensor, " batch"],
     length: int | tuple[int, int],
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     exclusive: bool,
     context: int,
     place: Literal[0, 1] | None = None,
@@ -85,28 +85,28 @@ def planted_repeats(
     Raises: UserError if it does not fit, naming what would.
     """
     _need_letters(task, 3 if exclusive else 2, "an exclusive repeat" if exclusive else "a repeat")
-    k, longest = k.to(generator.device), int(k.max())
+    generator, k, longest = as_generator(generator), k.cpu(), int(k.max())
     if int(k.min()) < 0:
-        raise UserError(f"a repeat has 0 letters or more; {int(k.min())} were asked for.")
+        raise UserError(f"k must be 0 letters or more; got {int(k.min())}.")
     lengths, width, ends = _places(len(k), length, longest, max(context, longest), generator)
     asked, true, other = _ask(ends, generator, place)
 
-    n_common = task.alphabet - exclusive
-    letters = torch.randint(n_common, (len(k), width), generator=generator, device=k.device)
+    n_common = task.n_letters - exclusive
+    letters = torch.randint(n_common, (len(k), width), generator=generator)
     letters = _agree(letters, ends, k, n_common, generator)
     if exclusive:
-        names = _shuffled_alphabets(len(k), task.alphabet, generator)
+        names = _shuffled_alphabets(len(k), task.n_letters, generator)
         letters = _put(names.gather(1, letters), true, names[:, -1])
         letters = _put(letters, torch.where(k > 0, other, true), names[:, -1])
     return _probe(task.layout(letters, lengths), k, true, other, asked, rivalled=k > 0)
 
 
 def offset_swaps(
-    task: CopyTask,
+    task: Task,
     offset: Int[Tensor, " batch"],
     context: int,
     length: int | tuple[int, int],
-    generator: torch.Generator,
+    generator: torch.Generator | int,
 ) -> tuple[Probe, Tokens]:
     """Strings for the causal effective n: a rival place agrees with the true one in the last K letters but for one.
 
@@ -126,18 +126,18 @@ def offset_swaps(
     Raises: UserError if it does not fit, naming what would. It takes an alphabet of 4.
     """
     _need_letters(task, 4, "a rival place with letters of its own")
-    offset = offset.to(generator.device)
+    generator, offset = as_generator(generator), offset.cpu()
     if not 0 <= int(offset.min()) <= int(offset.max()) < context:
         asked = f"{int(offset.min())} to {int(offset.max())}"
-        raise UserError(f"offsets into {context} letters are 0 to {context - 1}; {asked} were asked for.")
+        raise UserError(f"offsets must be 0 to {context - 1}, into {context} letters; got {asked}.")
     lengths, width, ends = _places(len(offset), length, context, context, generator)
     place, true, other = _ask(ends, generator)
 
-    n_common = task.alphabet - 2
-    common = torch.randint(n_common, (len(offset), width), generator=generator, device=offset.device)
+    n_common = task.n_letters - 2
+    common = torch.randint(n_common, (len(offset), width), generator=generator)
     common = _agree(common, ends, torch.full_like(offset, context), n_common, generator)
     common = _differ(common, ends[0] - offset, ends[1] - offset, n_common, generator)
-    names = _shuffled_alphabets(len(offset), task.alphabet, generator)
+    names = _shuffled_alphabets(len(offset), task.n_letters, generator)
     letters = _put(names.gather(1, common), true, names[:, -1])
     letters = _put(letters, other, torch.where(offset == 0, names[:, -2], names[:, -1]))
 
@@ -147,9 +147,10 @@ def offset_swaps(
     return probe, _put(whole.tokens, probe.query - offset, rival_letter)
 
 
-def _need_letters(task: CopyTask, least: int, what: str) -> None:
-    if task.alphabet < least:
-        raise UserError(f"{what} takes an alphabet of {least} letters; this task has {task.alphabet}.")
+def _need_letters(task: Task, least: int, what: str) -> None:
+    need(task, "lays_out_letters")
+    if (alphabet := task.n_letters) < least:
+        raise UserError(f"alphabet must be {least} letters or more for {what}; got {alphabet}.")
 
 
 def _places(
@@ -168,7 +169,7 @@ def _places(
     another = another + (another >= one)
     first = before + torch.minimum(one, another)
     second = before + reach + 1 + torch.maximum(one, another)
-    return lengths, length if isinstance(length, int) else length[1], (first, second)
+    return lengths, span(length)[1], (first, second)
 
 
 def _ask(
@@ -185,7 +186,7 @@ def _agree(
 ) -> Tensor:
     """Write the first place's last k letters over the second's, and make the neighbours differ."""
     first, second = (end[:, None] for end in ends)
-    index = torch.arange(letters.shape[1], device=letters.device).expand_as(letters)
+    index = torch.arange(letters.shape[1]).expand_as(letters)
     inside = (index > second - k[:, None]) & (index <= second)
     letters = letters.gather(1, torch.where(inside, index - (second - first), index))
     letters = _differ(letters, ends[0] - k, ends[1] - k, n_letters, generator)
@@ -204,7 +205,7 @@ def _put(letters: Tensor, index: Tensor, values: Tensor) -> Tensor:
 
 def _shuffled_alphabets(n: int, alphabet: int, generator: torch.Generator) -> Tensor:
     """For each string the alphabet in random order: common letters first, the reserved ones last."""
-    return torch.rand(n, alphabet, generator=generator, device=generator.device).argsort(dim=1)
+    return torch.rand(n, alphabet, generator=generator, dtype=torch.float32).argsort(dim=1)
 
 
 def _asking_for(batch: Batch, letter: Tensor) -> Tensor:
@@ -215,6 +216,6 @@ def _asking_for(batch: Batch, letter: Tensor) -> Tensor:
 def _probe(whole: Batch, k: Tensor, true: Tensor, other: Tensor, place: Tensor, rivalled: Tensor) -> Probe:
     query = _asking_for(whole, true + 1)
     source, rival = (whole.source.gather(1, _asking_for(whole, end + 1)[:, None])[:, 0] for end in (true, other))
-    asked = torch.arange(whole.tokens.shape[1], device=query.device) == query[:, None]
+    asked = torch.arange(whole.tokens.shape[1]) == query[:, None]
     batch = replace(whole, answer=asked, loss_mask=asked, source=whole.source.masked_fill(~asked, -1))
     return Probe(batch, whole, k, query, source, rival.masked_fill(~rivalled, -1), place)

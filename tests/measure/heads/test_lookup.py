@@ -7,7 +7,7 @@ from interp.base.seeds import spawn
 from interp.measure.attention import rows
 from interp.measure.attention.rows import blocks, rows_at
 from interp.measure.heads.effective_n import answers
-from interp.measure.heads.lookup import letters_of_first_copy, look
+from interp.measure.heads.lookup import look
 from interp.measure.heads.null import null_statistics
 from interp.models.surface import visit_attention
 from interp.models.transformer import HookedTransformer, TransformerConfig
@@ -77,7 +77,7 @@ def test_running_in_blocks_changes_nothing(monkeypatch, bound):
 
 def test_letters_of_the_first_copy_are_those_between_the_special_tokens():
     probe = _probe()
-    for tokens, marked in zip(probe.batch.tokens, letters_of_first_copy(probe), strict=True):
+    for tokens, marked in zip(probe.batch.tokens, probe.whole.copied_from, strict=True):
         separator = tokens.tolist().index(TASK.vocabulary.separator)
         assert marked.nonzero()[:, 0].tolist() == list(range(1, separator))
 

@@ -188,12 +188,15 @@ def test_one_probe_read_as_text():
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        (lambda: planted_repeats(CopyTask(4), torch.tensor([1, 3]), 11, seeded(), True, 5), "at least 12 letters; 11"),
-        (lambda: planted_repeats(CopyTask(2), torch.tensor([1]), 11, seeded(), True, 2), "alphabet of 3"),
+        (
+            lambda: planted_repeats(CopyTask(4), torch.tensor([1, 3]), 11, seeded(), True, 5),
+            "at least 12 letters; got 11",
+        ),
+        (lambda: planted_repeats(CopyTask(2), torch.tensor([1]), 11, seeded(), True, 2), "alphabet must be 3 letters"),
         (lambda: planted_repeats(CopyTask(4), torch.tensor([-1]), 11, seeded(), True, 2), "0 letters or more"),
-        (lambda: offset_swaps(CopyTask(3), torch.tensor([1]), 3, 20, seeded()), "alphabet of 4"),
-        (lambda: offset_swaps(CopyTask(4), torch.tensor([3]), 3, 20, seeded()), "0 to 2; 3 to 3"),
-        (lambda: offset_swaps(CopyTask(4), torch.tensor([0]), 3, 9, seeded()), "at least 10 letters; 9"),
+        (lambda: offset_swaps(CopyTask(3), torch.tensor([1]), 3, 20, seeded()), "alphabet must be 4 letters"),
+        (lambda: offset_swaps(CopyTask(4), torch.tensor([3]), 3, 20, seeded()), "0 to 2, into 3 letters; got 3 to 3"),
+        (lambda: offset_swaps(CopyTask(4), torch.tensor([0]), 3, 9, seeded()), "at least 10 letters; got 9"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_would(ask, words):

@@ -148,7 +148,7 @@ def _taken(table: HeadTable, ablate: Sequence[str] | None, scores: HeadScores | 
 
 def _notes(loaded: Loaded, batch: Batch) -> tuple[str, ...]:
     notes = []
-    trained, answer = loaded.trained_lengths, int(batch.answer[0].sum())
+    trained, answer = loaded.trained_lengths, int(batch.answer_lengths[0])
     if trained and answer and not trained[0] <= answer <= trained[1]:
         letters = f"{answer} letter{'s' * (answer > 1)}"
         notes.append(f"the string has {letters}; the model was trained on {trained[0]} to {trained[1]}")

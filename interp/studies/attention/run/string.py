@@ -10,10 +10,8 @@ from torch import Tensor
 from interp.base.errors import UserError
 from interp.base.seeds import own_generator
 from interp.loading import Loaded
-from interp.models.surface import device
-from interp.tasks.base import Batch
-from interp.tasks.copy import CopyTask
-from interp.tasks.vocabulary import LETTERS
+from interp.tasks.base import Batch, Task, need
+from interp.tasks.sampling import draw_letters
 
 REFERENCES = 32
 """Strings that are drawn beside the one that is shown: ablations take their means and donors from them."""
@@ -34,21 +32,22 @@ def copied_string(loaded: Loaded, prompt: str | None, length: int | None, seed: 
 
     Raises: UserError for an empty prompt, letters that the task lacks, or a length below 1.
     """
-    generator = own_generator("view", seed, str(device(loaded.model)))
+    generator = own_generator("view", seed)
     if prompt is None:
         top = loaded.trained_lengths[1] if loaded.trained_lengths else LONGEST_DRAWN
         n_letters = min(top, LONGEST_DRAWN) if length is None else length
         if n_letters < 1:
             raise UserError(f"a string has 1 letter or more; {n_letters} were asked for.")
         return Shown(loaded.task.sample(1 + REFERENCES, n_letters, generator), _labeller(loaded))
-    task = loaded.copy_task
+    task = loaded.task
+    need(task, "lays_out_letters")
     letters = _letters(prompt, task)
-    others = torch.randint(task.alphabet, (REFERENCES, len(letters)), generator=generator, device=generator.device)
-    return Shown(task.layout(torch.cat([letters.to(others.device)[None], others])), _labeller(loaded))
+    others = draw_letters(REFERENCES, len(letters), task.n_letters, generator)
+    return Shown(task.layout(torch.cat([letters[None], others])), _labeller(loaded))
 
 
-def _letters(prompt: str, task: CopyTask) -> Tensor:
-    known = LETTERS[: task.alphabet]
+def _letters(prompt: str, task: Task) -> Tensor:
+    known = task.vocabulary.letters
     strange = sorted(set(prompt) - set(known))
     if strange or not prompt:
         came = f"it has {' '.join(map(repr, strange))}" if prompt else "it is empty"
@@ -74,7 +73,7 @@ def text(loaded: Loaded, prompt: str) -> Shown:
     tokens = torch.tensor([[begin_token(loaded.pretrained), *ids]])
     nothing, everything = torch.full_like(tokens, -1), torch.ones_like(tokens, dtype=torch.bool)
     targets = torch.cat([tokens[:, 1:], nothing[:, :1]], dim=1)
-    return Shown(Batch(tokens, targets, everything, ~everything, nothing), _labeller(loaded))
+    return Shown(Batch(tokens, targets, targets >= 0, ~everything, nothing), _labeller(loaded))
 
 
 def _labeller(loaded: Loaded) -> Callable[[Tensor], str]:
