@@ -12,7 +12,7 @@ donor's from another run. Ablation, patching and the search for gather heads are
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -80,7 +80,8 @@ class Edge:
 
     sender: Head
     receiver: Head
-    into: Literal["q", "k", "v"]
+    into: str
+    """q, k or v."""
 
     def __post_init__(self) -> None:
         if self.into not in ("q", "k", "v"):
@@ -125,19 +126,19 @@ class Edit:
             return (self.site.sender.output_hook,)
         return (self.site.hook,) if self.value.from_reference else ()
 
-    def hook(self, model: Model, reference: Mapping[str, Tensor] | None = None, used: PosMask | None = None) -> Hook:
+    def hook(self, model: Model, reference: Any = None, used: PosMask | None = None) -> Hook:
         """Make the hook that carries the edit out, on the strings of the reference run.
 
         Args:
             model: the one that is edited.
-            reference: what stood at `reads` in the reference run. None: what stands at a site in the edited run itself,
-                which is the same as long as nothing is edited before it.
+            reference: what stood at `reads` in the reference run: a cache, or a dict. None: what stands at a site in the
+                edited run itself, which is the same as long as nothing is edited before it.
             used: positions that means are taken over; None for all.
 
         Raises: UserError for an edge in a model that is not one of ours (a bridge splits no inputs by head as it is),
             or without a reference.
         """
-        site, known = self.site, reference or {}
+        site, known = self.site, dict((reference or {}).items())
         if isinstance(site, Edge):
             return site.hook, self._into_edge(model, site, known, used)
 

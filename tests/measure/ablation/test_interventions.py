@@ -117,3 +117,30 @@ def test_an_unknown_kind_of_ablation_names_those_that_exist(generator):
     with pytest.raises(UserError, match="nearest known: mean"):
         intervention("means", CopyTask(4).sample(2, 3, generator()), generator())
     assert set(KINDS) == {"zero", "mean", "mean-per-position", "resample", "edges", "edge-control"}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_a_cut_edge_is_the_softmax_without_that_score_where_a_sink_takes_its_share(generator, dtype):
+    n, source = 6, torch.tensor([[-1, -1, -1, 2, -1, 0]])
+    visible = torch.ones(1, 1, n, n, dtype=torch.bool).tril()
+    scores = 2 * torch.randn(1, 2, n, n, generator=generator(), dtype=torch.float64)
+    scores = scores.masked_fill(~visible, -torch.inf)
+    sink = torch.tensor([0.5, 3.0], dtype=torch.float64)[None, :, None, None].expand(1, 2, n, 1)
+    pattern = torch.cat([scores, sink], dim=-1).softmax(dim=-1)[..., :-1].to(dtype)
+    cut = scores.clone()
+    cut[..., 3, 2] = cut[..., 5, 0] = -torch.inf
+    right = torch.cat([cut, sink], dim=-1).softmax(dim=-1)[..., :-1]
+    found = EdgeCut(source).edit(pattern, visible)
+    assert found.dtype == dtype
+    atol = 4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(found[:, :, [3, 5]].double(), right[:, :, [3, 5]], rtol=0, atol=atol)
+    assert torch.equal(found[:, :, [0, 1, 2, 4]], pattern[:, :, [0, 1, 2, 4]])
+
+
+def test_a_sharp_head_that_loses_nearly_everything_keeps_the_proportions_of_the_rest():
+    left = torch.tensor([3e-9, 1e-9, 0.0])
+    row = torch.cat([left, 1 - left.sum()[None]])[None, None, None].expand(1, 1, 4, 4)
+    source = torch.tensor([[-1, -1, -1, 3]])
+    everywhere = torch.ones(1, 1, 4, 4, dtype=torch.bool)
+    found = EdgeCut(source).edit(row, everywhere)[0, 0, 3]
+    torch.testing.assert_close(found, torch.tensor([0.75, 0.25, 0.0, 0.0]))
