@@ -131,8 +131,8 @@ class Edit:
 
         Args:
             model: the one that is edited.
-            reference: what stood at `reads` in the reference run: a cache, or a dict. None: what stands at a site in the
-                edited run itself, which is the same as long as nothing is edited before it.
+            reference: what stood at `reads` in the reference run: a cache, or a dict. None: what stands at a site in
+                the edited run itself, which is the same as long as nothing is edited before it.
             used: positions that means are taken over; None for all.
 
         Raises: UserError for an edge in a model that is not one of ours (a bridge splits no inputs by head as it is),

@@ -115,8 +115,9 @@ def _bridged(
         raise Enough
 
     # A cache of keys and values would be extended once more by every call.
+    rest = [None if hasattr(value, "get_seq_length") else value for value in args[1:]]
     again = {name: None if hasattr(value, "get_seq_length") else value for name, value in kwargs.items()}
     block = cast(Any, model.blocks[layer])
     with model.hooks(fwd_hooks=[(f"blocks.{layer}.attn.hook_attn_scores", show)]), suppress(Enough):
-        block(stream, *args[1:], **again) if args else block(**again | {"hidden_states": stream})
+        block(stream, *rest, **again) if args else block(**again | {"hidden_states": stream})
     return found[0]
