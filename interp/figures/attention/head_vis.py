@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from interp.base.errors import UserError
 from interp.base.files import finite, write_together
@@ -59,7 +60,7 @@ def write_head_vis(view: AttentionView, folder: str | Path) -> Path:
         "attributions/manifest.json": {},
     }
     for (layer, head), pattern in zip(heads, unsigned[0].pattern, strict=True):
-        content[f"heads/L{layer}H{head}.json"] = _head_file(pattern, view.labels)
+        content[f"heads/L{layer}H{head}.json"] = _head_file(pattern, view.tokens, view.labels)
     write_together({folder / name: writer(json.dumps(finite(value))) for name, value in content.items()})
     return folder
 
@@ -88,7 +89,7 @@ def _config(view: AttentionView, heads: Sequence[tuple[int, int]], known: Sequen
     }
 
 
-def _head_file(pattern: Pattern, labels: tuple[str, ...]) -> dict[str, Any]:
+def _head_file(pattern: Pattern, tokens: Int[np.ndarray, " pos"], labels: tuple[str, ...]) -> dict[str, Any]:
     n_pos, largest = len(pattern), _rounded(pattern.max())
     query, key = _kept(pattern)
     seen = pattern[np.tril_indices(n_pos)].clip(0, 1)  # rounding puts some a little over 1
@@ -106,8 +107,8 @@ def _head_file(pattern: Pattern, labels: tuple[str, ...]) -> dict[str, Any]:
     return {
         "sequences": [sequence],
         "qk_distance_histogram": {"bin_edges": list(range(n_pos + 1)), "bin_values": by_distance},
-        "top_query_tokens": _top(labels, pattern.max(axis=1), "mean"),
-        "top_key_tokens": _top(labels, pattern.sum(axis=0) / n_pos, "sum"),
+        "top_query_tokens": _top(tokens, labels, pattern.max(axis=1), "mean"),
+        "top_key_tokens": _top(tokens, labels, pattern.sum(axis=0) / n_pos, "sum"),
         "histogram": {"bin_edges": [_rounded(edge) for edge in edges], "bin_values": counts.tolist()},
         "statistics": {"n_samples": 1, "mean_max_activation": largest},
     }
@@ -122,14 +123,16 @@ def _kept(pattern: Pattern) -> tuple[np.ndarray, np.ndarray]:
     return query, key
 
 
-def _top(labels: tuple[str, ...], value: np.ndarray, how: str) -> list[dict[str, Any]]:
-    """The tokens with the largest mean, or sum, over the places where they stand."""
-    places: dict[str, list[int]] = {}
-    for at, label in enumerate(labels):
-        places.setdefault(label, []).append(at)
-    of = {label: float(getattr(np, how)(value[where])) for label, where in places.items()}
-    best = sorted(of, key=lambda label: -of[label])[:TOP]
-    return [{"token": label, "value": _rounded(of[label]), "count": len(places[label])} for label in best]
+def _top(tokens: Int[np.ndarray, " pos"], labels: tuple[str, ...], value: np.ndarray, how: str) -> list[dict[str, Any]]:
+    """The tokens with the largest mean, or sum, over the places where they stand; two that read alike are two."""
+    places: dict[int, list[int]] = {}
+    for at, token in enumerate(tokens.tolist()):
+        places.setdefault(token, []).append(at)
+    of = {token: float(getattr(np, how)(value[where])) for token, where in places.items()}
+    best = sorted(of, key=lambda token: -of[token])[:TOP]
+    return [
+        {"token": labels[places[token][0]], "value": _rounded(of[token]), "count": len(places[token])} for token in best
+    ]
 
 
 def _layer_and_head(head: ViewedHead) -> tuple[int, int]:

@@ -19,6 +19,10 @@ LONGEST_DRAWN = 40
 """Letters of a string that is drawn, at most, unless told: its copy is as long again."""
 
 
+BLANK = "\N{LOWER ONE EIGHTH BLOCK}"
+"""How SentencePiece writes the blank before a word."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """The string that is shown, first in a batch of its like, and how its tokens are written."""
@@ -81,4 +85,18 @@ def _labeller(loaded: Loaded) -> Callable[[Tensor], str]:
     tokenizer = getattr(loaded.pretrained, "tokenizer", None)
     if tokenizer is None:
         return loaded.task.vocabulary.decode
-    return lambda token: cast(Any, tokenizer).decode(token.tolist())
+    return lambda token: token_text(cast(Any, tokenizer), int(token))
+
+
+def token_text(tokenizer: Any, token: int) -> str:
+    """One token as it reads within a text, so that tokens that differ read differently.
+
+    A tokenizer drops the blank of a token that it decodes alone (SentencePiece), makes one sign of all bytes that are
+    no character by themselves, and nothing of some special tokens: then the piece's own name says what it is.
+    """
+    text, piece = tokenizer.decode([token]), tokenizer.convert_ids_to_tokens(token)
+    if not isinstance(piece, str):
+        return text
+    if piece.startswith(BLANK) and not text.startswith(" "):
+        return f" {text}"
+    return piece if not text or "\N{REPLACEMENT CHARACTER}" in text else text
