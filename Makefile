@@ -44,7 +44,7 @@ $(READY_DEV): $(READY) package.json
 	@touch $(READY_DEV)
 
 demo: setup
-	$(BIN)/python analyses/find_hash_heads.py
+	$(BIN)/interp heads
 
 test: check pytest docs
 

@@ -1,6 +1,7 @@
 """Where a result comes from: the command, the code, the packages, the machine, the seed."""
 
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -8,8 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from interp import __version__
+
 PACKAGES = (
-    *("interp", "torch", "transformer-lens", "nnsight", "numpy", "numba", "scipy", "plotly"),
+    *("torch", "transformer-lens", "nnsight", "numpy", "numba", "scipy", "plotly"),
     *("mamba-ssm", "causal-conv1d"),
 )
 
@@ -22,7 +25,7 @@ def provenance(device: str, seed: int, model: Any = None) -> dict[str, Any]:
     """
     scans = model.scans() if hasattr(model, "scans") else {}
     return {
-        "command": " ".join([Path(sys.executable).name, *_relative(sys.argv)]),
+        "command": _command(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "device": device,
@@ -35,8 +38,8 @@ def provenance(device: str, seed: int, model: Any = None) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the packages that a number may depend on."""
-    return {name: found for name in PACKAGES if (found := _version(name)) is not None}
+    """Versions of what a number may depend on: of this package the code that runs, of others what is installed."""
+    return {"interp": __version__, **{name: found for name in PACKAGES if (found := _version(name)) is not None}}
 
 
 def git_revision() -> str | None:
@@ -62,9 +65,20 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _relative(arguments: list[str]) -> list[str]:
-    """The command as it is typed in the project's folder."""
+def _command() -> str:
+    """The command as it is typed in the project's folder, quoted for a shell."""
+    program = Path(sys.argv[0])
+    if program.name == "interp":
+        words = ["interp"]
+    elif (program.parent.name, program.name) == ("interp", "__main__.py"):
+        words = ["python", "-m", "interp"]
+    else:
+        words = [Path(sys.executable).name, _relative(sys.argv[0])]
+    return shlex.join([*words, *map(_relative, sys.argv[1:])])
+
+
+def _relative(argument: str) -> str:
+    """A path within the present folder as it is named from there; anything else as it is."""
     here = Path.cwd()
-    return [
-        str(Path(a).relative_to(here)) if Path(a).is_absolute() and here in Path(a).parents else a for a in arguments
-    ]
+    inside = Path(argument).is_absolute() and here in Path(argument).parents
+    return str(Path(argument).relative_to(here)) if inside else argument

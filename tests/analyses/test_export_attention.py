@@ -60,4 +60,4 @@ def test_a_mistake_ends_in_one_sentence_and_code_2_before_any_work(tmp_path, opt
 def test_a_folder_that_cannot_be_written_ends_in_one_sentence(tmp_path):
     (tmp_path / "file").write_text("in the way")
     done = script("--model", "planted:ngram?n=2", "--out", str(tmp_path / "file" / "out"))
-    assert done.returncode == 2 and "is a file; choose another" in done.stderr
+    assert done.returncode == 2 and "is a file. Choose another." in done.stderr

@@ -1,93 +1,86 @@
-"""Every command of the site and of the README is one that its script takes; the first of each script on a page runs.
+"""Every command of the site and of the README is one that can be called; the first of each on a page runs.
 
-Those of the README, which stand in its table, are not run: those of the site are the same scripts.
+Those of the README, which stand in its table, are not run: those of the site are the same commands.
 """
 
-import importlib.util
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 
-from interp.cli import run
+from interp.cli import main
+from interp.cli.commands import command, names
+from interp.cli.parsing import parse
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(?:sh|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-CELL = re.compile(r"\| `(python [^`]+)` \|")
-COMMAND = re.compile(r"^\s*(?:\.venv/bin/)?(?:python|accelerate launch [-\w ]*) analyses/(\w+)\.py(.*)$", re.MULTILINE)
+CELL = re.compile(r"\| `((?:interp|python) [^`]+)` (?=\|)")
+LAUNCHED = r"(?:\.venv/bin/)?(?:interp (?P<name>\w+)|(?:python|accelerate launch [-\w ]*) analyses/(?P<script>\w+)\.py)"
+COMMAND = re.compile(rf"^\s*{LAUNCHED}(?P<arguments>.*)$", re.MULTILINE)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SCRIPTS = {
+    path.stem: re.search(r'run_command\("(\w+)"', path.read_text(encoding="utf-8"))[1]
+    for path in sorted((ROOT / "analyses").glob("*.py"))
+}
+"""Script -> its command."""
 
 
 def commands(page: str) -> list[tuple[str, list[str]]]:
-    """Scripts and their arguments: of blocks and of table cells."""
+    """Commands and their arguments: of blocks and of table cells."""
     blocks = [*(block[1] for block in BLOCK.finditer(page)), *CELL.findall(page)]
     found = [match for block in blocks for match in COMMAND.finditer(block)]
-    return [(match[1], shlex.split(match[2], comments=True)) for match in found]
+    return [(m["name"] or SCRIPTS[m["script"]], shlex.split(m["arguments"], comments=True)) for m in found]
 
 
 WITH_COMMANDS = {page: commands(page.read_text(encoding="utf-8")) for page in PAGES}
 WITH_COMMANDS = {page: found for page, found in WITH_COMMANDS.items() if found}
 
 
-@pytest.fixture
-def script(monkeypatch):
-    """A script of `analyses/` as a module."""
-
-    def loaded(name):
-        spec = importlib.util.spec_from_file_location(f"analyses_{name}", ROOT / "analyses" / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        return module
-
-    return loaded
-
-
-def call(module, arguments):
-    """Run the script; its exit code."""
-    with pytest.raises(SystemExit) as ended:
-        run(module.main, module.Options, arguments)
-    return ended.value.code
+def understood(name: str, arguments: list[str]) -> bool:
+    options, tiny = command(name).options()
+    return isinstance(parse(options, arguments, tiny=tiny), options)
 
 
 @pytest.mark.usefixtures("pretrained")
 @pytest.mark.parametrize("page", list(WITH_COMMANDS)[1:], ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_commands_of_a_page_run(page, script, capsys):
+def test_the_commands_of_a_page_run(page, capsys):
     first: dict[str, list[str]] = {}
     for name, arguments in WITH_COMMANDS[page]:
         first.setdefault(name, arguments)
     for name, arguments in first.items():
-        module = script(name)
-        tiny = ["--tiny"] if hasattr(module.Options, "tiny") and "--help" not in arguments else []
-        code = call(module, [*arguments, *tiny])
+        tiny = ["--tiny"] if hasattr(command(name).options()[0], "tiny") and "--help" not in arguments else []
+        with pytest.raises(SystemExit) as ended:
+            main([name, *arguments, *tiny])
         said = capsys.readouterr()
-        assert code in (0, None), f"{name} {shlex.join(arguments)}: {said.err}"
+        assert ended.value.code in (0, None), f"interp {name} {shlex.join(arguments)}: {said.err}"
         assert said.out
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_commands_of_a_page_are_understood(page, script, monkeypatch):
+def test_the_commands_of_a_page_are_understood(page):
     for name, arguments in WITH_COMMANDS[page]:
-        module, came = script(name), []
-
-        def note(options, module=module, came=came):
-            came.append(isinstance(options, module.Options))
-
-        monkeypatch.setattr(module, "main", note)
-        assert call(module, arguments) in (0, None)
-        assert came == [True] or "--help" in arguments
+        assert "--help" in arguments or understood(name, arguments)
 
 
-def test_an_option_that_does_not_exist_is_noticed(script, capsys):
+def test_the_examples_that_help_shows_are_understood():
+    for name in names():
+        for arguments, _ in command(name).examples:
+            assert understood(name, shlex.split(arguments))
+
+
+def test_an_option_that_does_not_exist_is_noticed(capsys):
     ((name, arguments),) = commands("```sh\npython analyses/find_hash_heads.py --modle x  # a slip\n```\n")
-    module = script(name)
-    assert (call(module, arguments), arguments) == (2, ["--modle", "x"])
-    capsys.readouterr()
+    assert (name, arguments) == ("heads", ["--modle", "x"])
+    with pytest.raises(SystemExit) as ended:
+        understood(name, arguments)
+    assert ended.value.code == 2
+    assert "--modle" in capsys.readouterr().err
 
 
-def test_every_script_is_in_the_readme_and_on_the_site():
+def test_every_command_and_every_script_is_in_the_readme_and_on_the_site():
     readme, *site = WITH_COMMANDS.values()
-    scripts = {path.stem for path in (ROOT / "analyses").glob("*.py")}
-    assert {name for name, _ in readme} == {name for found in site for name, _ in found} == scripts
+    assert {name for name, _ in readme} == set(names())
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"`python analyses/{script}.py`" in text for script in SCRIPTS)
+    assert {name for found in site for name, _ in found} == set(names())

@@ -37,16 +37,17 @@ def test_the_user_mistake_ends_in_one_sentence_and_code_2(tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_what_is_kept_and_resume_goes_on(tmp_path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_it_says_what_is_kept_and_resume_goes_on(tmp_path, number) -> None:
     options = ("--out", str(tmp_path / "run"), "--steps", "150", "--batch", "4")
     command = [sys.executable, str(ROOT / "analyses" / "train.py"), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=dict(os.environ))
     log = tmp_path / "run" / "log.jsonl"
     while not (log.exists() and log.stat().st_size):
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "can be resumed from step" in said
     assert script(*options, "--resume").returncode == 0
     assert load_run(tmp_path / "run").stamp.finished

@@ -17,7 +17,6 @@ from interp.loading import Loaded, as_loaded
 from interp.measure.ablation.ablate import ablation_study
 from interp.measure.heads.effective_n import behavioural_n, causal_n
 from interp.models.hooks.model import HookedModel
-from interp.results.accuracy import LengthAccuracy
 from interp.results.heads import HeadScores
 from interp.studies.attention.run import view_attention
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
@@ -54,7 +53,18 @@ def hash_head_study(
     causal = causal_n(model, task, span, longest, settings.n_strings, draws("intervention"))
     n = EffectiveN(behavioural.n, causal.n, _common_n(scores))
     on_step("accuracy by length")
-    accuracy = _accuracy(loaded, n, settings, seed)
+    lengths = settings.lengths or accuracy_lengths(loaded.trained_lengths, longest_string(model, task))
+    accuracy = accuracy_by_length(
+        cast("nn.Module", model),  # a bridge is one, too
+        task,
+        lengths,
+        settings.accuracy_strings,
+        draws("accuracy"),
+        trained=loaded.trained_lengths,
+        ideal=sorted({*settings.ideal, *(x for x in (n.behavioural, n.causal, n.heads) if x is not None)}),
+        free_running=isinstance(model, HookedModel),
+        free_up_to=settings.free_up_to,
+    )
     on_step("ablations")
     strings = strings_to_ablate(loaded, seed, settings.ablation_strings, settings.heads.longest)
     ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed)
@@ -80,23 +90,6 @@ def hash_head_study(
         ablations=ablations,
         attention=view,
         training=loaded.training,
-    )
-
-
-def _accuracy(loaded: Loaded, n: EffectiveN, settings: HeadStudySettings, seed: int) -> LengthAccuracy:
-    """Accuracy by length, beside ideal copiers of the usual n and of the model's own."""
-    model, task = loaded.model, loaded.task
-    lengths = settings.lengths or accuracy_lengths(loaded.trained_lengths, longest_string(model, task))
-    return accuracy_by_length(
-        cast("nn.Module", model),  # a bridge is one, too
-        task,
-        lengths,
-        settings.accuracy_strings,
-        own_generator("accuracy", seed),
-        trained=loaded.trained_lengths,
-        ideal=sorted({*settings.ideal, *(x for x in (n.behavioural, n.causal, n.heads) if x is not None)}),
-        free_running=isinstance(model, HookedModel),
-        free_up_to=settings.free_up_to,
     )
 
 

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from interp.base import words
 from interp.base.errors import UserError
+from interp.base.paths import short_name
 from interp.base.stats import Interval
 from interp.figures.attention.view import SCRIPTS, shown
 from interp.figures.page import facts
@@ -97,7 +98,7 @@ def places(profiles: Sequence[StateProfile]) -> list[str]:
     if len(profiles) == 1:
         return [""]
     plain = ["".join(c if c.isalnum() or c in "-=" else "-" for c in name_of(p)).strip("-") for p in profiles]
-    return [f"{i}-{name}" for i, name in enumerate(plain, 1)]
+    return [short_name(f"{i}-{name}", 100) for i, name in enumerate(plain, 1)]
 
 
 def question(profiles: Sequence[StateProfile]) -> str:

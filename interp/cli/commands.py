@@ -1,0 +1,105 @@
+"""Every command by its name: what it is for, examples, its options, and what does its work.
+
+Studies come from their registry, so that a new one is a new command. The options of the others are imported when the
+command is called.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pkgutil import resolve_name
+from typing import Any
+
+from interp.base.errors import unknown
+from interp.studies.study import STUDIES
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand of `interp`."""
+
+    name: str
+    question: str
+    """What it answers, in one sentence."""
+    examples: tuple[tuple[str, str], ...]
+    """Arguments, and what they ask for."""
+    options: Callable[[], tuple[type[Any], Any]]
+    """Gives the dataclass of its options, and an instance with the defaults of `--tiny` or None."""
+    work: Callable[[Any], object]
+    """Does it, with the options that were given."""
+
+    def says(self, called: str) -> str:
+        """What `--help` says first.
+
+        Args:
+            called: how the command is called, as in "interp heads".
+        """
+        width = max((len(arguments) for arguments, _ in self.examples), default=0)
+        lines = [f"  {called} {arguments:{width}}  {why}".rstrip() for arguments, why in self.examples]
+        return "\n".join([self.question, *lines])
+
+
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "heads": (
+        ("", "the demo model, trained once and kept"),
+        ("--model 'planted:ngram?n=4'", "a model whose mechanism is known"),
+        ("--model runs/mine", "a model of your own"),
+    ),
+    "ablate": (
+        ("", "the lookup heads of the demo model"),
+        ("--heads L1H3 L1H5 --kind resample --length 60", "heads of your choice"),
+    ),
+    "view": (
+        ("", "the demo model on a string that is drawn"),
+        ("--prompt kqvbtzahkqv --heads L1H5 L1H6", "a string and heads of your own"),
+        ("--model mamba --ablate L0H0 --kind zero", "hidden attention, and without one layer's"),
+        ("--model hf:PATH --prompt 'any text'", "a pretrained model"),
+    ),
+    "state": (
+        ("", "a small Mamba, trained once and kept"),
+        ("--model mamba --model lstm --model hard-alibi", "three, side by side"),
+        ("--model 'planted:register?k=8'", "a memory whose capacity is known"),
+        ("--model runs/mine --lengths 4 8 16 32", "a model and lengths of your own"),
+    ),
+    "grow": (
+        ("", "Mambas of six state sizes"),
+        ("--kind lstm --vary d_model --values 16 24 32 48 64 --longest 16", "LSTMs"),
+    ),
+    "train": (
+        ("", "the demo's model, under a minute on two CPU cores"),
+        ("--model rope --seed 1 --out runs/rope-1", "another preset"),
+        ("--resume --out runs/rope-1", "go on after Ctrl-C, a crash or a power cut"),
+    ),
+    "presets": (("", "and which of them are trained already"),),
+}
+OTHERS = {
+    "grow": "Does a model with a larger state copy longer strings before it is full?",
+    "train": "How does a small copier learn? Trains one and keeps it in a run folder, which every --model can name.",
+    "presets": "Which models are there by name, how large are they, how well do they copy?",
+}
+"""Commands that are no studies: each is a module of `interp.cli` with `Options`, `TINY` and `work`."""
+
+
+def names() -> tuple[str, ...]:
+    """Every command: those with examples first, in their order."""
+    return tuple(dict.fromkeys([*EXAMPLES, *STUDIES]))
+
+
+def command(name: str) -> Command:
+    """The command of that name. Raises: UserError for an unknown one, with the nearest."""
+    examples = EXAMPLES.get(name, (("", "the demo model"),))
+    if name in OTHERS:
+        module = f"interp.cli.{name}:"
+        return Command(
+            name,
+            OTHERS[name],
+            examples,
+            lambda: (resolve_name(f"{module}Options"), resolve_name(f"{module}TINY")),
+            lambda options: resolve_name(f"{module}work")(options),
+        )
+    if name not in STUDIES:
+        raise unknown("command", name, names())
+    from interp.cli.studies import ask, options_of
+
+    study = STUDIES[name]
+    return Command(name, study.question, examples, partial(options_of, study), partial(ask, study))

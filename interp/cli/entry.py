@@ -1,0 +1,75 @@
+"""`interp COMMAND ...`: which command it is, and where it ends."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from interp.base.errors import UserError
+from interp.cli.commands import command, names
+from interp.cli.endings import end
+from interp.cli.parsing import parse
+from interp.cli.streams import say
+
+HELP = ("-h", "--help")
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command `interp`.
+
+    Args:
+        args: the command line, without the program's name; None: that of this process.
+    """
+    words = list(sys.argv[1:] if args is None else args)
+    end(lambda: _dispatch(words))
+
+
+def run_command(name: str, args: Sequence[str] | None = None, says: str | None = None) -> NoReturn:
+    """Run one command of `interp` as a program of its own, as the scripts of `analyses/` do.
+
+    Args:
+        name: of the command.
+        args: the command line, without the program's name; None: that of this process.
+        says: what `--help` says first; None: what it says of the command.
+    """
+    words = list(sys.argv[1:] if args is None else args)
+    end(lambda: _run(name, words, f"python {sys.argv[0]}", says))
+
+
+def _dispatch(words: list[str]) -> None:
+    if not words or words[0] in HELP:
+        say(_overview())
+        return
+    name, *rest = words
+    if name == "--version":
+        from interp import __version__
+
+        say(f"interp {__version__}")
+        return
+    if name.startswith("-"):
+        raise UserError(f"the first word after interp must be a command; got {name}. Put options behind the command.")
+    _run(name, rest, f"interp {name}")
+
+
+def _run(name: str, args: list[str], called: str, says: str | None = None) -> None:
+    # Read when torch is loaded. On busy cores OpenMP's threads otherwise burn, waiting for each other, more than they
+    # save: a training step on two such cores took ten times as long as on one.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    found = command(name)
+    options, tiny = found.options()
+    found.work(parse(options, args, says or found.says(called), called, tiny))
+
+
+def _overview() -> str:
+    lines = [f"  {name:10}{command(name).question}" for name in names()]
+    return "\n".join(
+        [
+            "usage: interp COMMAND [OPTIONS]",
+            "",
+            "How does a sequence model copy? Every command leaves a page, or a model, and the numbers behind it.",
+            "",
+            *lines,
+            "",
+            "interp COMMAND --help says the rest; interp --version which version this is.",
+        ]
+    )

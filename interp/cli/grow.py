@@ -1,0 +1,93 @@
+"""`interp grow`: a family of models that differ in the size of their state, and where each is full.
+
+Trains each member on strings longer than it can copy, at several learning rates (kept, so that a second run is quick),
+measures how many bits of a string it uses, by length, and where they stop growing; and leaves one page to look at.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from interp.cli.devices import resolve_device
+from interp.cli.options import Analysis
+from interp.cli.places import result_folder
+from interp.cli.streams import say, show_table
+from interp.studies.study import silent
+
+if TYPE_CHECKING:
+    from interp.experiments.state_growth.result import StateGrowth
+
+
+@dataclass(frozen=True)
+class Options(Analysis):
+    """Options of this command."""
+
+    kind: str = "mamba"
+    """Kind of model: mamba, mamba2 or lstm; what is not varied it has from the preset of that name."""
+    vary: str = "d_state"
+    """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
+    values: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+    """Its values, one for each member."""
+    rates: tuple[float, ...] = (0.004, 0.008)
+    """Learning rates that each member is trained at."""
+    seeds: int = 2
+    """Trainings at each rate; the best of all is measured."""
+    initialization: str | None = None
+    """First weights of Mamba and Mamba-2: authors, or mimetic, as their presets have; from the authors' some trainings
+    never begin to copy."""
+    steps: int = 1200
+    """Steps of 64 strings, for each training."""
+    longest: int = 24
+    """Letters of the longest strings of training."""
+    strings: int = 512
+    """Strings of each length that is measured."""
+
+
+TINY = Options(values=(1, 2), rates=(0.01,), seeds=1, steps=8, longest=6, strings=16)
+
+
+def work(options: Options) -> None:
+    """Train the family, measure it, write the page, then print."""
+    on_line = silent if options.quiet else say
+    family = f"{options.kind}-{options.vary}"
+    on_line(f"interp grow: {family} {options.values} on device {options.device}, seed {options.seed}")
+    with result_folder("grow", options.out, family) as folder:
+        device = resolve_device(options.device)
+        from interp.experiments.state_growth.report import write_growth_report
+        from interp.experiments.state_growth.run import GrowthSettings, growth_study
+
+        settings = GrowthSettings(
+            kind=options.kind,
+            vary=options.vary,
+            values=options.values,
+            others={"initialization": options.initialization} if options.initialization else {},
+            rates=options.rates,
+            seeds=options.seeds,
+            steps=options.steps,
+            longest=options.longest,
+            strings=options.strings,
+        )
+        growth = growth_study(
+            settings,
+            device=device,
+            seed=options.seed,
+            retrain=options.retrain,
+            progress=not options.quiet,
+            on_step=lambda step: on_line(f"  {step} ..."),
+        )
+        page = write_growth_report(growth, folder)
+    if not options.quiet:
+        show_table("", ("member", "numbers of state", "learning rate", "saturation length", "most bits"), _rows(growth))
+        say(f"\n{growth.verdict}\n")
+    say(str(page))
+
+
+def _rows(growth: "StateGrowth") -> list[tuple[str, ...]]:
+    """One line for each member."""
+    rows = []
+    for member in growth.members:
+        knee = member.saturation_length
+        interval = "" if knee.interval is None else " [{:.1f}, {:.1f}]".format(*knee.interval)
+        length = "none" if knee.value is None else f"{knee.value:.1f}{interval}"
+        bits = "{:.1f} [{:.1f}, {:.1f}]".format(member.most_bits, *member.most_bits_interval)
+        rows.append((member.name, f"{member.state_floats:,}", f"{member.rate:g}", length, bits))
+    return rows

@@ -1,0 +1,90 @@
+"""`interp train`: train a preset, or a variant of it, and keep it in a run folder.
+
+The folder can be given to every other command as --model. Its log is log.jsonl: one JSON object per step and per
+evaluation. Under `accelerate launch analyses/train.py` GPUs (without any: CPU processes) share each batch.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from interp.base.errors import UserError
+from interp.base.paths import expanded
+from interp.cli.devices import resolve_device
+from interp.cli.options import Shared
+from interp.cli.places import check_out
+from interp.cli.streams import say
+from interp.studies.study import silent
+
+TINY = None
+OWN = ("steps", "batch", "length", "learning_rate")
+"""What differs from the preset, where it is given."""
+MOST = {"steps": 10_000_000, "batch": 1_000_000, "length": 100_000}
+"""Past these a slip is likelier than a wish: nothing here has the memory, or the years."""
+
+
+@dataclass(frozen=True)
+class Options(Shared):
+    """Options of this command."""
+
+    model: str = "hard-alibi"
+    """Preset: see `interp presets`."""
+    resume: bool = False
+    """Go on with the training that was cut short in the run folder, to the same bits as if it had not been."""
+    steps: int | None = None
+    """Steps, instead of the preset's."""
+    batch: int | None = None
+    """Strings per step, instead of the preset's."""
+    length: tuple[int, int] | None = None
+    """Shortest and longest string, instead of the preset's; the longest is then what is evaluated."""
+    learning_rate: float | None = None
+    """Peak of the learning rate, instead of the preset's."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 runs forward and loss under autocast."""
+    compile: bool = False
+    """Run the training step through torch.compile."""
+    log_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Also log to these, below the run folder."""
+
+
+def work(options: Options) -> None:
+    """Train, and say how well it copies.
+
+    Raises: UserError for an unknown preset, a recipe that cannot be, or a folder that cannot hold the run.
+    """
+    main_process = os.environ.get("RANK", "0") == "0"  # accelerate starts several of this
+    on_line = say if main_process and not options.quiet else silent
+    folder = f"runs/{options.model}-seed{options.seed}" if options.out is None else options.out
+    on_line(f"interp train: {options.model} into {folder} on device {options.device}, seed {options.seed}")
+    _refuse_giants(options)
+    device = resolve_device(options.device)
+
+    from interp.models import build
+    from interp.training.loop import train
+    from interp.training.presets import preset
+    from interp.training.sinks import make_sink
+
+    config, task, training = preset(options.model)
+    place = check_out(folder) if main_process else expanded(folder, "--out")
+    given = {name: value for name in OWN if (value := getattr(options, name)) is not None}
+    if options.steps is not None:
+        given["warmup"] = min(training.warmup, options.steps)
+        given["hard_from"] = min(training.hard_from, options.steps)
+    if options.length is not None:
+        given["evaluate_lengths"] = (options.length[1],)
+    training = replace(training, seed=options.seed, precision=options.precision, compile=options.compile, **given)
+    model = build(config, seed=options.seed).to(device)
+    sinks = [make_sink(name, place) for name in options.log_to]
+    log = train(model, task, training, place, resume=options.resume, progress=not options.quiet, sinks=sinks)
+    copied, length, examples = log.string_accuracy[-1, -1], log.lengths[-1], log.examples[-1]
+    on_line(f"{copied:.1%} of strings of {length} letters copied after {examples:,} examples.")
+    if main_process:
+        say(str(place) if options.quiet else f"The run is kept in {place}")
+
+
+def _refuse_giants(options: Options) -> None:
+    for name, most in MOST.items():
+        value = getattr(options, name)
+        largest = max(value) if isinstance(value, tuple) else value
+        if largest is not None and largest > most:
+            raise UserError(f"--{name} must be at most {most:,}; got {largest}.")

@@ -1,0 +1,35 @@
+"""Where a result comes from, as a reader can run it again."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+import interp
+from interp.base.provenance import provenance, versions
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        (["/opt/env/bin/interp", "heads", "--tiny"], "interp heads --tiny"),
+        (["/opt/site/interp/__main__.py", "heads"], "python -m interp heads"),
+        (["analyses/train.py", "--seed", "1"], f"{Path(sys.executable).name} analyses/train.py --seed 1"),
+        (["{here}/run.py", "{here}/model", "/else/where"], f"{Path(sys.executable).name} run.py model /else/where"),
+        (["interp", "view", "--prompt", "a b", "planted:ngram?n=3"], "interp view --prompt 'a b' 'planted:ngram?n=3'"),
+    ],
+)
+def test_the_command_is_as_it_is_typed_in_the_present_folder(monkeypatch, tmp_path, argv, command) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [word.replace("{here}", str(tmp_path)) for word in argv])
+    told = provenance("cpu", 3)
+    assert told["command"] == command
+    assert shlex.split(command)[-1] == argv[-1].replace("{here}/", "")
+    assert (told["seed"], told["device"]) == (3, "cpu")
+
+
+def test_the_version_is_that_of_the_code_that_runs() -> None:
+    """The one of an editable install is as old as the install."""
+    assert versions()["interp"] == interp.__version__
+    assert {"torch", "numpy"} <= set(versions())

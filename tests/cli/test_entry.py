@@ -1,0 +1,118 @@
+"""The command `interp`: help at once, a first line before anything heavy, one sentence for a slip."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import interp
+from interp.cli.commands import command, names
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = {
+    "ablate_heads": "ablate",
+    "export_attention": "view",
+    "find_hash_heads": "heads",
+    "grow_state": "grow",
+    "measure_saturation": "state",
+    "train": "train",
+}
+HEAVY = ("torch", "numpy", "plotly", "rich", "transformers", "jinja2")
+
+
+def test_every_question_has_a_command() -> None:
+    assert set(names()) >= {"heads", "ablate", "view", "state", "grow", "train", "presets"}
+    assert names()[0] == "heads"
+    for name in names():
+        assert command(name).question.endswith(("?", "."))
+        assert command(name).examples, f"interp {name} --help shows no example"
+
+
+@pytest.mark.parametrize("name", names())
+def test_help_teaches_imports_nothing_heavy_and_takes_less_than_half_a_second(name) -> None:
+    program = (
+        "import sys\nfrom interp.cli import main\n"
+        f"try:\n    main([{name!r}, '--help'])\nfinally:\n"
+        f"    print([name for name in {HEAVY} if name in sys.modules])"
+    )
+
+    def cpu_seconds() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    seconds = []
+    for _ in range(3):
+        before = cpu_seconds()
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        seconds.append(cpu_seconds() - before)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert f"interp {name}" in done.stdout and "--seed" in done.stdout
+    assert done.stdout.startswith(f"usage: interp {name}")
+    assert min(seconds) < 0.5  # 0.25 s of an idle core
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_alone_it_lists_what_there_is(interp, arguments) -> None:
+    done = interp(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")] == list(names())
+
+
+def test_it_says_its_version(interp) -> None:
+    assert interp("--version").stdout == f"interp {sys.modules['interp'].__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("hads",), "no command is called 'hads'; the nearest known: heads"),
+        (("x" * 5000,), "no command is called 'xxx"),
+        (("",), "no command is called ''"),
+        (("--seed", "1", "heads"), "the first word after interp must be a command; got --seed."),
+        (("heads", "--seed", "-1"), "--seed must be an integer from 0 to 4294967295; got -1."),
+        (("heads", "--device", "gpu"), "no device is called 'gpu'"),
+        (("heads", "--out", ""), "--out must name a folder; got ''."),
+        (("state", "--model", "a", "--model", "a"), "--model must name each model once; got a more than once."),
+        (("heads", "--model", "a", "--model", "b"), "--model must be given once to interp heads; got a, b."),
+        (("train", "--batch", "1000000000"), "--batch must be at most 1,000,000; got 1000000000."),
+        (("train", "--out", "taken"), "--out must be a folder with nothing in its way; got taken"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_code_2_and_leaves_nothing(interp, tmp_path, arguments, sentence) -> None:
+    (tmp_path / "taken").touch()
+    done = interp(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(sentence) and done.stderr.count("\n") == 1
+    assert len(done.stderr) < 400
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize("name", ["heads", "state", "grow", "train", "presets"])
+def test_the_first_line_says_what_runs_on_what_before_anything_heavy_is_imported(interp, tmp_path, name) -> None:
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt('torch is imported.')")
+    done = interp(name, "--seed", "3")  # the folder that one is in comes first
+    assert (done.returncode, done.stderr) == (130, "Interrupted. torch is imported.\n")
+    assert done.stdout.startswith(f"interp {name}: ") and "seed 3" in done.stdout
+    assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["torch.py"]
+
+
+@pytest.mark.parametrize(("script", "name"), SCRIPTS.items())
+def test_each_script_is_its_command(script, name) -> None:
+    path = ROOT / "analyses" / f"{script}.py"
+    done = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, check=True)
+    beside = subprocess.run(
+        [sys.executable, "-m", "interp", name, "--help"], capture_output=True, text=True, check=True
+    )
+    assert f"python analyses/{script}.py" in done.stdout and f"The same as `interp {name}`" in done.stdout
+    assert done.stdout.partition("options")[2] == beside.stdout.partition("options")[2]
+
+
+def test_every_script_is_known() -> None:
+    assert {path.stem for path in (ROOT / "analyses").glob("*.py")} == set(SCRIPTS)
+
+
+def test_nothing_else_lies_at_the_top_of_the_package() -> None:
+    loose = {path.name for path in Path(interp.__path__[0]).glob("*.py")}
+    assert loose == {"__init__.py", "__main__.py", "loading.py"}
