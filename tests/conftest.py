@@ -35,3 +35,9 @@ def generator() -> Callable[..., torch.Generator]:
         return torch.Generator(device).manual_seed(seed)
 
     return seeded
+
+
+@pytest.fixture(scope="session")
+def tries(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
+    """How often an attack is tried: `tries(few, many)` is few by default, and many with --runslow."""
+    return lambda few, many: many if pytestconfig.getoption("--runslow") else few

@@ -102,7 +102,7 @@ def _in_words(error: BaseException, path: str, whole: str) -> UserError:
         return UserError(f"{where} must be nested less deeply.")
     if isinstance(error, Misfit):
         return UserError(f"{where} must be {error.want}; got {error.got}.")
-    return UserError(f"{where} cannot be read: {error}.")
+    return UserError(f"{where} cannot be read: {next(iter(str(error).splitlines()), type(error).__name__)}.")
 
 
 def _step(note: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -14,7 +15,7 @@ from interp.results.record import Result
 class LengthAccuracy(Result):
     """Accuracy by string length; one row of `string_correct` and of its companions is one length."""
 
-    lengths: tuple[int, ...]
+    lengths: Annotated[tuple[int, ...], "length"]
     trained: tuple[int, int] | None
     """Shortest and longest length of training, if known."""
     string_correct: Bool[np.ndarray, "length string"]
@@ -24,7 +25,7 @@ class LengthAccuracy(Result):
     """Index of the first wrong letter, -1 where none."""
     free_letter_accuracy: Float[np.ndarray, "length string"] | None = None
     """The same share when the model reads its own output; nan at lengths where it was not generated."""
-    ideal: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    ideal: Mapping[str, Annotated[tuple[float, ...], "length"]] = field(default_factory=dict)
     """n -> string accuracy of the ideal n-gram copier at each length."""
 
     @property
@@ -38,9 +39,9 @@ class LengthAccuracy(Result):
 class StepCurve(Result):
     """A quantity that steps at n: accuracy by length of a planted repeat, or attention moved by offset."""
 
-    x: tuple[int, ...]
-    value: tuple[float, ...]
-    interval: tuple[Interval, ...]
+    x: Annotated[tuple[int, ...], "step"]
+    value: Annotated[tuple[float, ...], "step"]
+    interval: Annotated[tuple[Interval, ...], "step"]
     n: int | None
     """Where it steps; None if it does not."""
     examples: Float[np.ndarray, "step example"]

@@ -5,7 +5,7 @@ other strings, and under each variant the patterns and what the model answers.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -61,11 +61,11 @@ class Variant:
     """How they were ablated; empty where none were."""
     signed: bool
     """Whether weights can be negative, as those of hidden attention summed over channels: from -1 to 1."""
-    pattern: Float[np.ndarray, "head query key"]
-    """0 above the diagonal."""
+    pattern: Float[np.ndarray, "head pos pos"]
+    """[head query key], 0 above the diagonal."""
     probability: Float[np.ndarray, " pos"]
     """Given to the token that follows each position; nan at a last position that nothing follows."""
-    predicted: tuple[str, ...]
+    predicted: Annotated[tuple[str, ...], "pos"]
     """The likeliest token behind each position."""
     strips: tuple[Strip, ...] = ()
 
@@ -77,13 +77,13 @@ class AttentionView(Result):
     provenance: dict[str, Any]
     model: dict[str, Any]
     tokens: Int[np.ndarray, " pos"]
-    labels: tuple[str, ...]
+    labels: Annotated[tuple[str, ...], "pos"]
     """The tokens as text."""
     following: str | None
     """The token that follows the last position, as text, if there is one."""
     source: Int[np.ndarray, " pos"]
     """For each position the one that the next token is copied from; -1 where none."""
-    heads: tuple[ViewedHead, ...]
+    heads: Annotated[tuple[ViewedHead, ...], "head"]
     variants: tuple[Variant, ...]
     """The model as it is first."""
     notes: tuple[str, ...]

@@ -1,7 +1,7 @@
 """What is known about every head of a model: its score, its role, its n, and the numbers behind them."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -29,7 +29,7 @@ class HeadScore:
     interval: Interval
     chance: float
     """The same attention to a shuffled target: another letter of the same string."""
-    response: tuple[float, ...]
+    response: Annotated[tuple[float, ...], "match"]
     """Mean attention from q to j + 1 over pairs with match length 0, 1, 2, ... (the last: that and more)."""
     score_gain: tuple[float, ...] | None
     """Gain of the score before the softmax per further matching letter, from match length 0 to 1, 1 to 2, ...; None
@@ -55,8 +55,8 @@ class HeadScore:
 class HeadScores(Result):
     """Every head of a model, in order, with the per-example numbers behind the rows."""
 
-    heads: tuple[HeadScore, ...]
-    match_lengths: tuple[int, ...]
+    heads: Annotated[tuple[HeadScore, ...], "head"]
+    match_lengths: Annotated[tuple[int, ...], "match"]
     level: float
     """Corrected level (Benjamini-Hochberg) below which a head is flagged."""
     floor: float

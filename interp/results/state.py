@@ -7,7 +7,7 @@ over strings.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -49,10 +49,10 @@ class Knee:
 class Bits(Result):
     """Information about the string that was recovered, by length."""
 
-    lengths: tuple[int, ...]
-    total: tuple[float, ...]
+    lengths: Annotated[tuple[int, ...], "length"]
+    total: Annotated[tuple[float, ...], "length"]
     """Bits, summed over the letters of the string that are shown (`interp.measure.state.bits.bits_of`)."""
-    interval: tuple[Interval, ...]
+    interval: Annotated[tuple[Interval, ...], "length"]
     by_position: Float[np.ndarray, "length pos"]
     """Bits of each letter, 0 or near it where it is not shown; nan behind the string's end."""
     draws: Float[np.ndarray, "length resample"]
@@ -102,37 +102,37 @@ class StateSize:
     measured length."""
     dtype_bits: int
     """Bits of one number."""
-    floats: tuple[int, ...]
+    floats: Annotated[tuple[int, ...], "length"]
     """Numbers in all, by length."""
-    bits: tuple[float, ...]
+    bits: Annotated[tuple[float, ...], "length"]
 
 
 @dataclass(frozen=True)
 class EffectiveSize(Result):
     """The fewest bits per number, and principal directions, that keep the accuracy, by length."""
 
-    lengths: tuple[int, ...]
-    bits_per_number: tuple[int, ...]
+    lengths: Annotated[tuple[int, ...], "length"]
+    bits_per_number: Annotated[tuple[int, ...], "quantisation"]
     """Quantisations that were tried."""
     quantised: Float[np.ndarray, "length quantisation"]
     """Letter accuracy when the state is quantised so."""
-    directions: tuple[int, ...]
+    directions: Annotated[tuple[int, ...], "kept"]
     """Numbers of leading principal directions that were kept."""
     projected: Float[np.ndarray, "length kept"]
     """Letter accuracy when only these are kept."""
-    clean: tuple[float, ...]
+    clean: Annotated[tuple[float, ...], "length"]
     """Letter accuracy with the state as it is."""
-    fewest_bits: tuple[int | None, ...]
+    fewest_bits: Annotated[tuple[int | None, ...], "length"]
     """The fewest bits per number within a tolerance of `clean`; None where none of those tried suffices."""
-    fewest_directions: tuple[int | None, ...]
+    fewest_directions: Annotated[tuple[int | None, ...], "length"]
 
 
 @dataclass(frozen=True)
 class Geometry(Result):
     """The states of many strings just before the separator, layer by layer."""
 
-    lengths: tuple[int, ...]
-    layers: tuple[str, ...]
+    lengths: Annotated[tuple[int, ...], "length"]
+    layers: Annotated[tuple[str, ...], "layer"]
     participation_ratio: Float[np.ndarray, "layer length"]
     """(sum of variances)^2 / sum of squared variances, over principal directions."""
     entropy_rank: Float[np.ndarray, "layer length"]
@@ -152,7 +152,7 @@ class Remembrance(Result):
     """How much an earlier letter still moves the output: total variation of the answer's distributions when it is
     replaced, by how far back it stands from the separator."""
 
-    lengths: tuple[int, ...]
+    lengths: Annotated[tuple[int, ...], "length"]
     effect: Float[np.ndarray, "length pos"]
     """Mean total variation at the answer letter that copies it; nan behind the end."""
     elsewhere: Float[np.ndarray, "length pos"]
@@ -206,14 +206,14 @@ class StateAblation(Result):
 class StateMovie(Result):
     """One string read letter by letter: numbers of the state, and what probes read from it, behind each letter."""
 
-    letters: tuple[str, ...]
+    letters: Annotated[tuple[str, ...], "pos"]
     chance: float
     """1 / D."""
-    parts: tuple[str, ...]
+    parts: Annotated[tuple[str, ...], "part"]
     """blocks.0.h, ...: what is carried and does not grow with the string."""
-    states: tuple[Float[np.ndarray, "_ step"], ...]
+    states: Annotated[tuple[Float[np.ndarray, "_ step"], ...], "part"]
     """Of each part some of its numbers, fast to slow where they have time constants."""
-    time_constants: tuple[tuple[float, ...] | None, ...]
+    time_constants: Annotated[tuple[tuple[float, ...] | None, ...], "part"]
     """Of each part those of its rows, in positions."""
     readable: Float[np.ndarray, "step pos"]
     """Probability that a probe of the state behind each letter gives to every letter so far; nan for those to come."""

@@ -1,6 +1,7 @@
 """The curves of a training."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,6 +19,6 @@ class TrainLog(Result):
     learning_rate: Float[np.ndarray, " step"]
     evaluated_at: Int[np.ndarray, " evaluation"]
     """Examples seen at each evaluation."""
-    lengths: tuple[int, ...]
+    lengths: Annotated[tuple[int, ...], "length"]
     string_accuracy: Float[np.ndarray, "evaluation length"]
     letter_accuracy: Float[np.ndarray, "evaluation length"]

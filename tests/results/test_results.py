@@ -1,12 +1,10 @@
 """Results go to disk and come back the same, and a damaged result is told from one that was never there."""
 
 import dataclasses
-import itertools
 import json
 import random
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,6 @@ from interp.results.record import Result
 from interp.results.training import TrainLog
 from interp.studies.ablation.result import AblationStudy
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
-from interp.studies.result import StudyResult
 from interp.studies.study import Evidence, Verdict
 
 
@@ -192,14 +189,6 @@ ONE_OF_EACH = [
 ]
 
 
-def test_every_kind_of_result_is_tried_here() -> None:
-    names = ("results.accuracy", "results.heads", "results.ablation", "results.training", "results.attention")
-    names += ("studies.heads.result", "studies.ablation.result")
-    homes = [vars(import_module(f"interp.{name}")).values() for name in names]
-    kinds = {kind for kind in itertools.chain(*homes) if isinstance(kind, type) and issubclass(kind, Result)}
-    assert kinds - {Result, StudyResult} == {type(result) for result in ONE_OF_EACH}
-
-
 @pytest.mark.parametrize("result", ONE_OF_EACH, ids=lambda result: type(result).__name__)
 def test_a_result_comes_back_as_it_was_saved(result: Result, tmp_path: Path) -> None:
     folder = result.save(tmp_path / "found")
@@ -288,11 +277,11 @@ def test_missing_arrays_and_missing_fields_are_damage(tmp_path: Path) -> None:
     folder = step_curve().save(tmp_path)
     document = read_json(folder / "results.json", "it")
     write_json(folder / "results.json", {key: value for key, value in document.items() if key != "value"})
-    with pytest.raises(InterpError, match="is damaged: 'value'"):
+    with pytest.raises(InterpError, match="is damaged: value must be given; got nothing"):
         StepCurve.load(folder)
     write_json(folder / "results.json", document)
     (folder / "arrays.npz").unlink()
-    with pytest.raises(InterpError, match="is damaged"):
+    with pytest.raises(InterpError, match=r"arrays\.npz, and there is no such file"):
         StepCurve.load(folder)
 
 

@@ -12,6 +12,7 @@ of their head.
 
 import base64
 import gzip
+import io
 import json
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -23,7 +24,7 @@ from jaxtyping import Float, UInt8
 from markupsafe import Markup
 
 from interp.base.errors import InterpError, UserError
-from interp.base.files import finite
+from interp.base.files import finite, read_bytes
 from interp.figures.page import script_json
 from interp.results.attention import AttentionView
 from interp.results.record import DAMAGE, packed, unpacked
@@ -33,6 +34,8 @@ LEVELS, SIGNED_LEVELS = 255, 127
 ERROR, SIGNED_ERROR = 1 / LEVELS, 1 / SIGNED_LEVELS
 """The most by which a weight is off, the latter relative to the largest of its head."""
 CELLS_AT_ONCE = 2**22
+MOST_BYTES = 2**28
+"""Bytes of a page, and of a pattern in it, at most."""
 STEERED = 0.24
 """Below it a weight may be rounded either way: the step there is no larger than half the largest."""
 
@@ -74,20 +77,13 @@ def load_view(page: str | Path, index: int = 0) -> AttentionView:
 
     Raises: UserError if there is no such file or view; InterpError if it is damaged.
     """
+    content = read_bytes(Path(page), "a page with a view of attention", MOST_BYTES)
     try:
-        text = Path(page).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UserError(
-            f"a page with a view of attention was looked for at {page}, and there is no such file."
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InterpError(f"the page at {page} cannot be read: {error}.") from error
-    try:
-        views = _Views(text).found
+        views = _Views(content.decode("utf-8")).found
         if 0 <= index < len(views):
             return _decode(*views[index])
     except DAMAGE as error:
-        raise InterpError(f"the view in {page} is damaged: {error}.") from error
+        raise InterpError(f"the view in {page} is damaged: {str(error).rstrip('.')}.") from error
     raise UserError(f"{page} holds {len(views)} views of attention; view {index} (the first is 0) was asked for.")
 
 
@@ -148,7 +144,10 @@ def _decode(content: dict[str, Any], patterns: list[str]) -> AttentionView:
         arrays[key] = np.array(values, dtype=of_key["dtype"])
     n_heads, n_pos = len(document["heads"]), len(document["labels"])
     for index, (text, variant) in enumerate(zip(patterns, document["variants"], strict=True)):
-        levels = np.frombuffer(gzip.decompress(base64.b64decode(text)), dtype=np.uint8).reshape(n_heads, -1)
+        cells = min(n_heads * n_pos * (n_pos + 1) // 2, MOST_BYTES)
+        with gzip.open(io.BytesIO(base64.b64decode(text))) as packed_levels:
+            unfolded = packed_levels.read(cells + 1)  # no more, whatever it would unfold to
+        levels = np.frombuffer(unfolded, dtype=np.uint8).reshape(n_heads, -1)
         scale = np.array(content["scales"][index], dtype=np.float32)[:, None, None]
         arrays[f"variants.{index}.pattern"] = restore(levels, n_pos, variant["signed"]) * scale
     return unpacked(AttentionView, document, arrays)

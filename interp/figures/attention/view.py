@@ -47,6 +47,10 @@ class AttentionPage:
     says: str
     """What it shows, in a sentence."""
 
+    def __repr__(self) -> str:
+        """A line: the page itself has tens of thousands of characters."""
+        return f"AttentionPage of {len(self.html) // 1000} kB: {self.says}"
+
     def save(self, path: str | Path) -> Path:
         """Write the page. Raises: InterpError if it cannot be written."""
         return write_text(Path(path), self.html)

@@ -47,4 +47,6 @@ class HashHeadStudy(StudyResult):
 
     @staticmethod
     def _restore(document: dict[str, Any]) -> dict[str, Any]:
-        return {**document, "scores": {**document["scores"], "heads": document["heads"]}}
+        rest = dict(document)
+        heads = rest.pop("heads")
+        return {**rest, "scores": {**rest["scores"], "heads": heads}}

@@ -190,10 +190,10 @@ def test_no_file_no_view_and_an_index_too_far_are_refused(page, tmp_path):
     (tmp_path / "empty.html").write_text("<p>nothing</p>")
     with pytest.raises(UserError, match="holds 0 views of attention"):
         load_view(tmp_path / "empty.html")
-    with pytest.raises(InterpError, match="cannot be read"):
+    with pytest.raises(InterpError, match="must be a file; got a folder"):
         load_view(tmp_path)
     (tmp_path / "binary.html").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InterpError, match="cannot be read"):
+    with pytest.raises(InterpError, match="is damaged"):
         load_view(tmp_path / "binary.html")
 
 
