@@ -13,18 +13,28 @@ from interp.models.hooks.model import HookedModel
 from interp.models.surface import Model, n_ctx
 from interp.results.ablation import AblationResult
 from interp.results.heads import HeadScores
+from interp.studies.study import OnStep, silent
 from interp.tasks.base import Batch, Task, need
 
 
-def find_heads(loaded: Loaded, seed: int = 0, settings: HeadSettings | None = None) -> HeadScores:
+def find_heads(
+    loaded: Loaded, seed: int = 0, settings: HeadSettings | None = None, on_step: OnStep = silent
+) -> HeadScores:
     """Score every head; its notes say where the strings of the model's training do not suffice.
+
+    Args:
+        loaded: what `interp.load` returns.
+        seed: of the strings, the untrained models and the bootstrap.
+        settings: how heads are scored.
+        on_step: told what is being done, and how long what takes long will take.
 
     Raises: UserError if the model's task does not lay out letters, or if it has no heads.
     """
     settings = settings or HeadSettings()
     longest, span = probed(loaded, settings.longest)
     generator = own_generator("heads", seed)
-    scores = score_heads(loaded.model, loaded.task, span, generator, replace(settings, longest=longest), seed)
+    fitted = replace(settings, longest=longest)
+    scores = score_heads(loaded.model, loaded.task, span, generator, fitted, seed, on_step=on_step)
     short = [f"planted matches have up to {longest} letters: no longer ones fit the strings of its training"]
     beyond = beyond_training(span, loaded.trained_lengths)
     return replace(scores, notes=(*scores.notes, *beyond, *(short if longest < settings.longest else ())))

@@ -40,7 +40,7 @@ def head_ablation_study(
     table = HeadTable.of(model)
     named = table.parse(settings.heads)
     on_step("scoring heads")
-    scores = find_heads(loaded, seed, settings.scoring)
+    scores = find_heads(loaded, seed, settings.scoring, on_step)
     heads = named or table.parse(scores.of_role("lookup"))
     on_step("ablations")
     strings = _strings(loaded, seed, settings)

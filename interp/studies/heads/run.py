@@ -47,7 +47,7 @@ def hash_head_study(
     longest, span = probed(loaded, settings.heads.longest)
 
     on_step("scoring heads")
-    scores = find_heads(loaded, seed, settings.heads)
+    scores = find_heads(loaded, seed, settings.heads, on_step)
     on_step("effective n")
     behavioural = behavioural_n(model, task, span, longest, settings.n_strings, draws("behaviour"))
     causal = causal_n(model, task, span, longest, settings.n_strings, draws("intervention"))

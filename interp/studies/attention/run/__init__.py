@@ -52,7 +52,7 @@ def attention_study(
     view = view_attention(loaded, settings.prompt, ablate=settings.ablate, **chosen)
     if not settings.plain:
         on_step("scoring heads")
-        scores = find_heads(loaded, seed, settings.scoring)
+        scores = find_heads(loaded, seed, settings.scoring, on_step)
         on_step("ablations")
         strings = strings_to_ablate(loaded, seed, settings.strings)
         costs = head_costs(loaded, scores, strings, settings.kind, seed)
