@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from scipy import stats
 
+from interp.base.budget import budget
 from interp.base.errors import UserError
 
 Interval = tuple[float, float]
@@ -15,8 +16,6 @@ Interval = tuple[float, float]
 Bounds = tuple[Float[np.ndarray, "*axes"] | float, Float[np.ndarray, "*axes"] | float]
 LEVEL = 0.95
 RESAMPLES = 2000
-BLOCK = 2**22
-"""Numbers that a block of bootstrap resamples holds, so that memory does not grow with the data."""
 
 
 def bootstrap_interval(values: Shaped[np.ndarray, "*axes example"], seed: int | np.random.Generator = 0) -> Bounds:
@@ -37,7 +36,7 @@ def bootstrap_interval(values: Shaped[np.ndarray, "*axes example"], seed: int | 
         np.mean,
         axis=-1,
         n_resamples=RESAMPLES,
-        batch=max(1, BLOCK // values.size),
+        batch=max(1, budget().resamples // values.size),
         confidence_level=LEVEL,
         method="percentile",
         vectorized=True,

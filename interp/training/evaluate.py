@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from interp.base.budget import budget
 from interp.base.seeds import as_generator
 from interp.models.hooks.model import HookedModel
 from interp.models.stack.attention import KeyValues
@@ -15,11 +16,6 @@ from interp.results.accuracy import LengthAccuracy
 from interp.tasks.base import Batch, Task
 from interp.tasks.probes.ideal import ideal_ngram_accuracy
 from interp.tasks.score import score, score_generated
-
-PAIRS = 2**22
-"""Query-key pairs run at once: bounds the memory of attention (8 heads in fp32: 128 MiB a layer)."""
-TOKENS = 2**15
-"""Run at once where there is no attention: blocks of pairs would write long strings a few at a time."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +88,16 @@ def _one_length(
     model: nn.Module, task: Task, length: int, free_running: bool, strings: int, generator: torch.Generator
 ) -> list[_Block]:
     batch = task.sample(strings, length, generator)
-    size = _at_once(model, batch.tokens.shape[1])
+    size = _at_once(model, batch.tokens.shape[1], next(model.parameters()).device)
     blocks = [batch.rows(slice(start, start + size)) for start in range(0, strings, size)]
     return [_one_block(model, block, free_running) for block in blocks]
 
 
-def _at_once(model: nn.Module, positions: int) -> int:
+def _at_once(model: nn.Module, positions: int, device: torch.device) -> int:
     """Strings of a block."""
     recurrent = isinstance(model, HookedModel) and not any(isinstance(layer, KeyValues) for layer in model.new_past())
-    return max(1, TOKENS // positions if recurrent else PAIRS // positions**2)
+    at_once = budget(device)
+    return max(1, at_once.plain_tokens // positions if recurrent else at_once.pairs // positions**2)
 
 
 def _one_block(model: Any, batch: Batch, free_running: bool) -> _Block:

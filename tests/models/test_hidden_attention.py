@@ -7,6 +7,7 @@ import torch
 from einops import einsum
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from interp.base.budget import Budget
 from interp.base.errors import UserError
 from interp.models.hidden_attention import pattern as module
 from interp.models.hidden_attention.layer import ReadLayer, needed
@@ -216,7 +217,7 @@ def test_blocks_of_any_size_give_the_same(kind, monkeypatch):
     whole, pattern = hidden_attention(model, tokens, 1, **options), hidden_pattern(model, tokens, 1)
     for queries, floats in ((1, 2**24), (7, 1), (16, 3_000)):
         monkeypatch.setattr(module, "QUERIES", queries)
-        monkeypatch.setattr(module, "FLOATS_AT_ONCE", floats)
+        monkeypatch.setattr("interp.base.budget.CPU", Budget(floats=floats))
         torch.testing.assert_close(hidden_attention(model, tokens, 1, **options), whole)
         torch.testing.assert_close(hidden_pattern(model, tokens, 1), pattern)
 
@@ -235,7 +236,7 @@ class Largest(TorchDispatchMode):
 
 @each_model
 def test_no_intermediate_result_is_larger_than_allowed(kind, monkeypatch):
-    monkeypatch.setattr(module, "FLOATS_AT_ONCE", 2**17)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(floats=2**17))
     model, tokens = make(kind), strings(300, 1)
     with Largest() as largest:
         hidden_pattern(model, tokens, 0)

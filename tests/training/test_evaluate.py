@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from interp.base.budget import Budget
 from interp.base.errors import UserError
 from interp.models.recurrent.mamba.model import HookedMamba, MambaConfig
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.results.training import TrainLog
 from interp.tasks import CopyTask, NgramLookup
-from interp.training import evaluate
 from interp.training.evaluate import accuracy_by_length
 from interp.training.loop import train
 from interp.training.recipe import TrainConfig
@@ -87,7 +87,7 @@ def test_strings_beyond_the_longest_free_ones_are_left_out_of_free_running_alone
 
 def test_long_strings_run_in_blocks_and_none_is_lost(generator, monkeypatch) -> None:
     whole = accuracy_by_length(Copier(wrong=3), CopyTask(), (50,), 30, generator())
-    monkeypatch.setattr(evaluate, "PAIRS", 7 * 102**2)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(pairs=7 * 102**2))
     model = Copier(wrong=3)
     blocks = accuracy_by_length(model, CopyTask(), (50,), 30, generator())
     assert model.largest == 7
@@ -97,11 +97,11 @@ def test_long_strings_run_in_blocks_and_none_is_lost(generator, monkeypatch) -> 
 def test_a_recurrence_runs_more_long_strings_at_once_and_says_the_same(generator, monkeypatch) -> None:
     model, rows = HookedMamba(MambaConfig(n_layers=1, d_model=16)), []
     sizes = model.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
-    monkeypatch.setattr(evaluate, "PAIRS", 1)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(pairs=1))
     whole = accuracy_by_length(model, CopyTask(), (9,), 6, generator(), free_running=True)
     assert set(rows) == {6}  # blocks of pairs would have had one string
     sizes.remove()
-    monkeypatch.setattr(evaluate, "TOKENS", 1)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(pairs=1, plain_tokens=1))
     blocks = accuracy_by_length(model, CopyTask(), (9,), 6, generator(), free_running=True)
     np.testing.assert_array_equal(blocks.letter_accuracy, whole.letter_accuracy)
     np.testing.assert_array_equal(blocks.free_letter_accuracy, whole.free_letter_accuracy)

@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from markupsafe import Markup
 
+from interp.base.budget import budget
 from interp.base.errors import InterpError, UserError
 from interp.base.files import finite, read_bytes
 from interp.figures.page import script_json
@@ -33,7 +34,6 @@ SCHEMA = "attnview/1"
 LEVELS, SIGNED_LEVELS = 255, 127
 ERROR, SIGNED_ERROR = 1 / LEVELS, 1 / SIGNED_LEVELS
 """The most by which a weight is off, the latter relative to the largest of its head."""
-CELLS_AT_ONCE = 2**22
 MOST_BYTES = 2**28
 """Bytes of a page, and of a pattern in it, at most."""
 STEERED = 0.24
@@ -89,7 +89,7 @@ def load_view(page: str | Path, index: int = 0) -> AttentionView:
 
 def quantise(pattern: Patterns, signed: bool = False) -> Levels:
     """The lower triangles in levels; weights from 0 to 1, or -1 to 1. Exact zeros stay zeros."""
-    heads = max(1, CELLS_AT_ONCE // max(1, pattern.shape[1] ** 2))
+    heads = max(1, budget().cells // max(1, pattern.shape[1] ** 2))
     some = (pattern[first : first + heads] for first in range(0, len(pattern), heads))
     return np.concatenate([_quantised(part, signed) for part in some])
 

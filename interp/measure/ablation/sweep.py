@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from interp.base.axes import HeadVectors, Logits
+from interp.base.budget import budget
 from interp.measure.ablation.context import BlockContext, segment_of, visible
 from interp.measure.ablation.interventions import EdgeEdit, Intervention
 from interp.measure.ablation.runs import hooks_of, one_by_one, together
@@ -27,9 +28,6 @@ from interp.models.surface import Model, by_head
 from interp.tasks.base import Batch
 from interp.tasks.score import answer_loss, letter_correct, logit_difference, per_string
 from interp.tasks.vocabulary import Vocabulary
-
-FLOATS_AT_ONCE = 2**24
-"""Numbers in the activations that are held at once: 64 MiB in single precision."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def sweep(
     ablations: Sequence[Ablation],
     *,
     slow: bool = False,
-    floats_at_once: int = FLOATS_AT_ONCE,
+    floats_at_once: int | None = None,
 ) -> PerStringScores:
     """Run every ablation on every string.
 
@@ -63,7 +61,8 @@ def sweep(
         vocabulary: which tokens are letters.
         ablations: what to take away, in any order.
         slow: one run of the model for each ablation, on our models too.
-        floats_at_once: bounds the memory of activations; the clean ones of the layers concerned come on top.
+        floats_at_once: bounds the memory of activations (None: as the device allows); the clean ones of the layers
+            concerned come on top.
 
     Returns: scores of each string under each ablation, in order.
 
@@ -72,7 +71,9 @@ def sweep(
     """
     ablations = [ablation.of(model) for ablation in ablations]
     fast = model if isinstance(model, StackModel) and not slow else None
-    tokens_at_once = floats_at_once // _floats_per_token(model, batch, ablations)
+    tokens_at_once = (floats_at_once or budget(batch.tokens.device).floats) // _floats_per_token(
+        model, batch, ablations
+    )
     blocks = _blocks(batch, tokens_at_once)
     clean = _clean_run(model, batch, clean_names(model, ablations, fast is not None), blocks)
     outputs = _replaced_outputs(batch, ablations, clean)
@@ -102,7 +103,7 @@ def hooks_on_first(model: Model, batch: Batch, ablation: Ablation) -> list[Hook]
     Raises: UserError as `sweep` does.
     """
     ablation = ablation.of(model)
-    blocks = _blocks(batch, FLOATS_AT_ONCE // _floats_per_token(model, batch, [ablation]))
+    blocks = _blocks(batch, budget(batch.tokens.device).floats // _floats_per_token(model, batch, [ablation]))
     clean = _clean_run(model, batch, clean_names(model, [ablation], fast=False), blocks)
     outputs = _replaced_outputs(batch, [ablation], clean)
     strings = _context(model, batch, [ablation], slice(0, 1), {}, outputs, slice(None))

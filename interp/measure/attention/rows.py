@@ -15,17 +15,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.base.axes import HeadVectors, Pattern, Tokens
+from interp.base.budget import budget
 from interp.models.heads import HeadTable
 from interp.models.hidden_attention.layer import ReadLayer
 from interp.models.hidden_attention.pattern import pattern_rows, reading_hooks
 from interp.models.hooks.model import Hook
 from interp.models.stack.model import StackModel
 from interp.models.surface import Enough, Model, run_to_read, visit_attention, vocab_size
-
-TOKENS_AT_ONCE = 16_384
-"""Tokens of one forward pass: bounds the memory of activations whatever the strings' length."""
-LOGITS_AT_ONCE = 2**27
-"""Logits of one forward pass, for a bridge always makes them: 512 MiB in single precision."""
 
 QueryRow = Float[Tensor, "batch head key"]
 
@@ -113,8 +109,8 @@ def query_key_hooks(model: StackModel, layer: int, show: Callable[[HeadVectors, 
 
 def blocks(model: Model, tokens: Tokens) -> Iterator[slice]:
     """Yield slices of the strings, each of at least one and of as many as one forward pass of the model may take."""
-    at_once = min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // vocab_size(model))
-    step = max(1, at_once // tokens.shape[1])
+    at_once = budget(tokens.device)  # logits count, for a bridge always makes them
+    step = max(1, min(at_once.tokens, at_once.logits // vocab_size(model)) // tokens.shape[1])
     for first in range(0, len(tokens), step):
         yield slice(first, min(first + step, len(tokens)))
 

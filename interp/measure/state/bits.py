@@ -103,7 +103,7 @@ def _one_length(
 ) -> Float[np.ndarray, "string pos"]:
     """Bits per letter of each string; negative where the model is surer of another letter than chance would be."""
     batch, found = task.sample(strings, length, generator), []
-    for rows in blocks(batch):
+    for rows in blocks(batch, model.device):
         block = batch.rows(rows).to(model.device)
         log_p = answer_logits(model, block, carry(model, block)).double().log_softmax(dim=-1)
         found.append(_bits(log_p, block.answer_tokens, task.n_letters).cpu())

@@ -6,15 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.base.budget import budget
 from interp.measure.state.carried import separator_at
 from interp.models.hooks.model import HookedModel
 from interp.models.recurrent.lstm.mixer import LSTMMixer
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.recurrent.state_space import StateSpaceMixer
 from interp.tasks.base import Batch
-
-TOKENS_AT_ONCE = 16_384
-"""Of all strings, in a stretch of positions that is read at once."""
 
 
 @torch.no_grad()
@@ -35,7 +33,7 @@ def log_decays(model: HookedModel, batch: Batch) -> dict[str, Float[Tensor, "*st
     end, past = separator_at(batch), model.new_past()
     first = int(batch.string_start[0])  # what stands before the letters is read, and not counted
     model(batch.tokens[:, :first], return_type=None, past=past)
-    stretch = max(1, TOKENS_AT_ONCE // len(batch))
+    stretch = max(1, budget(batch.tokens.device).tokens // len(batch))
     for _, cache in model.stream(batch.tokens[:, first:end], list(names.values()), stretch, past):
         for layer, name in names.items():
             value = cache[name].log() if sources[layer] == "hook_f" else cache[name]

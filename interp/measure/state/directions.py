@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.base.budget import budget
 from interp.base.errors import UserError
 from interp.measure.state.carried import Carried
 
-FEATURES_AT_ONCE = 16_384
 NO_VARIANCE = 1e-12
 """Share of the largest variance below which a direction is rounding of float32."""
 
@@ -28,7 +28,7 @@ def check_calibration(strings: int, directions: Sequence[int]) -> None:
 def gram(features: Float[Tensor, "string feature"]) -> Float[Tensor, "string string"]:
     """Inner products of the strings' features less their mean, in float64."""
     total = features.new_zeros(len(features), len(features), dtype=torch.float64)
-    for piece in features.split(FEATURES_AT_ONCE, dim=1):
+    for piece in features.split(budget(features.device).features, dim=1):
         centred = piece.double() - piece.double().mean(dim=0)
         total += centred @ centred.T
     return total
@@ -41,7 +41,7 @@ def principal_axes(features: Float[Tensor, "string feature"], n: int) -> Float[T
     kept = variances > max(float(variances[0]) * NO_VARIANCE, 0)
     coefficients = coefficients[:, kept] / variances[kept].sqrt()
     pieces = []
-    for piece in features.split(FEATURES_AT_ONCE, dim=1):
+    for piece in features.split(budget(features.device).features, dim=1):
         centred = piece.double() - piece.double().mean(dim=0)
         pieces.append((coefficients.T @ centred).to(features.dtype))
     return torch.cat(pieces, dim=1)

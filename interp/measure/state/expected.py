@@ -37,7 +37,8 @@ def expected_accuracy(
     found, generator = [], as_generator(generator)
     for length in lengths:
         batch = task.sample(strings, length, generator)
-        rates = torch.cat([_of_strings(model, batch.rows(rows).to(model.device)) for rows in blocks(batch)])
+        each = (batch.rows(rows).to(model.device) for rows in blocks(batch, model.device))
+        rates = torch.cat([_of_strings(model, strings) for strings in each])
         found.append(float(rates.mean()))
     return tuple(found)
 

@@ -5,13 +5,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
+from interp.base.budget import budget
 from interp.measure.state.blocks import blocks
 from interp.measure.state.carried import Parts, carry
 from interp.models.hooks.model import HookedModel
 from interp.tasks.base import Batch
 
-NUMBERS = 2**26
-"""Of all strings and layers that are held at once: 256 MB in float32."""
 CONSTANT = 1e-4
 """Of the root mean square spread of a layer's numbers: one that varies less is taken for rounding."""
 
@@ -19,7 +18,7 @@ CONSTANT = 1e-4
 def state_features(model: HookedModel, batch: Batch, seed: int) -> dict[str, Float[Tensor, "string feature"]]:
     """The state just before the separator, block by block: layer (blocks.0, ...) -> its numbers, float32 or float64.
 
-    A layer with more than its share of `NUMBERS` is projected at random.
+    A layer with more than its share of `budget().numbers` is projected at random.
 
     Args:
         seed: of the projection.
@@ -30,7 +29,7 @@ def state_features(model: HookedModel, batch: Batch, seed: int) -> dict[str, Flo
         layers = _layers(carry(model, batch.rows(rows).to(model.device)).parts)
         for layer, numbers in layers.items():
             if layer not in sketches:
-                sketches[layer] = Sketch(numbers, NUMBERS // (len(batch) * len(layers)), seed)
+                sketches[layer] = Sketch(numbers, budget().numbers // (len(batch) * len(layers)), seed)
                 features[layer] = numbers.new_empty(len(batch), sketches[layer].size)
             features[layer][rows] = sketches[layer](numbers)
     return features

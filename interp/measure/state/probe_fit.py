@@ -19,6 +19,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from interp.base.budget import budget
+
 PENALTIES = (1e-1, 3e-3)
 """Of the ridge regression, relative to the mean squared norm of a string's features; each position has its own."""
 TEMPERATURES = tuple(float(t) for t in np.geomspace(0.3, 10, 12))
@@ -26,8 +28,6 @@ UNIFORM = (1e-4, 1e-3, 1e-2, 1e-1)
 """Shares of the uniform distribution in the mixture: what bounds the loss of a wrong, certain guess."""
 ERRORS = 3.0
 """A probe that does not beat chance by so many standard errors while it is tempered has nothing to say."""
-SCORES_AT_ONCE = 2**22
-"""Bounds the memory of all positions' scores."""
 SINGULAR = 1e-3
 """Of the mean variance, added to each: a position's scores add up to 0, so that their covariance has no inverse."""
 ROUNDING = 1e-6
@@ -55,7 +55,7 @@ class Probes:
             alphabet: D.
             temper: strings that temper.
         """
-        at_once = max(1, SCORES_AT_ONCE // (len(letters) * alphabet))
+        at_once = max(1, budget(letters.device).scores // (len(letters) * alphabet))
         found = [self._positions(some, alphabet, temper) for some in letters.split(at_once, dim=1)]
         return torch.cat(found, dim=1).cpu().numpy()
 

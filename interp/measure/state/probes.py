@@ -48,7 +48,7 @@ def held_bits(
         seed: of the bootstrap over test strings, and of the random projection of large states.
 
     Returns: `by_layer` names blocks.0, blocks.1, ...; empty for a model of one layer. Of states with more numbers than
-        fit in memory (`NUMBERS` over all strings) a random projection is read, which can only lose information.
+        fit in memory (`interp.base.budget`) a random projection is read, which can only lose information.
 
     Raises: UserError for a length below 1, too few strings (it says how many are needed), a model that carries nothing,
         or a task without a separator.

@@ -71,7 +71,7 @@ def _moved(
     letters = draw_letters(strings, length, task.n_letters, generator)
     replacements = torch.randint(1, task.n_letters, (len(places), strings), generator=generator)
     batch, own, rest = task.layout(letters), [], []
-    for rows in blocks(batch):
+    for rows in blocks(batch, model.device):
         block = batch.rows(rows).to(model.device)
         clean = answer_logits(model, block, carry(model, block)).double().softmax(dim=-1)
         moved = []

@@ -165,7 +165,7 @@ def _accuracies(
         *(partial(projected, mean=mean, axes=axes[:k]) for k in directions),
     ]
     batch, right = task.sample(strings, length, generator), np.zeros(len(ways))
-    for rows in blocks(batch):
+    for rows in blocks(batch, model.device):
         block = batch.rows(rows).to(model.device)
         state = carry(model, block)
         right += [_right(model, block, way(state)) for way in ways]

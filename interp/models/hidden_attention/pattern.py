@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import Pattern, Tokens
+from interp.base.budget import budget
 from interp.base.errors import UserError, unknown
 from interp.models.hidden_attention.layer import ReadLayer, Rows, needed
 from interp.models.hooks.model import Hook
@@ -28,8 +29,6 @@ from interp.models.recurrent.state_space import StateSpaceMixer
 SUMMARIES = ("norm", "sum")
 QUERIES = 32
 """Queries of a block; each pair of positions within it takes an exponential for each number of the state."""
-FLOATS_AT_ONCE = 2**24
-"""Numbers in the largest intermediate result: 64 MiB in single precision."""
 
 Channels = Float[Tensor, "batch pos channel"]
 Matrices = Float[Tensor, "batch channel query key"]
@@ -67,7 +66,7 @@ def decompose(
     In each channel outputs[q] = sum over k <= q of alpha[q, k] inputs[k] + remainder[q], exactly; alpha is the Jacobian
     with step sizes, B, C and the factors below held. It is computed in blocks of queries and channels. The result holds
     batch x channels x length squared numbers, so choose `channels` where strings are long; besides it and the layer's
-    activations, memory is that of a few tensors of `FLOATS_AT_ONCE` numbers.
+    activations, memory is that of a few tensors of `budget().floats` numbers.
 
     Args:
         model: one that has recurrent layers.
@@ -191,7 +190,7 @@ def _recurred(mixer: Mixer, values: dict[str, Tensor], u: Channels) -> Channels:
 
 def _query_blocks(read: ReadLayer) -> Iterator[slice]:
     batch, n_pos, _ = read.u.shape
-    step = min(QUERIES, max(1, FLOATS_AT_ONCE // (batch * n_pos * read.W_out.shape[1])))
+    step = min(QUERIES, max(1, budget(read.u.device).floats // (batch * n_pos * read.W_out.shape[1])))
     return (slice(first, min(first + step, n_pos)) for first in range(0, n_pos, step))
 
 
@@ -199,5 +198,5 @@ def _channel_blocks(read: ReadLayer, channels: range) -> Iterator[slice]:
     """As many channels as memory takes: the writes of all positions, the pairs within a block, and the rows."""
     batch, n_pos, _ = read.u.shape
     states = read.B.shape[3] * max(n_pos, QUERIES**2) // read.channels_per_rate
-    step = max(1, FLOATS_AT_ONCE // (batch * max(states, QUERIES * n_pos)))
+    step = max(1, budget(read.u.device).floats // (batch * max(states, QUERIES * n_pos)))
     return (slice(first, min(first + step, channels.stop)) for first in range(channels.start, channels.stop, step))

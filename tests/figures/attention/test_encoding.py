@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from interp.base.budget import Budget
 from interp.base.errors import InterpError, UserError
 from interp.figures import attention_view, load_view
 from interp.figures.attention.encoding import ERROR, SIGNED_ERROR, quantise, restore
@@ -102,7 +103,7 @@ def test_every_level_stands_for_a_weight_that_has_this_level(signed):
 def test_levels_found_a_few_heads_at_a_time_are_those_found_at_once(monkeypatch):
     pattern = np.concatenate([soft_noise(20), one_hot(20), windowed(20)])
     at_once = quantise(pattern)
-    monkeypatch.setattr("interp.figures.attention.encoding.CELLS_AT_ONCE", 20 * 20 + 1)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(cells=20 * 20 + 1))
     np.testing.assert_array_equal(quantise(pattern), at_once)
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from interp.base.budget import Budget
 from interp.base.seeds import spawn
-from interp.measure.attention import rows
 from interp.measure.attention.rows import blocks, rows_at
 from interp.measure.heads.effective_n import answers
 from interp.measure.heads.lookup import look
@@ -61,7 +61,7 @@ def test_look_averages_over_the_places_that_a_loop_over_letters_finds():
         assert int(tokens[probe.source[example]]) == int(probe.batch.targets[example, query])
 
 
-@pytest.mark.parametrize("bound", ["TOKENS_AT_ONCE", "LOGITS_AT_ONCE"])
+@pytest.mark.parametrize("bound", ["tokens", "logits"])
 def test_running_in_blocks_changes_nothing(monkeypatch, bound):
     probe, model = _probe(), HookedTransformer(SHAPES[1], seed=0)
     tokens = probe.batch.tokens
@@ -69,7 +69,8 @@ def test_running_in_blocks_changes_nothing(monkeypatch, bound):
     whole, answered = look(model, probe), answers(model, tokens, probe.query)
     logits = model(tokens)
     assert torch.equal(answered, logits.argmax(-1).take_along_dim(probe.query[:, None], 1)[:, 0])
-    monkeypatch.setattr(rows, bound, 2 * (logits if bound == "LOGITS_AT_ONCE" else tokens)[0].numel())
+    numbers = logits if bound == "logits" else tokens
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(**{bound: 2 * numbers[0].numel()}))
     assert [block.stop - block.start for block in blocks(model, tokens)] == [2] * 12
     torch.testing.assert_close(look(model, probe).source, whole.source)
     assert torch.equal(answers(model, tokens, probe.query), answered)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from interp.base.budget import Budget
 from interp.base.errors import UserError
 from interp.measure.state.bits import bits_of, used_bits
 from interp.measure.state.knee import half_length, knee
@@ -50,7 +51,7 @@ def test_an_untrained_model_uses_nothing(kind: str, generator: Any) -> None:
 def test_bits_do_not_depend_on_blocks(generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = decay(4, 5)
     whole = used_bits(model, CopyTask(5), [6], 50, generator(1))
-    monkeypatch.setattr("interp.measure.state.blocks.TOKENS_AT_ONCE", 40)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(tokens=40))
     np.testing.assert_allclose(used_bits(model, CopyTask(5), [6], 50, generator(1)).by_position, whole.by_position)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from interp.base.budget import Budget
 from interp.base.errors import UserError
 from interp.measure.state.decay import log_decays, time_constants
 from interp.measure.state.geometry import geometry, shape
@@ -73,7 +74,7 @@ def test_the_entropy_rank_by_hand() -> None:
 def test_decays_are_the_means_of_those_at_the_hook(kind: str, generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model: Any = build({"kind": kind}).double()
     batch = CopyTask().sample(6, 11, generator(0))
-    monkeypatch.setattr("interp.measure.state.decay.TOKENS_AT_ONCE", 24)  # stretches of 4
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(tokens=24))  # stretches of 4
     found = log_decays(model, batch)
     layers = [0] if kind == "hybrid" else [0, 1]
     assert list(found) == [f"blocks.{layer}.h" for layer in layers]
@@ -139,12 +140,7 @@ def test_keys_and_values_have_a_geometry_too(generator: Any) -> None:
 def test_geometry_does_not_depend_on_blocks(generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build({"kind": "mamba"})
     whole = geometry(model, CopyTask(), [6], 30, generator(1))
-    for name, size in (
-        ("blocks.TOKENS_AT_ONCE", 40),
-        ("decay.TOKENS_AT_ONCE", 40),
-        ("directions.FEATURES_AT_ONCE", 99),
-    ):
-        monkeypatch.setattr(f"interp.measure.state.{name}", size)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(tokens=40, features=99))
     found = geometry(model, CopyTask(), [6], 30, generator(1))
     for name in ("participation_ratio", "entropy_rank", "norm", "saturated"):
         np.testing.assert_allclose(getattr(found, name), getattr(whole, name), rtol=1e-4)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from interp.base.budget import Budget
 from interp.base.errors import UserError
 from interp.measure.state.bits import bits_of
 from interp.measure.state.carried import carry
@@ -162,7 +163,7 @@ def test_keys_and_values_keep_every_letter(generator: Any) -> None:
 def test_a_projection_loses_little_and_adds_nothing(generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build(NARROW)
     whole = held_bits(model, CopyTask(5), [12], generator(0), SMALL)
-    monkeypatch.setattr("interp.measure.state.probe_features.NUMBERS", 2 * 1024 * 1000)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(numbers=2 * 1024 * 1000))
     projected = held_bits(model, CopyTask(5), [12], generator(0), SMALL)
     batch = CopyTask(5).sample(1024, 12, generator(0))
     assert {x.shape[1] for x in state_features(model, batch, 0).values()} == {1000}
@@ -191,8 +192,7 @@ def test_the_same_seeds_give_the_same_bits_and_blocks_change_nothing(
     first = held_bits(model, CopyTask(5), [7], generator(0), SMALL)
     again = held_bits(model, CopyTask(5), [7], generator(0), SMALL)
     np.testing.assert_array_equal(first.held.draws, again.held.draws)
-    monkeypatch.setattr("interp.measure.state.blocks.TOKENS_AT_ONCE", 1000)
-    monkeypatch.setattr("interp.measure.state.probe_fit.SCORES_AT_ONCE", 10_000)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(tokens=1000, scores=10_000))
     np.testing.assert_allclose(
         held_bits(model, CopyTask(5), [7], generator(0), SMALL).held.by_position, first.held.by_position, atol=0.01
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from interp.base.budget import Budget
 from interp.base.errors import UserError
 from interp.measure.state.remembrance import remembrance
 from interp.models import build
@@ -80,7 +81,7 @@ def test_of_long_strings_some_letters_from_first_to_last_are_replaced(generator:
 def test_remembrance_does_not_depend_on_blocks(generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = decay(4, 5, 0.8)
     whole = remembrance(model, CopyTask(5), [6], 30, generator(1))
-    monkeypatch.setattr("interp.measure.state.blocks.TOKENS_AT_ONCE", 40)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(tokens=40))
     found = remembrance(model, CopyTask(5), [6], 30, generator(1))
     np.testing.assert_allclose(found.effect, whole.effect)
     np.testing.assert_allclose(found.elsewhere, whole.elsewhere)

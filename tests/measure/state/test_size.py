@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from interp.base.budget import Budget
 from interp.base.errors import UserError
 from interp.measure.state.carried import Carried, carry
 from interp.measure.state.directions import principal_axes, unflat
@@ -140,7 +141,7 @@ def test_sizes_do_not_depend_on_blocks(generator: Any, monkeypatch: pytest.Monke
     model, _ = register(3, 5)
     settings = {"bits": (1,), "directions": (2, 12), "calibration": 50}
     whole = effective_size(model, CopyTask(5), [6], 30, generator(1), **settings)
-    monkeypatch.setattr("interp.measure.state.blocks.TOKENS_AT_ONCE", 40)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(tokens=40))
     in_blocks = effective_size(model, CopyTask(5), [6], 30, generator(1), **settings)
     assert in_blocks.clean == whole.clean and in_blocks.fewest_directions == whole.fewest_directions
     np.testing.assert_array_equal(in_blocks.projected, whole.projected)

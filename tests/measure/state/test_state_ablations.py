@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from interp.base.budget import Budget
 from interp.base.errors import UserError
 from interp.measure.state import parts
 from interp.measure.state.ablations import KINDS, state_ablations
@@ -79,7 +80,7 @@ def test_every_part_of_a_model_stands_beside_as_many_numbers_at_random(kind: str
 def test_ablations_do_not_depend_on_blocks(generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, kinds = build({"kind": "lstm"}), ("resample",)
     whole = state_ablations(model, CopyTask(), 6, 14, generator(1), kinds)
-    monkeypatch.setattr("interp.measure.state.blocks.TOKENS_AT_ONCE", 80)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(tokens=80))
     for one, other in zip(whole, state_ablations(model, CopyTask(), 6, 14, generator(1), kinds), strict=True):
         np.testing.assert_array_equal(one.letter_correct, other.letter_correct)
         assert one.control_mean == other.control_mean

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from interp.base.budget import Budget
 from interp.base.errors import UserError
 from interp.measure.state import parts
 from interp.measure.state.carried import carry, free_answer
@@ -157,7 +158,7 @@ def test_all_parts_of_a_mamba_are_put_over(generator: Any) -> None:
 def test_transplants_do_not_depend_on_blocks(generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = shift(3, 5)
     whole = transplants(model, CopyTask(5), 6, 30, generator(1), directions=(5,))
-    monkeypatch.setattr("interp.measure.state.blocks.TOKENS_AT_ONCE", 200)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(tokens=200))
     for one, other in zip(whole, transplants(model, CopyTask(5), 6, 30, generator(1), directions=(5,)), strict=True):
         np.testing.assert_array_equal(one.by_position, other.by_position)
         assert one.donor_interval == other.donor_interval
