@@ -3,7 +3,6 @@
 
 from .loading import Loaded as Loaded
 from .loading import load as load
-from .measure.ablation.ablate import ablation_study as ablation_study
 from .measure.heads.score import score_heads as score_heads
 from .models.planted import planted_copier as planted_copier
 from .models.recurrent.hybrid import HookedHybrid as HookedHybrid
@@ -12,6 +11,7 @@ from .models.recurrent.mamba.model import HookedMamba as HookedMamba
 from .models.recurrent.mamba2.model import HookedMamba2 as HookedMamba2
 from .models.transformer import HookedTransformer as HookedTransformer
 from .models.transformer import TransformerConfig as TransformerConfig
+from .studies.ablation.run import ablation_study as ablation_study
 from .studies.attention.run import view_attention as view_attention
 from .studies.heads.run import hash_head_study as hash_head_study
 from .studies.state.run import saturation_study as saturation_study

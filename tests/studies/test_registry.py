@@ -12,10 +12,13 @@ from pkgutil import resolve_name
 
 import pytest
 
+import interp
 from interp.base.errors import UserError
 from interp.loading import as_loaded, load
+from interp.measure.heads.settings import HeadSettings
 from interp.studies.heads.run import hash_head_study
 from interp.studies.heads.settings import HeadStudySettings
+from interp.studies.scoring import find_heads, strings_to_ablate
 from interp.studies.study import STUDIES, UNDECIDED, Evidence, Study, Verdict
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parents[2] / "interp" / "studies").glob("*/__init__.py"))
@@ -89,6 +92,18 @@ def test_a_specification_is_opened_and_a_bare_model_is_refused():
     assert study.model["spec"] == spec
     assert study.verdict.answer == "yes"
     assert study.verdict.evidence("causal_n").value == 2
+
+
+def test_the_front_door_to_ablations_takes_a_model_with_all_that_it_needs_or_a_specification():
+    spec = "planted:ngram?n=2&alphabet=8"
+    loaded = load(spec)
+    scores = find_heads(loaded, settings=HeadSettings(longest=3, strings=16))
+    strings = strings_to_ablate(loaded, 0, 24, longest=3)
+    given = interp.ablation_study(loaded.model, loaded.task.vocabulary, scores, strings)
+    taken = interp.ablation_study(spec, scores=scores, batch=strings)
+    assert [(a.name, a.string_accuracy_after) for a in given] == [(a.name, a.string_accuracy_after) for a in taken]
+    with pytest.raises(UserError, match="vocabulary, scores and batch must be given beside a bare model; got a Hooked"):
+        interp.ablation_study(loaded.model)
 
 
 def test_a_verdict_prints_its_english_and_gives_its_evidence_by_name():

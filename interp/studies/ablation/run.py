@@ -4,13 +4,18 @@ Roles are measured first, on other strings, so that no head with a role serves a
 """
 
 from pathlib import Path
+from typing import Any
 
+from interp.base.errors import UserError
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
 from interp.loading import Loaded, as_loaded
 from interp.measure.ablation.ablate import ablate
+from interp.measure.ablation.ablate import ablation_study as ablate_lookups
 from interp.measure.ablation.sets import named_sets
 from interp.models.heads import HeadTable
+from interp.results.ablation import AblationResult
+from interp.results.heads import HeadScores
 from interp.studies.ablation.result import AblationStudy
 from interp.studies.ablation.settings import AblationSettings
 from interp.studies.ablation.verdict import ablation_verdict
@@ -18,6 +23,7 @@ from interp.studies.attention.run import view_attention
 from interp.studies.scoring import find_heads, strings_to_ablate
 from interp.studies.study import OnStep, silent
 from interp.tasks.base import Batch
+from interp.tasks.vocabulary import Vocabulary
 
 
 def head_ablation_study(
@@ -63,6 +69,46 @@ def head_ablation_study(
         ablations=results,
         attention=view,
     )
+
+
+def ablation_study(
+    model: Any,
+    vocabulary: Vocabulary | None = None,
+    scores: HeadScores | None = None,
+    batch: Batch | None = None,
+    kind: str = "mean",
+    seed: int = 0,
+    orders: int = 3,
+    draws: int = 10,
+    steps: int = 8,
+) -> tuple[AblationResult, ...]:
+    """Take the lookup heads away, one by one and together: `interp.measure.ablation.ablate.ablation_study`.
+
+    Args:
+        model: a model, what `interp.load` returned, or a model specification. All but a model bring what is not given.
+        vocabulary: which tokens are letters; that of the task.
+        scores: roles of the heads; scored on strings of their own.
+        batch: the strings; drawn as long as those of training.
+        kind: of ablation.
+        seed: of strings, scores, donors and control sets.
+        orders, draws, steps: as in `interp.measure.ablation.ablate.ablation_study`.
+
+    Raises: UserError for a bare model without the other three, and as that function does.
+
+    >>> [result.name for result in ablation_study("planted:ngram?n=2&alphabet=8")][-2:]
+    ['all', 'edges to the match']
+    """
+    if isinstance(model, Loaded | str | Path):
+        loaded = as_loaded(model, seed)
+        model, vocabulary = loaded.model, vocabulary or loaded.task.vocabulary
+        scores = find_heads(loaded, seed) if scores is None else scores
+        batch = strings_to_ablate(loaded, seed, AblationSettings.strings) if batch is None else batch
+    if vocabulary is None or scores is None or batch is None:
+        raise UserError(
+            f"vocabulary, scores and batch must be given beside a bare model; got a {type(model).__name__} without all "
+            f"three. Pass what interp.load returns, or a model specification, which bring them."
+        )
+    return ablate_lookups(model, vocabulary, scores, batch, kind, seed, orders, draws, steps)
 
 
 def _strings(loaded: Loaded, seed: int, settings: AblationSettings) -> Batch:

@@ -66,7 +66,13 @@ def page_of(folder, name="report.html") -> Page:
 def test_the_numbers_of_the_study_stand_in_the_page_without_scripts(studies, pages):
     study, text = studies.hard_alibi(), page_of(pages["hard_alibi"]).text
     assert text.index(str(study.verdict)) < text.index("How well does it copy?")
-    for expected in ("4 of 16 look up", "n = 4", "99.5% → 0%", "139,520 parameters", study.provenance["command"]):
+    for expected in (
+        "4 of 16 are lookup heads",
+        "n = 4",
+        "99.5% → 0%",
+        "139,520 parameters",
+        study.provenance["command"],
+    ):
         assert expected in text
     for head in study.heads:
         assert f"{head.name} {head.role}" in text
@@ -82,7 +88,7 @@ def test_the_numbers_of_the_study_stand_in_the_page_without_scripts(studies, pag
 def test_the_answers_at_a_glance_are_those_of_the_study(studies):
     copies, heads, n, without = glance(studies.hard_alibi())
     assert copies.answer == "100%" and "30 letters" in copies.detail  # the longest trained length, not the first
-    assert heads.answer == "4 of 16 look up"
+    assert heads.answer == "4 of 16 are lookup heads"
     assert n.answer == "n = 4" and "all agree" in n.detail
     assert without.answer == "99.5% → 0%" and ">99.9% → 3.8%" in without.detail
     assert "any layer 94%, edges 99%" in without.detail

@@ -72,8 +72,12 @@ def _by_heads(study: HashHeadStudy) -> Card:
         some = f" {flagged} attend{'s' * (flagged == 1)} to the source, but not to a rival that matches as far."
         return Card("By which heads?", "no lookup head", none + some * (flagged > 0))
     found, fed = (_with_kinds(names, study.scores) for names in (lookups, gathers))
-    detail = f"Look up: {found}. Gather: {fed or 'none found'}."
-    return Card("By which heads?", f"{len(lookups)} of {len(study.heads)} look up", detail)
+    detail = f"Lookup heads: {found}. Gather heads: {fed or 'none found'}."
+    return Card(
+        "By which heads?",
+        f"{len(lookups)} of {len(study.heads)} {'is a lookup head' if len(lookups) == 1 else 'are lookup heads'}",
+        detail,
+    )
 
 
 def _with_kinds(names: Sequence[str], scores: HeadScores) -> str:

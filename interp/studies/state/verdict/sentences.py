@@ -1,5 +1,6 @@
 """What was found about a state, in words that its numbers bear."""
 
+from interp.base import words
 from interp.results.state import Knee, Transplant
 from interp.studies.state.result import StateProfile
 from interp.studies.state.verdict.limit import limit
@@ -91,15 +92,15 @@ def _bits(profile: StateProfile) -> str:
 def _share_of_state(profile: StateProfile) -> str:
     at = profile.peak
     share = profile.bits_recovered[at] / profile.state_bits[at]
-    words = f"That is {_percent(share)} of the {profile.state_bits[at]:,.0f} bits of its state there"
+    said = f"That is {_percent(share)} of the {profile.state_bits[at]:,.0f} bits of its state there"
     bits = profile.effective_size.fewest_bits[at]
-    return f"{words}; {bits} bit{'s' if bits > 1 else ''} a number would do." if bits else f"{words}."
+    return f"{said}; {words.count(bits, 'bit')} per number would be enough." if bits else f"{said}."
 
 
 def _carried(whole: Transplant, copies: bool) -> str:
-    """Whether the whole state, put over, brings the other string's answer with it."""
-    where = f"With the whole state of another string of {whole.length} letters in its place"
-    exact = "its logits are exactly those of that string's own run"
+    """Whether the whole state brings the other string's answer with it."""
+    where = f"After its state is swapped for that of another {whole.length}-letter string"
+    exact = "its logits equal those of that string's own run"
     if whole.largest_difference:
         exact = f"its logits differ from those of that string's own run by {whole.largest_difference:.1g} at most"
     if not copies:
