@@ -5,23 +5,38 @@ from time import monotonic
 from typing import TypeVar
 
 Item = TypeVar("Item")
+OnStep = Callable[[str], None]
 SECONDS = 10.0
 """Time between two announcements, at least. Work that takes less in all says nothing."""
 
 
-def announced(items: Sequence[Item], what: str, on_step: Callable[[str], None]) -> Iterator[Item]:
-    """Yield the items, and tell `on_step` how much of them is left whenever there is something to tell.
+class Progress:
+    """Tells `on_step` how much of some work is left, whenever there is something to tell.
 
     Args:
-        items: pieces of work that take about the same time each.
-        what: what they are, as in "ablations".
+        what: pieces of work that take about the same time each, as in "ablations".
+        total: how many there are.
         on_step: told "ablations: 3 of 40, about 120 s to go".
     """
-    start = said = monotonic()
-    for done, item in enumerate(items):
-        now, left = monotonic(), len(items) - done
-        remaining = (now - start) / max(done, 1) * left
-        if (done == 1 and remaining > SECONDS) or now - said > SECONDS:
-            on_step(f"{what}: {done} of {len(items)}, about {remaining:.0f} s to go")
-            said = now
+
+    def __init__(self, what: str, total: int, on_step: OnStep) -> None:
+        self.what, self.total, self.on_step = what, total, on_step
+        self.done, self.told = 0, False
+        self.start = self.last = monotonic()
+
+    def update(self, pieces: int = 1) -> None:
+        """Count pieces that are done."""
+        self.done += pieces
+        now = monotonic()
+        remaining = (now - self.start) / self.done * (self.total - self.done)
+        if (not self.told and remaining > SECONDS) or (now - self.last > SECONDS and self.done < self.total):
+            self.on_step(f"{self.what}: {self.done} of {self.total}, about {remaining:.0f} s to go")
+            self.told, self.last = True, now
+
+
+def announced(items: Sequence[Item], what: str, on_step: OnStep) -> Iterator[Item]:
+    """Yield the items, and tell `on_step` how far their work is."""
+    progress = Progress(what, len(items), on_step)
+    for item in items:
         yield item
+        progress.update()

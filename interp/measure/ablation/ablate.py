@@ -16,6 +16,7 @@ from interp.measure.ablation.controls import control_interval
 from interp.measure.ablation.plans import ControlPlan, Plan, make_plans
 from interp.measure.ablation.sets import Ablation, HeadSet, lookup_sets
 from interp.measure.ablation.sweep import PerStringScores, sweep
+from interp.measure.progress import OnStep
 from interp.measure.values import Zero
 from interp.models.heads import Heads, HeadTable
 from interp.models.surface import Model, device
@@ -38,6 +39,7 @@ def ablation_study(
     orders: int = 3,
     draws: int = 10,
     steps: int = 8,
+    on_step: OnStep = lambda _: None,
 ) -> tuple[AblationResult, ...]:
     """Take the lookup heads away, one by one and together; nothing if there are none.
 
@@ -48,6 +50,7 @@ def ablation_study(
         model, vocabulary, batch, kind, seed, draws: as in `ablate`.
         scores: roles and scores of the heads, from other strings than `batch`.
         orders, steps: as in `lookup_sets`.
+        on_step: as in `ablate`.
 
     Returns: one result for each set of heads (`lookup_sets`).
 
@@ -58,7 +61,7 @@ def ablation_study(
     cut = tuple(head for head in heads if head.editable)
     sets = [replace(s, heads=cut) if s.group == "edges" else s for s in sets if s.group != "edges" or cut]
     with_role = [head.name for head in scores.heads if head.role != "none"]
-    return ablate(model, vocabulary, batch, sets, kind, with_role, seed, draws)
+    return ablate(model, vocabulary, batch, sets, kind, with_role, seed, draws, on_step=on_step)
 
 
 def ablate(
@@ -71,6 +74,7 @@ def ablate(
     seed: int = 0,
     draws: int = 10,
     edge_control: bool = True,
+    on_step: OnStep = lambda _: None,
 ) -> tuple[AblationResult, ...]:
     """Take each set of heads away, and its controls (`interp.measure.ablation.controls`): same layer, any layer, edges.
 
@@ -93,6 +97,7 @@ def ablate(
         seed: of donors, control sets and intervals.
         draws: control sets of each size, at most.
         edge_control: whether edges elsewhere are cut, too, where they can be.
+        on_step: told how far it is, and how long the rest will take, where that is long.
 
     Returns:
         one result for each set, in order. The interval of string accuracy is Newcombe's for paired proportions,
@@ -107,7 +112,7 @@ def ablate(
     plans = make_plans(model, batch, head_sets, kind, with_role, as_generator(seed), draws, edge_control)
     clean = Ablation((), Zero())
     runs = list(dict.fromkeys([clean, *(run for plan in plans for run in plan.runs)]))
-    scores = sweep(model, batch, vocabulary, runs)
+    scores = sweep(model, batch, vocabulary, runs, on_step=on_step)
     arrays = {f.name: getattr(scores, f.name).cpu().numpy() for f in fields(PerStringScores)}
     rows = {run: {name: array[i] for name, array in arrays.items()} for i, run in enumerate(runs)}
     return tuple(_result(plan, rows[clean], rows, seed) for plan in plans)

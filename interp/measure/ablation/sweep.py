@@ -20,6 +20,7 @@ from interp.measure.ablation.context import BlockContext, segment_of, visible
 from interp.measure.ablation.interventions import EdgeEdit, Intervention
 from interp.measure.ablation.runs import hooks_of, one_by_one, together
 from interp.measure.ablation.sets import Ablation
+from interp.measure.progress import OnStep, Progress
 from interp.measure.values import Value
 from interp.models.hooks.model import Hook
 from interp.models.recurrent.model import RecurrentModel
@@ -52,6 +53,7 @@ def sweep(
     *,
     slow: bool = False,
     floats_at_once: int | None = None,
+    on_step: OnStep = lambda _: None,
 ) -> PerStringScores:
     """Run every ablation on every string.
 
@@ -63,6 +65,7 @@ def sweep(
         slow: one run of the model for each ablation, on our models too.
         floats_at_once: bounds the memory of activations (None: as the device allows); the clean ones of the layers
             concerned come on top.
+        on_step: told how far it is, and how long the rest will take, where that is long.
 
     Returns: scores of each string under each ablation, in order.
 
@@ -78,12 +81,14 @@ def sweep(
     clean = _clean_run(model, batch, clean_names(model, ablations, fast is not None), blocks)
     outputs = _replaced_outputs(batch, ablations, clean)
     columns, parts = _answer_columns(batch), []
-    with tqdm(total=len(blocks) * len(ablations), desc="ablations", disable=None, leave=False) as progress:
+    total = len(blocks) * len(ablations)
+    told = Progress("ablations", total, on_step)
+    with tqdm(total=total, desc="ablations", disable=None, leave=False) as bar:
         for rows in blocks:
             here = {name: value[rows] for name, value in clean.items()}
             strings = _context(model, batch, ablations, rows, here, outputs, columns)
             runs = together(fast, strings, ablations, tokens_at_once) if fast else one_by_one(model, strings, ablations)
-            parts.append(_score(runs, strings, vocabulary, progress))
+            parts.append(_score(runs, strings, vocabulary, (bar, told)))
     return PerStringScores(
         *(torch.cat([getattr(part, f.name) for part in parts], dim=1) for f in fields(PerStringScores))
     )
@@ -168,7 +173,7 @@ def _replaced_outputs(
 
 
 def _score(
-    runs: Iterator[tuple[list[int], Logits]], strings: BlockContext, vocabulary: Vocabulary, progress: Any
+    runs: Iterator[tuple[list[int], Logits]], strings: BlockContext, vocabulary: Vocabulary, watching: Any
 ) -> PerStringScores:
     rows: dict[int, tuple[Tensor, ...]] = {}
     for indices, logits in runs:
@@ -182,7 +187,8 @@ def _score(
         )
         by_ablation = [rearrange(q, "(a b) -> a b", a=len(indices)) for q in quantities]
         rows |= {index: tuple(q[i] for q in by_ablation) for i, index in enumerate(indices)}
-        progress.update(len(indices))
+        for each in watching:
+            each.update(len(indices))
     return PerStringScores(*(torch.stack(column) for column in zip(*(rows[i] for i in sorted(rows)), strict=True)))
 
 

@@ -10,7 +10,7 @@ each row centred (the softmax does not see a shift), over the same of the clean 
 0 for heads that do not come before any.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from interp.measure.attention.rows import QueryRow, blocks, rows_at, wide
 from interp.measure.edit import Edit, Site
 from interp.measure.heads.entering import enter
-from interp.measure.progress import announced
+from interp.measure.progress import OnStep, announced
 from interp.measure.values import Donor
 from interp.models.heads import Head, Heads, HeadTable
 from interp.models.hooks.model import Hook
@@ -33,7 +33,6 @@ from interp.tasks.probes.planted_repeats import Probe
 
 SAME = 1e-3
 """How much of what a layer's attention writes may be missing from the sum over its heads, relative to its norm."""
-OnStep = Callable[[str], None]
 LookupRow = Float[Tensor, "batch lookup pos"]
 
 

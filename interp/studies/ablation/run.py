@@ -51,7 +51,9 @@ def head_ablation_study(
     on_step("ablations")
     strings = _strings(loaded, seed, settings)
     with_role = [head.name for head in scores.heads if head.role != "none"]
-    results = ablate(model, task.vocabulary, strings, named_sets(heads), settings.kind, with_role, seed)
+    results = ablate(
+        model, task.vocabulary, strings, named_sets(heads), settings.kind, with_role, seed, on_step=on_step
+    )
     on_step("attention")
     view = view_attention(
         loaded,

@@ -67,7 +67,7 @@ def hash_head_study(
     )
     on_step("ablations")
     strings = strings_to_ablate(loaded, seed, settings.ablation_strings, settings.heads.longest)
-    ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed)
+    ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed, on_step=on_step)
     on_step("attention")
     costs = head_costs(loaded, scores, strings, settings.ablation_kind, seed)
     view = view_attention(
