@@ -1,5 +1,7 @@
 """What is asked: models, all of them opened by the same hooks. `build` makes one from its saved config."""
 
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,28 +13,46 @@ if TYPE_CHECKING:
 
 KINDS = {
     "transformer": ("interp.models.transformer", "HookedTransformer", "TransformerConfig"),
-    "mamba": ("interp.models.recurrent.mamba.model", "HookedMamba", "MambaConfig"),
-    "mamba2": ("interp.models.recurrent.mamba2.model", "HookedMamba2", "Mamba2Config"),
-    "lstm": ("interp.models.recurrent.lstm.model", "HookedLSTM", "LSTMConfig"),
     "hybrid": ("interp.models.recurrent.hybrid", "HookedHybrid", "HybridConfig"),
     "memory": ("interp.models.planted.memory", "PlantedMemory", "MemoryConfig"),
 }
-"""kind -> module, model class, config class. Imported when asked for: TransformerLens takes seconds."""
+"""kind -> module, model class, config class, of what is not a recurrent family. Imported when asked for."""
 
 
 def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
-    """The model of a `config_dict`, freshly initialised.
+    """Build the model of a `config_dict`, with first weights drawn anew, in evaluation mode.
+
+    >>> build({"kind": "mamba", "n_layers": 2, "d_state": 8}, seed=0)
 
     Args:
-        config: `{"kind": ..., **fields of the config class}`.
-        seed: of the initial weights.
+        config: `{"kind": ..., **fields of the config class}`. A kind is transformer, hybrid, memory (planted), or any
+            recurrent family (`interp.models.recurrent.family.kinds`).
+        seed: seed of the first weights.
 
-    Raises: UserError for an unknown kind or field, or a value that does not fit.
+    Raises: UserError for an unknown kind or field, naming the nearest, or a value that does not fit.
     """
     fields = dict(config)
-    kind = fields.pop("kind", None)
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise unknown("kind of model", str(kind), KINDS)
+    model_class, config_class = classes(fields.pop("kind", None))
+    read: Callable[[Any], Any] = getattr(config_class, "from_dict", partial(from_plain, config_class))
+    return model_class(read(fields), seed=seed)
+
+
+def classes(kind: Any) -> tuple[Any, Any]:
+    """Find the class of the models of a kind, and that of their configs.
+
+    Raises: UserError for an unknown kind, naming the nearest.
+    """
+    from interp.models.recurrent.family import family, kinds
+
+    if not isinstance(kind, str):
+        raise unknown("kind of model", str(kind), (*KINDS, *kinds()))
+    if kind in kinds():
+        from interp.models.recurrent.model import HookedRecurrent
+
+        found = family(kind)
+        return found.model or HookedRecurrent, found.config
+    if kind not in KINDS:
+        raise unknown("kind of model", str(kind), (*KINDS, *kinds()))
     module_name, model_name, config_name = KINDS[kind]
     module = import_module(module_name)
-    return getattr(module, model_name)(from_plain(getattr(module, config_name), fields), seed=seed)
+    return getattr(module, model_name), getattr(module, config_name)

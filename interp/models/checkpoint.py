@@ -52,14 +52,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 
 def set_weights(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Put tensors in the place of all of a model's, in their dtype; names and shapes must agree exactly.
-
-    Parameters stay marked as they are (`_no_weight_decay`).
-    """
-    marks = {name: dict(vars(parameter)) for name, parameter in model.named_parameters()}
+    """Put tensors in the place of all of a model's, in their dtype; names and shapes must agree exactly."""
     model.load_state_dict(tensors, assign=True)
-    for name, parameter in model.named_parameters():
-        vars(parameter).update(marks[name])
 
 
 def read_config(folder: Path) -> dict[str, Any]:

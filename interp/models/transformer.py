@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import Residual, Tokens
+from interp.models.hooks.point import HookPoint
 from interp.models.stack.attention import KeyValues, Mask
 from interp.models.stack.block import Block, draw_weights
 from interp.models.stack.config import TransformerConfig
@@ -23,11 +23,12 @@ class HookedTransformer(StackModel):
     """A transformer language model opened by hook points.
 
     Args:
-        config: its shape.
-        seed: of the initial weights: embeddings N(0, 1), maps N(0, 1 / fan-in), biases 0.
+        config: a `TransformerConfig`.
+        seed: seed of the first weights: embeddings N(0, 1), maps N(0, 1 / fan-in), biases 0.
     """
 
     kind = "transformer"
+    config_class = TransformerConfig
     config: TransformerConfig
     pos_embed: Any
 

@@ -33,15 +33,29 @@ def summed_loss(model: nn.Module, batch: Batch, first: int = 0) -> Float[Tensor,
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW (Loshchilov & Hutter 2019) with weight decay on matrices only: see `TrainConfig.weight_decay`."""
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    decaying = decaying_parameters(model)
     groups = [
-        {"params": [p for name, p in named if decays(name, p)], "weight_decay": config.weight_decay},
-        {"params": [p for name, p in named if not decays(name, p)], "weight_decay": 0.0},
+        {"params": [p for name, p in named if name in decaying], "weight_decay": config.weight_decay},
+        {"params": [p for name, p in named if name not in decaying], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
 
 
+def decaying_parameters(model: nn.Module) -> set[str]:
+    """Names of the parameters that have weight decay: matrices that no module exempts by name (`no_weight_decay`)."""
+    exempt = {
+        f"{prefix}.{name}".removeprefix(".")
+        for prefix, module in model.named_modules()
+        for name in getattr(module, "no_weight_decay", ())
+    }
+    return {name for name, parameter in model.named_parameters() if name not in exempt and decays(name, parameter)}
+
+
 def decays(name: str, parameter: nn.Parameter) -> bool:
-    """Whether a parameter is a matrix that decays: no bias, norm or embedding, nor marked `_no_weight_decay`."""
+    """Whether a parameter is a matrix by itself: no bias, norm or embedding, nor marked `_no_weight_decay`.
+
+    The mark is how modules of mamba-ssm exempt a parameter; a copy of such a module loses it.
+    """
     leaf = name.rsplit(".", 1)[-1]
     if leaf in EMBEDDINGS or leaf.startswith("b") or getattr(parameter, "_no_weight_decay", False):
         return False

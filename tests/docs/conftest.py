@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from interp.measure.heads.score import HeadSettings
+from interp.models.recurrent import family
 from interp.studies.heads.settings import HeadStudySettings
 from interp.studies.state.settings import SaturationSettings
 from interp.training.presets import PRESETS
@@ -33,6 +34,14 @@ def _shortened(recipe):
         return model, task, _of_few_steps(training)
 
     return preset
+
+
+@pytest.fixture(autouse=True)
+def no_new_family():
+    """A family that a page registers is known until the page ends."""
+    yield
+    for kind in set(family._registered) - set(family._folders()):
+        del family._registered[kind]
 
 
 @pytest.fixture(scope="session")

@@ -76,9 +76,12 @@ def test_a_config_builds_the_same_model_from_the_same_seed_only(tokens):
         ({}, "no kind of model is called 'None'"),
         (
             {"kind": "transformer", "d_modle": 3, "position": "nope"},
-            "called 'd_modle'; the nearest known: d_model",
+            "is called 'd_modle'; the nearest known: d_model",
         ),
-        ({"kind": "transformer", "position": "nope", "d_model": 30}, "d_model 30 is no multiple"),
+        (
+            {"kind": "transformer", "position": "nope", "d_model": 30},
+            "must be a multiple of n_heads; got 30 and 8",
+        ),
     ],
 )
 def test_a_config_that_is_none_is_refused(tmp_path, config, message):

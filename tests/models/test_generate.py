@@ -89,5 +89,5 @@ def test_what_generation_cannot_do_is_refused(lively, tokens):
     with pytest.raises(UserError, match="cannot be combined with a past"):
         model = lively()
         model(tokens, past=model.new_past(), segment=torch.zeros_like(tokens))
-    with pytest.raises(UserError, match="temperature is at least 0"):
+    with pytest.raises(UserError, match="temperature must be a number from 0 on"):
         lively().generate(tokens, 3, temperature=-1.0)

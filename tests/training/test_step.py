@@ -1,4 +1,6 @@
+import copy
 import math
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from interp.models import build
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.base import Batch
 from interp.training.data import count_examples, draw, share
 from interp.training.recipe import TrainConfig
-from interp.training.step import decays, make_optimizer, summed_loss, take_step
+from interp.training.step import decaying_parameters, decays, make_optimizer, summed_loss, take_step
 
 
 class Fixed(nn.Module):
@@ -102,6 +105,19 @@ def test_weight_decay_spares_norms_biases_embeddings_and_what_is_marked(tiny) ->
     assert not any(decays(name, parameter) for name, parameter in layers.named_parameters())
 
 
+@pytest.mark.parametrize("kind", ["mamba", "mamba2"])
+def test_what_the_authors_train_without_weight_decay_has_none_in_any_copy(kind, tmp_path) -> None:
+    """Rates, skips and the bias of the step size; in a copy, in a saved model and under `torch.compile` as well."""
+    model = build({"kind": kind, "d_model": 16, "d_head": 8} if kind == "mamba2" else {"kind": kind, "d_model": 16})
+    decaying = decaying_parameters(model)
+    assert {name.rsplit(".", 1)[-1] for name in decaying} & {"A_log", "D", "b_dt"} == set() and len(decaying) > 6
+    saved = type(model).from_pretrained(model.save_pretrained(tmp_path))
+    for other in (copy.deepcopy(model), saved, pickle.loads(pickle.dumps(model)), model.double()):
+        assert decaying_parameters(other) == decaying
+    compiled = decaying_parameters(torch.compile(model, backend="eager"))
+    assert {name.removeprefix("_orig_mod.") for name in compiled} == decaying
+
+
 def test_what_comes_before_the_answers_is_left_out_without_a_change_of_loss(task, recipe, tiny) -> None:
     model, batch = tiny(0), draw(task, recipe, 0)
     first = share(batch, answers_only=True).first
@@ -150,6 +166,7 @@ def test_bf16_is_close_to_fp32_and_leaves_the_weights_in_fp32(task, recipe, tiny
 
 
 COMPILED = """
+from interp.models import build
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks import CopyTask
 from interp.training.recipe import TrainConfig

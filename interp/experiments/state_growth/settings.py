@@ -10,7 +10,8 @@ class GrowthSettings:
     """Which family, how it is trained, how it is measured. `tiny` is for a look at the machinery."""
 
     kind: str = "mamba"
-    """Kind of model: mamba, mamba2 or lstm; what is not varied it has from the preset of that name."""
+    """Kind of model: a recurrent family, as mamba, mamba2 or lstm; what is not varied it has from the preset of that
+    name, or, if there is none, from the defaults of its config."""
     vary: str = "d_state"
     """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
     values: tuple[int, ...] = (1, 2, 3, 4, 5, 6)

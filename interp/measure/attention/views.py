@@ -18,7 +18,6 @@ from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import hooks_on_first
 from interp.measure.values import Zero
 from interp.models.heads import Head, Heads, HeadTable
-from interp.models.recurrent.mixer import Mixer
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.surface import Model, visit_attention
 from interp.results.ablation import AblationResult
@@ -120,7 +119,7 @@ def state_strips(model: Model, batch: Batch, hooks: Sequence[Any] = ()) -> tuple
     """
     if not isinstance(model, RecurrentModel):
         return ()
-    names = {layer: f"blocks.{layer}.mixer.{_state_hook(mixer)}" for layer, mixer in model.mixers.items()}
+    names = {layer: f"blocks.{layer}.mixer.{mixer.state_hook}" for layer, mixer in model.mixers.items()}
     norms: dict[str, Tensor] = {}
 
     def keep(state: Tensor, hook: HookPoint) -> None:
@@ -129,11 +128,6 @@ def state_strips(model: Model, batch: Batch, hooks: Sequence[Any] = ()) -> tuple
     reading = [(name, keep) for name in names.values()]
     model.run_with_hooks(batch.tokens[:1], return_type=None, fwd_hooks=[*hooks, *reading])
     return tuple(Strip(f"layer {layer}: norm of the state", norms[name].cpu().numpy()) for layer, name in names.items())
-
-
-def _state_hook(mixer: Mixer) -> str:
-    """The mixer says where its state is seen; of one that does not, `hook_state`, or an LSTM's cell."""
-    return getattr(mixer, "state_hook", "hook_state" if hasattr(mixer, "hook_state") else "hook_c")
 
 
 def _answers(

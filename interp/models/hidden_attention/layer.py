@@ -1,10 +1,12 @@
-"""A state-space layer as it is in one forward pass: everything that its hidden attention is made of.
+"""A recurrent layer as it is in one forward pass: everything that its hidden attention is made of.
 
-Mamba and Mamba-2 in the same terms: channels in stretches of equal length, each with a rate by which it decays (of
-Mamba a channel, of Mamba-2 a head).
+`ReadLayer` is what a pattern needs of any family. `SelectiveLayer` is that of a selective recurrence, Mamba's and
+Mamba-2's in the same terms: channels in stretches of equal length, each with a rate by which it decays (of Mamba a
+channel, of Mamba-2 a head). A family makes its own in `Mixer.hidden_layer`.
 """
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +16,6 @@ from torch import Tensor
 
 from interp.base.errors import UserError
 from interp.models.hidden_attention.recurrence import Recurrence
-from interp.models.recurrent.mamba.mixer import MambaMixer
-from interp.models.recurrent.mamba2.mixer import Mamba2Mixer
 from interp.models.recurrent.mixer import Mixer
 from interp.models.scan.precision import promoted
 
@@ -23,31 +23,64 @@ Channels = Float[Tensor, "batch pos channel"]
 Rows = slice | Int[Tensor, " batch"]
 """A block of queries, or one query of each string."""
 
-_COMMON = ("hook_conv", "hook_u", "hook_delta", "hook_B", "hook_C", "hook_gate")
-_NEEDED = {MambaMixer: ("hook_x", *_COMMON), Mamba2Mixer: ("hook_conv_in", *_COMMON, "norm.hook_scale")}
-
 
 def hidden_heads(mixer: Mixer) -> int:
-    """Heads of a layer's hidden attention: Mamba has one, Mamba-2 its own, any other layer none."""
-    return mixer.config.n_heads if isinstance(mixer, Mamba2Mixer) else int(isinstance(mixer, MambaMixer))
+    """Heads of a layer's hidden attention; 0 where it has none."""
+    return mixer.hidden_heads
 
 
 def needed(mixer: Mixer) -> tuple[str, ...]:
-    """The hook points, by their names within the mixer, that `ReadLayer` is made from.
+    """The hook points, by their names within the mixer, that a `ReadLayer` is made from.
 
-    Raises: UserError for a mixer that is neither Mamba nor Mamba-2.
+    Raises: UserError for a mixer that has no hidden attention.
     """
-    if type(mixer) not in _NEEDED:
+    if not mixer.hidden_hooks:
         raise UserError(
-            "hidden attention is of Mamba and Mamba-2 layers: an LSTM's gates depend on its own output before, so that "
-            "no matrix leads from its inputs to its outputs; ask for another layer."
+            f"layer must be one with hidden attention, such as Mamba or Mamba-2; a {type(mixer).__name__} has none: "
+            f"{mixer.why_no_hidden_attention}."
         )
-    return _NEEDED[type(mixer)]
+    return mixer.hidden_hooks
+
+
+class ReadLayer(ABC):
+    """A recurrent layer that was read, as hidden attention asks for it: in each channel outputs = alpha inputs + rest.
+
+    At least in single precision.
+    """
+
+    x: Channels
+    """What the layer's first map over positions reads: the convolution, or the recurrence where there is none."""
+    u: Channels
+    """What the recurrence reads."""
+    W_out: Float[Tensor, "channel d_model"]
+    """Map out of the layer."""
+    n_heads: int
+    """Heads: stretches of neighbouring channels, of equal length."""
+
+    @classmethod
+    def of(cls, mixer: Mixer, values: Mapping[str, Tensor]) -> "ReadLayer":
+        """Make it from the values at the `needed` hook points, by their names within the mixer."""
+        needed(mixer)
+        return mixer.hidden_layer(values)
+
+    @abstractmethod
+    def alpha(
+        self, channels: slice, rows: Rows, *, through_conv: bool = False, gated: bool = False, direct: bool = True
+    ) -> Float[Tensor, "batch channel query key"]:
+        """Matrices of neighbouring channels; the options are those of `hidden_attention.decompose`."""
+
+    @abstractmethod
+    def remainder(self, *, through_conv: bool, gated: bool, direct: bool) -> Channels:
+        """What the inputs do not bring through alpha, computed without it."""
+
+    @abstractmethod
+    def numbers_per_channel(self, pairs: int) -> int:
+        """Numbers of the largest intermediate result for one channel and string, for so many pairs of positions."""
 
 
 @dataclass(frozen=True)
-class ReadLayer:
-    """At least in single precision."""
+class SelectiveLayer(ReadLayer):
+    """A selective recurrence, h_t = exp(delta_t A) h_(t-1) + delta_t u_t B_t, between a convolution and a gate."""
 
     x: Channels
     """What the convolution reads."""
@@ -66,32 +99,37 @@ class ReadLayer:
     b_conv: Float[Tensor, " channel"]
     W_out: Float[Tensor, "channel d_model"]
     n_heads: int
+    recurred: Callable[[Channels], Channels]
+    """What the recurrence makes of another input, all else as it is in the run."""
 
     @classmethod
-    def of(cls, mixer: Mixer, values: Mapping[str, Tensor]) -> "ReadLayer":
-        """From the values at the `needed` hook points, by their names within the mixer."""
-        assert isinstance(mixer, MambaMixer | Mamba2Mixer)
-        channels, gate, A = len(mixer.W_out), F.silu(values["hook_gate"]), mixer.A
-        B, C = values["hook_B"], values["hook_C"]
-        if isinstance(mixer, Mamba2Mixer):
-            scale, A = values["norm.hook_scale"], A[:, None]
-            gate = gate * mixer.norm.w / scale.repeat_interleave(channels // scale.shape[2], dim=2)
-        else:
-            B, C = B[:, :, None], C[:, :, None]
-        x, conv = (values[name][..., :channels] for name in (needed(mixer)[0], "hook_conv"))
-        b_conv = mixer.D.new_zeros(channels) if mixer.b_conv is None else mixer.b_conv[:channels]
-        weights = (mixer.D, mixer.W_conv[:channels], b_conv, mixer.W_out)
-        inner = (x, values["hook_u"].flatten(2), conv.sigmoid(), gate, values["hook_delta"], B, C, A)
-        return cls(*promoted(*inner, *weights), n_heads=hidden_heads(mixer))
+    def plain(
+        cls,
+        u: Channels,
+        delta: Float[Tensor, "batch pos rate"],
+        A: Float[Tensor, "rate state_or_1"],
+        B: Float[Tensor, "batch pos group state"],
+        C: Float[Tensor, "batch pos group state"],
+        W_out: Float[Tensor, "channel d_model"],
+        n_heads: int = 1,
+    ) -> "SelectiveLayer":
+        """Make one that has neither a convolution nor a gate nor a direct way from input to output.
+
+        >>> SelectiveLayer.plain(u, delta, A, B, C, W_out)  # h_t = exp(delta_t A) h_(t-1) + delta_t u_t B_t
+        """
+        ones, channels = torch.ones_like(u), u.shape[2]
+        conv = u.new_zeros(len(A)), u.new_ones(channels, 1), u.new_zeros(channels)
+        numbers = promoted(u, u, ones, ones, delta, B, C, A, *conv, W_out)
+        return cls(*numbers, n_heads=n_heads, recurred=torch.zeros_like)  # of no input, which is all it is asked for
 
     @property
     def channels_per_rate(self) -> int:
+        """Neighbouring channels that decay alike."""
         return self.u.shape[2] // len(self.A)
 
     def alpha(
         self, channels: slice, rows: Rows, *, through_conv: bool = False, gated: bool = False, direct: bool = True
     ) -> Float[Tensor, "batch channel query key"]:
-        """The matrices of neighbouring channels; the options are those of `hidden_attention.decompose`."""
         each = self.channels_per_rate
         rates = slice(channels.start // each, (channels.stop - 1) // each + 1)
         recurrence = self._recurrence(rates)
@@ -103,6 +141,16 @@ class ReadLayer:
         if through_conv:
             alpha = before_conv(alpha * self.held[..., channels].transpose(1, 2)[:, :, None], self.W_conv[channels])
         return alpha * _at(self.gate[..., channels], rows).transpose(1, 2)[..., None] if gated else alpha
+
+    def remainder(self, *, through_conv: bool, gated: bool, direct: bool) -> Channels:
+        constant = self.held * self.b_conv if through_conv else torch.zeros_like(self.u)
+        remainder = self.recurred(constant)
+        if not direct:
+            remainder = remainder + self.D.repeat_interleave(self.channels_per_rate) * (self.u - constant)
+        return remainder * self.gate if gated else remainder
+
+    def numbers_per_channel(self, pairs: int) -> int:
+        return self.B.shape[3] * pairs // self.channels_per_rate
 
     def _recurrence(self, rates: slice) -> Recurrence:
         """That of some rates; those of a group share B and C."""

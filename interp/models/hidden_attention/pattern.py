@@ -15,16 +15,15 @@ import torch
 from einops import einsum
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import Pattern, Tokens
 from interp.base.budget import budget
 from interp.base.errors import UserError, unknown
 from interp.models.hidden_attention.layer import ReadLayer, Rows, needed
 from interp.models.hooks.model import Hook
+from interp.models.hooks.point import HookPoint
 from interp.models.recurrent.mixer import Mixer
 from interp.models.recurrent.model import RecurrentModel
-from interp.models.recurrent.state_space import StateSpaceMixer
 
 SUMMARIES = ("norm", "sum")
 QUERIES = 32
@@ -70,7 +69,7 @@ def decompose(
 
     Args:
         model: one that has recurrent layers.
-        layer: a Mamba or Mamba-2 layer of it.
+        layer: one of them that has hidden attention, such as a Mamba or Mamba-2 layer.
         channels: which, one after the other (Mamba-2: head after head); None for all.
         through_conv: from the convolution's input (`hook_x`, of Mamba-2 the first channels of `hook_conv_in`) rather
             than from `hook_u`; SiLU(c) is taken as c times the held factor sigmoid(c).
@@ -78,23 +77,18 @@ def decompose(
             held.
         direct: whether alpha holds D, the input's direct way to the output, on its diagonal.
 
-    Raises: UserError for a layer that is no Mamba or Mamba-2 layer, or for channels that it does not have.
+    Raises: UserError for a layer without hidden attention, or for channels that it does not have.
     """
-    output = "hook_gated" if gated else "hook_y"
-    mixer, values = _values(model, tokens, layer, output)
+    mixer, values = _values(model, tokens, layer, gated)
     read = ReadLayer.of(mixer, values)
     chosen = range(read.u.shape[2])[slice(None) if channels is None else channels]
     if not chosen or chosen.step != 1:
-        raise UserError(f"channels is a slice of neighbours among {read.u.shape[2]}; got {channels}.")
+        raise UserError(f"channels must be a slice of neighbours among {read.u.shape[2]}; got {channels}.")
     options = {"through_conv": through_conv, "gated": gated, "direct": direct}
     blocks = list(_channel_blocks(read, chosen))
     rows = (torch.cat([read.alpha(c, q, **options) for c in blocks], dim=1) for q in _query_blocks(read))
-    constant = read.held * read.b_conv if through_conv else torch.zeros_like(read.u)
-    remainder = _recurred(mixer, values, constant)
-    if not direct:
-        remainder = remainder + read.D.repeat_interleave(read.channels_per_rate) * (read.u - constant)
-    inputs, outputs = read.x if through_conv else read.u, values[output].flatten(2)
-    remainder = remainder * read.gate if gated else remainder
+    inputs, outputs = read.x if through_conv else read.u, values[mixer.gated_hook if gated else "hook_y"].flatten(2)
+    remainder = read.remainder(**options)
     here = slice(chosen.start, chosen.stop)
     return Decomposition(torch.cat(list(rows), dim=2), *(x[..., here] for x in (inputs, outputs, remainder)))
 
@@ -171,21 +165,19 @@ def _total(parts: Iterator[Tensor]) -> Tensor:
     return reduce(torch.add, parts)
 
 
-def _values(model: nn.Module, tokens: Tokens, layer: int, *more: str) -> tuple[Mixer, dict[str, Tensor]]:
-    """A layer's mixer, and what its hook points hold on these strings, by their names within the mixer."""
+def _values(model: nn.Module, tokens: Tokens, layer: int, gated: bool | None = None) -> tuple[Mixer, dict[str, Tensor]]:
+    """A layer's mixer, and what its hook points hold on these strings, by their names within the mixer.
+
+    With `gated` also its output, before the map out of the layer, with or without the gate.
+    """
     mixers = model.mixers if isinstance(model, RecurrentModel) else {}
     if not isinstance(model, RecurrentModel) or layer not in mixers:
         raise unknown("recurrent layer", str(layer), map(str, mixers))
-    names = {name: f"blocks.{layer}.mixer.{name}" for name in (*needed(mixers[layer]), *more)}
+    mixer = mixers[layer]
+    output = [] if gated is None else [mixer.gated_hook if gated else "hook_y"]
+    names = {name: f"blocks.{layer}.mixer.{name}" for name in dict.fromkeys([*needed(mixer), *output])}
     _, cache = model.run_with_cache(tokens, names_filter=list(names.values()), stop_at_layer=layer + 1)
-    return mixers[layer], {name: cache[full] for name, full in names.items()}
-
-
-def _recurred(mixer: Mixer, values: dict[str, Tensor], u: Channels) -> Channels:
-    """What the recurrence makes of another input, all else as it is."""
-    assert isinstance(mixer, StateSpaceMixer)
-    delta, B, C = (values[f"hook_{name}"] for name in ("delta", "B", "C"))
-    return mixer.fused(u.reshape(values["hook_u"].shape), delta, B, C, None)[0].flatten(2)
+    return mixer, {name: cache[full] for name, full in names.items()}
 
 
 def _query_blocks(read: ReadLayer) -> Iterator[slice]:
@@ -197,6 +189,6 @@ def _query_blocks(read: ReadLayer) -> Iterator[slice]:
 def _channel_blocks(read: ReadLayer, channels: range) -> Iterator[slice]:
     """As many channels as memory takes: the writes of all positions, the pairs within a block, and the rows."""
     batch, n_pos, _ = read.u.shape
-    states = read.B.shape[3] * max(n_pos, QUERIES**2) // read.channels_per_rate
-    step = max(1, budget(read.u.device).floats // (batch * max(states, QUERIES * n_pos)))
+    numbers = read.numbers_per_channel(max(n_pos, QUERIES**2))
+    step = max(1, budget(read.u.device).floats // (batch * max(numbers, QUERIES * n_pos)))
     return (slice(first, min(first + step, channels.stop)) for first in range(channels.start, channels.stop, step))

@@ -13,72 +13,61 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
-from transformer_lens import ActivationCache, HookedRootModule
-from transformer_lens.hook_points import HookPoint
-from transformer_lens.utilities.components_utils import get_act_name
-from transformer_lens.utilities.slice import Slice
 
 from interp.base.axes import Tokens
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError
 from interp.models.checkpoint import WEIGHTS, load_weights, read_config, save_model
-from interp.models.scan import huge_pages
+from interp.models.hooks.cache import Cache, Hook, keeping_hooks
+from interp.models.hooks.construction import check_call
+from interp.models.hooks.generation import generate
+from interp.models.hooks.lock import ModelLock
+from interp.models.hooks.names import NamedPoints, NamesFilter
+from interp.models.hooks.point import HookPoint
+from interp.models.hooks.tokens import as_tokens
 
-NamesFilter = str | Sequence[str] | Callable[[str], bool] | None
-Hook = tuple[str | Callable[[str], bool], Callable[..., Any]]
 M = TypeVar("M", bound="HookedModel")  # not Self: beartype, under which the tests run, cannot check it method by method
 
 
-def in_use(*points: HookPoint) -> bool:
-    """Whether anything listens at one of these hook points: a hook of either direction, or an nnsight trace."""
-    return any(
-        p._forward_hooks or p._forward_pre_hooks or p._backward_hooks or p._backward_pre_hooks or traced(p)
-        for p in points
-    )
-
-
-def traced(point: HookPoint) -> bool:
-    """Whether a running nnsight trace waits for this point next, or caches it.
-
-    nnsight leaves a `forward` of its own on each module that it has wrapped, traced or not. A trace reads in the order
-    of execution, so what it wants of a point is known when the model comes there.
-    """
-    state = vars(point).get("__nnsight__")
-    if state is None:
-        return "forward" in vars(point)  # replaced by something else: who knows
-    interleaver, path = state.active()[:2]
-    wanted = () if interleaver is None else (*interleaver.parked, *interleaver.observers)
-    return any(place.startswith(f"{path}.") for place in wanted)
-
-
-class Cache(ActivationCache):
-    """An `ActivationCache` that also knows its entries under the model's `other_names`."""
-
-    model: Any
-
-    def __getitem__(self, key: Any) -> Tensor:
-        if isinstance(key, str) and key not in self.cache_dict:
-            key = self.model.other_names().get(key, key)
-        elif isinstance(key, tuple) and (name := get_act_name(*key)) not in self.cache_dict:
-            key = self.model.other_names().get(name, key)
-        return super().__getitem__(key)
-
-
-class HookedModel(HookedRootModule):
+class HookedModel(NamedPoints):
     """A language model over token ids, opened by hook points.
 
     Subclasses are built from a frozen config (`config`), declare the `kind` under which they are saved, call `setup()`
     at the end of their constructor and implement `forward` and `new_past`.
+
+    One thread runs a model at a time: hooks are attached to the model itself, so that another thread would meet them.
+    It waits while hooks are attached (`with model.hooks(...)`) or the model runs.
     """
 
-    kind: ClassVar[str]
+    kind: str
+    """Kind that `interp.models.build` makes it by."""
+    config_class: ClassVar[type | None] = None
+    """Class of its `config`, to which what it is built from is held; None: anything."""
     isolates: ClassVar[bool] = True
     """Whether packed strings can be kept apart, as `segment` asks."""
     config: Any
-    """The frozen dataclass from which the model is built."""
+    """Frozen dataclass that the model is built from."""
     cfg: Any
     """The same in TransformerLens's names."""
+
+    def __new__(cls: type[M], *args: Any, **kwargs: Any) -> M:
+        """Make an object whose constructor was called with a config.
+
+        Raises: UserError for anything else in the config's place; its fields among it.
+        """
+        if cls.config_class is not None and (args or kwargs):
+            check_call(cls, cls.config_class, args, kwargs)
+        return super().__new__(cls)  # pyright: ignore[reportArgumentType]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = ModelLock()
+
+    def setup(self) -> None:
+        """Name the hook points. The model is in evaluation mode from then on, as TransformerLens's tools ask."""
+        super().setup()
+        self.eval()
 
     @abstractmethod
     def new_past(self) -> Any:
@@ -101,64 +90,17 @@ class HookedModel(HookedRootModule):
         return {}
 
     def to_tokens(self, tokens: Any, *_: Any, **__: Any) -> Tokens:
-        """Token ids as a batch: TransformerLens's tools ask for it. There is no tokenizer behind it.
+        """Token ids as a batch [batch pos], held to the vocabulary. TransformerLens's tools ask for it.
 
-        Raises: UserError for text; a task's vocabulary encodes text.
+        In training on an accelerator the values are left to its own check in the embedding, which stops the process
+        for good, but waits for nothing.
+
+        Raises: UserError for what is not token ids (text: there is no tokenizer here), and for ids out of bounds.
         """
-        if not isinstance(tokens, Tensor):
-            raise UserError(
-                f"this model takes token ids; encode text with a task's vocabulary first (got {type(tokens)})."
-            )
-        return tokens if tokens.ndim == 2 else tokens[None]
+        on_cpu = isinstance(tokens, Tensor) and tokens.device.type == "cpu"
+        return as_tokens(tokens, self.config.d_vocab, check_values=on_cpu or not self.training)
 
     # ------------------------------------------------------------------ hooks and cache
-
-    def on_demand(self, name: str) -> bool:  # noqa: ARG002
-        """Whether a hook point is left out when everything is cached, because it costs memory out of proportion.
-
-        It fires as soon as it is named.
-        """
-        return False
-
-    def made_anew(self, name: str) -> bool:  # noqa: ARG002
-        """Whether the tensor at a hook point is made for it and never written to again, except by hooks.
-
-        Such a one is cached as it is, unless another hook stands at the point: copies of whole states take longer than
-        to compute them.
-        """
-        return False
-
-    def other_names(self) -> dict[str, str]:
-        """Names under which other tools know a hook point -> its own; they serve wherever a hook point is named."""
-        return {}
-
-    def resolve(self, name: str) -> str:
-        """A hook point's own name.
-
-        Raises: UserError for a name that does not exist.
-        """
-        if name in self.hook_dict:
-            return name
-        if (own := self.other_names().get(name)) is not None:
-            return own
-        raise unknown("hook point", name, self.known_names())
-
-    def known_names(self) -> list[str]:
-        """What `resolve` suggests from, for a name that does not exist."""
-        return [*self.hook_dict, *self.other_names()]
-
-    def hook_names(self, names: NamesFilter) -> list[str]:
-        """The hook points that a filter means: None (all but those on demand), a name, names, or a predicate.
-
-        Raises: UserError for a name that does not exist, or a predicate that matches nothing.
-        """
-        if names is None:
-            return [name for name in self.hook_dict if not self.on_demand(name)]
-        if callable(names):
-            if chosen := [name for name in self.hook_dict if names(name)]:
-                return chosen
-            raise UserError(f"the names filter matches none of the model's {len(self.hook_dict)} hook points.")
-        return [self.resolve(name) for name in ([names] if isinstance(names, str) else names)]
 
     @contextmanager
     def hooks(
@@ -173,24 +115,19 @@ class HookedModel(HookedRootModule):
         Compiled code does not look for hooks that came after it: it runs as written while these are attached. One that
         is added for good (`add_hook`) must be there before the model is compiled.
         """
-        forward, backward = ([(self._checked(name), hook) for name, hook in hooks] for hooks in (fwd_hooks, bwd_hooks))
         compiling = "torch._dynamo" in sys.modules
-        with (
-            torch.compiler.set_stance("force_eager") if compiling else nullcontext(),
-            super().hooks(forward, backward, reset_hooks_end, clear_contexts),
-        ):
-            yield self
+        with self.lock:
+            forward, backward = self.checked_pairs(fwd_hooks), self.checked_pairs(bwd_hooks)
+            with (
+                torch.compiler.set_stance("force_eager") if compiling else nullcontext(),
+                super().hooks(forward, backward, reset_hooks_end, clear_contexts),
+            ):
+                yield self
 
     def add_hook(self, name: str | Callable[[str], bool], *args: Any, **kwargs: Any) -> None:
         """As in TransformerLens; a name that does not exist is an error."""
-        super().add_hook(self._checked(name), *args, **kwargs)
-
-    def _checked(self, name: str | Callable[[str], bool]) -> str | Callable[[str], bool]:
-        """A name as `resolve` gives it; a predicate, if it matches anything."""
-        if isinstance(name, str):
-            return self.resolve(name)
-        self.hook_names(name)
-        return name
+        with self.lock:
+            super().add_hook(self.checked_name(name), *args, **kwargs)
 
     def run_with_hooks(self, *args: Any, fwd_hooks: Sequence[Hook] = (), **kwargs: Any) -> Any:
         """As in TransformerLens; a hook that the run does not come to, because it stops before, is an error."""
@@ -216,6 +153,8 @@ class HookedModel(HookedRootModule):
         position axis (of patterns and scores: the query axis), whatever stands behind it. A hook point that is named
         and not come to, because the run stops before, is an error.
         """
+        if args and isinstance(args[0], Tensor) and args[0].ndim == 1:
+            args = (args[0][None], *args[1:])
         out, cache = super().run_with_cache(*args, **kwargs)
         wanted = kwargs.get("names_filter")
         if wanted is not None and not callable(wanted):
@@ -236,26 +175,15 @@ class HookedModel(HookedRootModule):
     ) -> tuple[dict[str, Tensor], list[Hook], list[Hook]]:
         """Hooks that fill `cache`, and the cache. See `run_with_cache`."""
         cache = {} if cache is None else cache
-        pos_slice = Slice.unwrap(pos_slice)
-
-        def keep(suffix: str) -> Callable[..., None]:
-            def save(tensor: Tensor, hook: HookPoint) -> None:
-                name = hook.name or ""
-                axis = 2 if name.endswith(("hook_pattern", "hook_attn_scores")) else 1
-                if remove_batch_dim and len(tensor) != 1:
-                    raise UserError(f"remove_batch_dim is for a batch of one string; {name} has {len(tensor)}.")
-                kept = pos_slice.apply(tensor.detach(), dim=axis - tensor.ndim)
-                if device is not None:
-                    kept = kept.to(device, copy=True)
-                elif kept.shape != tensor.shape or not self.made_anew(name) or len(hook._forward_hooks) > 1:
-                    kept = huge_pages.copy(kept)
-                cache[name + suffix] = kept[0] if remove_batch_dim else kept
-
-            return save
-
-        names = self.hook_names(names_filter)
-        forward: list[Hook] = [(name, keep("")) for name in names]
-        backward: list[Hook] = [(name, keep("_grad")) for name in names] if incl_bwd else []
+        forward, backward = keeping_hooks(
+            self.hook_names(names_filter),
+            cache,
+            self.made_anew,
+            incl_bwd=incl_bwd,
+            device=device,
+            remove_batch_dim=remove_batch_dim,
+            pos_slice=pos_slice,
+        )
         return cache, forward, backward
 
     def add_caching_hooks(
@@ -275,14 +203,13 @@ class HookedModel(HookedRootModule):
 
     # ------------------------------------------------------------------ generation
 
-    @torch.no_grad()
     def generate(
         self,
         tokens: Tokens,
         max_new_tokens: int,
         stop_at: int | None = None,
         temperature: float = 0.0,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | int | None = None,
     ) -> Int[Tensor, "batch longer"]:
         """Continue prompts of equal length, each step reading one token and the `past`.
 
@@ -292,24 +219,11 @@ class HookedModel(HookedRootModule):
             stop_at: a token after which a string is finished; its row is filled up with that token, and when all rows
                 are finished no more is generated.
             temperature: 0 takes the most likely token.
-            generator: randomness for a temperature above 0.
+            generator: randomness for a temperature above 0; a seed serves as well.
 
-        Raises: UserError for a negative temperature.
+        Raises: UserError for a negative number of tokens or a negative temperature.
         """
-        if temperature < 0:
-            raise UserError(f"temperature is at least 0, which takes the most likely token; got {temperature}.")
-        past, new, out = self.new_past(), tokens, [tokens]
-        finished = torch.zeros_like(tokens[:, :1], dtype=torch.bool)
-        for _ in range(max_new_tokens):
-            logits = self(new, past=past)[:, -1]
-            new = _draw(logits, temperature, generator)
-            if stop_at is not None:
-                new = new.masked_fill(finished, stop_at)
-                finished = finished | (new == stop_at)
-            out.append(new)
-            if stop_at is not None and bool(finished.all()):
-                break
-        return torch.cat(out, dim=1)
+        return generate(self, self.to_tokens(tokens), max_new_tokens, stop_at, temperature, generator)
 
     # ------------------------------------------------------------------ files
 
@@ -342,10 +256,6 @@ class HookedModel(HookedRootModule):
 
 def _require_fired(names: Sequence[str], fired: Container[str]) -> None:
     if idle := [name for name in names if name not in fired]:
-        raise UserError(f"the run did not come to {', '.join(idle[:6])}; let it start before and stop after.")
-
-
-def _draw(logits: Float[Tensor, "batch vocab"], temperature: float, generator: torch.Generator | None) -> Tokens:
-    if temperature == 0:
-        return logits.argmax(dim=-1, keepdim=True)
-    return torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=generator)
+        raise UserError(
+            f"this run never reached {', '.join(idle[:6])}; choose start_at_layer and stop_at_layer so that it does."
+        )

@@ -7,10 +7,9 @@ quantity at each step, on every way between them, later steps included.
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from interp.base.errors import UserError
-from interp.models.hooks.model import in_use
+from interp.models.hooks.point import HookPoint, in_use
 
 
 class Reading:
@@ -37,6 +36,9 @@ class Reading:
 
 class ReadPoint(HookPoint):
     """Shows what was taken down to whoever listens."""
+
+    def check(self, out: object, x: Tensor) -> None:
+        """`show` refuses every edit, whatever its shape."""
 
     def show(self, reading: Reading) -> None:
         """Run the hooks on all values at once, [batch pos ...].

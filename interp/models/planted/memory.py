@@ -15,10 +15,10 @@ import torch
 from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import Residual
 from interp.base.errors import UserError, unknown
+from interp.models.hooks.point import HookPoint
 from interp.models.recurrent.mixer import Mixer, RecurrentBlock, RecurrentState
 from interp.models.recurrent.model import RecurrentModel
 

@@ -148,9 +148,9 @@ def _refuse(folder: Path) -> None:
 
 
 def _known_kinds() -> Container[Any]:
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers import CONFIG_MAPPING
 
-    return CONFIG_MAPPING_NAMES
+    return CONFIG_MAPPING
 
 
 def _refuse_layers_without_weights(config: Any, name: str) -> None:

@@ -1,88 +1,143 @@
-"""`HookedHybrid`: any sequence of attention and recurrent blocks, as in "one attention layer in a Mamba"."""
+"""`HookedHybrid`: any sequence of attention and recurrent layers, as in "one attention layer in a Mamba"."""
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 from torch import nn
 
+from interp.base.codec import checked
 from interp.base.errors import UserError, unknown
-from interp.models.recurrent.lstm.model import LSTMConfig, lstm_block
-from interp.models.recurrent.mamba.model import MambaConfig, check_shape, mamba_block
-from interp.models.recurrent.mamba2.model import Mamba2Config, mamba2_block
+from interp.models.recurrent.config import RecurrentConfig
+from interp.models.recurrent.family import family, kinds
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.stack.block import Block
 from interp.models.stack.config import TransformerConfig
 
-PARTS: dict[str, tuple[Any, Any]] = {
-    "attention": (TransformerConfig, Block),
-    "mamba": (MambaConfig, mamba_block),
-    "mamba2": (Mamba2Config, mamba2_block),
-    "lstm": (LSTMConfig, lstm_block),
-}
-"""What a layer can be -> its config, and what makes a block of it."""
+ATTENTION = "attention"
+"""Kind of a layer that is not recurrent."""
+SHARED = ("n_layers", "d_model", "d_vocab", "normalization")
+"""Fields that the configs of all layers take from the hybrid's."""
 
 
+def with_options(cls: type["HybridConfig"]) -> type["HybridConfig"]:
+    """Let the options of a kind of layer be given by its name: `HybridConfig(mamba={"d_state": 4})`."""
+    plain: Callable[..., None] = cls.__init__
+
+    @wraps(plain)
+    def init(self: Any, *args: Any, options: Mapping[str, Any] | None = None, **fields: Any) -> None:
+        own = {name: fields.pop(name) for name in list(fields) if name in layer_kinds()}
+        for name in fields:
+            if name not in cls.__dataclass_fields__:
+                raise unknown(f"field of {cls.__name__}", name, [*cls.__dataclass_fields__, *layer_kinds()])
+        plain(self, *args, options={**(options or {}), **own}, **fields)
+
+    cls.__init__ = init
+    return cls
+
+
+@with_options
+@checked
 @dataclass(frozen=True)
 class HybridConfig:
-    """Shape of a `HookedHybrid`: `HybridConfig(layers=("mamba", "attention", "mamba"))`.
+    """Config of a `HookedHybrid`.
+
+    >>> HybridConfig(layers=("mamba", "attention"), mamba={"d_conv": 6}, attention={"n_heads": 4})
+
+    The layers of each kind have the fields of that kind's config, by its name: `attention` those of `TransformerConfig`
+    (positions are "nope" unless said otherwise, since what stands between them knows the order), any recurrent family
+    those of its own.
 
     Raises: UserError for a layer of no known kind, or an option that this kind does not have.
     """
 
     layers: tuple[str, ...] = ("mamba", "attention")
-    """First to last, each one of `PARTS`."""
+    """Kinds of the layers, first to last: attention, or any recurrent family."""
     d_model: int = 64
     d_vocab: int = 30
-    attention: dict[str, Any] = field(default_factory=dict)
-    """Fields of `TransformerConfig` for the attention layers; positions are "nope" unless said otherwise, since what
-    stands between them knows the order."""
-    mamba: dict[str, Any] = field(default_factory=dict)
-    """Fields of `MambaConfig` for the Mamba layers."""
-    mamba2: dict[str, Any] = field(default_factory=dict)
-    lstm: dict[str, Any] = field(default_factory=dict)
     normalization: str | None = "RMS"
     norm_eps: float = 1e-5
     tied: bool = True
     embedding_std: float = 0.02
+    options: dict[str, Any] = field(default_factory=dict)
+    """Kind of layer -> fields of its config."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
-            raise UserError('layers names at least one layer, e.g. ("mamba", "attention").')
-        check_shape(self, "d_model", "d_vocab")
-        for kind in dict.fromkeys(self.layers):
+            raise UserError('layers must name at least one layer, as ("mamba", "attention") does; got none.')
+        RecurrentConfig(**{name: getattr(self, name) for name in RecurrentConfig.__dataclass_fields__})
+        for kind in dict.fromkeys((*self.layers, *self.options)):
             self.part(kind)
 
     @property
     def n_layers(self) -> int:
+        """Number of layers."""
         return len(self.layers)
 
+    def __getattr__(self, name: str) -> dict[str, Any]:
+        """The options of a kind of layer by its name: `config.mamba`."""
+        if name.startswith("__") or name == "options" or name not in layer_kinds():
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
+        return self.options.get(name, {})
+
     def part(self, kind: str) -> Any:
-        """The config of the layers of one kind."""
-        if kind not in PARTS:
-            raise unknown("kind of layer", kind, PARTS)
-        config_class, _ = PARTS[kind]
-        shared = {name: getattr(self, name) for name in ("n_layers", "d_model", "d_vocab", "normalization")}
-        options = {"position": "nope"} if kind == "attention" else {"norm_eps": self.norm_eps}
-        options |= getattr(self, kind)
-        for name in options:
-            if name in shared or name not in config_class.__dataclass_fields__:
-                raise unknown(f"option of a {kind} layer", name, set(config_class.__dataclass_fields__) - set(shared))
-        return config_class(**shared, **options)
+        """The config of the layers of one kind.
+
+        Raises: UserError for an unknown kind, or an option that it does not have.
+        """
+        if kind not in layer_kinds():
+            raise unknown("kind of layer", kind, layer_kinds())
+        config_class: Any = TransformerConfig if kind == ATTENTION else family(kind).config
+        options = {"position": "nope"} if kind == ATTENTION else {"norm_eps": self.norm_eps}
+        given = self.options.get(kind, {})
+        if not isinstance(given, Mapping):
+            raise UserError(f"{kind} must be a dict of fields of {config_class.__name__}; got {given!r}.")
+        known = [each.name for each in dataclasses.fields(config_class) if each.name not in SHARED]
+        for name in given:
+            if name not in known:
+                raise unknown(f"option of {kind} layers", str(name), known)
+        return config_class(**{name: getattr(self, name) for name in SHARED}, **options | dict(given))
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> "HybridConfig":
+        """The inverse of `to_dict`. Raises: as the class."""
+        return cls(**fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The config as it is written down: the options of each kind of layer under its name."""
+        fields = dataclasses.asdict(self)
+        return fields | fields.pop("options")
 
 
 class HookedHybrid(RecurrentModel):
     """A language model of attention and recurrent layers, opened by the hook points of each.
 
+    >>> HookedHybrid(HybridConfig(layers=("mamba", "attention"), attention={"n_heads": 4}), seed=0)
+
     Args:
-        config: its shape.
-        seed: of the initial weights.
+        config: a `HybridConfig`.
+        seed: seed of the first weights.
     """
 
     kind = "hybrid"
+    config_class = HybridConfig
     config: HybridConfig
 
     def __init__(self, config: HybridConfig, seed: int = 0) -> None:
-        blocks: list[nn.Module] = [PARTS[kind][1](config.part(kind)) for kind in config.layers]
-        attention = config.part("attention") if "attention" in config.layers else None
-        super().__init__(config, blocks, attention, seed)
+        parts = {kind: config.part(kind) for kind in dict.fromkeys(config.layers)}
+        blocks: list[nn.Module] = [
+            Block(parts[kind]) if kind == ATTENTION else family(kind).block(parts[kind], alone=False)
+            for kind in config.layers
+        ]
+        super().__init__(config, blocks, parts.get(ATTENTION), seed)
+
+    def config_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, **self.config.to_dict()}
+
+
+def layer_kinds() -> tuple[str, ...]:
+    """Kinds of layers that a hybrid can have."""
+    return (ATTENTION, *kinds())

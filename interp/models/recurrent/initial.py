@@ -1,10 +1,27 @@
 """First weights of state-space layers, as their authors draw them, and mimetic ones."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
+
+from interp.base.errors import UserError
+from interp.models.stack.checks import require_choice
+
+INITIALIZATIONS = ("authors", "mimetic")
+
+
+def check_first_weights(config: Any) -> None:
+    """Raises: UserError for an unknown initialization, or step sizes that are not positive or in disorder."""
+    require_choice("initialization", config.initialization, INITIALIZATIONS)
+    if not 0 < config.dt_min <= config.dt_max < math.inf or not 0 < config.dt_floor < math.inf:
+        raise UserError(
+            f"dt_min, dt_max and dt_floor must be positive, and dt_min at most dt_max; got {config.dt_min}, "
+            f"{config.dt_max} and {config.dt_floor}."
+        )
 
 
 @torch.no_grad()
@@ -26,7 +43,7 @@ def init_mamba(mixer: Any, config: Any, generator: torch.Generator) -> None:
     init_conv(mixer, generator)
     fill_uniform(mixer.W_dt, config.rank**-0.5, generator)
     mixer.b_dt.copy_(step_size_bias(channels, config, generator))
-    mixer.A_log.copy_(torch.arange(1.0, state + 1).log().expand(channels, state))
+    mixer.A_log.copy_(torch.arange(1, state + 1, dtype=torch.float32, device="cpu").log().expand(channels, state))
     mixer.D.fill_(1.0)
     if config.initialization == "mimetic":
         mimic_attention(mixer)
@@ -48,8 +65,7 @@ def init_mamba2(mixer: Any, config: Any, generator: torch.Generator) -> None:
     mixer.W_out.div_(config.n_layers**0.5)
     init_conv(mixer, generator)
     mixer.b_dt.copy_(step_size_bias(config.n_heads, config, generator))
-    low, high = config.A_range
-    mixer.A_log.copy_((torch.rand(config.n_heads, generator=generator) * (high - low) + low).log())
+    mixer.A_log.copy_(uniform(config.n_heads, config.A_range[0], config.A_range[1], generator).log())
     mixer.D.fill_(1.0)
     mixer.norm.w.fill_(1.0)
     if config.initialization == "mimetic":
@@ -70,7 +86,7 @@ def mimic_attention(mixer: Any) -> None:
     """
     mixer.A_log.fill_(-8.0)
     mixer.W_dt.zero_()
-    mixer.b_dt.fill_(inverse_softplus(torch.ones(())))
+    mixer.b_dt.fill_(inverse_softplus(torch.ones((), dtype=torch.float32, device="cpu")))
     mixer.W_C.add_(mixer.W_B).div_(2)
 
 
@@ -84,18 +100,17 @@ def pass_through(mixer: Any) -> None:
 
 
 def init_conv(mixer: Any, generator: torch.Generator) -> None:
-    """PyTorch's own for a depthwise convolution: U(+-1/sqrt(width))."""
+    """Draw the convolution as PyTorch draws a depthwise one: U(+-1/sqrt(width))."""
     bound = mixer.W_conv.shape[1] ** -0.5
     fill_uniform(mixer.W_conv, bound, generator)
     if mixer.b_conv is not None:
         fill_uniform(mixer.b_conv, bound, generator)
 
 
-def step_size_bias(n: int, config: Any, generator: torch.Generator) -> Tensor:
-    """The inverse softplus of `n` step sizes drawn log-uniformly between dt_min and dt_max."""
-    low, high = math.log(config.dt_min), math.log(config.dt_max)
-    delta = (torch.rand(n, generator=generator) * (high - low) + low).exp().clamp(min=config.dt_floor)
-    return inverse_softplus(delta)
+def step_size_bias(n: int, config: Any, generator: torch.Generator) -> Float[Tensor, " n"]:
+    """Draw the bias of Delta: the inverse softplus of `n` step sizes drawn log-uniformly between dt_min and dt_max."""
+    drawn = uniform(n, math.log(config.dt_min), math.log(config.dt_max), generator)
+    return inverse_softplus(drawn.exp().clamp(min=config.dt_floor))
 
 
 def inverse_softplus(x: Tensor) -> Tensor:
@@ -105,11 +120,21 @@ def inverse_softplus(x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def fill_normal(tensor: Tensor, std: float, generator: torch.Generator) -> None:
-    """N(0, std^2), drawn on the CPU, whatever the device and the dtype."""
-    tensor.copy_(torch.randn(tensor.shape, generator=generator) * std)
+    """Fill a tensor from N(0, std^2)."""
+    tensor.copy_(_draw(torch.randn, tensor.shape, generator) * std)
 
 
 @torch.no_grad()
 def fill_uniform(tensor: Tensor, bound: float, generator: torch.Generator) -> None:
-    """U(-bound, bound), drawn on the CPU."""
-    tensor.copy_((torch.rand(tensor.shape, generator=generator) * 2 - 1) * bound)
+    """Fill a tensor from U(-bound, bound)."""
+    tensor.copy_((_draw(torch.rand, tensor.shape, generator) * 2 - 1) * bound)
+
+
+def uniform(n: int, low: float, high: float, generator: torch.Generator) -> Float[Tensor, " n"]:
+    """Draw `n` numbers from U(low, high)."""
+    return _draw(torch.rand, (n,), generator) * (high - low) + low
+
+
+def _draw(kind: Callable[..., Tensor], shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Draw on the CPU in float32: a seed means the same weights whatever the device and the default dtype."""
+    return kind(tuple(shape), generator=generator, dtype=torch.float32, device="cpu")

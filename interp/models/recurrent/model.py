@@ -1,4 +1,7 @@
-"""`RecurrentModel`: a stack with recurrent layers. Its states can be named, edited, carried on and streamed."""
+"""`RecurrentModel`: a stack with recurrent layers. Its states can be named, edited, carried on and streamed.
+
+`HookedRecurrent` is one whose layers are all of one family, whichever it is.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,11 +10,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import Tokens
 from interp.base.errors import UserError, unknown
-from interp.models.hooks.aliases import MAMBALENS_STEP, OF_BLOCK, OF_MODEL, REFUSED_OF_BLOCK, REFUSED_OF_MODEL
+from interp.models.hooks.aliases import OF_BLOCK, OF_MODEL, REFUSED_OF_BLOCK, REFUSED_OF_MODEL
+from interp.models.hooks.point import HookPoint
+from interp.models.recurrent.config import RecurrentConfig
+from interp.models.recurrent.family import family_of
 from interp.models.recurrent.initial import fill_normal, fill_uniform
 from interp.models.recurrent.mixer import Mixer, RecurrentBlock, RecurrentState
 from interp.models.scan.methods import choose
@@ -21,18 +26,20 @@ from interp.models.stack.layers import make_norm
 from interp.models.stack.masks import make_mask, positions_seen
 from interp.models.stack.model import StackModel
 
-STEP = re.compile(r"(blocks\.\d+\.mixer)\.(\w+)\.(0|[1-9]\d*)")
-"""The name of a hook point at one position: mixer, quantity, position from 0."""
+STEP = re.compile(r"blocks\.(\d+)\.mixer\.(\w+)\.(0|[1-9]\d*)")
+"""Name of a hook point at one position: layer, quantity, position from 0."""
+OTHER_STEP = re.compile(r"blocks\.(\d+)\.([\w.]+)\.(\d+)")
+"""Another tool's name for such a point."""
 
 
 class RecurrentModel(StackModel):
     """A stack in which some or all blocks are recurrent.
 
     Args:
-        config: has n_layers, d_model, d_vocab, normalization, norm_eps, tied and embedding_std.
+        config: has the fields of `RecurrentConfig`.
         blocks: the layers, first to last.
-        attention: the shape of its attention layers; None where it has none.
-        seed: of the initial weights.
+        attention: config of its attention layers; None where it has none.
+        seed: seed of the first weights.
     """
 
     isolates = False
@@ -46,6 +53,9 @@ class RecurrentModel(StackModel):
         self.embed.W_E = nn.Parameter(torch.empty(config.d_vocab, config.d_model))
         self.hook_embed = HookPoint()
         self.blocks = nn.ModuleList(blocks)
+        for block in blocks:
+            if isinstance(block, RecurrentBlock) and attention is not None and attention.d_mlp:
+                block.hook_mlp_out = HookPoint()
         self.ln_final = make_norm(config.normalization, config.d_model, config.norm_eps)
         self.unembed = nn.Module()
         if not config.tied:
@@ -80,8 +90,8 @@ class RecurrentModel(StackModel):
     def make_mask(self, tokens: Tensor, segment: Tensor | None, past: list[Any] | None, first: int = 0) -> Mask:
         if segment is not None:
             raise UserError(
-                "a recurrent layer carries its state from string to string, so that packed strings are not apart: "
-                "give one string per row."
+                "segment is impossible for recurrent layers: their state crosses from one packed string to the next. "
+                "Give one string per row."
             )
         if self.attention is None:
             positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
@@ -159,18 +169,26 @@ class RecurrentModel(StackModel):
             return name
         if (cure := self.refused_names().get(name)) is not None:
             raise UserError(f"{name} is another tool's name for something else: {cure}.")
-        name = MAMBALENS_STEP.sub(r"\1.mixer.h.\2", name)
-        step = STEP.fullmatch(name)
-        if step is None or not isinstance(mixer := self.mod_dict.get(step[1]), Mixer):
+        own = self._own_step(name)
+        step = STEP.fullmatch(own)
+        if step is None or (mixer := self.mixers.get(int(step[1]))) is None:
             return super().resolve(name)
         if step[2] not in mixer.per_step:
             raise unknown("quantity with a hook point at each position", step[2], mixer.per_step)
-        if name not in self.hook_dict:
+        if own not in self.hook_dict:
             points: Any = getattr(mixer, step[2])
             point = points[step[3]] = HookPoint()
-            point.name = name
-            self.mod_dict[name] = self.hook_dict[name] = point
-        return name
+            point.name = own
+            self.mod_dict[own] = self.hook_dict[own] = point
+        return own
+
+    def _own_step(self, name: str) -> str:
+        """Our name for a point at one position, of another tool's; any other name as it is."""
+        step = OTHER_STEP.fullmatch(name)
+        mixer = None if step is None else self.mixers.get(int(step[1]))
+        if step is None or mixer is None or step[2] not in mixer.other_steps:
+            return name
+        return f"blocks.{step[1]}.mixer.{mixer.other_steps[step[2]]}.{step[3]}"
 
     # ------------------------------------------------------------------ states
 
@@ -193,18 +211,48 @@ class RecurrentModel(StackModel):
         until the caller lets the stretch go. At a batch of 8, 64 positions, 256 channels and 16 states in float32
         each takes 8.4 MB, however long the string.
 
+        >>> for here, cache in model.stream(tokens, "blocks.0.mixer.hook_state", positions=64):
+        ...     print(here, cache["blocks.0.mixer.hook_state"].norm())
+
         Args:
-            names: hook points, as in `run_with_cache`; states of every position among them.
+            names: hook points, as in `run_with_cache`; states of every position among them. The state of a single
+                position (`blocks.0.mixer.h.3`) is in the stretch that it lies in.
             positions: length of a stretch.
             past: to begin after; None begins a string.
 
         Yields: the positions, and an `ActivationCache` of the stretch.
 
-        Raises: UserError for a stretch of no positions, or a name that does not exist.
+        Raises: UserError for a stretch of no positions, a name that does not exist, or a position that is not read.
         """
         if positions < 1:
-            raise UserError(f"a stretch holds at least 1 position; got {positions}.")
-        past = self.new_past() if past is None else past
-        for first in range(0, tokens.shape[1], positions):
-            here = slice(first, min(first + positions, tokens.shape[1]))
-            yield here, self.run_with_cache(tokens[:, here], return_type=None, past=past, names_filter=names)[1]
+            raise UserError(f"positions must be an integer from 1 on, the length of a stretch; got {positions}.")
+        tokens = self.to_tokens(tokens)
+        past, end = self.new_past() if past is None else past, tokens.shape[1]
+        before, named = positions_seen(past), [names] if isinstance(names, str) else list(names)
+        steps = {name: int(step[3]) for name in named if (step := STEP.fullmatch(self.resolve(name)))}
+        for name, at in steps.items():
+            if not before <= at < before + end:
+                raise UserError(f"{name} must be at a position from {before} to {before + end - 1}, which are read.")
+        for first in range(0, end, positions):
+            here = slice(first, min(first + positions, end))
+            inside = [name for name in named if name not in steps or first <= steps[name] - before < here.stop]
+            yield here, self.run_with_cache(tokens[:, here], return_type=None, past=past, names_filter=inside)[1]
+
+
+class HookedRecurrent(RecurrentModel):
+    """A language model whose layers are all of one recurrent family, opened by hook points.
+
+    >>> HookedRecurrent(MambaConfig(d_state=4), seed=0)
+
+    Args:
+        config: that of the family.
+        seed: seed of the first weights.
+    """
+
+    config_class = RecurrentConfig
+    config: Any
+
+    def __init__(self, config: RecurrentConfig, seed: int = 0) -> None:
+        family = family_of(config)
+        self.kind = family.kind
+        super().__init__(config, [family.block(config) for _ in range(config.n_layers)], seed=seed)

@@ -5,27 +5,37 @@ then every state is made; or at the state of single positions (`h.5`), and then 
 three keep decays, writes and states in at least float32, whatever the precision of the model.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformer_lens.hook_points import HookPoint
 
-from interp.models.hooks.model import in_use, traced
+from interp.models.hidden_attention.layer import SelectiveLayer
+from interp.models.hooks.point import HookPoint, in_use, traced
 from interp.models.recurrent.mixer import Mixer, RecurrentState
-from interp.models.scan.linear import linear_scan
+from interp.models.recurrent.parts import linear_scan_edited
 from interp.models.scan.precision import promoted, without_autocast
 
 Scanned = tuple[Float[Tensor, "batch pos *inner"], Float[Tensor, "batch *inner state"]]
 """The output, and the state after the last position. `inner` is channel, of Mamba-2 head and d_head."""
 
 
+HIDDEN_HOOKS = ("hook_conv", "hook_u", "hook_delta", "hook_B", "hook_C", "hook_gate")
+"""Hook points that the hidden attention of either is made from, beside those of its own."""
+
+
 class StateSpaceMixer(Mixer):
     """A layer with such a recurrence; subclasses say what it is made of."""
 
     large = ("hook_A_bar", "hook_write", "hook_state")
+    no_weight_decay = ("A_log", "D", "b_dt")  # as the authors train it
+    decay_hook = "hook_delta"
+    gated_hook = "hook_gated"
+    W_conv: nn.Parameter
+    b_conv: nn.Parameter | None
+    W_out: nn.Parameter
     A_log: nn.Parameter
     D: nn.Parameter
 
@@ -53,6 +63,29 @@ class StateSpaceMixer(Mixer):
     def read(self, states: Tensor, C: Tensor, u: Tensor) -> Float[Tensor, "batch pos *inner"]:
         """The output at each position from the state there, with the input's direct way to it."""
         raise NotImplementedError
+
+    def selective_layer(
+        self, values: Mapping[str, Tensor], x: Tensor, B: Tensor, C: Tensor, A: Tensor, gate: Tensor
+    ) -> SelectiveLayer:
+        """Make what the hidden attention is computed from.
+
+        Args:
+            values: what stands at the layer's `hidden_hooks`.
+            x: what the convolution reads, [batch pos channel].
+            B, C: [batch pos group state].
+            A: [rate state], or [rate 1] where all states of a rate decay alike.
+            gate: what the output is multiplied by before the map out of the layer, [batch pos channel].
+        """
+        channels, u, delta = len(self.W_out), values["hook_u"], values["hook_delta"]
+
+        def recurred(other: Tensor) -> Tensor:
+            return self.fused(other.reshape(u.shape), delta, values["hook_B"], values["hook_C"], None)[0].flatten(2)
+
+        held = values["hook_conv"][..., :channels].sigmoid()
+        b_conv = self.D.new_zeros(channels) if self.b_conv is None else self.b_conv[:channels]
+        weights = (self.D, self.W_conv[:channels], b_conv, self.W_out)
+        numbers = promoted(x, u.flatten(2), held, gate, delta, B, C, A, *weights)
+        return SelectiveLayer(*numbers, n_heads=self.hidden_heads, recurred=recurred)
 
     def recur(self, u: Tensor, delta: Tensor, B: Tensor, C: Tensor, past: RecurrentState | None) -> Scanned:
         """The output and the last state, on the path that the hooks in use ask for.
@@ -96,36 +129,3 @@ class StateSpaceMixer(Mixer):
             y, h = self.fused(u[:, rest], delta[:, rest], B[:, rest], C[:, rest], h)
             outputs.append(y)
         return torch.cat(outputs, dim=1), h
-
-
-def linear_scan_edited(
-    A_bar: Tensor, write: Tensor, h: Any, edited: dict[int, HookPoint]
-) -> Float[Tensor, "batch pos *state"]:
-    """All states of a recurrence, each edited one carried on as its hook point leaves it.
-
-    Args:
-        A_bar: [batch pos ...], decays for the first axes of `write`, or axes that broadcast against them.
-        write: [batch pos ...].
-        h: the state before the first position; None for zeros.
-        edited: position -> the hook point of the state there.
-    """
-    A_bar = A_bar.reshape(*A_bar.shape, *[1] * (write.ndim - A_bar.ndim))
-    stretches, begin, end = [], 0, write.shape[1]
-    for at, point in edited.items():
-        states = linear_scan(A_bar[:, begin : at + 1], write[:, begin : at + 1], h)
-        h = point(states[:, -1].clone())
-        stretches += [states[:, :-1], h[:, None]]
-        begin = at + 1
-    if begin < end:
-        stretches.append(linear_scan(A_bar[:, begin:], write[:, begin:], h))
-    return stretches[0] if len(stretches) == 1 else torch.cat(stretches, dim=1)
-
-
-def weight(*shape: int) -> nn.Parameter:
-    """A parameter, not drawn yet."""
-    return nn.Parameter(torch.empty(shape))
-
-
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x W + b; weights stand as [in out]."""
-    return F.linear(x, weight.T, bias)

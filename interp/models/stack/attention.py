@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import HeadVectors, Residual
-from interp.models.hooks.model import in_use
+from interp.models.hooks.point import HookPoint, in_use
 from interp.models.stack.positions import rotate
 
 Queries = Float[Tensor, "batch query head d_head"]
@@ -31,6 +30,10 @@ class KeyValues:
     def length(self) -> int:
         """Positions so far."""
         return 0 if self.keys is None else self.keys.shape[1]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept, by name; nothing at first."""
+        return {} if self.keys is None or self.values is None else {"keys": self.keys, "values": self.values}
 
     def append(self, keys: HeadVectors, values: HeadVectors) -> tuple[Tensor, Tensor]:
         """Add new positions; returns all keys and values [batch key head d_head], the new ones last."""

@@ -5,10 +5,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import Residual
-from interp.models.hooks.model import in_use
+from interp.models.hooks.point import HookPoint, in_use
 from interp.models.stack.attention import Attention, KeyValues, Mask
 from interp.models.stack.config import TransformerConfig
 from interp.models.stack.layers import MLP, make_norm
@@ -24,6 +23,7 @@ class Block(nn.Module):
     """
 
     hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
+    past_class = KeyValues
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -53,6 +53,11 @@ class Block(nn.Module):
         mlp_out = 0 * mlp_in if self.mlp is None else self.mlp(self.ln2(mlp_in))  # so that it has a gradient: zero
         return self.hook_resid_post(mid + self.hook_mlp_out(mlp_out))
 
+    def past_shapes(self, length: int) -> dict[str, tuple[int, ...]]:
+        """What it carries for each string after so many positions: name -> shape."""
+        n_heads, d_head, _ = self.attn.W_O.shape
+        return {"keys": (length, n_heads, d_head), "values": (length, n_heads, d_head)}
+
     def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"]:
         """The constant that the block adds to the stream, with or without its MLP's."""
         return self.attn.b_O + self.mlp.b_out if mlp and self.mlp is not None else self.attn.b_O
@@ -74,7 +79,10 @@ class Block(nn.Module):
 
 @torch.no_grad()
 def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw embeddings N(0, 1) and maps N(0, 1 / fan-in), set biases to 0; norms stay as they are."""
+    """Draw embeddings N(0, 1) and maps N(0, 1 / fan-in), set biases to 0; norms stay as they are.
+
+    Drawn on the CPU in float32, whatever the device, the dtype and the default dtype of the process.
+    """
     for name, parameter in module.named_parameters():
         if parameter.is_meta or name.endswith((".w", ".b")):
             continue
@@ -82,7 +90,8 @@ def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
             parameter.zero_()
             continue
         fan_in = 1 if name.endswith(("W_E", "W_pos")) else _fan_in(name, parameter)
-        parameter.copy_(torch.randn(parameter.shape, generator=generator) * fan_in**-0.5)
+        drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float32, device="cpu")
+        parameter.copy_(drawn * fan_in**-0.5)
 
 
 def _fan_in(name: str, weight: Tensor) -> int:

@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformer_lens.hook_points import HookPoint
 
-from interp.models.hooks.model import in_use
+from interp.models.hooks.point import HookPoint, in_use
 
 ACTIVATIONS = {"gelu": F.gelu, "gelu_new": partial(F.gelu, approximate="tanh"), "relu": F.relu, "silu": F.silu}
 """By TransformerLens's names; `gelu_new` is GPT-2's."""

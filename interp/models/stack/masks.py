@@ -14,7 +14,7 @@ from interp.models.stack.positions import alibi_slopes, attention_bias, segment_
 
 
 def make_mask(
-    shape: TransformerConfig,
+    config: TransformerConfig,
     tokens: Tensor,
     dtype: torch.dtype,
     *,
@@ -27,30 +27,32 @@ def make_mask(
     Raises: UserError for more positions than were learned, where positions are learned.
     """
     n_keys = seen + tokens.shape[1]
-    if shape.position == "learned" and n_keys > shape.n_ctx:
-        raise UserError(f"the sequence has {n_keys} positions; this model has learned {shape.n_ctx} (n_ctx).")
+    if config.position == "learned" and n_keys > config.n_ctx:
+        raise UserError(
+            f"tokens must be of at most {config.n_ctx} positions (n_ctx), which this model has learned; got {n_keys}."
+        )
     places = torch.arange(n_keys, device=tokens.device)
     positions = places[None, seen:] if segment is None else _position_in_segment(segment)
     queries = positions[:, first:]
-    if segment is None and seen + first == 0 and shape.position != "alibi" and shape.windows is None:
+    if segment is None and seen + first == 0 and config.position != "alibi" and config.windows is None:
         return Mask(queries, positions, None)
-    bias = position_bias(shape, places[seen + first :], places, dtype)[None]
+    bias = position_bias(config, places[seen + first :], places, dtype)[None]
     if segment is not None:
         bias = bias + segment_bias(segment[:, first:], segment, bias.dtype)
     return Mask(queries, positions, bias)
 
 
 def position_bias(
-    shape: TransformerConfig, queries: Int[Tensor, " query"], keys: Int[Tensor, " key"], dtype: torch.dtype
+    config: TransformerConfig, queries: Int[Tensor, " query"], keys: Int[Tensor, " key"], dtype: torch.dtype
 ) -> Tensor:
     """[head query key]: what the model's positions and windows add to the scores; see `attention_bias`."""
-    slopes = alibi_slopes(shape.n_heads) if shape.position == "alibi" else None
-    return attention_bias(queries, keys, dtype, slopes, shape.windows)
+    slopes = alibi_slopes(config.n_heads) if config.position == "alibi" else None
+    return attention_bias(queries, keys, dtype, slopes, config.windows)
 
 
 def positions_seen(past: Sequence[Any] | None) -> int:
     """How many tokens a past holds."""
-    return 0 if past is None else past[0].length
+    return past[0].length if past else 0
 
 
 def _position_in_segment(segment: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:

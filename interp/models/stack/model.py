@@ -4,6 +4,7 @@ One forward path for all of them, with the same arguments: attention and recurre
 from one call to the next (`past`) and in whether they look at the `Mask`.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -15,9 +16,13 @@ from torch import Tensor
 from interp.base.axes import Logits, Residual, Tokens
 from interp.base.errors import UserError, unknown
 from interp.models.hooks.lens import LensModel
+from interp.models.hooks.point import shape_of
 from interp.models.stack.attention import Mask
 from interp.models.stack.config import TransformerConfig
 from interp.models.stack.masks import position_bias
+from interp.models.stack.past import check_past
+
+RETURN_TYPES = ("logits", "loss", "both", None)
 
 
 class StackModel(LensModel):
@@ -28,7 +33,7 @@ class StackModel(LensModel):
 
     hook_embed: Any
     attention: TransformerConfig | None
-    """The shape of the attention layers; None where there are none."""
+    """Config of the attention layers; None where there are none."""
 
     def make_mask(self, tokens: Tensor, segment: Tensor | None, past: list[Any] | None, first: int = 0) -> Mask:
         """Who may look where, for the new tokens from index `first` on."""
@@ -36,7 +41,7 @@ class StackModel(LensModel):
 
     def forward(
         self,
-        tokens: Tokens | Residual,
+        tokens: Tokens | Int[Tensor, " pos"] | Residual | object,
         return_type: str | None = "logits",
         *,
         loss_per_token: bool = False,
@@ -48,8 +53,12 @@ class StackModel(LensModel):
     ) -> Any:
         """Run the model.
 
+        >>> logits = model(tokens)
+        >>> logits, loss = model(tokens, "both")
+
         Args:
-            tokens: token ids; with `start_at_layer`, the residual stream before that layer.
+            tokens: token ids [batch pos], or [pos] of one string; with `start_at_layer`, the residual stream
+                [batch pos d_model] before that layer.
             return_type: "logits" [batch pos vocab]; "loss", the mean next-token cross-entropy in nats; "both"; or None.
             loss_per_token: the loss as [batch pos-1], not averaged.
             segment: which packed string each position belongs to; strings do not see each other, and positions start
@@ -62,41 +71,74 @@ class StackModel(LensModel):
                 have only these positions, but for what the others are needed for: keys and values, a recurrence and
                 what feeds it (a pattern has these query rows).
 
-        Raises: UserError where these do not fit together.
+        Raises: UserError for what is not token ids of this vocabulary (`HookedModel.to_tokens`), for a past of other
+            strings or of another model, and where options do not fit together.
         """
-        if past is not None and segment is not None:
-            raise UserError("segments are for whole packed sequences; they cannot be combined with a past.")
-        first = _index(queries_from, tokens.shape[1])
-        mask = self.make_mask(tokens, segment, past)
-        last_mask = self.make_mask(tokens, segment, past, first) if first else mask
-        x = tokens if start_at_layer is not None else self.embedded(tokens, mask)
+        if return_type not in RETURN_TYPES:
+            raise unknown("return type", str(return_type), map(str, RETURN_TYPES))
+        if return_type in ("loss", "both") and start_at_layer is not None:
+            raise UserError("start_at_layer needs return_type logits or None: the loss would need the token ids.")
+        inputs = self.to_tokens(tokens) if start_at_layer is None else self._stream_to_start_from(tokens)
         layers = range(*slice(start_at_layer, stop_at_layer).indices(len(self.blocks)))
+        first = _index(queries_from, inputs.shape[1])
+        self._check_together(inputs, segment, past, layers)
+        with nullcontext() if torch.compiler.is_compiling() else self.lock:
+            x = self._through_blocks(inputs, segment, past, layers, first, embed=start_at_layer is None)
+            if stop_at_layer is not None:
+                return x
+            if return_type is None:
+                return None
+            logits = F.linear(self.ln_final(x), self.W_U.T, self.b_U)
+        if return_type == "logits":
+            return logits
+        loss = _next_token_loss(logits, inputs[:, first:], loss_per_token)
+        return loss if return_type == "loss" else (logits, loss)
+
+    def _through_blocks(
+        self, inputs: Tensor, segment: Tensor | None, past: list[Any] | None, layers: range, first: int, embed: bool
+    ) -> Residual:
+        """The stream behind these layers, at the positions from `first` on."""
+        behind = None if past is None else [past[layer] for layer in layers]
+        mask = self.make_mask(inputs, segment, behind)
+        last_mask = self.make_mask(inputs, segment, behind, first) if first else mask
+        x = self.embedded(inputs, mask) if embed else inputs
         for layer in layers:
             of_layer = last_mask if layer == layers[-1] else mask
             x = self.blocks[layer](x, of_layer, None if past is None else past[layer])
-        if stop_at_layer is not None:
-            return x
-        if return_type is None:
-            return None
-        logits = F.linear(self.ln_final(x), self.W_U.T, self.b_U)
-        if return_type == "logits":
-            return logits
-        if return_type not in ("loss", "both"):
-            raise unknown("return type", str(return_type), ("logits", "loss", "both", "None"))
-        if start_at_layer is not None:
-            raise UserError("the loss needs the token ids; with start_at_layer only logits can be returned.")
-        loss = _next_token_loss(logits, tokens[:, first:], loss_per_token)
-        return loss if return_type == "loss" else (logits, loss)
+        return x
 
     def embedded(self, tokens: Tokens, mask: Mask) -> Residual:  # noqa: ARG002
         """The residual stream before the first block."""
-        return self.hook_embed(self.W_E[tokens])
+        return self.hook_embed(F.embedding(tokens, self.W_E))
+
+    def _stream_to_start_from(self, stream: Any) -> Residual:
+        d_model = self.W_E.shape[1]
+        fits = isinstance(stream, Tensor) and stream.is_floating_point() and stream.ndim == 3
+        if not fits or stream.shape[2] != d_model or 0 in stream.shape:
+            raise UserError(
+                f"with start_at_layer the input must be a residual stream [batch pos {d_model}] of floating-point "
+                f"numbers; got {shape_of(stream)}."
+            )
+        return stream
+
+    def _check_together(self, inputs: Tensor, segment: Tensor | None, past: list[Any] | None, layers: range) -> None:
+        if inputs.device != self.device:
+            raise UserError(f"tokens must be on {self.device}, where the model is; got them on {inputs.device}.")
+        if segment is not None and segment.shape != inputs.shape[:2]:
+            raise UserError(
+                f"segment must have the shape of tokens, {list(inputs.shape[:2])}; got {shape_of(segment)}."
+            )
+        if past is None:
+            return
+        if segment is not None:
+            raise UserError("segment is for whole packed rows and cannot be combined with a past.")
+        check_past(past, self.blocks, layers, len(inputs), self.device)
 
     # ------------------------------------------------------------------ attention by rows
 
     def query_key_names(self, layer: int) -> tuple[str, str]:
         """The hook points of an attention layer's queries and keys as the scores use them."""
-        kind = "hook_rot" if self._shape.position == "rope" else "hook"
+        kind = "hook_rot" if self._attention_config.position == "rope" else "hook"
         return f"blocks.{layer}.attn.{kind}_q", f"blocks.{layer}.attn.{kind}_k"
 
     def scores_at(
@@ -109,23 +151,25 @@ class StackModel(LensModel):
 
         For long strings, whose whole patterns do not fit: cache `query_key_names`, then ask for some rows at a time.
         """
-        bias = position_bias(self._shape, query, torch.arange(k.shape[1], device=k.device), k.dtype)
+        bias = position_bias(self._attention_config, query, torch.arange(k.shape[1], device=k.device), k.dtype)
         return einsum(q, k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5 + bias.transpose(0, 1)
 
     @property
-    def _shape(self) -> TransformerConfig:
+    def _attention_config(self) -> TransformerConfig:
         if self.attention is None:
-            raise UserError("this model has no attention layer.")
+            raise UserError("attention scores need an attention layer; this model has none.")
         return self.attention
 
 
 def _index(position: int, n: int) -> int:
     """A position counted from the front."""
     if not -n <= position < n:
-        raise UserError(f"queries_from {position} is none of the {n} positions.")
+        raise UserError(f"queries_from must be an integer from {-n} to {n - 1}, a position; got {position}.")
     return position % n
 
 
 def _next_token_loss(logits: Logits, tokens: Tokens, per_token: bool) -> Tensor:
+    if tokens.shape[1] < 2:
+        raise UserError("the loss needs two positions or more, the second of which is predicted; got one.")
     loss = F.cross_entropy(logits[:, :-1].transpose(1, 2), tokens[:, 1:], reduction="none")
     return loss if per_token else loss.mean()

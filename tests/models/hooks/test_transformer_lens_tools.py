@@ -49,7 +49,7 @@ def test_the_model_has_the_protocols_and_its_config_says_its_shape(model):
     assert (cfg.d_mlp, cfg.attn_only, cfg.normalization_type) == (config.d_mlp, config.d_mlp == 0, config.normalization)
     assert cfg.device == "cpu" and cfg.dtype == torch.float64 and cfg.n_key_value_heads == 4
     assert model.to_tokens(torch.arange(3)).shape == (1, 3)
-    with pytest.raises(ValueError, match="takes token ids"):
+    with pytest.raises(ValueError, match="must be a tensor of token ids; got str 'abc'"):
         model.to_tokens("abc")
 
 

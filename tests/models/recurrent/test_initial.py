@@ -74,10 +74,20 @@ def test_the_first_weights_are_spread_as_those_of_hugging_face():
     torch.testing.assert_close(ours.W_dt.std(), theirs.dt_proj.weight.std(), rtol=0.05, atol=0)
 
 
-def test_marked_parameters_do_not_decay():
-    model = HookedMamba(MambaConfig(n_layers=1))
-    marked = {name for name, parameter in model.named_parameters() if getattr(parameter, "_no_weight_decay", False)}
-    assert marked == {f"blocks.0.mixer.{name}" for name in ("A_log", "D", "b_dt")}
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("kind", ["transformer", "mamba", "mamba2", "lstm", "hybrid"])
+def test_a_seed_means_the_same_weights_under_another_default_dtype(kind, dtype):
+    """Drawn in float32, then rounded: within a rounding or two of each other, and not another draw."""
+    expected = build({"kind": kind, "d_model": 32}, seed=4).state_dict()
+    torch.set_default_dtype(dtype)
+    try:
+        found = build({"kind": kind, "d_model": 32}, seed=4).state_dict()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    rounding = max(torch.finfo(dtype).eps, torch.finfo(torch.float32).eps)
+    for name, weight in expected.items():
+        assert found[name].dtype == dtype
+        torch.testing.assert_close(found[name].float(), weight, rtol=4 * rounding, atol=4 * rounding)
 
 
 # ---------------------------------------------------------------------- mimetic

@@ -460,7 +460,8 @@ def test_a_gpu_gives_what_the_processor_gives_on_both_paths(model, tokens):
 @pytest.mark.parametrize("bad", [{"d_hidden": 0}, {"n_layers": 0}, {"normalization": "Batch"}])
 def test_a_shape_that_cannot_be_is_refused(bad):
     with pytest.raises(
-        UserError, match=r"hidden is at least 1; got 0|n_layers is at least 1|no normalization is called"
+        UserError,
+        match=r"hidden must be an .*; got 0|n_layers must be an .*; got 0|no normalization is called",
     ):
         LSTMConfig(**bad)
 

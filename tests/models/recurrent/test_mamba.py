@@ -9,9 +9,9 @@ import transformers
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 
 from interp.base.errors import UserError
-from interp.models.hooks.aliases import OF_MAMBA, REFUSED_OF_MAMBA
 from interp.models.pretrained.mamba import load_mamba
 from interp.models.recurrent.mamba.model import HookedMamba, MambaConfig
+from interp.models.recurrent.mamba.names import OTHER_NAMES, REFUSED
 from interp.models.scan.methods import using
 
 MIXER = "blocks.1.mixer."
@@ -279,8 +279,8 @@ def test_names_of_transformer_lens_hold_what_its_bridge_has_there(tmp_path):
             key = f"blocks.1.{name}"
             torch.testing.assert_close(cache[key], expected[key], atol=1e-5, rtol=1e-5)
             served.add(name)
-    assert served == {name for name in OF_MAMBA if name.startswith("mixer.")} | {"mixer.hook_in", "mixer.hook_out"}
-    assert names - served == {name for name in REFUSED_OF_MAMBA if name.startswith("mixer.")}
+    assert served == {name for name in OTHER_NAMES if name.startswith("mixer.")} | {"mixer.hook_in", "mixer.hook_out"}
+    assert names - served == {name for name in REFUSED if name.startswith("mixer.")}
 
 
 @pytest.mark.parametrize(
@@ -311,11 +311,11 @@ def test_names_that_mean_something_else_are_refused_with_the_cure(lively, tokens
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"d_state": 0}, "d_state is at least 1; got 0"),
-        ({"d_inner": -1}, "channels is at least 1; got -1"),
+        ({"d_state": 0}, "d_state must be an integer from 1 .*; got 0"),
+        ({"d_inner": -1}, "channels must be an integer from 1 .*; got -1"),
         ({"normalization": "rms"}, "no normalization is called 'rms'.*RMS"),
         ({"initialization": "mimetik"}, "no initialization is called 'mimetik'.*mimetic"),
-        ({"dt_min": 0.2, "dt_max": 0.1}, "0 < dt_min <= dt_max; got 0.2 and 0.1"),
+        ({"dt_min": 0.2, "dt_max": 0.1}, "dt_min at most dt_max; got 0.2, 0.1 and 0.0001"),
     ],
 )
 def test_a_shape_that_cannot_be_is_refused(fields, message):

@@ -100,9 +100,20 @@ def test_a_bias_of_heads_that_are_all_alike_has_one_head():
 
 def test_learned_positions_are_bounded_and_the_others_are_not(tiny):
     long = torch.randint(0, 11, (1, 41))
-    with pytest.raises(UserError, match="the sequence has 41 positions; this model has learned 40"):
+    with pytest.raises(UserError, match=r"at most 40 positions \(n_ctx\), which this model has learned; got 41"):
         tiny(position="learned", windows=None)(long)
     assert tiny(position="rope", windows=None)(long).shape == (1, 41, 11)
+
+
+def test_hard_alibi_has_windows_for_any_number_of_heads():
+    """Some heads are limited and some see everything, but for one head, which must see everything."""
+    for n_heads in range(1, 20):
+        windows = TransformerConfig(n_heads=n_heads, d_head=4).windows
+        assert len(windows) == n_heads and windows[-1] is None
+        limited = [window for window in windows if window is not None]
+        assert limited == list(range(2, len(limited) + 2)) and (limited or n_heads == 1)
+    assert TransformerConfig().windows == (2, 3, 4, 5, 6, None, None, None)
+    assert TransformerConfig(position="nope").windows is None
 
 
 @pytest.mark.parametrize(
@@ -111,14 +122,16 @@ def test_learned_positions_are_bounded_and_the_others_are_not(tiny):
         ({"position": "rotary"}, "no position encoding is called 'rotary'"),
         ({"position": "nope", "activation": "swish"}, "no activation is called 'swish'"),
         ({"position": "nope", "normalization": "Batch"}, "no normalization is called 'Batch'"),
-        ({}, "needs windows, one per head"),
-        ({"windows": (1, 2)}, "windows has 2 entries for 8 heads"),
-        ({"windows": (0,) * 8}, "a window is at least 1"),
-        ({"position": "nope", "n_heads": 7}, "no multiple of n_heads 7"),
-        ({"position": "rope", "rotary_dim": 3}, "rotary_dim is even and at most d_head 16; got 3"),
-        ({"position": "rope", "rotary_dim": 18}, "rotary_dim is even and at most d_head 16; got 18"),
-        ({"position": "nope", "n_layers": 0}, "n_layers is at least 1; got 0"),
-        ({"position": "nope", "d_mlp": -4}, "d_mlp is at least 0; got -4"),
+        ({"windows": (1, 2)}, "one entry for each of 8 heads, or be left out; got 2"),
+        ({"windows": (0,) * 8}, "windows must be integers from 1 on"),
+        ({"windows": ("all",) * 8}, "windows must be"),
+        ({"position": "nope", "n_heads": 7}, "d_model must be a multiple of n_heads; got 128 and 7"),
+        ({"position": "rope", "rotary_dim": 3}, "rotary_dim must be even and at most d_head, 16; got 3"),
+        ({"position": "rope", "rotary_dim": 18}, "rotary_dim must be even and at most d_head, 16; got 18"),
+        ({"position": "nope", "n_layers": 0}, "n_layers must be an integer from 1 to 4096; got 0"),
+        ({"position": "nope", "n_layers": 10**5}, "n_layers must be an integer from 1 to 4096; got 100000"),
+        ({"position": "nope", "d_mlp": -4}, "d_mlp must be an integer from 0 to 2147483647; got -4"),
+        ({"position": "nope", "d_head": 0}, "d_head must be an integer from 1 to 2147483647; got 0"),
     ],
 )
 def test_a_shape_that_cannot_be_is_refused(fields, message):

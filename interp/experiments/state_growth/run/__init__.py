@@ -24,6 +24,7 @@ from interp.measure.state.bits import used_bits
 from interp.measure.state.knee import knee
 from interp.models import build
 from interp.models.heads import HeadTable
+from interp.models.recurrent.family import kinds
 from interp.models.recurrent.model import RecurrentModel
 from interp.results.attention import AttentionView
 from interp.studies.attention.run import view_attention
@@ -33,9 +34,6 @@ from interp.training.kept_runs import kept_run
 from interp.training.presets import PRESETS
 from interp.training.recipe import TrainConfig
 from interp.training.run_folder import Run, load_run
-
-RECURRENT = ("mamba", "mamba2", "lstm")
-"""Kinds of model with a state of a fixed size; presets have the same names."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def growth_study(
 
 def member_config(settings: GrowthSettings, value: int) -> dict[str, Any]:
     """The config of the member with this value: its kind's preset, but for what is varied and what all share."""
-    preset = PRESETS[settings.kind]()[0]
+    preset = PRESETS[settings.kind]()[0] if settings.kind in PRESETS else {"kind": settings.kind}
     return {**preset, "d_vocab": settings.alphabet + 4, **settings.others, settings.vary: value}
 
 
@@ -126,8 +124,11 @@ def _check(settings: GrowthSettings) -> None:
             f"values must be two sizes or more, with a learning rate, a seed and strings of up to 6 letters or more; "
             f"got {settings.values}, {settings.rates}, {settings.seeds} and {settings.longest}."
         )
-    if settings.kind not in RECURRENT:
-        raise UserError(f"a {settings.kind} carries no state of a size of its own; take mamba, mamba2 or lstm.")
+    if settings.kind not in kinds():
+        raise UserError(
+            f"kind must be a recurrent family, whose state has a size of its own; got {settings.kind!r}. Choose one of "
+            f"{', '.join(kinds())}."
+        )
     for value in settings.values:
         build(member_config(settings, value))
 

@@ -5,14 +5,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import Residual
-from interp.models.hooks.model import in_use, traced
+from interp.models.hooks.point import HookPoint, in_use, traced
 from interp.models.hooks.read_point import Reading, ReadPoint
 from interp.models.recurrent.initial import fill_uniform
 from interp.models.recurrent.mixer import Mixer, RecurrentState
-from interp.models.recurrent.state_space import linear, weight
+from interp.models.recurrent.parts import linear, weight
 from interp.models.scan.lstm import State, lstm_gates_in, lstm_scan, lstm_steps
 
 
@@ -25,6 +24,10 @@ class LSTMMixer(Mixer):
 
     per_step = ("i", "f", "g", "o", "c", "h")
     scans = ("lstm_scan",)
+    state_hook, decaying, decay_hook = "hook_c", "c", "hook_f"
+    why_no_hidden_attention = (
+        "its gates depend on its own output before, so that no matrix leads from its inputs to its outputs"
+    )
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -47,6 +50,10 @@ class LSTMMixer(Mixer):
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"h": (len(self.W_h),), "c": (len(self.W_h),)}
+
+    def log_decay(self, value: Float[Tensor, "batch pos channel"]) -> Float[Tensor, " channel"]:
+        """Sum of the logs of the forget gate, which is what the cell keeps."""
+        return value.log().double().sum(dim=(0, 1))
 
     def forward(
         self, x: Residual, past: RecurrentState | None = None, first: int = 0

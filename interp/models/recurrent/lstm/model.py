@@ -20,25 +20,23 @@ others that hold all positions are for reading: an edit is refused. Their gradie
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from interp.models.recurrent.lstm.mixer import LSTMMixer
-from interp.models.recurrent.mamba.model import check_shape
-from interp.models.recurrent.mixer import RecurrentBlock
-from interp.models.recurrent.model import RecurrentModel
-from interp.models.stack.layers import make_norm
+from interp.base.codec import checked
+from interp.models.recurrent.config import RecurrentConfig
+from interp.models.recurrent.model import HookedRecurrent
+from interp.models.stack.checks import require_counts
 
 
+@checked
 @dataclass(frozen=True)
-class LSTMConfig:
-    """Shape of a `HookedLSTM`, by default that of Jelassi et al. 2024 but for its size.
+class LSTMConfig(RecurrentConfig):
+    """Config of a `HookedLSTM`, by default that of Jelassi et al. 2024 but for its size.
+
+    >>> HookedLSTM(LSTMConfig(d_model=128, residual=True, normalization="RMS"))
 
     Raises: UserError for a value that cannot be.
     """
 
-    n_layers: int = 2
-    d_model: int = 64
-    d_vocab: int = 30
     d_hidden: int | None = None
     """Cells of a layer; None: d_model. Where it differs from d_model, a linear map leads out of the layer."""
     forget_bias: float = 0.0
@@ -47,37 +45,28 @@ class LSTMConfig:
     """Whether a layer adds to the stream (else it replaces it); None: it does in a hybrid, it does not in a stack of
     LSTM layers."""
     normalization: str | None = None
-    """Before each layer, and before the unembedding; one of `layers.NORMS`."""
-    norm_eps: float = 1e-5
     tied: bool = False
-    """Whether the unembedding is the embedding's transpose."""
     embedding_std: float = 1.0
-    """Of an untrained model's embedding."""
 
     def __post_init__(self) -> None:
-        check_shape(self, "n_layers", "d_model", "d_vocab", "hidden")
+        super().__post_init__()
+        require_counts(self, "hidden")
 
     @property
     def hidden(self) -> int:
+        """Cells of a layer."""
         return self.d_model if self.d_hidden is None else self.d_hidden
 
 
-class HookedLSTM(RecurrentModel):
+class HookedLSTM(HookedRecurrent):
     """A language model of LSTM layers, opened by hook points: see the table above.
 
+    >>> HookedLSTM(LSTMConfig(n_layers=2, d_model=64), seed=0)
+
     Args:
-        config: its shape.
-        seed: of the initial weights.
+        config: an `LSTMConfig`.
+        seed: seed of the first weights.
     """
 
-    kind = "lstm"
+    config_class = LSTMConfig
     config: LSTMConfig
-
-    def __init__(self, config: LSTMConfig, seed: int = 0) -> None:
-        super().__init__(config, [lstm_block(config, residual=False) for _ in range(config.n_layers)], seed=seed)
-
-
-def lstm_block(config: Any, residual: bool = True) -> RecurrentBlock:
-    """One layer with the norm before it; `residual` where the config does not say."""
-    residual = residual if config.residual is None else config.residual
-    return RecurrentBlock(LSTMMixer(config), make_norm(config.normalization, config.d_model, config.norm_eps), residual)

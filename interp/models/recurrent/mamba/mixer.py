@@ -1,18 +1,21 @@
 """The layer of Mamba: projections, a short convolution, the selective scan, a gate; every quantity at a hook point."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import Residual
-from interp.models.hooks.aliases import OF_MAMBA, REFUSED_OF_MAMBA
+from interp.models.hidden_attention.layer import SelectiveLayer
+from interp.models.hooks.point import HookPoint
 from interp.models.recurrent.initial import init_mamba
+from interp.models.recurrent.mamba.names import OTHER_NAMES, OTHER_STEPS, REFUSED
 from interp.models.recurrent.mixer import RecurrentState
-from interp.models.recurrent.state_space import StateSpaceMixer, linear, weight
+from interp.models.recurrent.parts import linear, weight
+from interp.models.recurrent.state_space import HIDDEN_HOOKS, StateSpaceMixer
 from interp.models.scan import huge_pages
 from interp.models.scan.conv import causal_conv
 from interp.models.scan.selective import selective_scan
@@ -31,8 +34,8 @@ class MambaMixer(StateSpaceMixer):
     """
 
     scans = ("selective_scan", "causal_conv")
-    other_names = OF_MAMBA
-    refused = REFUSED_OF_MAMBA
+    other_names, other_steps, refused = OTHER_NAMES, OTHER_STEPS, REFUSED
+    hidden_hooks = ("hook_x", *HIDDEN_HOOKS)
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -45,9 +48,6 @@ class MambaMixer(StateSpaceMixer):
         self.W_dt, self.b_dt = weight(r, e), weight(e)
         self.A_log, self.D = weight(e, n), weight(e)
         self.W_out, self.b_out = weight(e, d), weight(d) if config.bias else None
-        parameter: Any
-        for parameter in (self.A_log, self.D, self.b_dt):
-            parameter._no_weight_decay = True  # as the authors train it
         self.hook_x, self.hook_gate, self.hook_conv, self.hook_u = (HookPoint() for _ in range(4))
         self.hook_dt, self.hook_delta, self.hook_B, self.hook_C = (HookPoint() for _ in range(4))
         self.hook_y, self.hook_gated = HookPoint(), HookPoint()
@@ -58,6 +58,13 @@ class MambaMixer(StateSpaceMixer):
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         channels, state = self.A_log.shape
         return {"h": (channels, state), "window": (self.config.d_conv - 1, channels)}
+
+    def log_decay(self, value: Channels) -> Float[Tensor, "channel state"]:
+        return value.double().sum(dim=(0, 1))[:, None] * self.A.double()
+
+    def hidden_layer(self, values: Mapping[str, Tensor]) -> SelectiveLayer:
+        B, C = values["hook_B"][:, :, None], values["hook_C"][:, :, None]
+        return self.selective_layer(values, values["hook_x"], B, C, self.A, F.silu(values["hook_gate"]))
 
     def forward(
         self, x: Residual, past: RecurrentState | None = None, first: int = 0

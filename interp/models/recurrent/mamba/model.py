@@ -18,22 +18,24 @@ From the paper's letters to names; sizes: D = d_model, E = channels of a layer (
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from interp.base.errors import UserError, unknown
-from interp.models.recurrent.mamba.mixer import MambaMixer
-from interp.models.recurrent.mixer import RecurrentBlock
-from interp.models.recurrent.model import RecurrentModel
-from interp.models.stack.layers import NORMS, make_norm
+from interp.base.codec import checked
+from interp.models.recurrent.config import RecurrentConfig
+from interp.models.recurrent.initial import check_first_weights
+from interp.models.recurrent.model import HookedRecurrent
+from interp.models.stack.checks import require_counts
 
 
+@checked
 @dataclass(frozen=True)
-class MambaConfig:
-    """Shape of a `HookedMamba`. Raises: UserError for a value that cannot be."""
+class MambaConfig(RecurrentConfig):
+    """Config of a `HookedMamba`.
 
-    n_layers: int = 2
-    d_model: int = 64
-    d_vocab: int = 30
+    >>> HookedMamba(MambaConfig(d_state=4))
+
+    Raises: UserError for a value that cannot be.
+    """
+
     d_state: int = 16
     """Numbers of state that each channel holds (N)."""
     d_conv: int = 4
@@ -49,61 +51,37 @@ class MambaConfig:
     """Whether the maps into and out of the layer have biases."""
     dt_min: float = 0.001
     dt_max: float = 0.1
-    """Delta of an untrained model, spread log-uniformly between the two over the channels."""
+    """Bounds of an untrained model's Delta, which is spread log-uniformly between them over the channels."""
     dt_floor: float = 1e-4
+    """Least Delta of an untrained model."""
     initialization: str = "authors"
-    """One of `INITIALIZATIONS`: as the authors' code, or mimetic (Trockman et al. 2024)."""
-    normalization: str | None = "RMS"
-    """One of `layers.NORMS`."""
-    norm_eps: float = 1e-5
-    tied: bool = True
-    """Whether the unembedding is the embedding's transpose."""
-    embedding_std: float = 0.02
-    """Of an untrained model's embedding."""
+    """One of `initial.INITIALIZATIONS`: as the authors' code, or mimetic (Trockman et al. 2024)."""
 
     def __post_init__(self) -> None:
-        check_shape(self, "n_layers", "d_model", "d_vocab", "d_state", "d_conv", "expand", "channels", "rank")
+        super().__post_init__()
+        require_counts(self, "d_state", "d_conv", "expand", "channels", "rank")
+        check_first_weights(self)
 
     @property
     def channels(self) -> int:
+        """Channels of a layer (E)."""
         return self.expand * self.d_model if self.d_inner is None else self.d_inner
 
     @property
     def rank(self) -> int:
+        """Rank of the map to Delta (R)."""
         return -(-self.d_model // 16) if self.dt_rank is None else self.dt_rank
 
 
-INITIALIZATIONS = ("authors", "mimetic")
-
-
-def check_shape(config: Any, *counts: str) -> None:
-    """Raises: UserError for a count below 1, an unknown norm or initialization, or step sizes in disorder."""
-    for name in counts:
-        if getattr(config, name) < 1:
-            raise UserError(f"{name} is at least 1; got {getattr(config, name)}.")
-    if config.normalization not in NORMS:
-        raise unknown("normalization", str(config.normalization), map(str, NORMS))
-    if getattr(config, "initialization", INITIALIZATIONS[0]) not in INITIALIZATIONS:
-        raise unknown("initialization", config.initialization, INITIALIZATIONS)
-    if not 0 < getattr(config, "dt_min", 1) <= getattr(config, "dt_max", 1):
-        raise UserError(f"0 < dt_min <= dt_max; got {config.dt_min} and {config.dt_max}.")
-
-
-class HookedMamba(RecurrentModel):
+class HookedMamba(HookedRecurrent):
     """A Mamba language model opened by hook points: see the table above.
 
+    >>> HookedMamba(MambaConfig(n_layers=2, d_model=64), seed=0)
+
     Args:
-        config: its shape.
-        seed: of the initial weights.
+        config: a `MambaConfig`.
+        seed: seed of the first weights.
     """
 
-    kind = "mamba"
+    config_class = MambaConfig
     config: MambaConfig
-
-    def __init__(self, config: MambaConfig, seed: int = 0) -> None:
-        super().__init__(config, [mamba_block(config) for _ in range(config.n_layers)], seed=seed)
-
-
-def mamba_block(config: MambaConfig) -> RecurrentBlock:
-    """One layer with the norm before it."""
-    return RecurrentBlock(MambaMixer(config), make_norm(config.normalization, config.d_model, config.norm_eps))

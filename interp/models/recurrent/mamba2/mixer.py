@@ -1,5 +1,6 @@
 """The layer of Mamba-2: projections, a short convolution, the scan of SSD, a gated norm; each quantity a hook point."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -7,13 +8,15 @@ import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens.hook_points import HookPoint
 
 from interp.base.axes import Residual
-from interp.models.hooks.aliases import OF_MAMBA2, REFUSED_OF_MAMBA2
+from interp.models.hidden_attention.layer import SelectiveLayer
+from interp.models.hooks.point import HookPoint
 from interp.models.recurrent.initial import init_mamba2
+from interp.models.recurrent.mamba2.names import OTHER_NAMES, REFUSED
 from interp.models.recurrent.mixer import RecurrentState
-from interp.models.recurrent.state_space import StateSpaceMixer, linear, weight
+from interp.models.recurrent.parts import linear, weight
+from interp.models.recurrent.state_space import HIDDEN_HOOKS, StateSpaceMixer
 from interp.models.scan.conv import causal_conv
 from interp.models.scan.ssd import ssd_scan
 from interp.models.stack.layers import RMSNorm
@@ -33,8 +36,8 @@ class Mamba2Mixer(StateSpaceMixer):
     """
 
     scans = ("ssd_scan", "causal_conv")
-    other_names = OF_MAMBA2
-    refused = REFUSED_OF_MAMBA2
+    other_names, refused = OTHER_NAMES, REFUSED
+    hidden_hooks = ("hook_conv_in", *HIDDEN_HOOKS, "norm.hook_scale")
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -49,9 +52,6 @@ class Mamba2Mixer(StateSpaceMixer):
         self.A_log, self.D = weight(h), weight(h)
         self.norm = RMSNorm(e, config.norm_eps, config.norm_groups or config.n_groups)
         self.W_out, self.b_out = weight(e, d), weight(d) if config.bias else None
-        parameter: Any
-        for parameter in (self.A_log, self.D, self.b_dt):
-            parameter._no_weight_decay = True  # as the authors train it
         self.hook_gate, self.hook_conv_in, self.hook_conv, self.hook_u = (HookPoint() for _ in range(4))
         self.hook_dt, self.hook_delta, self.hook_B, self.hook_C = (HookPoint() for _ in range(4))
         self.hook_y, self.hook_gated = HookPoint(), HookPoint()
@@ -62,6 +62,20 @@ class Mamba2Mixer(StateSpaceMixer):
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         c = self.config
         return {"h": (c.n_heads, c.d_head, c.d_state), "window": (c.d_conv - 1, len(self.W_conv))}
+
+    def log_decay(self, value: PerHead) -> Float[Tensor, "head d_head state"]:
+        of_head = value.double().sum(dim=(0, 1)) * self.A.double()
+        return of_head[:, None, None].expand(self.state_shapes()["h"])
+
+    @property
+    def hidden_heads(self) -> int:
+        return self.config.n_heads
+
+    def hidden_layer(self, values: Mapping[str, Tensor]) -> SelectiveLayer:
+        channels, scale = len(self.W_out), values["norm.hook_scale"]
+        norm = self.norm.w / scale.repeat_interleave(channels // scale.shape[2], dim=2)
+        gate, x = F.silu(values["hook_gate"]) * norm, values["hook_conv_in"][..., :channels]
+        return self.selective_layer(values, x, values["hook_B"], values["hook_C"], self.A[:, None], gate)
 
     def forward(
         self, x: Residual, past: RecurrentState | None = None, first: int = 0

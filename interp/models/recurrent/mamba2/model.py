@@ -22,23 +22,27 @@ A_bar here, as in `HookedMamba`; its A with a ring is A here.
 inner is E + 2GN wide: the channels, then B of each group, then C of each group.
 """
 
+import math
 from dataclasses import dataclass
 
+from interp.base.codec import checked
 from interp.base.errors import UserError
-from interp.models.recurrent.mamba.model import check_shape
-from interp.models.recurrent.mamba2.mixer import Mamba2Mixer
-from interp.models.recurrent.mixer import RecurrentBlock
-from interp.models.recurrent.model import RecurrentModel
-from interp.models.stack.layers import make_norm
+from interp.models.recurrent.config import RecurrentConfig
+from interp.models.recurrent.initial import check_first_weights
+from interp.models.recurrent.model import HookedRecurrent
+from interp.models.stack.checks import require_counts
 
 
+@checked
 @dataclass(frozen=True)
-class Mamba2Config:
-    """Shape of a `HookedMamba2`. Raises: UserError for a value that cannot be."""
+class Mamba2Config(RecurrentConfig):
+    """Config of a `HookedMamba2`.
 
-    n_layers: int = 2
-    d_model: int = 64
-    d_vocab: int = 30
+    >>> HookedMamba2(Mamba2Config(d_head=16, d_state=32))
+
+    Raises: UserError for a value that cannot be.
+    """
+
     d_state: int = 64
     """Numbers of state that each channel holds (N)."""
     d_conv: int = 4
@@ -56,8 +60,9 @@ class Mamba2Config:
     """Whether the maps into and out of the layer have biases."""
     dt_min: float = 0.001
     dt_max: float = 0.1
-    """Delta of an untrained model, spread log-uniformly between the two over the heads."""
+    """Bounds of an untrained model's Delta, which is spread log-uniformly between them over the heads."""
     dt_floor: float = 1e-4
+    """Least Delta of an untrained model."""
     dt_limit: tuple[float, float] | None = None
     """Least and greatest Delta of any model; None: no limit."""
     A_range: tuple[float, float] = (1.0, 16.0)
@@ -65,53 +70,44 @@ class Mamba2Config:
     chunk: int | None = None
     """Positions that the scan takes at once; None: what suits the sizes."""
     initialization: str = "authors"
-    """One of `mamba.INITIALIZATIONS`: as the authors' code, or mimetic (Trockman et al. 2024)."""
-    normalization: str | None = "RMS"
-    """One of `layers.NORMS`."""
-    norm_eps: float = 1e-5
-    tied: bool = True
-    """Whether the unembedding is the embedding's transpose."""
-    embedding_std: float = 0.02
-    """Of an untrained model's embedding."""
+    """One of `initial.INITIALIZATIONS`: as the authors' code, or mimetic (Trockman et al. 2024)."""
 
     def __post_init__(self) -> None:
-        check_shape(self, "n_layers", "d_model", "d_vocab", "d_state", "d_conv", "expand", "d_head", "n_groups")
-        check_shape(self, *(name for name in ("norm_groups", "chunk") if getattr(self, name) is not None))
+        super().__post_init__()
+        require_counts(self, "d_state", "d_conv", "expand", "d_head", "n_groups")
+        require_counts(self, *(name for name in ("norm_groups", "chunk") if getattr(self, name) is not None))
+        check_first_weights(self)
         if self.channels % self.d_head:
-            raise UserError(f"{self.channels} channels (expand x d_model) make no heads of d_head {self.d_head}.")
+            raise UserError(f"d_head must divide the {self.channels} channels (expand x d_model); got {self.d_head}.")
         if self.n_heads % self.n_groups:
-            raise UserError(f"{self.n_heads} heads make no {self.n_groups} groups of equal size (n_groups).")
+            raise UserError(f"n_groups must divide the {self.n_heads} heads; got {self.n_groups}.")
         if self.channels % (groups := self.norm_groups or self.n_groups):
-            raise UserError(f"{self.channels} channels make no {groups} equal parts (norm_groups).")
-        if not 0 < self.A_range[0] <= self.A_range[1]:
-            raise UserError(f"A_range is two positive numbers, the lesser first; got {self.A_range}.")
+            raise UserError(f"norm_groups must divide the {self.channels} channels; got {groups}.")
+        if not 0 < self.A_range[0] <= self.A_range[1] < math.inf:
+            raise UserError(f"A_range must be two positive numbers, the lesser first; got {self.A_range}.")
         if self.dt_limit is not None and not 0 <= self.dt_limit[0] <= self.dt_limit[1]:
-            raise UserError(f"dt_limit is two numbers from 0 up, the lesser first; got {self.dt_limit}.")
+            raise UserError(f"dt_limit must be two numbers from 0 on, the lesser first; got {self.dt_limit}.")
 
     @property
     def channels(self) -> int:
+        """Channels of a layer (E)."""
         return self.expand * self.d_model
 
     @property
     def n_heads(self) -> int:
+        """Heads of a layer."""
         return self.channels // self.d_head
 
 
-class HookedMamba2(RecurrentModel):
+class HookedMamba2(HookedRecurrent):
     """A Mamba-2 language model opened by hook points: see the table above.
 
+    >>> HookedMamba2(Mamba2Config(n_layers=2, d_model=64), seed=0)
+
     Args:
-        config: its shape.
-        seed: of the initial weights.
+        config: a `Mamba2Config`.
+        seed: seed of the first weights.
     """
 
-    kind = "mamba2"
+    config_class = Mamba2Config
     config: Mamba2Config
-
-    def __init__(self, config: Mamba2Config, seed: int = 0) -> None:
-        super().__init__(config, [mamba2_block(config) for _ in range(config.n_layers)], seed=seed)
-
-
-def mamba2_block(config: Mamba2Config) -> RecurrentBlock:
-    """One layer with the norm before it."""
-    return RecurrentBlock(Mamba2Mixer(config), make_norm(config.normalization, config.d_model, config.norm_eps))

@@ -1,0 +1,55 @@
+"""Continuing prompts: token by token, each step from what the model carries (`past`)."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.base.axes import Tokens
+from interp.base.errors import UserError
+from interp.base.seeds import as_generator
+
+if TYPE_CHECKING:
+    from interp.models.hooks.model import HookedModel
+
+
+@torch.no_grad()
+def generate(
+    model: "HookedModel",
+    tokens: Tokens,
+    max_new_tokens: int,
+    stop_at: int | None = None,
+    temperature: float = 0.0,
+    generator: torch.Generator | int | None = None,
+) -> Int[Tensor, "batch longer"]:
+    """Continue prompts; see `HookedModel.generate`."""
+    if max_new_tokens < 0:
+        raise UserError(f"max_new_tokens must be an integer from 0 on; got {max_new_tokens}.")
+    if not temperature >= 0:
+        raise UserError(
+            f"temperature must be a number from 0 on; got {temperature}. 0 always takes the most likely token."
+        )
+    generator = None if generator is None else as_generator(generator)
+    past, new, out = model.new_past(), tokens, [tokens]
+    finished = torch.zeros_like(tokens[:, :1], dtype=torch.bool)
+    for _ in range(max_new_tokens):
+        logits = model(new, past=past)[:, -1]
+        new = _draw(logits, temperature, generator)
+        if stop_at is not None:
+            new = new.masked_fill(finished, stop_at)
+            finished = finished | (new == stop_at)
+        out.append(new)
+        if stop_at is not None and not finished.is_meta and bool(finished.all()):
+            break
+    return torch.cat(out, dim=1)
+
+
+def _draw(
+    logits: Float[Tensor, "batch vocab"], temperature: float, generator: torch.Generator | None
+) -> Int[Tensor, "batch 1"]:
+    """The next token of each string, drawn on the CPU: the same on every device."""
+    if temperature == 0 or logits.is_meta:
+        return logits.argmax(dim=-1, keepdim=True)
+    probability = (logits / temperature).softmax(dim=-1)
+    return torch.multinomial(probability.cpu(), 1, generator=generator).to(logits.device)
