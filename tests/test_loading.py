@@ -5,12 +5,13 @@ import os
 
 import pytest
 import torch
+from transformer_lens import patching
 
 from interp.base.errors import InterpError, UserError
 from interp.loading import load, vocabulary_over
 from interp.models.recurrent.mamba.model import HookedMamba
 from interp.models.recurrent.mamba2.model import HookedMamba2
-from interp.tasks.copy import CopyTask
+from interp.tasks import CopyTask, NgramLookup
 from interp.training.presets import PRESETS, Preset
 from interp.training.recipe import TrainConfig
 
@@ -167,6 +168,76 @@ def test_the_description_is_json_and_names_the_shape(kind, preset, gpt2):
 def test_a_model_goes_to_the_device_that_is_asked_for(gpt2):
     assert load("planted:ngram?n=1", device="meta").model.W_E.is_meta
     assert str(load(f"hf:{gpt2}", device=torch.device("cpu")).model.cfg.device) == "cpu"
+
+
+# ---------------------------------------------------------------------- what it is asked
+
+
+def test_a_model_is_asked_something_else_in_the_tokens_that_it_knows(preset):
+    load(preset, progress=False)
+    asked = load(preset, "ngram?n=1&alphabet=4", progress=False)
+    assert (type(asked.task), asked.task.n_letters, asked.description["task"]) == (NgramLookup, 4, "NgramLookup")
+    batch = asked.task.sample(20, 5, 0)
+    assert (batch.tokens[:, 0] == CopyTask(6).vocabulary.bos).all()
+    assert int(batch.tokens.max()) < CopyTask(6).vocabulary.size
+    assert asked.model(batch.tokens).isfinite().all()
+    assert load(preset, "copy", progress=False).task == CopyTask(6)
+    assert load(preset, CopyTask(5), progress=False).task == CopyTask(5)
+
+
+def test_a_pretrained_model_gets_a_separator_where_a_task_needs_one(gpt2):
+    asked = load(f"hf:{gpt2}", "ngram?n=1&alphabet=20")
+    vocabulary = asked.task.vocabulary
+    assert vocabulary.separator not in (vocabulary.bos, vocabulary.pad, *vocabulary.letter_ids)
+    assert asked.model(asked.task.sample(3, 5, 0).tokens).shape[0] == 3
+    assert load(f"hf:{gpt2}", "copy").task == load(f"hf:{gpt2}").task
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        ("copi", "no task is called 'copi'; the nearest known: copy"),
+        ("copy?alphabet=9", "alphabet must be 2 to 5 letters of the vocabulary; got 9"),
+        (CopyTask(26), "a task must speak the tokens of the model, 9 here; got one of 30"),
+    ],
+)
+def test_a_task_that_a_model_cannot_be_asked_is_refused(task, told):
+    with pytest.raises(UserError) as caught:
+        load("planted:ngram?n=1&alphabet=5", task)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["run", "planted", "pretrained", "mamba"])
+def test_models_are_opened_to_be_asked_and_not_to_be_trained(kind, preset, gpt2, mambas):
+    specs = {
+        "run": preset,
+        "planted": "planted:ngram?n=1",
+        "pretrained": f"hf:{gpt2}",
+        "mamba": f"hf:{mambas['mamba']}",
+    }
+    loaded = load(specs[kind], progress=False)
+    assert not loaded.model.training
+    assert len(repr(loaded)) < 200
+    assert "\n" not in repr(loaded)
+    assert type(loaded.model).__name__ in repr(loaded)
+
+
+@torch.no_grad()
+def test_transformer_lens_patches_a_loaded_model_and_finds_where_the_answer_comes_from():
+    loaded = load("planted:ngram?n=2&alphabet=5")
+    pair = loaded.task.contrast(8, 8, 0, place=3)  # the fourth letter, at position 4
+
+    def difference(logits):
+        return pair.logit_difference(logits).mean()
+
+    clean, corrupted = (float(difference(loaded.model(batch.tokens))) for batch in (pair.clean, pair.corrupted))
+    _, cache = loaded.model.run_with_cache(pair.clean.tokens)
+    patched = patching.get_act_patch_resid_pre(loaded.model, pair.corrupted.tokens, cache, difference)
+    assert patched.shape == (2, pair.clean.tokens.shape[1])
+    restored = (patched[0] - corrupted) / (clean - corrupted)
+    assert int(restored.argmax()) == 4
+    assert float(restored[4]) > 0.8
+    assert restored[[0, 1, 2]].abs().max() < 0.2
 
 
 # ---------------------------------------------------------------------- what means nothing
