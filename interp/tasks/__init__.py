@@ -15,6 +15,7 @@ from interp.tasks.probes.ideal import IdealAccuracy, ambiguous, guess_probabilit
 from interp.tasks.probes.matches import match_lengths
 from interp.tasks.probes.planted_repeats import Probe, offset_swaps, planted_repeats
 from interp.tasks.registry import register, task_class, task_config, task_from_config, task_from_spec, task_spec
+from interp.tasks.reverse import ReverseCopy
 from interp.tasks.score import (
     Scores,
     answer_loss,
@@ -24,6 +25,7 @@ from interp.tasks.score import (
     score,
     score_generated,
 )
+from interp.tasks.unique import UniqueCopy
 from interp.tasks.vocabulary import Vocabulary
 
 for _module in pkgutil.iter_modules(__path__):
@@ -36,8 +38,10 @@ __all__ = [
     "IdealAccuracy",
     "NgramLookup",
     "Probe",
+    "ReverseCopy",
     "Scores",
     "Task",
+    "UniqueCopy",
     "Vocabulary",
     "ambiguous",
     "answer_loss",

@@ -1,0 +1,74 @@
+"""Copying backwards: `$ x1..xL | xL..x1 .`, letters independent and uniform."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from interp.base.seeds import as_generator
+from interp.tasks.base import Batch, ContrastPair, Task
+from interp.tasks.contrast import change_one_letter
+from interp.tasks.layout import Piece, join, mark
+from interp.tasks.registry import register
+from interp.tasks.sampling import Length, draw_lengths, draw_letters, span
+from interp.tasks.vocabulary import Vocabulary
+
+
+@register("reverse")
+@dataclass(frozen=True)
+class ReverseCopy(Task):
+    """Write the string from its last letter to its first.
+
+    `ReverseCopy()` asks `$cab|` for `bac`, which is copied from the positions 3, 2 and 1.
+    """
+
+    alphabet: int = 26
+    """Number of letters; with `vocab`, the number that it has."""
+    vocab: Vocabulary | None = None
+    """Token ids, where they are not those of `Vocabulary.of_letters(alphabet)`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alphabet", self.vocabulary.n_letters)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.vocab or Vocabulary.of_letters(self.alphabet)
+
+    @property
+    def uniform_letters(self) -> bool:
+        return True
+
+    @property
+    def has_prompt_end(self) -> bool:
+        return self.vocabulary.separator is not None
+
+    @property
+    def contrasts(self) -> bool:
+        return True
+
+    def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
+        """Draw `n` strings; see `Task.sample`."""
+        generator = as_generator(generator)
+        lengths = draw_lengths(n, length, generator)
+        return self.ask(draw_letters(n, span(length)[1], self.n_letters, generator), lengths)
+
+    def ask(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"]) -> Batch:
+        """Make the batch that asks for the first `lengths` letters of each row backwards."""
+        v = self.vocabulary
+        ids = v.ids(letters)
+        place = lengths[:, None] - 1 - torch.arange(ids.shape[1], device=ids.device)
+        backwards = Piece(ids.gather(1, place.clamp(min=0)), lengths, source=place + 1)
+        pieces = [*mark(v.bos, ids), Piece(ids, lengths), *mark(v.separator, ids), backwards]
+        return join([*pieces, *mark(v.eos, ids, trained=True)], v.pad)
+
+    def contrast(
+        self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
+    ) -> ContrastPair:
+        """Draw strings, and beside each another with one letter changed, in the string and in its copy.
+
+        Args:
+            place: which letter of the answer, 0, 1, ...; None draws it for each string.
+        """
+        generator = as_generator(generator)
+        return change_one_letter(self.sample(n, length, generator), self.vocabulary, generator, place)

@@ -1,0 +1,59 @@
+"""Copying strings without a repeated letter, so that one letter says what comes next: `$ x1..xL | x1..xL .`"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from interp.base.errors import UserError
+from interp.base.seeds import as_generator
+from interp.tasks.base import Batch, Task
+from interp.tasks.copy import CopyTask
+from interp.tasks.registry import register
+from interp.tasks.sampling import Length, draw_lengths, span
+from interp.tasks.vocabulary import Vocabulary
+
+
+@register("copy-unique")
+@dataclass(frozen=True)
+class UniqueCopy(Task):
+    """Write a string of different letters once more, in the token layout of `CopyTask`.
+
+    `UniqueCopy(3)` asks `$cab|` for `cab`, and never has a string of more than 3 letters.
+    """
+
+    alphabet: int = 26
+    """Number of letters; with `vocab`, the number that it has."""
+    vocab: Vocabulary | None = None
+    """Token ids, where they are not those of `Vocabulary.of_letters(alphabet)`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alphabet", self.vocabulary.n_letters)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.vocab or Vocabulary.of_letters(self.alphabet)
+
+    @property
+    def has_prompt_end(self) -> bool:
+        return self.vocabulary.separator is not None
+
+    def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
+        """Draw `n` strings; see `Task.sample`. Each string of different letters is as likely as any other.
+
+        Raises: UserError for strings of more letters than there are.
+        """
+        generator, longest = as_generator(generator), span(length)[1]
+        if longest > self.n_letters:
+            raise UserError(
+                f"length must be at most {self.n_letters}, the letters of the alphabet, where none may stand twice; "
+                f"got {longest}. Draw shorter strings or take a larger alphabet."
+            )
+        lengths = draw_lengths(n, length, generator)
+        order = torch.rand(n, self.n_letters, generator=generator, dtype=torch.float64).argsort(dim=1)
+        return self.ask(order[:, :longest], lengths)
+
+    def ask(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"]) -> Batch:
+        """Make the batch that asks for the first `lengths` letters of each row again."""
+        return CopyTask(vocab=self.vocabulary).layout(letters, lengths)
