@@ -39,9 +39,10 @@ def decode_offsets(
     are letters, too.
 
     Args:
+        model: any.
         vocabulary: says which tokens are letters.
         batch: ordinary copy strings, other than those on which the heads were chosen.
-        heads: one head at least.
+        heads: one head at least, by name or as `Head`s.
         offsets: how many offsets.
         ridge: penalty, relative to the mean variance of the features.
     """

@@ -15,7 +15,7 @@ from interp.tasks.vocabulary import Vocabulary
 
 @torch.no_grad()
 def copies_letter(model: StackModel, vocabulary: Vocabulary, probe: Probe) -> Bool[Tensor, "head example"]:
-    """Whether, attending to the source alone, a head raises the source letter's logit above every other letter's.
+    """Say whether, attending to the source alone, a head raises the source letter's logit above every other letter's.
 
     The value of the source position is taken as it is in the run, sent through W_O, the final norm (a LayerNorm
     centres; the scale divides all logits alike) and W_U: the direct path, which misses what later blocks make of it.
