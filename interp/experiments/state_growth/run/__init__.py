@@ -172,8 +172,7 @@ def _letters_right(run: Run) -> float:
 def _member(settings: GrowthSettings, value: int, runs: list[Run], best: Run, seed: int) -> Member:
     """Measured on the best of its trainings."""
     model = cast(RecurrentModel, best.model)
-    generator = torch.Generator(model.device).manual_seed(seed + 1)
-    bits = used_bits(model, CopyTask(settings.alphabet), settings.lengths, settings.strings, generator, seed)
+    bits = used_bits(model, CopyTask(settings.alphabet), settings.lengths, settings.strings, seed + 1, seed)
     most = bits.draws.max(axis=0)
     sizes = {name: int(np.prod(shape)) for name, shape in model.state_shapes().items()}
     low, high = np.quantile(most, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
