@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from scipy import stats
 
-from interp.base.budget import budget
 from interp.base.errors import UserError
 
 Interval = tuple[float, float]
@@ -28,6 +27,8 @@ def bootstrap_interval(values: Shaped[np.ndarray, "*axes example"], seed: int | 
 
     Raises: UserError for fewer than two values, or values that are not finite.
     """
+    from interp.base.budget import budget  # imports torch, which a process that only reads results has no need of
+
     values = np.asarray(values, dtype=np.float64)
     if values.shape[-1] < 2 or not np.isfinite(values).all():
         raise UserError(f"an interval of a mean takes two finite values or more; an array of {values.shape} came.")

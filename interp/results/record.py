@@ -19,7 +19,7 @@ from interp.results.arrays import DAMAGE, digest, npz_bytes, read_arrays
 from interp.results.axes import check_axes
 
 RESULTS, ARRAYS = "results.json", "arrays.npz"
-SCHEMA = "interp/1"
+SCHEMA = "interp/2"
 GLANCE = 120
 """Characters that a result shows of a field, unless it is a sentence."""
 R = TypeVar("R", bound="Result")  # not Self: beartype, under which the tests run, cannot check it method by method
