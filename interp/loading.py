@@ -23,7 +23,7 @@ from torch import nn
 
 from interp.base.errors import UserError, shortened, unknown
 from interp.base.files import read_json
-from interp.base.paths import expanded, is_there
+from interp.base.paths import LONGEST_NAME, expanded, is_there
 from interp.base.seeds import as_generator, check_seed
 from interp.base.words import count
 from interp.models.hooks.model import HookedModel
@@ -184,6 +184,8 @@ def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
 
     if not name:
         raise UserError("hf: needs a folder or a name on the Hugging Face hub behind it, as in hf:gpt2.")
+    if any(len(part.encode()) > LONGEST_NAME for part in Path(name).parts):
+        raise UserError(f"there is no folder {shortened(name)}; its name is longer than a file's may be.")
     if holds_mamba(name):
         model, known = open_mamba(name, device)
     else:

@@ -7,6 +7,7 @@ measures how many bits of a string it uses, by length, and where they stop growi
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from interp.base.errors import UserError
 from interp.cli.devices import resolve_device
 from interp.cli.options import Analysis
 from interp.cli.places import result_folder
@@ -43,12 +44,16 @@ class Options(Analysis):
 
 
 TINY = Options(values=(1, 2), rates=(0.01,), seeds=1, steps=8, longest=6, strings=16)
+NO_SIZE = ("d_vocab", "kind")
+"""Fields that the task or the family gives."""
 
 
 def work(options: Options) -> None:
     """Train the family, measure it, write the page, then print."""
     on_line = silent if options.quiet else say
     family = f"{options.kind}-{options.vary}"
+    if options.vary in NO_SIZE:
+        raise UserError(f"--vary must be a field that changes the size of a state; got {options.vary}.")
     on_line(f"interp grow: {family} {options.values} on device {options.device}, seed {options.seed}")
     with result_folder("grow", options.out, family) as folder:
         device = resolve_device(options.device)

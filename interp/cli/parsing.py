@@ -54,8 +54,16 @@ def refuse_what_cannot_be(options: Any) -> None:
             raise UserError(f"--seed must be an integer from 0 to {LARGEST_SEED}; got {_short(value)}.")
         if isinstance(value, int) and abs(value) > LARGEST:
             raise UserError(f"{name} must be an integer of 64 bits; got {_short(value)}.")
+        if isinstance(value, int) and value < (least := _least(name)):
+            raise UserError(f"{name} must be an integer from {least} on; got {_short(value)}.")
         if not math.isfinite(value):
             raise UserError(f"{name} must be finite; got {value}.")
+
+
+def _least(name: str) -> int:
+    """The smallest integer that an option takes: what is measured needs a string; nothing is less than none."""
+    counts = name.endswith("-strings") or "." in name
+    return 1 if counts else 0
 
 
 def _numbers(value: Any, name: str = "-") -> Iterator[tuple[str, int | float]]:

@@ -18,7 +18,16 @@ FOLDERS = ("figures", "headvis")
 """What studies write; anything else of these names is in the way."""
 FEW = b"\0" * 65_536
 """What a disk must have room for, at the very least."""
-NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EINVAL)
+NOT_ALLOWED = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EINVAL,
+    errno.ENOENT,
+)
 """What another folder cures; anything else is a fault of the disk."""
 
 
@@ -50,7 +59,7 @@ def check_out(out: str) -> Path:
 
 
 def _named(out: str) -> Path:
-    if not out.strip():
+    if not out.strip() or "\0" in out:
         raise UserError(f"--out must name a folder; got {out!r}. Name one, or give no --out.")
     return expanded(out, "--out")
 

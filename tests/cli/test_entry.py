@@ -77,6 +77,7 @@ def test_it_says_its_version(interp) -> None:
         (("state", "--model", "a", "--model", "a"), "--model must name each model once; got a more than once."),
         (("heads", "--model", "a", "--model", "b"), "--model must be given once to interp heads; got a, b."),
         (("train", "--batch", "1000000000"), "--batch must be at most 1,000,000; got 1000000000."),
+        (("grow", "--vary", "d_vocab"), "--vary must be a field that changes the size of a state; got d_vocab."),
         (("train", "--out", "taken"), "--out must be a folder with nothing in its way; got taken"),
     ],
 )

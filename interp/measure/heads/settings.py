@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from interp.base.errors import UserError
+
 
 @dataclass(frozen=True)
 class HeadSettings:
@@ -22,6 +24,10 @@ class HeadSettings:
     """A rival that draws at least this share of the true place's attention counts as not told apart from it."""
     untrained: int | None = None
     """Untrained models for the null; None: 1 / `level`, the fewest with which one head alone can be flagged."""
+
+    def __post_init__(self) -> None:
+        if not 0.001 <= self.level < 1:
+            raise UserError(f"level must be from 0.001 to below 1; got {self.level}. It takes 1 / level draws.")
 
     @property
     def null_draws(self) -> int:
