@@ -15,6 +15,7 @@ import json
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -114,10 +115,11 @@ def _opened(spec: str, device: torch.device | str, seed: int, retrain: bool, pro
     if colon and kind == "hf":
         return _pretrained(rest, device, seed)
     if spec in PRESETS:
-        folder = trained_preset(spec, device=device, seed=seed, retrain=retrain, progress=progress)
+        read = partial(load_run, device=str(device))
+        run = trained_preset(spec, device=device, seed=seed, retrain=retrain, progress=progress, read=read)
     else:
-        folder = _run_folder(spec)
-    return of_run(load_run(folder, str(device)), spec)
+        run = load_run(_run_folder(spec), str(device))
+    return of_run(run, spec)
 
 
 def as_loaded(what: object, seed: int = 0) -> Loaded:

@@ -157,6 +157,30 @@ def check_file(path: Path, what: str) -> None:
         raise UserError(f"{what} at {path} must be a file; got {kinds.get(stat.S_IFMT(mode), 'a device')}.")
 
 
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder against others that would lock it; nothing is written. A kill gives it back.
+
+    Where folders cannot be locked (Windows, some network file systems) it is not held.
+
+    Raises: BlockingIOError if another holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # this file system has no such locks
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
 def cannot_write(path: Path, error: Exception) -> InterpError:
     """The error for a file that the system would not write."""
     why = getattr(error, "strerror", None) or error

@@ -1,12 +1,14 @@
 """Weights and configs on disk: safetensors and JSON, never a pickle. A weights file names a digest of its content."""
 
 import hashlib
+import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from interp.base.errors import InterpError, UserError
@@ -24,7 +26,7 @@ def save_model(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
     metadata = {"digest": content_digest(tensors)}
     write_together(
         {
-            folder / WEIGHTS: lambda temporary: save_file(tensors, temporary, metadata),
+            folder / WEIGHTS: lambda temporary: temporary.write_bytes(weights_bytes(tensors, metadata)),
             folder / CONFIG: lambda temporary: temporary.write_text(json_text({"model": config}), encoding="utf-8"),
         }
     )
@@ -38,6 +40,12 @@ def load_weights(model: nn.Module, path: Path) -> None:
     if not path.is_file():
         raise UserError(f"the model's weights were looked for at {path}, and there is no such file.")
     tensors = _read(path)
+    strange = sorted(
+        name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()
+    )
+    if strange:
+        said = f"the weights in {path} are not all finite numbers ({', '.join(strange[:6])}): the model computes NaN."
+        warnings.warn(said, stacklevel=2)
     wanted = model.state_dict()
     if missing := sorted(set(wanted) - set(tensors)):
         raise UserError(f"the weights in {path} lack {', '.join(missing[:6])}, which this model has.")
@@ -49,6 +57,17 @@ def load_weights(model: nn.Module, path: Path) -> None:
                 f"{name} in {path} has shape {list(tensors[name].shape)}; this model has {list(value.shape)} there."
             )
     set_weights(model, tensors)
+
+
+def weights_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """A safetensors file, the same for the same content: safetensors itself writes metadata in any order."""
+    content = save(tensors, metadata)
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def set_weights(model: nn.Module, tensors: dict[str, Tensor]) -> None:

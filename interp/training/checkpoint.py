@@ -11,12 +11,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from interp.base.errors import InterpError, UserError
 from interp.base.files import write_whole
-from interp.models.checkpoint import content_digest
+from interp.models.checkpoint import content_digest, weights_bytes
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], stamp: Stamp) -> Path:
     """Write a file that is whole or absent. Raises: InterpError if it cannot be written."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}  # untied
     text = json.dumps(asdict(stamp), sort_keys=True)
-    content = save(tensors, {"stamp": text, "digest": content_digest(tensors, text)})
+    content = weights_bytes(tensors, {"stamp": text, "digest": content_digest(tensors, text)})
     return write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 

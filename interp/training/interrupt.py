@@ -1,27 +1,33 @@
-"""Ctrl-C during a training: it ends after a whole step, when what it leaves can be resumed."""
+"""Ctrl-C, or a request to end (SIGTERM, as Slurm and Docker send it): a training ends after a whole step.
+
+What it leaves can be resumed.
+"""
 
 import signal
 import threading
 from types import FrameType
 from typing import Any
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Interruption:
-    """Within it, the first Ctrl-C only sets `asked`; a second one ends at once, as ever."""
+    """Within it, the first signal only sets `asked`; a second one ends at once, as Ctrl-C ever does."""
 
     def __init__(self) -> None:
         self.asked = False
-        self._before: Any = None
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # no other thread may set a handler, or gets Ctrl-C
-            self._before = signal.signal(signal.SIGINT, self._ask)
+            self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.asked = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each in SIGNALS:
+            signal.signal(each, signal.default_int_handler)  # raises KeyboardInterrupt

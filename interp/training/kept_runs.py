@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ def kept_run(
     device: torch.device | str = "cpu",
     retrain: bool = False,
     progress: bool = True,
-) -> Path:
+    read: Callable[[Path], Any] | None = None,
+) -> Any:
     """The run folder of a recipe, trained now unless it is kept from before.
 
     Kept under `home()` by `place` (a path below it), seed and recipe: a changed recipe is trained anew. An interrupted
@@ -35,24 +38,48 @@ def kept_run(
 
     Args:
         config: the model's, as `interp.models.build` takes it.
+        read: reads the folder, while no other process can train in it; what it returns is returned in the place of the
+            folder's path.
 
     Raises: InterpError if nothing can be kept there; otherwise as `train`.
     """
     model = build(config, seed=training.seed).to(device)
     folder = kept_folder(place, model, task, training)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InterpError(f"no model can be kept in {home()} ({error.strerror}); set INTERP_HOME.") from error
-    with FileLock(folder.with_name(f"{folder.name}.lock")):  # another process may be training it
-        if retrain or not folder.exists():
+    with _lock(folder):
+        if retrain or not (folder / CONFIG).is_file():
             partial = folder.with_name(f"{folder.name}.partial")
             if retrain:
-                shutil.rmtree(partial, ignore_errors=True)
+                _remove(partial)
             train(model, task, training, partial, resume=(partial / CONFIG).exists(), progress=progress)
-            shutil.rmtree(folder, ignore_errors=True)
+            aside = folder.with_name(f"{folder.name}.old")
+            _remove(aside)
+            if folder.exists():  # never removed before the new one stands: a kill leaves one of the two whole
+                folder.rename(aside)
             partial.rename(folder)
-    return folder
+            _remove(aside)
+        return folder if read is None else read(folder)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Wait for others that train or read there. Where nothing can be written, what is kept whole is read without."""
+    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        if not (folder / CONFIG).is_file():
+            raise InterpError(f"no model can be kept in {home()} ({error.strerror}); set INTERP_HOME.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder; a kill meanwhile leaves nothing that looks like a run."""
+    (folder / CONFIG).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def kept_folder(place: str, model: nn.Module, task: Task, training: TrainConfig) -> Path:

@@ -5,30 +5,53 @@
 """
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from interp.base.errors import InterpError
-from interp.base.files import write_text
+from interp.base.files import read_bytes, write_text
 from interp.results.training import TrainLog
 
 Record = dict[str, Any]
+MOST_BYTES = 2**31
+"""Bytes of a log, at most."""
 
 
 def read_records(path: Path, until: int | None = None) -> list[Record]:
-    """The records of a `log.jsonl`, in order, of steps up to `until`; a last line cut off by a kill is left out.
+    """The records of a `log.jsonl`, in order, of steps up to `until`.
 
-    Raises: InterpError if another line is damaged or the file cannot be read.
+    A last line cut off by a kill is left out. Another line that holds no record is left out, too, and said in a warning
+    with its number: the model beside the log is none the worse for it.
+
+    Raises: InterpError if the file cannot be read.
     """
+    lines = read_bytes(path, "the training log", MOST_BYTES).split(b"\n")[:-1]
+    found = [_record(line) for line in lines]
+    if odd := [number for number, record in enumerate(found, 1) if record is None]:
+        shown = ", ".join(map(str, odd[:6]))
+        warnings.warn(
+            f"the training log at {path} has lines that hold no record, left out here: {shown}.", stacklevel=2
+        )
+    return [record for record in found if record is not None and (until is None or record["step"] <= until)]
+
+
+def _record(line: bytes) -> Record | None:
+    """A line as a record of a step or of an evaluation; None if it is neither."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-        records = [json.loads(line) for line in lines[:-1]]
-    except (OSError, ValueError) as error:
-        raise InterpError(f"the training log at {path} cannot be read: {error}.") from error
-    return [record for record in records if until is None or record["step"] <= until]
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or not all(isinstance(record.get(name), int) for name in ("step", "examples")):
+        return None
+    numbers = [record.get(name) for name in ("loss", "learning_rate")]
+    if all(isinstance(number, int | float) for number in numbers):
+        return record
+    rates = [record.get(name) for name in ("string_accuracy", "letter_accuracy")]
+    whole = all(isinstance(rate, dict) and all(isinstance(x, int | float) for x in rate.values()) for rate in rates)
+    return record if whole else None
 
 
 def write_records(path: Path, records: Sequence[Record]) -> Path:
@@ -45,7 +68,7 @@ def train_log(records: Sequence[Record], lengths: tuple[int, ...]) -> TrainLog:
     evaluations = [record for record in records if "string_accuracy" in record]
 
     def accuracy(kind: str) -> np.ndarray:
-        values = [[record[kind][str(length)] for length in lengths] for record in evaluations]
+        values = [[record[kind].get(str(length), np.nan) for length in lengths] for record in evaluations]
         return np.array(values, dtype=float).reshape(-1, len(lengths))
 
     return TrainLog(

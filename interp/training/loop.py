@@ -94,7 +94,13 @@ class _Training:
         self.pending: list[tuple[int, int, Tensor, Tensor]] = []
         self.folder = None if folder is None else RunFolder(folder, model, task, config)
         if self.folder is not None:
-            self._resume(self.folder) if resume else self._begin(self.folder)
+            if self.accelerator.is_main_process:
+                self.folder.take()
+            try:
+                self._resume(self.folder) if resume else self._begin(self.folder)
+            except BaseException:
+                self.folder.release()
+                raise
         elif resume:
             raise UserError("resuming needs the folder of the training that is to go on.")
         self.sinks = self._open(sinks)
@@ -112,8 +118,11 @@ class _Training:
                 self._steps()
         finally:
             self.bar.close()
+            self.model.eval()
             for sink in self.sinks:
                 sink.close()
+            if self.folder is not None:
+                self.folder.release()
         return train_log(self.records, self.config.evaluate_lengths)
 
     def _steps(self) -> None:

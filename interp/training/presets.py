@@ -160,13 +160,18 @@ def trained_preset(
     seed: int = 0,
     retrain: bool = False,
     progress: bool = True,
-) -> Path:
+    read: Callable[[Path], Any] | None = None,
+) -> Any:
     """The run folder of a preset, trained now unless it is kept from before.
 
     Kept under `home()` by name, seed and recipe: a changed recipe is trained anew. An interrupted training goes on.
+
+    Args:
+        read: as of `kept_run`.
 
     Raises: UserError for an unknown name; InterpError if nothing can be kept there; otherwise as `train`.
     """
     config, task, training = preset(name)
     training = replace(training, seed=seed)
-    return kept_run(preset_place(name), config, task, training, device=device, retrain=retrain, progress=progress)
+    place = preset_place(name)
+    return kept_run(place, config, task, training, device=device, retrain=retrain, progress=progress, read=read)

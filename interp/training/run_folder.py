@@ -97,9 +97,9 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     """
     folder = Path(folder)
     described = read_run_config(folder)
-    model = build(described["model"])
     stamp, _ = read_tensors(folder / WEIGHTS, "a model's weights")
-    check_recipe(stamp, described, folder / WEIGHTS)
+    check_recipe(stamp, described, folder / WEIGHTS)  # before a model of whatever size is built
+    model = build(described["model"]).eval()
     load_weights(model, folder / WEIGHTS)
     config = TrainConfig.from_dict(described["training"])
     log = train_log(read_records(folder / LOG, until=stamp.step), config.evaluate_lengths)

@@ -24,12 +24,13 @@ class JsonlSink(Sink):
 
     def __init__(self, path: Path, earlier: Sequence[Record] = ()) -> None:
         self.path = write_records(path, earlier)
-        self.file = self.path.open("a", encoding="utf-8")
+        self.file = self.path.open("ab", buffering=0)  # nothing is left to be written when it is closed
 
     def write(self, record: Record) -> None:
         try:
-            self.file.write(as_line(record))
-            self.file.flush()
+            line = as_line(record).encode()
+            while line:  # a disk that is nearly full takes a part
+                line = line[self.file.write(line) :]
         except OSError as error:
             raise InterpError(f"{self.path} could not be written ({error.strerror or error}).") from error
 

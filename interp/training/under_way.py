@@ -3,6 +3,7 @@
 What is in it: see `interp.training.run_folder`.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from interp.base.errors import UserError
+from interp.base.files import cannot_write, locked_folder
 from interp.models.checkpoint import CONFIG, WEIGHTS
 from interp.models.hooks.model import HookedModel
 from interp.tasks.base import Task
@@ -34,6 +36,26 @@ class RunFolder:
     def __init__(self, path: str | Path, model: nn.Module, task: Task, config: TrainConfig) -> None:
         self.path = Path(path)
         self.recipe = recipe(model, task, config)
+        self._held: ExitStack = ExitStack()
+
+    def take(self) -> None:
+        """Keep other trainings out of the folder until `release`.
+
+        Raises: UserError if one is under way there; InterpError if the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._held.enter_context(locked_folder(self.path))
+        except BlockingIOError as error:
+            raise UserError(
+                f"{self.path} must be free to train in; got a training that is under way there. Choose another folder."
+            ) from error
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def release(self) -> None:
+        """Let other trainings into the folder."""
+        self._held.close()
 
     def refuse_if_begun(self) -> None:
         """Raises: UserError if there is a run in the folder already."""

@@ -6,6 +6,7 @@ stop, on equally many strings, each at the learning rate that serves it best, an
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Any, cast
 
@@ -152,7 +153,7 @@ def _trained(settings: GrowthSettings, value: int, training: Training) -> list[R
 
 def _run(settings: GrowthSettings, value: int, rate: float, seed: int, training: Training) -> Run:
     place = f"families/{settings.kind}-{settings.vary}-{value}-rate{rate:g}"
-    folder = kept_run(
+    return kept_run(
         place,
         member_config(settings, value),
         CopyTask(settings.alphabet),
@@ -160,8 +161,8 @@ def _run(settings: GrowthSettings, value: int, rate: float, seed: int, training:
         device=training.device,
         retrain=training.retrain,
         progress=training.progress,
+        read=partial(load_run, device=str(training.device)),
     )
-    return load_run(folder, str(training.device))
 
 
 def _letters_right(run: Run) -> float:
