@@ -6,12 +6,12 @@ taken away in parts, one string watched letter by letter, where heads look on on
 """
 
 import math
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+import torch
 
 from interp.base.errors import UserError
 from interp.base.provenance import provenance
@@ -39,7 +39,7 @@ from interp.studies.state.result import StateProfile
 from interp.studies.state.settings import SaturationSettings
 from interp.studies.state.verdict import state_verdict
 from interp.studies.study import UNDECIDED, OnStep, silent
-from interp.tasks.base import need
+from interp.tasks.base import Task, need
 from interp.training.evaluate import accuracy_by_length
 
 COPIED = 0.9
@@ -48,6 +48,22 @@ WATCHED = 32
 """Most letters of the string that is watched step by step."""
 SHARES = (1 / 6, 1 / 3, 1 / 2, 3 / 4, 1, 4 / 3, 2, 3, 4)
 """The lengths that are measured, as shares of the longest trained one."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The model that is asked, of which strings, and how much is measured."""
+
+    loaded: Loaded
+    model: HookedModel
+    task: Task
+    lengths: tuple[int, ...]
+    settings: SaturationSettings
+    seed: int
+
+    def draws(self, what: str) -> torch.Generator:
+        """A generator of its own for each measurement."""
+        return own_generator(what, self.seed)
 
 
 def saturation_study(
@@ -67,7 +83,38 @@ def saturation_study(
     Raises: UserError for a model that carries no state from call to call, a task that is not a copy of uniform letters
         or lacks a separator, a length below 1, fewer than three lengths, or too few strings for the probes.
     """
-    settings, loaded = settings or SaturationSettings(), as_loaded(loaded, seed)
+    asked = _asked(as_loaded(loaded, seed), settings or SaturationSettings(), seed)
+    on_step("behaviour by length")
+    behaviour = _behaviour(asked)
+    bits = _bits(asked, on_step)
+    on_step("size of the state")
+    size = _size(asked, bits["used"])
+    on_step("geometry")
+    shape = geometry(asked.model, asked.task, asked.lengths, asked.settings.geometry_strings, asked.draws("geometry"))
+    on_step("remembrance")
+    strings = asked.settings.remembrance_strings
+    far = remembrance(asked.model, asked.task, asked.lengths, strings, asked.draws("remembrance"))
+    on_step("transplants and ablations")
+    profile = StateProfile(
+        verdict=UNDECIDED,
+        provenance=provenance(str(asked.model.cfg.device), seed, asked.model),
+        model=asked.loaded.description,
+        alphabet=asked.task.n_letters,
+        lengths=asked.lengths,
+        **behaviour,
+        **bits,
+        **size,
+        effective_rank=shape,
+        remembrance=far,
+        **_edited(asked, transplant_length(behaviour["behaviour"])),
+        training=asked.loaded.training,
+        notes=_notes(asked.loaded, shape),
+    )
+    return replace(profile, verdict=state_verdict(profile))
+
+
+def _asked(loaded: Loaded, settings: SaturationSettings, seed: int) -> Asked:
+    """Refuse before any work what cannot be measured."""
     model, task = cast(HookedModel, loaded.model), loaded.task  # what is none, `carry` refuses
     need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     lengths = tuple(sorted(set(settings.lengths or state_lengths(loaded))))
@@ -75,69 +122,75 @@ def saturation_study(
     settings.probes.check(task.n_letters)
     if len(lengths) < 3:
         raise UserError(f"where bits stop growing takes three lengths or more to see; got {list(lengths)}.")
-    device = str(model.cfg.device)
-    draws = partial(own_generator, seed=seed)
-    carry(model, task.sample(1, 1, draws("check")).to(device))  # before any work
-    untrained = _untrained(loaded, model, spawn(seed, "untrained"))
-    trained = loaded.trained_lengths
+    asked = Asked(loaded, model, task, lengths, settings, seed)
+    carry(model, task.sample(1, 1, asked.draws("check")).to(model.cfg.device))
+    return asked
+
+
+def _behaviour(asked: Asked) -> dict[str, Any]:
+    """How well it copies, by length."""
+    model, task, lengths, strings = asked.model, asked.task, asked.lengths, asked.settings.accuracy_strings
+    trained = asked.loaded.trained_lengths
+    behaviour = accuracy_by_length(
+        model, task, lengths, strings, asked.draws("accuracy"), free_running=True, trained=trained
+    )
+    return {
+        "behaviour": behaviour,
+        "accuracy": tuple(map(float, behaviour.string_correct.mean(axis=1))),
+        "expected_accuracy": expected_accuracy(model, task, lengths, strings, asked.draws("accuracy")),
+        "half_length": half_length(behaviour, task.n_letters, asked.seed),
+    }
+
+
+def _bits(asked: Asked, on_step: OnStep) -> dict[str, Any]:
+    """Bits that are used and held, beside those of an untrained model, and where they stop growing."""
+    task, lengths, settings = asked.task, asked.lengths, asked.settings
+    untrained = _untrained(asked.loaded, asked.model, spawn(asked.seed, "untrained"))
 
     def use(which: HookedModel) -> Bits:
-        return used_bits(which, task, lengths, settings.used_strings, draws("used"), seed)
+        return used_bits(which, task, lengths, settings.used_strings, asked.draws("used"), asked.seed)
 
-    on_step("behaviour by length")
-    behaviour = accuracy_by_length(
-        model, task, lengths, settings.accuracy_strings, draws("accuracy"), free_running=True, trained=trained
-    )
     on_step("bits used")
-    used = use(model)
+    used = use(asked.model)
     on_step("bits held")
-    held = held_bits(model, task, lengths, draws("held"), settings.probes, untrained, seed)
-    on_step("size of the state")
-    size = state_size(model, lengths)
-    reach = _reachable_bits(loaded, lengths)
-    effective = effective_size(model, task, lengths, settings.size_strings, draws("size"))
-    on_step("geometry")
-    shape = geometry(model, task, lengths, settings.geometry_strings, draws("geometry"))
-    on_step("remembrance")
-    far = remembrance(model, task, lengths, settings.remembrance_strings, draws("remembrance"))
-    on_step("transplants and ablations")
-    at = transplant_length(behaviour)
-    profile = StateProfile(
-        provenance=provenance(device, seed, model),
-        model=loaded.description,
-        verdict=UNDECIDED,
-        alphabet=task.n_letters,
-        lengths=lengths,
-        behaviour=behaviour,
-        accuracy=tuple(map(float, behaviour.string_correct.mean(axis=1))),
-        expected_accuracy=expected_accuracy(model, task, lengths, settings.accuracy_strings, draws("accuracy")),
-        accuracy_bound=tuple(
-            accuracy_bound(s, task.n_letters, n) for s, n in zip(reach or size.bits, lengths, strict=True)
-        ),
-        half_length=half_length(behaviour, task.n_letters, seed),
-        used=used,
-        used_untrained=None if untrained is None else use(untrained),
-        held=held,
-        bits_recovered=used.total,
-        bits_probe=held.held.total,
-        bits_needed=tuple(n * math.log2(task.n_letters) for n in lengths),
-        state_size=size,
-        state_bits=size.bits,
-        reachable_bits=reach,
-        utilisation=utilisation(used.total, size.bits, task.n_letters, lengths),
-        saturation_length=knee(used),
-        saturation_held=knee(held.most),
-        effective_size=effective,
-        effective_rank=shape,
-        remembrance=far,
-        transplant=transplants(model, task, at, settings.pairs, draws("transplant"), seed=seed),
-        state_ablations=state_ablations(model, task, at, settings.pairs, draws("ablation"), settings.ablations, seed),
-        movie=watch(model, task, movie_length(lengths), draws("movie"), settings.movie_probes, seed),
-        training=loaded.training,
-        notes=_notes(loaded, shape),
-        attention=view_attention(loaded, length=at, seed=seed) if len(HeadTable.of(model)) else None,
-    )
-    return replace(profile, verdict=state_verdict(profile))
+    held = held_bits(asked.model, task, lengths, asked.draws("held"), settings.probes, untrained, asked.seed)
+    return {
+        "used": used,
+        "used_untrained": None if untrained is None else use(untrained),
+        "held": held,
+        "bits_recovered": used.total,
+        "bits_probe": held.held.total,
+        "bits_needed": tuple(n * math.log2(task.n_letters) for n in lengths),
+        "saturation_length": knee(used),
+        "saturation_held": knee(held.most),
+    }
+
+
+def _size(asked: Asked, used: Bits) -> dict[str, Any]:
+    """How large the state is, what it allows, and how little of it would do."""
+    model, task, lengths = asked.model, asked.task, asked.lengths
+    size, reach = state_size(model, lengths), _reachable_bits(asked.loaded, lengths)
+    bounds = zip(reach or size.bits, lengths, strict=True)
+    return {
+        "state_size": size,
+        "state_bits": size.bits,
+        "reachable_bits": reach,
+        "accuracy_bound": tuple(accuracy_bound(bits, task.n_letters, n) for bits, n in bounds),
+        "utilisation": utilisation(used.total, size.bits, task.n_letters, lengths),
+        "effective_size": effective_size(model, task, lengths, asked.settings.size_strings, asked.draws("size")),
+    }
+
+
+def _edited(asked: Asked, at: int) -> dict[str, Any]:
+    """The state put over and taken away in strings of `at` letters, watched letter by letter, and where heads look."""
+    model, task, settings, seed = asked.model, asked.task, asked.settings, asked.seed
+    pairs, watched = settings.pairs, movie_length(asked.lengths)
+    return {
+        "transplant": transplants(model, task, at, pairs, asked.draws("transplant"), seed=seed),
+        "state_ablations": state_ablations(model, task, at, pairs, asked.draws("ablation"), settings.ablations, seed),
+        "movie": watch(model, task, watched, asked.draws("movie"), settings.movie_probes, seed),
+        "attention": view_attention(asked.loaded, length=at, seed=seed) if len(HeadTable.of(model)) else None,
+    }
 
 
 def state_lengths(loaded: Loaded) -> tuple[int, ...]:
