@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from interp.base.codec import from_plain
-from interp.base.errors import unknown
+from interp.base.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from interp.models.hooks.model import HookedModel
@@ -17,6 +17,8 @@ KINDS = {
     "memory": ("interp.models.planted.memory", "PlantedMemory", "MemoryConfig"),
 }
 """kind -> module, model class, config class, of what is not a recurrent family. Imported when asked for."""
+LARGE = 8192
+"""Size of an axis from which it is asked, before a model is built, whether its weights fit into memory."""
 
 
 def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
@@ -34,7 +36,28 @@ def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
     fields = dict(config)
     model_class, config_class = classes(fields.pop("kind", None))
     read: Callable[[Any], Any] = getattr(config_class, "from_dict", partial(from_plain, config_class))
-    return model_class(read(fields), seed=seed)
+    made = read(fields)
+    _check_fits(model_class, made)
+    return model_class(made, seed=seed)
+
+
+def _check_fits(model_class: Any, config: Any) -> None:
+    """Raises: UserError for a config whose weights would not fit into memory; asked on `meta`, which holds none."""
+    import torch
+
+    from interp.base.budget import check_fits
+
+    sizes = {name: value for name, value in vars(config).items() if isinstance(value, int)}
+    if getattr(config, "position", None) != "learned":
+        sizes.pop("n_ctx", None)  # it has no weights
+    if max(sizes.values(), default=0) < LARGE or torch.get_default_device().type == "meta":
+        return
+    try:
+        with torch.device("meta"):
+            weights = sum(each.numel() * each.element_size() for each in model_class(config).parameters())
+    except RuntimeError as error:  # more numbers than can be counted
+        raise UserError(f"the weights of the model must fit into memory: {str(error).splitlines()[0]}.") from error
+    check_fits(weights, "the weights of the model")
 
 
 def classes(kind: Any) -> tuple[Any, Any]:

@@ -37,8 +37,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
     Raises: UserError if the file is not there or belongs to another model; InterpError if it is damaged or was altered.
     """
-    if not path.is_file():
-        raise UserError(f"the model's weights were looked for at {path}, and there is no such file.")
+    _check_shapes(model, _read_shapes(path), path)
     tensors = _read(path)
     strange = sorted(
         name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()
@@ -46,16 +45,6 @@ def load_weights(model: nn.Module, path: Path) -> None:
     if strange:
         said = f"the weights in {path} are not all finite numbers ({', '.join(strange[:6])}): the model computes NaN."
         warnings.warn(said, stacklevel=2)
-    wanted = model.state_dict()
-    if missing := sorted(set(wanted) - set(tensors)):
-        raise UserError(f"the weights in {path} lack {', '.join(missing[:6])}, which this model has.")
-    if surplus := sorted(set(tensors) - set(wanted)):
-        raise UserError(f"the weights in {path} hold {', '.join(surplus[:6])}, which this model does not have.")
-    for name, value in wanted.items():
-        if tensors[name].shape != value.shape:
-            raise UserError(
-                f"{name} in {path} has shape {list(tensors[name].shape)}; this model has {list(value.shape)} there."
-            )
     set_weights(model, tensors)
 
 
@@ -93,6 +82,28 @@ def content_digest(tensors: dict[str, Tensor], text: str = "") -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _check_shapes(model: nn.Module, found: dict[str, tuple[int, ...]], path: Path) -> None:
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if missing := sorted(set(wanted) - set(found)):
+        raise UserError(f"the weights in {path} lack {', '.join(missing[:6])}, which this model has.")
+    if surplus := sorted(set(found) - set(wanted)):
+        raise UserError(f"the weights in {path} hold {', '.join(surplus[:6])}, which this model does not have.")
+    for name, shape in wanted.items():
+        if found[name] != shape:
+            raise UserError(f"{name} in {path} has shape {list(found[name])}; this model has {list(shape)} there.")
+
+
+def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of the tensors of a file, from its header alone."""
+    if not path.is_file():
+        raise UserError(f"the model's weights were looked for at {path}, and there is no such file.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # not a dict
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InterpError(f"the weights in {path} are damaged: {error}.") from error
 
 
 def _read(path: Path) -> dict[str, Tensor]:

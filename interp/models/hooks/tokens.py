@@ -46,7 +46,7 @@ def as_tokens(tokens: Any, d_vocab: int, check_values: bool = True) -> Tokens:
     return tokens.long()
 
 
-def _bounds(tokens: Tokens) -> tuple[int, int] | None:
+def _bounds(tokens: Tensor) -> tuple[int, int] | None:
     """The smallest and the largest id; None where they cannot be read: on `meta`, under `torch.compile` or `vmap`."""
     if tokens.is_meta or torch.compiler.is_compiling():
         return None

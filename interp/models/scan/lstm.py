@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.errors import UserError
+from interp.models.scan.axes import agree
 from interp.models.scan.methods import choose
 from interp.models.scan.precision import promoted, without_autocast
 
@@ -44,8 +45,9 @@ def lstm_scan(
 
     Raises: UserError for no position, or for the method that `using` asks for, if it cannot run here.
     """
+    _check("lstm_scan", W_h, initial, x=(x, "batch pos d_in"), W_x=(W_x, "d_in gates"), b=(b, "gates"))
     if x.shape[1] == 0:
-        raise UserError("an LSTM needs at least one position; got none.")
+        raise UserError("lstm_scan needs at least one position; got none.")
     if choose("lstm_scan", x.device, dtype=x.dtype) == "reference":
         h, last = lstm_steps(lstm_gates_in(x, W_x, b), W_h, initial)
     else:
@@ -70,9 +72,10 @@ def lstm_steps(
     visit: Visit | None = None,
 ) -> tuple[Float[Tensor, "batch pos channel"], State]:
     """The recurrence step by step, differentiable any number of times, each step as `visit` leaves it."""
+    _check("lstm_steps", W_h, initial, gates_in=(gates_in, "batch pos gates"))
     with without_autocast(gates_in.device):
         gates_in, W_h = promoted(gates_in, W_h)
-        h, c = _zeros(gates_in, W_h) if initial is None else initial
+        h, c = zero_state(gates_in, W_h) if initial is None else initial
         outputs = []
         for t, gates_in_t in enumerate(gates_in.unbind(1)):
             i, f, g, o = torch.addmm(gates_in_t, h, W_h).chunk(4, dim=1)
@@ -91,7 +94,7 @@ def lstm_steps(
 
 def _fused(x: Any, W_x: Any, W_h: Any, b: Any, initial: State | None) -> tuple[Tensor, State]:
     """torch's own: oneDNN on a CPU in float32, cuDNN on a GPU. It has a second bias, of h: zeros here."""
-    before = [part[None].contiguous() for part in (_zeros(x, W_h) if initial is None else initial)]
+    before = [part[None].contiguous() for part in (zero_state(x, W_h) if initial is None else initial)]
     weights = [W_x.T.contiguous(), W_h.T.contiguous(), b, torch.zeros_like(b)]
     keeps = torch.is_grad_enabled()  # cuDNN has a backward only for what it calls training
     with without_autocast(x.device), warnings.catch_warnings():
@@ -100,6 +103,20 @@ def _fused(x: Any, W_x: Any, W_h: Any, b: Any, initial: State | None) -> tuple[T
     return h, (last[0][0], last[1][0])
 
 
-def _zeros(like: Tensor, W_h: Tensor) -> State:
+def _check(scan: str, W_h: Tensor, initial: State | None, **inputs: tuple[Tensor | None, str]) -> None:
+    """Hold the shapes to each other: torch's own kernel reads what it is given without a look at them.
+
+    Raises: UserError.
+    """
+    h, c = (None, None) if initial is None else initial
+    size = agree(scan, **inputs, W_h=(W_h, "channel gates"), h=(h, "batch channel"), c=(c, "batch channel"))
+    if size["gates"] != 4 * size["channel"]:
+        raise UserError(
+            f"{scan} needs four gates for each channel; got {size['gates']} for {size['channel']} channels."
+        )
+
+
+def zero_state(like: Tensor, W_h: Tensor) -> State:
+    """Make h and c of zeros for each string, on the device and in the dtype of another tensor."""
     zeros = like.new_zeros(len(like), len(W_h))
     return zeros, zeros
