@@ -98,7 +98,9 @@ def head_grid(scores: HeadScores) -> go.Figure:
                 mode="markers+text",
                 marker=marker,
                 name=_role_name(role),
-                text=[f"n={head.n}" if role == "lookup" and side > 30 else "" for head in chosen],
+                text=[
+                    f"n={head.n}" if head.n is not None and side > 30 and role == "lookup" else "" for head in chosen
+                ],
                 customdata=[_hover(head) for head in chosen],
                 hovertemplate="%{customdata}<extra></extra>",
             )
@@ -209,6 +211,8 @@ def _roles_say(scores: HeadScores) -> str:
 
 
 def _response_says(scores: HeadScores, lookups: list[HeadScore]) -> str:
+    if not lookups and scores.of_role("lookup"):
+        return f"{names(scores.of_role('lookup'))} match other letters than the last ones in a row, so they have no n."
     if not lookups:
         return "No head attends by the match: there is no lookup head, so no n."
     found = []

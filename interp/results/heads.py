@@ -49,6 +49,18 @@ class HeadScore:
     kind: HeadKind = "attention"
     """Of an attention layer, or of a recurrent layer, whose attention is hidden: the share of each position in what the
     head writes by way of its state."""
+    attends: bool = False
+    """Whether it attends to the place after the match, whatever it makes of what stands there."""
+    matched: tuple[int, ...] = ()
+    """Letters back that must agree, of a head that attends to the match: (0, 1, 2) are the last three."""
+    preference: float | None = None
+    """Nats by which it prefers the later of two equal matches; below 0 the earlier. None where it has no scores."""
+    effect: float | None = None
+    """What the right letter's logit, less the mean of the others', loses when its edge to the source is cut, of a head
+    that attends to the match; below 0 for a head that suppresses the letter. None where its edges cannot be cut."""
+    effect_interval: Interval | None = None
+    written: float | None = None
+    """Share of what it writes that is the source's, above another letter's, if its attention lies below the floor."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def head_costs(
 ) -> tuple[AblationResult, ...]:
     """What each head costs that is taken away alone, beside other heads; on bridges, which run anew for each, of the
     lookup heads only. Edges are cut in heads whose pattern can be edited."""
-    model, with_role = loaded.model, [head.name for head in scores.heads if head.role != "none"]
+    model, with_role = loaded.model, [head.name for head in scores.heads if head.role != "none" or head.flagged]
     table = HeadTable.of(model)
     named = table.heads if isinstance(model, HookedModel) else table.parse(scores.of_role("lookup"))
     named = [head for head in named if kind != "edges" or head.editable]

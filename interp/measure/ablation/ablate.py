@@ -60,7 +60,7 @@ def ablation_study(
     sets = lookup_sets(heads, as_generator(seed), orders, steps)
     cut = tuple(head for head in heads if head.editable)
     sets = [replace(s, heads=cut) if s.group == "edges" else s for s in sets if s.group != "edges" or cut]
-    with_role = [head.name for head in scores.heads if head.role != "none"]
+    with_role = [head.name for head in scores.heads if head.role != "none" or head.flagged]
     return ablate(model, vocabulary, batch, sets, kind, with_role, seed, draws, on_step=on_step)
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from interp.base.seeds import as_generator
 from interp.base.stats import bootstrap_interval
@@ -21,13 +20,20 @@ from interp.measure.heads.lookup import look
 from interp.measure.heads.null import given_null, null_statistics
 from interp.measure.heads.offsets import decode_offsets
 from interp.measure.heads.ov import copies_letter
+from interp.measure.heads.roles import flag_by_writing, with_roles
 from interp.measure.heads.settings import HeadSettings
+from interp.measure.heads.strings import Strings
 from interp.models.heads import HeadTable
 from interp.models.stack.model import StackModel
 from interp.models.surface import Model, device
 from interp.results.heads import HeadScores
 from interp.tasks.base import Batch, Task, need
-from interp.tasks.probes.planted_repeats import Probe, planted_repeats
+from interp.tasks.probes.planted_repeats import Probe
+
+FAINT = 0.03
+"""Heads that change a lookup head's scores by less are never gather heads."""
+ALIKE = 0.7
+"""Where weaker heads are needed, those count that change scores by this share of what the weakest needed one does."""
 
 
 def score_heads(
@@ -47,10 +53,12 @@ def score_heads(
     shuffled target, is more than untrained models of the same shape show (empirical p over the pooled heads of the
     untrained models, Benjamini-Hochberg over the heads of this one, both among heads of its kind) and lies above the
     floor with its whole interval.
-    It is a *lookup head* if, besides, it cannot tell the true place from a rival whose last `longest` letters are the
-    same; then what it attends by is the match, and its n is the match length at which its attention jumps to the rival:
-    the shortest at which the two places draw alike. An earlier head is a *gather head* if taking its output off
-    the path to a lookup head changes that head's scores by more than `gather_floor`.
+    It *attends to the match* if, besides, it cannot tell the true place from a rival whose last `longest` letters are
+    the same, by its attention or, asked about both places, by its scores; its n is the shortest match at which the two
+    draw alike, and `matched` the letters that count when they are changed one by one. It is a *lookup head* if it also
+    raises the letter there: by its OV circuit, or because the right letter loses something when its edge to the source
+    is cut. An earlier head is a *gather head* if taking its output off the path to a lookup head changes that head's
+    scores by more than `gather_floor`; less will do for heads without which matched letters are missing.
 
     A recurrent layer's heads are scored by their hidden attention: the share, by length and never by sign, of each
     position in what the head writes by way of its state (`models.hidden_attention.hidden_pattern`). `notes` says which.
@@ -80,7 +88,7 @@ def score_heads(
     """
     need(task, "lays_out_letters")
     settings, drawn, table = settings or HeadSettings(), as_generator(generator), HeadTable.of(model).require()
-    strings = _Strings(task, length, drawn, settings, device(model))
+    strings = Strings(task, length, drawn, settings, device(model))
     probe = strings.of_every_match()
     on_step("attention at planted repeats")
     looked = look(model, probe)
@@ -90,45 +98,12 @@ def score_heads(
         held = null_statistics(model, plain, settings.null_draws, seed).double().cpu().numpy()
     else:
         held = given_null(null, model, plain)
-    scores = flag_heads(table, looked, held, settings, seed)
+    scores = flag_by_writing(model, flag_heads(table, looked, held, settings, seed), plain, settings, seed)
     ordinary = strings.ordinary()
     on_step("what the heads copy")
     scores = _with_copying(model, task, ordinary, scores)
+    scores = with_roles(model, strings, settings, scores, looked, seed)
     return _with_gather_heads(model, strings, settings, scores, ordinary, seed, on_step)
-
-
-class _Strings:
-    """Draws the strings, one purpose after the other, from one generator."""
-
-    def __init__(
-        self,
-        task: Task,
-        length: int | tuple[int, int],
-        generator: torch.Generator,
-        settings: HeadSettings,
-        device: torch.device,
-    ) -> None:
-        self.task, self.length, self.generator = task, length, generator
-        self.settings, self.device = settings, device
-
-    def of_every_match(self) -> Probe:
-        """`strings` probes for each match length, k = 0 first; about the first of the two places, before the copy
-        itself holds the repeat once more."""
-        longest, strings = self.settings.longest, self.settings.strings
-        k = torch.arange(longest + 1).repeat_interleave(strings)
-        probe = planted_repeats(self.task, k, self.length, self.generator, exclusive=True, context=longest, place=0)
-        return probe.to(self.device)
-
-    def ordinary(self) -> Probe:
-        """One question to each of `strings` ordinary copies."""
-        none = torch.zeros(self.settings.strings, dtype=torch.long)
-        context = self.settings.longest
-        probe = planted_repeats(self.task, none, self.length, self.generator, exclusive=False, context=context)
-        return probe.to(self.device)
-
-    def to_decode(self) -> Batch:
-        """Copies on which letters are decoded, half to fit and half to test."""
-        return self.task.sample(2 * self.settings.strings, self.length, self.generator).to(self.device)
 
 
 def _with_copying(model: Model, task: Task, ordinary: Probe, scores: HeadScores) -> HeadScores:
@@ -145,7 +120,7 @@ def _with_copying(model: Model, task: Task, ordinary: Probe, scores: HeadScores)
 
 def _with_gather_heads(
     model: Model,
-    strings: _Strings,
+    strings: Strings,
     settings: HeadSettings,
     scores: HeadScores,
     ordinary: Probe,
@@ -162,23 +137,55 @@ def _with_gather_heads(
     low, high = np.stack(bootstrap_interval(effects, seed=seed))
     rows = list(scores.heads)
     for i, head in enumerate(rows):
-        role = "gather" if head.role == "none" and low[i] > settings.gather_floor else head.role
         interval = (float(low[i]), float(high[i]))
-        rows[i] = replace(head, role=role, gather_effect=float(effects[i].mean()), gather_interval=interval)
+        rows[i] = replace(head, gather_effect=float(effects[i].mean()), gather_interval=interval)
     scores = replace(scores, heads=tuple(rows), notes=(*scores.notes, *by_way))
-    gathers = [head.name for head in rows if head.role == "gather"]
-    if not gathers:
-        return scores
+    least = {head.name: low[i] for i, head in enumerate(rows)}
+    free = sorted((head for head in rows if head.role == "none"), key=lambda head: -(head.gather_effect or 0.0))
+    weaker = [head.name for head in free if least[head.name] > FAINT]
     on_step("which letters the gather heads bring")
-    return _with_offsets(model, strings, settings, scores, gathers)
+    strong = [name for name in weaker if least[name] > settings.gather_floor]
+    return _reaching(model, strings, settings, scores, strong, weaker) if weaker else scores
+
+
+def _reaching(
+    model: Model, strings: Strings, settings: HeadSettings, scores: HeadScores, strong: list[str], weaker: list[str]
+) -> HeadScores:
+    """Give gather heads their role: those above the floor and, while letters that are matched are missing, weaker ones.
+
+    Args:
+        model, strings, settings, scores: as in `score_heads`.
+        strong: heads above the floor, strongest first.
+        weaker: these and others below it, strongest first.
+    """
+    offsets = {at for head in scores.heads if head.role == "lookup" for t in head.matched for at in (t, t + 1)}
+    needed, batch, chosen = {t for t in offsets if 0 < t <= settings.longest}, strings.to_decode(), list(strong)
+    found = _with_offsets(model, strings, settings, scores, chosen, batch)
+    for name in (name for name in weaker if name not in strong):
+        if needed <= {*found.set_offsets}:
+            break
+        chosen.append(name)
+        found = _with_offsets(model, strings, settings, scores, chosen, batch)
+    if not needed <= {*found.set_offsets}:
+        found = _with_offsets(model, strings, settings, scores, strong, batch)
+        missing = ", ".join(map(str, sorted(needed - {*found.set_offsets})))
+        note = f"the lookup heads match letters that no set of earlier heads was found to bring: {missing} back"
+        return replace(found, notes=(*found.notes, note))
+    if len(chosen) == len(strong):
+        return found
+    effect = {head.name: head.gather_effect or 0.0 for head in scores.heads}
+    least = ALIKE * min(effect[name] for name in chosen)
+    return _with_offsets(model, strings, settings, scores, [name for name in weaker if effect[name] >= least], batch)
 
 
 def _with_offsets(
-    model: Model, strings: _Strings, settings: HeadSettings, scores: HeadScores, gathers: list[str]
+    model: Model, strings: Strings, settings: HeadSettings, scores: HeadScores, gathers: list[str], batch: Batch
 ) -> HeadScores:
     """Add which letters back the gather heads bring: together, and which of them only with each one."""
+    if not gathers:
+        return scores
     task = strings.task
-    decoded = decode_offsets(model, task.vocabulary, strings.to_decode(), gathers, settings.longest + 1)
+    decoded = decode_offsets(model, task.vocabulary, batch, gathers, settings.longest + 1)
     accuracy, without = (x.mean(dim=-1).cpu().numpy() for x in (decoded.together, decoded.without))
     chance = 1 / task.n_letters
     covered = tuple(t for t, a in enumerate(accuracy) if a > (1 + chance) / 2)
@@ -186,5 +193,7 @@ def _with_offsets(
         name: tuple(t for t in covered if accuracy[t] - rest[t] > (accuracy[t] - chance) / 4)
         for name, rest in zip(gathers, without, strict=True)
     }
-    rows = tuple(replace(head, offsets=lost.get(head.name, ())) for head in scores.heads)
+    rows = tuple(
+        replace(head, role="gather", offsets=lost[head.name]) if head.name in lost else head for head in scores.heads
+    )
     return replace(scores, heads=rows, set_offsets=covered, offset_accuracy=tuple(map(float, accuracy)))

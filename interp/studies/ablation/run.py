@@ -50,7 +50,7 @@ def head_ablation_study(
     heads = named or table.parse(scores.of_role("lookup"))
     on_step("ablations")
     strings = _strings(loaded, seed, settings)
-    with_role = [head.name for head in scores.heads if head.role != "none"]
+    with_role = [head.name for head in scores.heads if head.role != "none" or head.flagged]
     results = ablate(
         model, task.vocabulary, strings, named_sets(heads), settings.kind, with_role, seed, on_step=on_step
     )

@@ -101,5 +101,5 @@ def accuracy_lengths(trained: tuple[int, int] | None, most: int | None = None) -
 
 
 def _common_n(scores: HeadScores) -> int | None:
-    counts = Counter(head.n for head in scores.heads if head.role == "lookup")
+    counts = Counter(head.n for head in scores.heads if head.role == "lookup" and head.n is not None)
     return counts.most_common(1)[0][0] if counts else None

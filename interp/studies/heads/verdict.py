@@ -87,7 +87,7 @@ def _says(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablations
     lookups, gathers = scores.of_role("lookup"), scores.of_role("gather")
     if not lookups:
         return f"No lookup head. {copied} {_why_none(scores)}"
-    sentences = [copied, f"{words.names(lookups)} {words.verb(len(lookups), 'look')} up the last {_keys(scores)}."]
+    sentences = [copied, f"{words.names(lookups)} {words.verb(len(lookups), 'look')} up {_keys(scores)}."]
     if gathers:
         sentences.append(f"{words.names(gathers)} {words.verb(len(gathers), 'gather')} them.")
     if (together := _of_group(ablations, "all")) is not None:
@@ -97,9 +97,15 @@ def _says(scores: HeadScores, accuracy: LengthAccuracy, n: EffectiveN, ablations
 
 
 def _keys(scores: HeadScores) -> str:
-    """How many letters the lookup heads look up: they need not agree."""
-    found = sorted({head.n for head in scores.heads if head.role == "lookup" and head.n is not None})
-    return "letter" if found == [1] else f"{words.names(found, last='or')} letters"
+    """Which letters the lookup heads look up: they need not agree."""
+    lookups = [head for head in scores.heads if head.role == "lookup"]
+    found = sorted({head.n for head in lookups if head.n is not None})
+    skipping = sorted({head.matched for head in lookups if head.n is None})
+    parts = [f"the letters {words.names([str(t) for t in offsets])} back" for offsets in skipping]
+    if found:
+        last = "letter" if found == [1] else f"{words.names(found, last='or')} letters"
+        parts.insert(0, f"the last {last}")
+    return words.names(parts, last="or")
 
 
 def _why_none(scores: HeadScores) -> str:
@@ -108,6 +114,13 @@ def _why_none(scores: HeadScores) -> str:
         return (
             f"None of its {_heads(scores)} attends to the place that the answer is copied from more than "
             f"untrained models do (corrected level {scores.level:g}, effect above {scores.floor:g})."
+        )
+    attending = tuple(head.name for head in scores.heads if head.attends)
+    if attending:
+        what = "it writes" if len(attending) == 1 else "they write"
+        return (
+            f"{words.names(attending)} {words.verb(len(attending), 'attend')} to the match, but what {what} does not "
+            f"raise the letter there: that is not how it copies."
         )
     longest = len(scores.match_lengths) - 2
     same = "letter" if longest == 1 else words.count(longest, "letter")

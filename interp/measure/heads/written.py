@@ -1,0 +1,65 @@
+"""What heads write from the source: its share of all that they write there, and what is lost when its edge is cut."""
+
+from collections.abc import Sequence
+
+import torch
+from einops import einsum
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.measure.ablation.interventions import EdgeCut
+from interp.measure.ablation.sets import Ablation
+from interp.measure.ablation.sweep import sweep
+from interp.measure.attention.rows import blocks, rows_at
+from interp.measure.heads.lookup import letters_of_first_copy
+from interp.measure.values import Zero
+from interp.models.heads import Head
+from interp.models.stack.model import StackModel
+from interp.models.surface import Model
+from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.vocabulary import Vocabulary
+
+
+@torch.no_grad()
+def written_share(model: StackModel, probe: Probe, heads: Sequence[Head]) -> Float[Tensor, "head example"]:
+    """Measure which share of what a head writes at the query is the source's, less that of another letter on average.
+
+    Attention times the length of what it brings, |v W_O|: attention that rests on a place whose value is zero counts
+    for nothing.
+    """
+    parts = [_share_block(model, probe.rows(block), heads) for block in blocks(model, probe.batch.tokens)]
+    return torch.cat(parts, dim=1)
+
+
+def _share_block(model: StackModel, probe: Probe, heads: Sequence[Head]) -> Float[Tensor, "head example"]:
+    others = letters_of_first_copy(probe).scatter(1, probe.source[:, None], False)
+    rows = {layer.layer: layer.pattern for layer in rows_at(model, probe.batch.tokens, probe.query)}
+    names = {head.layer: f"blocks.{head.layer}.attn.hook_v" for head in heads}
+    _, cache = model.run_with_cache(probe.batch.tokens, return_type=None, names_filter=sorted(names.values()))
+    shares = []
+    for head in heads:
+        value = cache[names[head.layer]][:, :, head.index]
+        brought = einsum(value, model.blocks[head.layer].attn.W_O[head.index], "b k h, h m -> b k m").norm(dim=-1)
+        written = rows[head.layer][:, head.index] * brought
+        share = written / written.sum(dim=1, keepdim=True).clamp(min=torch.finfo(written.dtype).tiny)
+        chance = (share * others).sum(dim=1) / others.sum(dim=1)
+        shares.append(share.take_along_dim(probe.source[:, None], 1)[:, 0] - chance)
+    return torch.stack(shares)
+
+
+@torch.no_grad()
+def edge_effects(
+    model: Model, vocabulary: Vocabulary, probe: Probe, sets: Sequence[Sequence[Head]]
+) -> Float[Tensor, "set example"]:
+    """Measure what the right letter's logit, less the mean of the others', loses when edges to the source are cut.
+
+    Args:
+        model: the model.
+        vocabulary: which tokens are letters.
+        probe: the questions.
+        sets: heads whose pattern can be edited; those of a set lose their edges together.
+    """
+    cut = EdgeCut(probe.batch.source)
+    ablations = [Ablation((), Zero()), *(Ablation(tuple(heads), cut) for heads in sets)]
+    clean, *left = sweep(model, probe.batch, vocabulary, ablations).logit_difference
+    return torch.stack([clean - after for after in left])
