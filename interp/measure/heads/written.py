@@ -11,7 +11,6 @@ from interp.measure.ablation.interventions import EdgeCut
 from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import sweep
 from interp.measure.attention.rows import blocks, rows_at
-from interp.measure.heads.lookup import letters_of_first_copy
 from interp.measure.values import Zero
 from interp.models.heads import Head
 from interp.models.stack.model import StackModel
@@ -32,7 +31,7 @@ def written_share(model: StackModel, probe: Probe, heads: Sequence[Head]) -> Flo
 
 
 def _share_block(model: StackModel, probe: Probe, heads: Sequence[Head]) -> Float[Tensor, "head example"]:
-    others = letters_of_first_copy(probe).scatter(1, probe.source[:, None], False)
+    others = probe.whole.copied_from.scatter(1, probe.source[:, None], False)
     rows = {layer.layer: layer.pattern for layer in rows_at(model, probe.batch.tokens, probe.query)}
     names = {head.layer: f"blocks.{head.layer}.attn.hook_v" for head in heads}
     _, cache = model.run_with_cache(probe.batch.tokens, return_type=None, names_filter=sorted(names.values()))

@@ -16,16 +16,12 @@ from interp.tasks.copy import CopyTask
 SETTINGS = HeadSettings(strings=24)
 TOLD = 0.03
 """A preference of so many nats a position must be reported."""
-QUICK = ("windows", "threshold", "by-count", "nothing")
+QUICK = ("windows", "skip-gram", "sink", "next-letter", "suppressor", "grouped")
 """A share that takes seconds."""
 KNOWN = {
-    "sink": "attention below the floor hides what is written",
-    "skip-gram": "the letters that must agree are told as the last ones in a row",
-    "next-letter": "a pattern is enough for the role",
-    "suppressor": "a pattern is enough for the role",
-    "grouped": "a pattern is enough for the role",
+    "backup": "a head that rests while another answers attends to nothing that could be seen",
 }
-"""Kind -> what the detector gets wrong, and why."""
+"""Kind -> what the detector does not find, and why."""
 DRAWN_FROM = 1000
 """First seed of the circuits that are only graded: no rule was set on them."""
 
@@ -54,10 +50,10 @@ def wrong_matches(scores: HeadScores, planting: Planting) -> list[str]:
         row = found.get(head.name)
         if row is None:
             continue
-        if row.n != head.n:
-            faults.append(f"n: {row.n}, planted {head.matches}")
-        if abs(head.tilt) > TOLD:
-            faults.append(f"a preference is not reported: planted {head.tilt} a position")
+        if (row.matched, row.n) != (head.matches, head.n):
+            faults.append(f"matched: {row.matched} (n {row.n}), planted {head.matches}")
+        if abs(head.tilt) > TOLD and not (row.preference or 0.0) * head.tilt > 0:
+            faults.append(f"preferred: {row.preference}, planted {head.tilt} a position")
     return faults
 
 
@@ -88,7 +84,7 @@ def test_a_circuit_of_every_quick_kind_is_told_right(kind):
 
 
 @pytest.mark.slow
-def test_drawn_circuits_are_counted():
+def test_drawn_circuits_are_told_right():
     wrong = defaultdict(list)
     seeds = range(DRAWN_FROM, DRAWN_FROM + 16)
     for kind in KINDS:
@@ -97,4 +93,5 @@ def test_drawn_circuits_are_counted():
                 wrong[kind].append((seed, faults))
     for kind in KINDS:
         print(f"{kind:18} {len(seeds) - len(wrong[kind])} of {len(seeds)} right", *wrong[kind], sep="\n    ")
-    assert not any(wrong[kind] for kind in ("by-count", "nothing"))
+    asked = [kind for kind in KINDS if kind not in KNOWN]
+    assert sum(len(wrong[kind]) for kind in asked) <= 0.01 * len(asked) * len(seeds)
