@@ -25,7 +25,7 @@ def test_lengths_that_leave_out_the_longest_of_training_still_get_a_verdict():
 def test_probes_beyond_the_lengths_of_training_are_named_and_ablations_stay_within(monkeypatch):
     lengths = []
     monkeypatch.setattr(
-        "interp.studies.heads.run.ablation_study", lambda *args: lengths.append(args[3].answer.sum(dim=1)) or ()
+        "interp.studies.heads.run.ablation_study", lambda *args, **_: lengths.append(args[3].answer.sum(dim=1)) or ()
     )
     for trained in ((1, 6), (20, 30)):
         study = hash_head_study(replace(load("planted:ngram?n=3&alphabet=8"), trained_lengths=trained), settings=TINY)
