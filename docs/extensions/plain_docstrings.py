@@ -125,7 +125,8 @@ def leave_as_code(*event: Any) -> nodes.TextElement | None:
 
 def convert(*event: Any) -> None:
     _, what, _, thing, _, lines = event
-    if dataclasses.is_dataclass(thing) and (inspect.getdoc(thing) or "").startswith(f"{thing.__name__}("):
+    made_up = isinstance(thing, type) and dataclasses.is_dataclass(thing)
+    if made_up and (inspect.getdoc(thing) or "").startswith(f"{thing.__name__}("):
         lines[:] = []  # dataclass makes one up of the fields where there is none
         return
     lines[:] = to_rest(list(lines))
