@@ -75,7 +75,7 @@ def _ahead(looked: Looked, steps: int) -> Float[np.ndarray, "head match"]:
     """By how much the true place's score exceeds the rival's, on average; nan where scores are hidden or none."""
     difference = by_match(looked.source_score - looked.rival_score, steps)
     difference[~np.isfinite(difference)] = np.nan
-    seen: np.ndarray = np.isfinite(difference).any(axis=2)
+    seen = np.asarray(np.isfinite(difference).any(axis=2))
     return np.where(seen, np.nanmean(np.where(seen[..., None], difference, 0.0), axis=2), np.nan)
 
 
