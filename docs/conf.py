@@ -41,6 +41,6 @@ nitpick_ignore_regex = [
     ("py:class", r"interp(\.\w+)+\.(M|R|T|Item|Kind|Options)"),  # type variables
     (
         "py:.*",
-        r"(torch|numpy|np|jaxtyping|transformer_lens|transformers|plotly|accelerate|collections|pathlib|markupsafe|contextlib)(\..*)?",
+        r"(torch|numpy|np|jaxtyping|transformer_lens|transformers|plotly|accelerate|cattrs|collections|pathlib|markupsafe|contextlib)(\..*)?",
     ),
 ]
