@@ -252,7 +252,7 @@ def test_a_misspelt_preset_is_told_the_nearest_and_the_four_forms(tmp_path, monk
 
 
 def test_a_path_that_leads_nowhere_is_told_so(tmp_path):
-    assert refusal(tmp_path / "runs" / "none").endswith(f"got {tmp_path}/runs/none, where there is no folder.")
+    assert refusal(tmp_path / "runs" / "none").endswith("/runs/none, where there is no folder.")
 
 
 def test_a_folder_that_is_no_run_is_told_what_it_lacks(tmp_path):

@@ -156,9 +156,9 @@ def test_where_members_without_heads_look_is_left_out(tmp_path: Path, monkeypatc
         ),
         (
             GrowthSettings(kind="hard-alibi", vary="d_model", values=(32, 64)),
-            "a hard-alibi carries no state",
+            "kind must be a recurrent family, whose state has a size of its own; got 'hard-alibi'",
         ),
-        (GrowthSettings(kind="rwkv"), "a rwkv carries no state"),
+        (GrowthSettings(kind="rwkv"), "kind must be a recurrent family, whose state has a size of its own; got 'rwkv'"),
     ],
 )
 def test_what_cannot_be_grown_is_refused(

@@ -221,5 +221,5 @@ def test_too_few_strings_are_refused_with_the_number_that_is_needed(generator: A
     with pytest.raises(UserError, match="at least 1 letter"):
         held_bits(model, CopyTask(5), [0], generator(), SMALL)
     bare = Vocabulary(3, separator=None, eos=None, letter_ids=(0, 1, 2))
-    with pytest.raises(UserError, match="no separator"):
+    with pytest.raises(UserError, match="must mark the end of the string with a separator"):
         held_bits(build({"kind": "lstm"}), CopyTask(vocab=bare), [4], generator(), SMALL)

@@ -22,6 +22,9 @@ from interp.tasks.copy import CopyTask
 class Coded(MemoryMixer):
     """A register whose slots carry one number each: the letter's index from 1 on."""
 
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"h": (self.config.k,), "clock": (3,)}
+
     def forward(self, x: Tensor, past: RecurrentState | None = None, first: int = 0) -> Tensor:
         assert past is not None
         index = torch.arange(1.0, self.config.alphabet + 1)
