@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -23,6 +22,7 @@ import psutil
 import tyro
 from playwright.sync_api import Error, Page, sync_playwright
 from plotly.subplots import make_subplots
+from rounds import at_hand
 
 import interp
 from interp.figures import attention_view
@@ -30,7 +30,6 @@ from interp.results.attention import AttentionView
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = ("--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update")
-INSTALL = ".venv/bin/python -m pip install -c constraints.txt -e '.[benchmark]'"
 MEGABYTE = 2**20
 LOOK, REST, BUSY = 0.1, 8, 0.02
 """Seconds between two looks; looks in a row that make a rest; seconds of the processor in one of them that break it."""
@@ -96,9 +95,10 @@ def as_noise(view: AttentionView) -> AttentionView:
 
 
 def contestants(views: dict[int, AttentionView], small: AttentionView) -> list[Contestant]:
+    heads = len(small.heads)
     here = "document.documentElement.dataset.views === '1'"
-    maps = "document.querySelectorAll('.heatmaplayer image').length === 16"
-    charts = "document.querySelectorAll('canvas').length > 16"
+    maps = f"document.querySelectorAll('.heatmaplayer image').length === {heads}"
+    charts = f"document.querySelectorAll('canvas').length > {heads}"
     made = [Contestant("ours", tokens, lambda view=view: ours(view), here) for tokens, view in views.items()]
     at = min(views)
     view = views[at]
@@ -108,7 +108,7 @@ def contestants(views: dict[int, AttentionView], small: AttentionView) -> list[C
         Contestant("plotly, bytes", at, lambda: plotly(view, True), maps),
         Contestant("plotly, single precision", at, lambda: plotly(view, False), maps),
     ]
-    if find_spec("circuitsvis") is None:
+    if not at_hand("CircuitsVis", "circuitsvis"):
         return made
     few = len(small.labels)
     return [
@@ -244,16 +244,20 @@ def main(
     small: int = 128,
     repeats: int = 3,
     limit: float = 120,
+    quick: bool = False,
 ) -> None:
     """Measure, print a table, and the numbers as one line of JSON.
 
     Args:
-        model: whose attention is shown; it has 16 heads.
+        model: whose attention is shown; it has an even number of heads.
         tokens: of the strings; the others are measured at the least of them, and ours from 2,048 on with 8 heads.
         small: tokens at which CircuitsVis is measured, too.
         repeats: of which the median counts; a slow page is opened once.
         limit: seconds that a page has.
+        quick: one short string of a planted model, each page once.
     """
+    if quick:
+        model, tokens, small, repeats, limit = "planted:ngram?n=3", (128,), 64, 1, 30
     loaded = interp.load(model)
 
     def view_of(size: int) -> AttentionView:

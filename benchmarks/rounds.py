@@ -1,13 +1,19 @@
-"""How the benchmarks take time: contestants in turns, medians of processor time, and a limit that is reported."""
+"""How the benchmarks of a CPU take time: contestants in turns, medians of processor time, a limit that is reported.
+
+Processor time is taken because other work on the machine disturbs it less than the clock's; turns, because a machine
+that grows slow under one contestant would be held against it.
+"""
 
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
 Run = Callable[[], Any]
+INSTALL = ".venv/bin/python -m pip install -c constraints.txt -e '.[benchmark]'"
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,14 @@ class Clock:
 
     processor: float
     wall: float
+
+
+def at_hand(name: str, package: str) -> bool:
+    """Whether a contestant's package is installed; if not, says that it is left out."""
+    if find_spec(package) is not None:
+        return True
+    print(f"{name} is left out: {package} is not installed. To have it: {INSTALL}")
+    return False
 
 
 def measure(contestants: dict[str, Run], repeats: int) -> dict[str, Clock]:
@@ -54,7 +68,17 @@ def ends_within(run: Run, limit: float) -> bool:
     return True
 
 
-def table(title: str, rows: dict[str, dict[str, Clock | None]], ours: str = "ours", limit: float = 0) -> str:
+def times_ours(clocks: Mapping[str, Clock | None], name: str, limit: float = 0) -> float | None:
+    """How many times our processor time a contestant took: at least, if it was stopped; None if it was left out."""
+    own = clocks["ours"]
+    assert own is not None
+    if name not in clocks:
+        return None
+    clock = clocks[name]
+    return round((limit if clock is None else clock.processor) / own.processor, 3)
+
+
+def table(title: str, rows: Mapping[str, Mapping[str, Clock | None]], ours: str = "ours", limit: float = 0) -> str:
     """Milliseconds and ratios to ours, one line for each contestant of each part."""
     lines = [f"{title:34}{'':30}{'processor':>11}{'/ ours':>9}{'wall':>11}{'/ ours':>9}"]
     for part, clocks in rows.items():

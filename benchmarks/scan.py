@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 import tyro
-from rounds import Clock, Run, measure_within, table
+from rounds import Clock, Run, at_hand, measure_within, table, times_ours
 from torch import Tensor
 
 from interp.models.scan.methods import using
@@ -144,12 +144,17 @@ def main(repeats: int = 7, limit: float = 60.0, quick: bool = False) -> None:
     Args:
         repeats: rounds that count.
         limit: seconds that one run may take; whoever needs longer is reported so.
-        quick: only the first size.
+        quick: only the first size, in two rounds.
     """
     torch.set_num_threads(1)
+    repeats = 2 if quick else repeats
     contestants: dict[str, Scan] = {"ours": partial(ours, "numba"), "ours, pure torch": partial(ours, "torch")}
-    contestants |= {"naive loop": naive, "mambapy": mambapy, "Hugging Face": huggingface}
-    if (cpp := compiled_floor()) is not None:
+    contestants |= {"naive loop": naive, "Hugging Face": huggingface}
+    if at_hand("mambapy", "mambapy"):
+        contestants["mambapy"] = mambapy
+    if (cpp := compiled_floor()) is None:
+        print("The C++ floor is left out: there is no compiler (c++ or g++).")
+    else:
         contestants["C++ floor"] = cpp
     check(contestants)
     sizes: dict[str, dict[str, Clock | None]] = {}
@@ -157,26 +162,19 @@ def main(repeats: int = 7, limit: float = 60.0, quick: bool = False) -> None:
         sizes[f"{size}"] = measure_within(runs(contestants, *size), repeats, limit)
     print(table("forward + backward, milliseconds", sizes, limit=limit))
     if not quick:
-        alone = {name: contestants[name] for name in ("ours", "ours, pure torch", "mambapy", "Hugging Face")}
+        alone = {name: scan for name, scan in contestants.items() if name not in ("naive loop", "C++ floor")}
         growth = {
             f"4 strings of {n}": measure_within(runs(alone, 4, n, 256, 16), max(2, repeats // 3), limit) for n in GROWTH
         }
         print(table("against the length, milliseconds", growth, limit=limit))
     first = sizes[f"{SIZES[0]}"]
-    print(json.dumps(ratios(first, {"speedup_vs_hf": "Hugging Face", "speedup_vs_mambapy": "mambapy"}, limit)))
-
-
-def ratios(clocks: dict[str, Clock | None], named: dict[str, str], limit: float) -> dict[str, Any]:
-    """How many times as long as ours the others take (at least, for one that was stopped), and ours over the floor."""
-    own = clocks["ours"]
-    assert own is not None
-    found: dict[str, Any] = {}
-    for ratio, name in named.items():
-        clock = clocks[name]
-        found[ratio] = round((limit if clock is None else clock.processor) / own.processor, 2)
-    if (cpp := clocks.get("C++ floor")) is not None:
-        found["times_floor"] = round(own.processor / cpp.processor, 2)
-    return found
+    floor_share = times_ours(first, "C++ floor", limit)
+    found = {
+        "speedup_vs_hf": times_ours(first, "Hugging Face", limit),
+        "speedup_vs_mambapy": times_ours(first, "mambapy", limit),
+        "times_floor": floor_share and round(1 / floor_share, 2),
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -74,13 +74,16 @@ def exponent(lengths: tuple[int, ...], values: list[float]) -> float:
     return float(np.polyfit(np.log(lengths), np.log(values), 1)[0])
 
 
-def main(lengths: tuple[int, ...] = LENGTHS, strings: int = 64) -> None:
+def main(lengths: tuple[int, ...] = LENGTHS, strings: int = 64, quick: bool = False) -> None:
     """Measure, print a table, and the numbers as one line of JSON.
 
     Args:
         lengths: letters per string, ascending.
         strings: for each length and measure; probes have as many as they take.
+        quick: two short lengths, and few strings.
     """
+    if quick:
+        lengths, strings = (16, 32), 8
     print(f"{'letters':>8}" + "".join(f"{name:>12}" for name in PARTS) + f"{'in all, s':>11}{'peak, MB':>10}")
     in_a_process(1, 4)  # imports are read from the disk, and do not count
     totals, peaks = [], []

@@ -6,16 +6,15 @@ disturbs less than it does the clock's; the last line is JSON.
 """
 
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from itertools import product
-from statistics import median
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 import tyro
 from einops import rearrange
+from rounds import Clock, Run, measure, table, times_ours
 from torch import Tensor, nn
 from transformer_lens import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
@@ -32,8 +31,6 @@ from interp.tasks.score import answer_loss, letter_correct, per_string
 CONFIG = TransformerConfig(n_layers=2, n_heads=8, d_model=128, d_vocab=30, windows=(2, 3, 4, 5, 6, None, None, None))
 BATCH = 32
 LENGTHS = (128, 512)
-
-Run = Callable[[], Any]
 
 
 class PlainTransformer(nn.Module):
@@ -143,42 +140,34 @@ def ablation_sweeps() -> dict[str, Run]:
     return {"ours": batched, "run_with_hooks per head": one_by_one}
 
 
-def measure(contestants: dict[str, Run], repeats: int) -> dict[str, tuple[float, float]]:
-    """Median processor and wall seconds of each; the first round is not counted."""
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
-    for turn in range(repeats + 1):
-        for name in sorted(contestants, reverse=turn % 2 == 1):
-            processor, wall = time.process_time(), time.perf_counter()
-            contestants[name]()
-            times[name].append((time.process_time() - processor, time.perf_counter() - wall))
-    medians = {name: [median(clock) for clock in zip(*taken[1:], strict=True)] for name, taken in times.items()}
-    return {name: (processor, wall) for name, (processor, wall) in medians.items()}
-
-
-def main(repeats: int = 15, threads: int = 1) -> None:
-    """Measure, print a table, and the ratios as one line of JSON.
+def main(repeats: int = 15, threads: int = 1, quick: bool = False) -> None:
+    """Measure, print tables, and the ratios as one line of JSON.
 
     Args:
         repeats: rounds that count.
         threads: of PyTorch; with more than one, processor time counts their waiting for each other too.
+        quick: only short strings, in two rounds.
     """
     torch.set_num_threads(threads)
-    rounds = {f"training step, {length} tokens": training_steps(length, length == LENGTHS[0]) for length in LENGTHS}
-    rounds["ablation of each of 16 heads"] = ablation_sweeps()
-    medians = {what: measure(contestants, repeats) for what, contestants in rounds.items()}
-    print(f"{'milliseconds':30}{'':26}{'processor':>10}{'/ ours':>10}{'wall':>10}{'/ ours':>10}")
-    for what, times in medians.items():
-        for name, clocks in times.items():
-            columns = [f"{x * 1e3:10.1f}{x / ours:10.2f}" for x, ours in zip(clocks, times["ours"], strict=True)]
-            print(f"{what:30}{name:26}{''.join(columns)}")
-    short, long, sweeps = ({name: clocks[0] for name, clocks in times.items()} for times in medians.values())
-    ratios = {
-        "step_vs_sdpa_128": short["ours"] / short["plain SDPA"],
-        "step_vs_sdpa_512": long["ours"] / long["plain SDPA"],
-        "step_vs_tl_native_128": short["ours"] / short["TransformerLens"],
-        "ablation_sweep_speedup": sweeps["run_with_hooks per head"] / sweeps["ours"],
+    lengths, repeats = (LENGTHS[:1], 2) if quick else (LENGTHS, repeats)
+    steps = {f"{n} tokens": measure(training_steps(n, n == LENGTHS[0]), repeats) for n in lengths}
+    print(table("training step, milliseconds", steps))
+    sweeps = measure(ablation_sweeps(), repeats)
+    print(table("ablation of each head, milliseconds", {"16 heads": sweeps}))
+    short, long = steps[f"{LENGTHS[0]} tokens"], steps.get(f"{LENGTHS[1]} tokens")
+    found = {
+        "step_vs_sdpa_128": ours_over(short, "plain SDPA"),
+        "step_vs_sdpa_512": long and ours_over(long, "plain SDPA"),
+        "step_vs_tl_native_128": ours_over(short, "TransformerLens"),
+        "ablation_sweep_speedup": times_ours(sweeps, "run_with_hooks per head"),
     }
-    print(json.dumps({name: round(ratio, 3) for name, ratio in ratios.items()}))
+    print(json.dumps(found))
+
+
+def ours_over(clocks: Mapping[str, Clock | None], name: str) -> float | None:
+    """Our processor time as a share of a contestant's."""
+    times = times_ours(clocks, name)
+    return times and round(1 / times, 3)
 
 
 if __name__ == "__main__":

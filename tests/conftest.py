@@ -9,6 +9,7 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
+torch.backends.cudnn.allow_tf32 = False  # on by default, and three digits where the tests compare six
 
 pytest_plugins = ["tests.made_studies"]
 

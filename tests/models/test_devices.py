@@ -90,7 +90,7 @@ def test_a_gpu_gives_what_the_processor_gives(tiny, tokens, shape):
     for out, there in zip(
         (model(tokens), model(tokens, segment=segment), model(tokens, queries_from=4)), expected, strict=True
     ):
-        torch.testing.assert_close(out.cpu(), there)
+        torch.testing.assert_close(out.cpu(), there, atol=1e-4, rtol=1e-4)
     for name, value in model.run_with_cache(tokens, device="cpu")[1].items():
-        torch.testing.assert_close(value, cache[name])
+        torch.testing.assert_close(value, cache[name], atol=1e-4, rtol=1e-4)
     assert torch.equal(model.generate(tokens, 8).cpu(), generated)

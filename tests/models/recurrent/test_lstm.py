@@ -452,9 +452,9 @@ def test_a_gpu_gives_what_the_processor_gives_on_both_paths(model, tokens):
     expected, there = gradients(model, tokens), model.run_with_cache(tokens)[1]
     model, tokens = model.cuda(), tokens.cuda()
     for name, gradient in gradients(model, tokens).items():
-        torch.testing.assert_close(gradient.cpu(), expected[name])
+        torch.testing.assert_close(gradient.cpu(), expected[name], atol=1e-4, rtol=1e-4)
     for name, value in model.run_with_cache(tokens, device="cpu")[1].items():
-        torch.testing.assert_close(value, there[name])
+        torch.testing.assert_close(value, there[name], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("bad", [{"d_hidden": 0}, {"n_layers": 0}, {"normalization": "Batch"}])
