@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow  # minutes: each part is run as it will be
 ROOT = Path(__file__).parents[2]
 FAKES = {
     "__init__": "",
