@@ -9,11 +9,16 @@ from importlib import import_module
 
 from interp.tasks.base import Batch, ContrastPair, Task, need
 from interp.tasks.copy import CopyTask
+from interp.tasks.duplicate import DuplicateCopy
 from interp.tasks.ngram import NgramLookup
 from interp.tasks.packing import pack
+from interp.tasks.passkey import Passkey
+from interp.tasks.phone_book import PhoneBook
+from interp.tasks.planted import PlantedCopy
 from interp.tasks.probes.ideal import IdealAccuracy, ambiguous, guess_probability, ideal_ngram_accuracy
 from interp.tasks.probes.matches import match_lengths
 from interp.tasks.probes.planted_repeats import Probe, offset_swaps, planted_repeats
+from interp.tasks.recall import Recall
 from interp.tasks.registry import register, task_class, task_config, task_from_config, task_from_spec, task_spec
 from interp.tasks.reverse import ReverseCopy
 from interp.tasks.score import (
@@ -25,6 +30,7 @@ from interp.tasks.score import (
     score,
     score_generated,
 )
+from interp.tasks.selective import SelectiveCopy
 from interp.tasks.unique import UniqueCopy
 from interp.tasks.vocabulary import Vocabulary
 
@@ -35,11 +41,17 @@ __all__ = [
     "Batch",
     "ContrastPair",
     "CopyTask",
+    "DuplicateCopy",
     "IdealAccuracy",
     "NgramLookup",
+    "Passkey",
+    "PhoneBook",
+    "PlantedCopy",
     "Probe",
+    "Recall",
     "ReverseCopy",
     "Scores",
+    "SelectiveCopy",
     "Task",
     "UniqueCopy",
     "Vocabulary",

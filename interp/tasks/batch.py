@@ -25,9 +25,19 @@ class Batch:
     source: Int[Tensor, "batch pos"]
     segment: Int[Tensor, "batch pos"] | None = None
     """Which packed string a position belongs to, if packed strings are isolated from each other; else None."""
+    also: Int[Tensor, "batch pos place"] | None = None
+    """Further positions that an answer letter is copied from by right, where there are several, earlier ones than
+    `source`; -1: none. None where every letter has one source at most."""
 
     def __post_init__(self) -> None:
+        if self.also is not None and (self.also.ndim != 3 or self.also.shape[:2] != self.tokens.shape):
+            raise UserError(
+                f"also of a batch must be of shape [batch pos place], {list(self.tokens.shape)} and a third axis here; "
+                f"got {list(self.also.shape)}."
+            )
         for name, part in vars(self).items():
+            if name == "also":
+                continue
             wanted = torch.bool if name in ("loss_mask", "answer") else torch.long
             if part is not None and (part.shape != self.tokens.shape or part.ndim != 2 or part.dtype != wanted):
                 raise UserError(
@@ -41,9 +51,11 @@ class Batch:
                 )
         if self.tokens.device.type != "cpu":  # a look at the numbers would wait for them
             return
-        if bool((self.tokens < 0).any() | (self.targets.masked_fill(~self.loss_mask & ~self.answer, 0) < 0).any()):
+        if _least(self.tokens) < 0 or (
+            _least(self.targets) < 0 and _least(self.targets.masked_fill(~self.loss_mask & ~self.answer, 0)) < 0
+        ):
             raise UserError("token ids of a batch must be 0 or more; got negative ones.")
-        if bool((self.source < -1).any()):
+        if _least(self.source) < -1:
             raise UserError("source of a batch must be a position, or -1 for none; got less.")
 
     def check(self, vocabulary: Vocabulary) -> "Batch":
@@ -62,9 +74,10 @@ class Batch:
         places = torch.arange(self.tokens.shape[1], device=self.source.device)
         if bool((self.source > places).any()):
             raise UserError("source of a batch must be a position up to the one that asks; got a later one.")
-        copied = self.tokens.gather(1, self.source.clamp(min=0)) == self.targets
-        if bool((self.answer & (self.source >= 0) & ~copied).any()):
-            raise UserError("source of a batch must hold the answer's letter; got another one there.")
+        for source in (self.source, *([] if self.also is None else self.also.unbind(dim=2))):
+            copied = self.tokens.gather(1, source.clamp(min=0)) == self.targets
+            if bool((self.answer & (source >= 0) & ~copied).any()):
+                raise UserError("source of a batch must hold the answer's letter; got another one there.")
         return self
 
     def __len__(self) -> int:
@@ -102,8 +115,10 @@ class Batch:
     def copied_from(self) -> PosMask:
         """The positions that an answer letter is copied from."""
         found = torch.zeros_like(self.answer, dtype=torch.uint8)
-        asked = (self.answer & (self.source >= 0)).to(torch.uint8)
-        return found.scatter_reduce(1, self.source.clamp(min=0), asked, "amax").bool()
+        for source in (self.source, *([] if self.also is None else self.also.unbind(dim=2))):
+            asked = (self.answer & (source >= 0)).to(torch.uint8)
+            found = found.scatter_reduce(1, source.clamp(min=0), asked, "amax")
+        return found.bool()
 
     @property
     def prompt_end(self) -> Int[Tensor, " batch"]:
@@ -119,6 +134,11 @@ class Batch:
     def whole(self) -> Int[Tensor, "batch whole"]:
         """The whole strings, from the first token to the last target: `$cab|cab.`"""
         return torch.cat([self.tokens[:, :1], self.targets], dim=1)
+
+
+def _least(values: Int[Tensor, "batch pos"]) -> int:
+    """The smallest of them; 0 where there is none."""
+    return int(values.min()) if values.numel() else 0
 
 
 @dataclass(frozen=True)

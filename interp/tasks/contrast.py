@@ -13,7 +13,11 @@ from interp.tasks.vocabulary import Vocabulary
 
 
 def change_one_letter(
-    batch: Batch, vocabulary: Vocabulary, generator: torch.Generator, place: int | None = None
+    batch: Batch,
+    vocabulary: Vocabulary,
+    generator: torch.Generator,
+    place: int | None = None,
+    letters: range | None = None,
 ) -> ContrastPair:
     """Pair strings with others in which one letter, and all that is copied from it, is another letter.
 
@@ -25,6 +29,7 @@ def change_one_letter(
         vocabulary: whose letters replace the letter, uniformly.
         generator: draws places and letters.
         place: which letter of the answer, 0, 1, ...; None draws it for each string.
+        letters: what the answer's letters are drawn from, where that is not the whole alphabet.
 
     Raises: UserError for a place that an answer does not have.
     """
@@ -36,7 +41,7 @@ def change_one_letter(
     index = below(lengths, generator) if place is None else torch.full_like(lengths, place)
     query = (batch.answer & (batch.answer.cumsum(dim=1) == index[:, None] + 1)).byte().argmax(dim=1)
     source = batch.source.gather(1, query[:, None])
-    letter = _other_letter(batch.tokens.gather(1, source), vocabulary, generator)
+    letter = _other_letter(batch.tokens.gather(1, source), vocabulary, letters, generator)
 
     position = torch.arange(batch.tokens.shape[1])
     copied = batch.answer & (batch.source == source)  # the targets that are copied from it
@@ -48,10 +53,11 @@ def change_one_letter(
 
 
 def _other_letter(
-    token: Int[Tensor, "batch one"], vocabulary: Vocabulary, generator: torch.Generator
+    token: Int[Tensor, "batch one"], vocabulary: Vocabulary, letters: range | None, generator: torch.Generator
 ) -> Int[Tensor, "batch one"]:
-    """Draw a letter, uniform over those that the token is not."""
-    ids = vocabulary.ids(torch.arange(vocabulary.n_letters))
+    """Draw one of the letters, uniform over those that the token is not."""
+    among = range(vocabulary.n_letters) if letters is None else letters
+    ids = vocabulary.ids(torch.tensor(among))
     number = (token == ids).byte().argmax(dim=1, keepdim=True)
-    step = 1 + below(torch.full_like(number, vocabulary.n_letters - 1), generator)
-    return ids[(number + step) % vocabulary.n_letters]
+    step = 1 + below(torch.full_like(number, len(among) - 1), generator)
+    return ids[(number + step) % len(among)]

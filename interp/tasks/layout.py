@@ -23,7 +23,9 @@ class Piece:
     lengths: Int[Tensor, " batch"] | None = None
     """None: every string has all of them."""
     source: Int[Tensor, "batch letter"] | None = None
-    """Position in the string that each is copied from; it makes the piece the answer."""
+    """Position in the string that each is copied from; it makes it an answer, unless it is -1."""
+    also: Int[Tensor, "batch letter place"] | None = None
+    """Further positions that each could be copied from; see `Batch.also`. Given for one piece at most."""
     trained: bool = False
     """Trained though it is no answer: the end token."""
 
@@ -35,13 +37,20 @@ def mark(token: int | None, like: Int[Tensor, "batch letter"], trained: bool = F
 
 def join(pieces: Sequence[Piece], pad: int) -> Batch:
     """Make the strings of these pieces, each without gaps, padded on the right to the widest that there could be."""
-    absent = torch.full_like
     string = torch.cat([p.tokens for p in pieces], dim=1)
-    source = torch.cat([absent(p.tokens, -1) if p.source is None else p.source for p in pieces], dim=1)
-    answer = torch.cat([absent(p.tokens, p.source is not None, dtype=torch.bool) for p in pieces], dim=1)
-    trained = answer | torch.cat([absent(p.tokens, p.trained, dtype=torch.bool) for p in pieces], dim=1)
+    source, ends = torch.full_like(string, -1), [0]
+    for piece in pieces:
+        ends.append(ends[-1] + piece.tokens.shape[1])
+        if piece.source is not None:
+            source[:, ends[-2] : ends[-1]] = piece.source
+    answer, also = source >= 0, _further(pieces)
+    trained = answer.clone()
+    for piece, start, end in zip(pieces, ends, ends[1:], strict=False):
+        if piece.trained:
+            trained[:, start:end] = True
     if all(p.lengths is None for p in pieces):
-        return Batch(string[:, :-1], string[:, 1:], trained[:, 1:], answer[:, 1:], source[:, 1:])
+        also = None if also is None else also[:, 1:]
+        return Batch(string[:, :-1], string[:, 1:], trained[:, 1:], answer[:, 1:], source[:, 1:], also=also)
 
     present = torch.cat([_present(p) for p in pieces], dim=1)
     # A stable sort by absence moves what is present to the left and keeps its order.
@@ -51,7 +60,18 @@ def join(pieces: Sequence[Piece], pad: int) -> Batch:
     answer = (answer & present).gather(1, order)[:, 1:]
     trained = (trained & present).gather(1, order)[:, 1:]
     followed = present.gather(1, order)[:, 1:]
-    return Batch(string[:, :-1].masked_fill(~followed, pad), string[:, 1:], trained, answer, source)
+    if also is not None:
+        also = also.masked_fill(~present[..., None], -1).take_along_dim(order[..., None], 1)[:, 1:]
+    return Batch(string[:, :-1].masked_fill(~followed, pad), string[:, 1:], trained, answer, source, also=also)
+
+
+def _further(pieces: Sequence[Piece]) -> Tensor | None:
+    """The further sources of every token; None where no piece has any."""
+    given = [piece.also.shape[2] for piece in pieces if piece.also is not None]
+    if not given:
+        return None
+    none = [p.tokens.new_full((*p.tokens.shape, given[0]), -1) for p in pieces]
+    return torch.cat([at if p.also is None else p.also for p, at in zip(pieces, none, strict=True)], dim=1)
 
 
 def _present(piece: Piece) -> Tensor:

@@ -20,6 +20,7 @@ from interp.tasks.base import Batch, ContrastPair, Task
 from interp.tasks.layout import Piece, join, mark
 from interp.tasks.registry import register
 from interp.tasks.sampling import Length, below, draw_lengths, draw_letters
+from interp.tasks.unique_grams import draw_with_a_unique_gram
 from interp.tasks.vocabulary import Vocabulary
 
 ROUNDS = 1000
@@ -49,7 +50,8 @@ class NgramLookup(Task):
     """Token ids, where they are not those of `Vocabulary.of_letters(alphabet)`."""
     ambiguous: bool = False
     """Draw as the official code does: a key may stand in the string several times, and then what follows the first of
-    them is asked for; and of the places at which key and answer fit, the last three are not drawn."""
+    them is asked for; of the places at which key and answer fit, the last three are not drawn (the last two, if all
+    that follows is asked for); and some n-gram stands once in every string."""
 
     def __post_init__(self) -> None:
         if self.n < 1 or (self.answer is not None and self.answer < 1):
@@ -150,14 +152,16 @@ class NgramLookup(Task):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Drawn:
         """Draw strings whose key stands once (if ambiguous: take its first place), `least` letters before the end."""
-        asked, spare = max(self.answer or 1, least), 3 * self.ambiguous
+        asked, spare = max(self.answer or 1, least), (2 + (self.answer is not None)) * self.ambiguous
         drawn = draw_lengths(n, length, generator, shortest=self.n + asked + spare)
         lengths = drawn if lengths is None else lengths
         start = below(lengths - self.n - asked - spare + 1, generator)
         width = length if isinstance(length, int) else length[1]
-        letters = draw_letters(n, width, self.alphabet, generator)
         if self.ambiguous:
+            places = lengths - self.n - 1 - (self.answer or 0)
+            letters = draw_with_a_unique_gram(lengths, self.n, places, self.alphabet, generator)
             return letters, self._same(letters, lengths, start).byte().argmax(dim=1), lengths
+        letters = draw_letters(n, width, self.alphabet, generator)
         within = torch.arange(width) - start[:, None]
         of_key = (within >= 0) & (within < self.n)
         for _ in range(ROUNDS):

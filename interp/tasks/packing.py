@@ -46,12 +46,19 @@ def pack(
     nothing = torch.zeros_like(strings.tokens[:, :1])
     tokens = row(strings.tokens[:, :1], strings.targets)
     answer, trained = (row(nothing, mask & whole) for mask in (strings.answer, strings.loss_mask))
-    source = row(nothing, strings.source + (ends - size)[:, None]).masked_fill(~answer, -1)
+    begins = (ends - size)[:, None]
+
+    def places(source: Tensor) -> Tensor:
+        """Rows of positions, counted from the beginning of the row."""
+        return row(nothing - 1, source + begins.masked_fill(source < 0, 0)).masked_fill(~answer, -1)[:, 1:]
+
+    also = None if strings.also is None else torch.stack([places(one) for one in strings.also.unbind(2)], dim=2)
     return Batch(
         tokens=tokens[:, :-1],
         targets=tokens[:, 1:],
         loss_mask=trained[:, 1:],
         answer=answer[:, 1:],
-        source=source[:, 1:],
+        source=places(strings.source),
         segment=(order // (needed + 1))[:, :-1] if isolate else None,
+        also=also,
     )

@@ -16,8 +16,14 @@ BYTES = 128
 """Memory that a letter takes while a batch is made, about: it stands in ten tensors."""
 
 
-def draw_lengths(n: int, length: Length, generator: torch.Generator | int, shortest: int = 1) -> Int[Tensor, " batch"]:
+def draw_lengths(
+    n: int, length: Length, generator: torch.Generator | int, shortest: int = 1, letters: int = 1
+) -> Int[Tensor, " batch"]:
     """Draw a length for each string: all the same, or uniform over (shortest, longest), both included.
+
+    Args:
+        shortest: the least that is allowed.
+        letters: letters of the string for each that its length counts, where that counts pairs or entries.
 
     Raises: UserError for less than one string, a range that is none, a length below `shortest`, or strings that do not
         fit into memory.
@@ -27,7 +33,7 @@ def draw_lengths(n: int, length: Length, generator: torch.Generator | int, short
         raise UserError(f"the number of strings must be an integer from 1 on; got {n!r}.")
     if low < shortest:
         raise UserError(f"these strings must have at least {shortest} letters; got {low}.")
-    check_fits(n * high * BYTES, f"{n:,} strings of {high:,} letters")
+    check_fits(n * high * letters * BYTES, f"{n:,} strings of {high * letters:,} letters")
     return low + below(torch.full((n,), high - low + 1), as_generator(generator))
 
 

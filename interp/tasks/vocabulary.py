@@ -87,7 +87,7 @@ class Vocabulary:
         Raises: UserError for a number that no letter has.
         """
         if letters.device.type == "cpu" and letters.numel():  # elsewhere a look at the numbers would wait for them
-            low, high = int(letters.min()), int(letters.max())
+            low, high = map(int, torch.aminmax(letters))
             if low < 0 or high >= self.n_letters:
                 wrong = low if low < 0 else high
                 raise UserError(f"letters must be 0 to {self.n_letters - 1}, numbers of the alphabet; got {wrong}.")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from interp.base.budget import budget
+from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.models.hooks.model import HookedModel
 from interp.models.stack.attention import KeyValues
@@ -106,11 +107,25 @@ def _one_block(model: Any, batch: Batch, free_running: bool) -> _Block:
     forced = score(model(there.tokens), there)
     free = torch.full_like(forced.letter_accuracy, torch.nan)
     if free_running:
-        asked = batch.answer.any(dim=0).nonzero()[:, 0]  # strings of one length are asked at the same places
-        first, last = int(asked[0]), int(asked[-1])
+        first, last = _one_run(batch)
         written = model.generate(there.tokens[:, : first + 1], last - first + 1)
         free = score_generated(written[:, first + 1 :], there).letter_accuracy
     return _Block(forced.string_correct, forced.letter_accuracy, forced.first_error, free)
+
+
+def _one_run(batch: Batch) -> tuple[int, int]:
+    """The first and the last position that asks, the same of all strings, which have one length.
+
+    Raises: UserError if they are asked at different places, or between letters that nobody asks for.
+    """
+    asked = batch.answer.any(dim=0).nonzero()[:, 0]
+    first, last = int(asked[0]), int(asked[-1])
+    if not bool(batch.answer[:, first : last + 1].all()):
+        raise UserError(
+            "the answer must be one run of letters at the same place of all strings of a length, to be written freely; "
+            "got answers apart. Ask without free_running."
+        )
+    return first, last
 
 
 def _stack(rows: list[list[_Block]], name: str) -> np.ndarray:

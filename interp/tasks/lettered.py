@@ -1,0 +1,64 @@
+"""What tasks over an alphabet share: its size or its token ids, and how it is split where letters play two roles."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from interp.base.errors import UserError
+from interp.tasks.base import Task
+from interp.tasks.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class OverLetters(Task):
+    """A task over an alphabet whose strings end in a separator, which asks for the answer."""
+
+    needs_separator: ClassVar[bool] = True
+    fewest_letters: ClassVar[int] = 2
+    """Letters that its alphabet must have."""
+    alphabet: int = 26
+    """Number of letters; with `vocab`, the number that it has."""
+    vocab: Vocabulary | None = None
+    """Token ids, where they are not those of `Vocabulary.of_letters(alphabet)`."""
+
+    def __post_init__(self) -> None:
+        if self.vocabulary.separator is None:
+            raise UserError(
+                f"the vocabulary of {type(self).__name__} must have a separator before the answer; got none."
+            )
+        object.__setattr__(self, "alphabet", self.vocabulary.n_letters)
+        if self.alphabet < self.fewest_letters:
+            raise UserError(
+                f"alphabet must be {self.fewest_letters} letters or more for {type(self).__name__}; got "
+                f"{self.alphabet}."
+            )
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.vocab or Vocabulary.of_letters(self.alphabet)
+
+    @property
+    def has_prompt_end(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class InHalves(OverLetters):
+    """A task whose first letters (half of them, rounded up) are asked with and whose last letters are the answer."""
+
+    fewest_letters: ClassVar[int] = 4
+
+    @property
+    def n_keys(self) -> int:
+        """Letters of the first half: keys, names, what surrounds a passkey."""
+        return -(-self.n_letters // 2)
+
+    @property
+    def n_values(self) -> int:
+        """Letters of the second half: values, digits."""
+        return self.n_letters // 2
+
+
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Refuse what counts nothing. Raises: UserError that names it."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UserError(f"{name} must be an integer from {least} on; got {value!r}.")

@@ -1,0 +1,83 @@
+"""Passkey retrieval (Mohtashami & Jaggi 2023; Chen et al. 2024): a few digits somewhere in a long string."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from interp.base.errors import UserError
+from interp.base.seeds import as_generator
+from interp.tasks.base import Batch, ContrastPair
+from interp.tasks.contrast import change_one_letter
+from interp.tasks.layout import Piece, join, mark
+from interp.tasks.lettered import InHalves, check_count
+from interp.tasks.registry import register
+from interp.tasks.sampling import Length, below, draw_lengths, draw_letters
+
+
+@register("passkey")
+@dataclass(frozen=True)
+class Passkey(InHalves):
+    """Write the digits that stand together somewhere in a string of letters.
+
+    `Passkey(digits=2, alphabet=6)` has the letters a, b and c, and d, e and f for digits: it asks `$abcedba|` for `ed`,
+    which is copied from the positions 4 and 5. A length counts the whole string, the digits with it.
+    """
+
+    digits: int = 5
+    """Digits of the passkey; independent and uniform, as the letters around it are."""
+    depth: float | None = None
+    """Where it stands, as the share of the other letters that come before it; None draws it for each string."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("digits", self.digits)
+        if self.depth is not None and not 0 <= self.depth <= 1:
+            raise UserError(f"depth must be a share from 0 to 1, or None; got {self.depth}.")
+
+    @property
+    def contrasts(self) -> bool:
+        return True
+
+    def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
+        """Draw `n` strings; see `Task.sample`. Raises: UserError for strings too short for the passkey."""
+        generator = as_generator(generator)
+        lengths = draw_lengths(n, length, generator, shortest=self.digits)
+        room = lengths - self.digits
+        start = below(room + 1, generator) if self.depth is None else (room * self.depth).round().long()
+        letters = draw_letters(n, int(lengths.max()), self.n_keys, generator)
+        digits = self.n_keys + draw_letters(n, self.digits, self.n_values, generator)
+        return self.ask(letters, digits, start, lengths)
+
+    def ask(
+        self,
+        letters: Int[Tensor, "batch letter"],
+        digits: Int[Tensor, "batch digit"],
+        start: Int[Tensor, " batch"],
+        lengths: Int[Tensor, " batch"],
+    ) -> Batch:
+        """Make the batch that asks for these digits, which are written over the letters from `start` on."""
+        v = self.vocabulary
+        places = start[:, None] + torch.arange(digits.shape[1], device=digits.device)
+        string = v.ids(letters.scatter(1, places, digits))
+        pieces = [
+            *mark(v.bos, string),
+            Piece(string, lengths),
+            *mark(v.separator, string),
+            Piece(v.ids(digits), source=1 + places),
+            *mark(v.eos, string, trained=True),
+        ]
+        return join(pieces, v.pad)
+
+    def contrast(
+        self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
+    ) -> ContrastPair:
+        """Draw strings, and beside each another with one digit changed, in the string and in the answer.
+
+        Args:
+            place: which digit, 0, 1, ...; None draws it for each string.
+        """
+        generator = as_generator(generator)
+        digits = range(self.n_keys, self.n_letters)
+        return change_one_letter(self.sample(n, length, generator), self.vocabulary, generator, place, digits)
