@@ -9,7 +9,7 @@ project = "interp"
 author = "The interp authors"
 copyright = author
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "modules", "plain_docstrings", "mathml", "live_page"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "modules", "plain_docstrings", "mathml", "live_page", "measured"]
 exclude_patterns = ["build"]
 
 myst_enable_extensions = ["dollarmath", "deflist"]

@@ -15,6 +15,7 @@ from interp.base.errors import UserError
 from interp.base.paths import short_name
 from interp.base.stats import Interval
 from interp.figures.attention.view import SCRIPTS, shown
+from interp.figures.method import method
 from interp.figures.page import facts
 from interp.figures.study_page import Beside, Frame, write_study_page
 from interp.figures.tables import Row
@@ -170,6 +171,7 @@ def length_rows(profile: StateProfile) -> list[Row]:
 
 def _shown(profiles: Sequence[StateProfile]) -> dict[str, Any]:
     """What the template names."""
+    probes = words.names(dict.fromkeys(" + ".join(map(str, profile.held.strings)) for profile in profiles))
     return {
         "profiles": profiles,
         "summaries": [summary(profile) for profile in profiles],
@@ -179,7 +181,8 @@ def _shown(profiles: Sequence[StateProfile]) -> dict[str, Any]:
         "rows": [row for profile in profiles for row in length_rows(profile)],
         "notes": [(name_of(p), note) for p in profiles for note in p.notes],
         "sizes": [(name_of(p), facts(p.state_size.parts), p.state_size.dtype_bits, max(p.lengths)) for p in profiles],
-        "probes": words.names(dict.fromkeys(" + ".join(map(str, p.held.strings)) for p in profiles)),
+        "method": method("state"),
+        "here": {"Bits held": f"Here the probes have {probes} strings."},
     }
 
 

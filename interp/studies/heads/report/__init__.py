@@ -14,6 +14,7 @@ from interp.base import words
 from interp.figures.ablation import ablations
 from interp.figures.attention.view import SCRIPTS, attention_view, shown
 from interp.figures.heads import head_grid, head_scores, response
+from interp.figures.method import method
 from interp.figures.steps import effective_n
 from interp.figures.study_page import Beside, Frame, write_study_page
 from interp.figures.tables import Row, ablation_rows, accuracy_rows, head_rows
@@ -33,10 +34,10 @@ SECTIONS = {
     "provenance": "Provenance",
 }
 KINDS = {
-    "zero": "<i>zero</i>: the head writes nothing",
-    "mean": "<i>mean</i>: the head's output is replaced by its mean over strings and positions",
-    "mean-per-position": "<i>mean-per-position</i>: the head's output is replaced by its mean over strings",
-    "resample": "<i>resample</i>: the head's output is replaced by that on another string",
+    "zero": "the head writes nothing",
+    "mean": "the head's output is replaced by its mean over strings and positions",
+    "mean-per-position": "the head's output is replaced by its mean over strings",
+    "resample": "the head's output is replaced by that on another string",
 }
 
 
@@ -108,7 +109,17 @@ def _shown(study: HashHeadStudy) -> dict[str, Any]:
         "has_free": accuracy.free_letter_accuracy is not None,
         "ideals": list(accuracy.ideal),
         "ablations": study.ablations,
-        "kinds": Markup("; ".join(KINDS.get(kind, str(Markup.escape(kind))) for kind in kinds) + ".") if kinds else "",
+        "method": method("heads"),
+        "here": {
+            "p, q and flagged": f"Here: {len(scores.null)} such heads, level {scores.level}, floor {scores.floor}.",
+            "Gather, its effect and offsets": f"Here the floor is {scores.gather_floor} of their size.",
+            "Ablation and controls": Markup("Here, {}.").format(Markup("; ").join(map(_kind, kinds))) if kinds else "",
+        },
         "attention": shown(study.attention),
         "notes": scores.notes,
     }
+
+
+def _kind(kind: str) -> Markup:
+    """What an ablation of this kind does."""
+    return Markup("<i>{}</i>").format(kind) + (f": {KINDS[kind]}" if kind in KINDS else "")
