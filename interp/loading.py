@@ -28,7 +28,7 @@ from interp.base.paths import LONGEST_NAME, expanded, is_there
 from interp.base.seeds import as_generator, check_seed
 from interp.base.words import count
 from interp.models.hooks.model import HookedModel
-from interp.models.planted import PlantedCapacity, Planting, planted_from_spec
+from interp.models.planted import MemoryTruth, PlantedCapacity, Planting, planted_from_spec
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.surface import Model
 from interp.results.training import TrainLog
@@ -57,7 +57,7 @@ class Loaded:
     training: TrainLog | None = None
     folder: Path | None = None
     """Its run folder, if it has one."""
-    planting: Planting | PlantedCapacity | None = None
+    planting: Planting | PlantedCapacity | MemoryTruth | None = None
     """The ground truth of a planted model."""
     pretrained: Any = None
     """What is known of a pretrained model's tokens: `interp.models.pretrained.bridge.Pretrained`."""

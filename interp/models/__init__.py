@@ -15,6 +15,7 @@ KINDS = {
     "transformer": ("interp.models.transformer", "HookedTransformer", "TransformerConfig"),
     "hybrid": ("interp.models.recurrent.hybrid", "HookedHybrid", "HybridConfig"),
     "memory": ("interp.models.planted.memory", "PlantedMemory", "MemoryConfig"),
+    "coded": ("interp.models.planted.memories.model", "CodedMemory", "Memory"),
 }
 """kind -> module, model class, config class, of what is not a recurrent family. Imported when asked for."""
 LARGE = 8192
@@ -27,8 +28,8 @@ def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
     >>> build({"kind": "mamba", "n_layers": 2, "d_state": 8}, seed=0)
 
     Args:
-        config: `{"kind": ..., **fields of the config class}`. A kind is transformer, hybrid, memory (planted), or any
-            recurrent family (`interp.models.recurrent.family.kinds`).
+        config: `{"kind": ..., **fields of the config class}`. A kind is transformer, hybrid, memory or coded (planted
+            ones), or any recurrent family (`interp.models.recurrent.family.kinds`).
         seed: seed of the first weights.
 
     Raises: UserError for an unknown kind or field, naming the nearest, or a value that does not fit.

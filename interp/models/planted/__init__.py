@@ -5,7 +5,8 @@ its value writes, and what reads it. `plant` compiles it to an ordinary model, w
 orthogonal matrix, and to the truth about it; `draw` makes one at random, of any of `KINDS`. `planted_copier` is the
 plain one, the two-layer transformer of Jelassi et al. 2024, Theorem 2.3, which copies by n-gram lookup. `register`,
 `shift` and `decay` are recurrent models that hold the first or the last letters of a string, and nothing else.
-`planted_from_spec` reads the name by which a user asks for one.
+`interp.models.planted.memories` has recurrent memories of all kinds, drawn at random as circuits are
+(`planted_memory`). `planted_from_spec` reads the name by which a user asks for one.
 """
 
 from interp.models.planted.compiler import plant
@@ -13,6 +14,7 @@ from interp.models.planted.copier import planted_copier
 from interp.models.planted.decoys import DECOYS
 from interp.models.planted.description import Circuit, HeadSpec, Write
 from interp.models.planted.kinds import KINDS, draw
+from interp.models.planted.memories import MEMORIES, Memory, MemoryTruth, planted_memory
 from interp.models.planted.memory import MemoryConfig, PlantedCapacity, PlantedMemory, decay, register, shift
 from interp.models.planted.planting import PlantedHead, Planting, Role
 from interp.models.planted.specs import planted_from_spec
@@ -20,9 +22,12 @@ from interp.models.planted.specs import planted_from_spec
 __all__ = [
     "DECOYS",
     "KINDS",
+    "MEMORIES",
     "Circuit",
     "HeadSpec",
+    "Memory",
     "MemoryConfig",
+    "MemoryTruth",
     "PlantedCapacity",
     "PlantedHead",
     "PlantedMemory",
@@ -34,6 +39,7 @@ __all__ = [
     "plant",
     "planted_copier",
     "planted_from_spec",
+    "planted_memory",
     "register",
     "shift",
 ]

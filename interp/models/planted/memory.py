@@ -9,6 +9,7 @@ recovered has a closed form. The state is `h` [slot letter], one-hot rows, and `
 and written and says whether the separator has passed: it holds the length, and nothing of the letters.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -19,12 +20,11 @@ from torch import Tensor
 from interp.base.axes import Residual
 from interp.base.errors import UserError, unknown
 from interp.models.hooks.point import HookPoint
+from interp.models.planted.clock import Clock, log_probabilities
 from interp.models.recurrent.mixer import Mixer, RecurrentBlock, RecurrentState
 from interp.models.recurrent.model import RecurrentModel
 
 MEMORIES = ("register", "shift", "decay")
-CERTAIN = 40.0
-"""Logit of a certain answer above the rest: e^-40 is what the rest then has."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,15 @@ class PlantedCapacity:
     alphabet: int
     survives: float
     """Probability with which a slot of "decay" survives one more letter; 1 in the others."""
+
+    @property
+    def scale(self) -> int:
+        """Letters about which strings should be measured."""
+        return self.k
+
+    def most(self, length: int) -> float:
+        """Bits that the state holds of strings of this length, at most: log2 of the number of states they reach."""
+        return min(length, self.k) * math.log2(self.alphabet)
 
     def kept(self, length: int) -> list[float]:
         """Probability that each letter of a string, first to last, is still held behind its end."""
@@ -148,7 +157,8 @@ class MemoryMixer(Mixer):
         start = 0 if past is None else past.length
         h, clock = (None, None) if past is None else (past.get("h"), past.get("clock"))
         h = x.new_zeros(len(x), k, self.config.alphabet) if h is None else h
-        read, written, copying = self._clock(x, x.new_zeros(len(x), 3) if clock is None else clock)
+        count = Clock.after(x, self.config.alphabet, clock)
+        read, written, copying = count.read, count.written, count.copying
         storing = letters.sum(dim=-1) * (1 - copying)
         slots = torch.arange(k, device=x.device)
         if self.config.memory == "register":
@@ -165,17 +175,8 @@ class MemoryMixer(Mixer):
         C = self.hook_C(((slots == asked[..., None]) & wanted[..., None]).to(x.dtype))
         y = self.hook_y(einsum(self.hook_state(states), C, "b p k d, b p k -> b p d"))
         if past is not None:
-            past.advance(x.shape[1], h=last, clock=torch.stack([read, written, copying], dim=-1)[:, -1])
-        return self._logits(y, (copying > 0) & (written >= read))[:, first:]
-
-    def _clock(self, x: Tensor, clock: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Letters read, letters written, whether the separator has passed, at each position: [batch pos] each."""
-        alphabet = self.config.alphabet
-        letter, separator = x[..., :alphabet].sum(dim=-1), x[..., alphabet + 1]
-        before_read, before_written, before_copying = (part[:, None] for part in clock.unbind(-1))
-        copying = (before_copying + separator.cumsum(dim=1)).clamp(max=1)
-        read = before_read + (letter * (1 - copying)).cumsum(dim=1)
-        return read, before_written + (letter * copying).cumsum(dim=1), copying
+            past.advance(x.shape[1], h=last, clock=count.last)
+        return log_probabilities(y, count.ended)[:, first:]
 
     def _states(
         self, h: Tensor, moving: Tensor, A_bar: Tensor, write: Tensor, edited: dict[int, HookPoint]
@@ -187,14 +188,6 @@ class MemoryMixer(Mixer):
             h = edited[at](h) if at in edited else h
             states.append(h)
         return torch.stack(states, dim=1)
-
-    def _logits(self, y: Float[Tensor, "batch pos letter"], ended: Tensor) -> Float[Tensor, "batch pos d_model"]:
-        """Log-probabilities of what is read, the rest of 1 spread evenly over the letters; behind them, of the end."""
-        p = y + (1 - y.sum(dim=-1, keepdim=True)).clamp(min=0) / self.config.alphabet
-        letters = p.clamp(min=torch.finfo(p.dtype).tiny).log().clamp(min=-CERTAIN)
-        specials = letters.new_full((*y.shape[:2], 4), -CERTAIN)
-        specials[..., 2] = torch.where(ended, CERTAIN, -CERTAIN)
-        return torch.cat([letters, specials], dim=-1)
 
 
 def planted_memory(config: MemoryConfig) -> tuple[PlantedMemory, PlantedCapacity]:

@@ -11,6 +11,7 @@ from interp.models.hooks.model import HookedModel
 from interp.models.planted.compiler import plant
 from interp.models.planted.copier import planted_copier
 from interp.models.planted.kinds import draw
+from interp.models.planted.memories import MemoryTruth, planted_memory
 from interp.models.planted.memory import PlantedCapacity, decay, register, shift
 from interp.models.planted.planting import Planting
 from interp.models.planted.stream import Stream
@@ -21,9 +22,12 @@ def drawn_circuit(kind: str = "windows", seed: int = 0) -> tuple[HookedModel, Pl
     return plant(draw(kind, seed))
 
 
-SPECS: dict[str, Callable[..., tuple[HookedModel, Planting | PlantedCapacity]]] = {
+Truth = Planting | PlantedCapacity | MemoryTruth
+"""What is true of a planted model."""
+SPECS: dict[str, Callable[..., tuple[HookedModel, Truth]]] = {
     "ngram": planted_copier,
     "circuit": drawn_circuit,
+    "memory": planted_memory,
     "register": register,
     "shift": shift,
     "decay": decay,
@@ -62,7 +66,7 @@ LARGEST_COPIER = 1 << 29
 """Weights of a planted copier, at most: 2 GB in float32. Every head has its own maps from the whole stream."""
 
 
-def planted_from_spec(spec: str) -> tuple[HookedModel, Planting | PlantedCapacity]:
+def planted_from_spec(spec: str) -> tuple[HookedModel, Truth]:
     """Build the planted model of this name, and say what was planted: `ngram`, `ngram?n=3&alphabet=4`.
 
     Raises: UserError for a kind, an option or a value that does not exist.

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "interp.recurrent"
 """Group of the entry points that name families outside this package: the kind = the package to import."""
-TAKEN = ("attention", "transformer", "hybrid", "memory", "options", "layers", *RecurrentConfig.__dataclass_fields__)
+TAKEN = (
+    "attention",
+    "transformer",
+    "hybrid",
+    "memory",
+    "coded",
+    "options",
+    "layers",
+    *RecurrentConfig.__dataclass_fields__,
+)
 """Names that no family can have: they are other kinds of models and layers, or fields of a hybrid's config."""
 
 _registered: dict[str, "Family"] = {}

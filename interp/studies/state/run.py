@@ -30,7 +30,7 @@ from interp.measure.state.size import accuracy_bound, effective_size, state_size
 from interp.measure.state.transplant import transplants
 from interp.models.heads import HeadTable
 from interp.models.hooks.model import HookedModel
-from interp.models.planted import PlantedCapacity
+from interp.models.planted import MemoryTruth, PlantedCapacity
 from interp.models.surface import untrained_like
 from interp.results.accuracy import LengthAccuracy
 from interp.results.state import Bits, Geometry
@@ -46,6 +46,8 @@ COPIED = 0.9
 """Letter accuracy from which on a string counts as copied: enough is left to lose in a transplant."""
 WATCHED = 32
 """Most letters of the string that is watched step by step."""
+MEMORIES = (PlantedCapacity, MemoryTruth)
+"""What is true of a memory built by hand."""
 SHARES = (1 / 6, 1 / 3, 1 / 2, 3 / 4, 1, 4 / 3, 2, 3, 4)
 """The lengths that are measured, as shares of the longest trained one."""
 
@@ -194,8 +196,8 @@ def _edited(asked: Asked, at: int) -> dict[str, Any]:
 
 
 def state_lengths(loaded: Loaded) -> tuple[int, ...]:
-    """Shorter than the longest trained ones, inside, and up to four times as long; of a planted memory, than its k."""
-    planted = loaded.planting.k if isinstance(loaded.planting, PlantedCapacity) else None
+    """From a sixth of the longest trained ones to four times as long; of a planted memory, about its scale."""
+    planted = loaded.planting.scale if isinstance(loaded.planting, MEMORIES) else None
     top = loaded.trained_lengths[1] if loaded.trained_lengths else planted or 12
     return tuple(sorted({max(1, round(top * share)) for share in SHARES}))
 
@@ -213,20 +215,18 @@ def movie_length(lengths: tuple[int, ...]) -> int:
 
 def _untrained(loaded: Loaded, model: HookedModel, seed: int) -> HookedModel | None:
     """Of the same shape; a memory built by hand has none."""
-    return None if isinstance(loaded.planting, PlantedCapacity) else cast(HookedModel, untrained_like(model, seed))
+    return None if isinstance(loaded.planting, MEMORIES) else cast(HookedModel, untrained_like(model, seed))
 
 
 def _reachable_bits(loaded: Loaded, lengths: tuple[int, ...]) -> tuple[float, ...] | None:
     """log2 of the number of states that strings of a length can reach, where it is known: of a planted memory."""
     known = loaded.planting
-    if not isinstance(known, PlantedCapacity):
-        return None
-    return tuple(min(length, known.k) * math.log2(known.alphabet) for length in lengths)
+    return tuple(known.most(length) for length in lengths) if isinstance(known, MEMORIES) else None
 
 
 def _notes(loaded: Loaded, shape: Geometry) -> tuple[str, ...]:
     notes = []
-    if isinstance(loaded.planting, PlantedCapacity):
+    if isinstance(loaded.planting, MEMORIES):
         notes.append("a memory built by hand has no untrained version to stand beside it")
     if np.isnan(shape.time_constants).all():
         notes.append("none of its layers has a decay of its own: no time constants, no bands")
