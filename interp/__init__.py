@@ -17,6 +17,10 @@ The package, in the order in which data passes through it; each line imports onl
 `import interp` imports none of it: the names listed in `__init__.pyi` come from their modules at first use.
 """
 
+import sys
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import lazy_loader
@@ -25,8 +29,19 @@ __version__ = "0.2.0.dev0"
 
 _attribute, _names, __all__ = lazy_loader.attach_stub(__name__, __file__)  # pyright: ignore[reportUnsupportedDunderAll]
 
+MOVED = {
+    "interp.errors": "interp.base.errors",
+    "interp.measure.controls": "interp.measure.ablation.controls",
+    "interp.measure.interventions": "interp.measure.ablation.interventions",
+    "interp.measure.runs": "interp.measure.ablation.runs",
+    "interp.measure.sweep": "interp.measure.ablation.sweep",
+}
+"""Modules that have moved: programs still find them under the names that they had."""
+
 
 def __getattr__(name: str) -> Any:
+    if f"{__name__}.{name}" in MOVED:
+        return import_module(f"{__name__}.{name}")
     if name in __all__:
         return _attribute(name)
     raise AttributeError(f"module 'interp' has no attribute {name!r}{_nearest(name)}", name=name)
@@ -42,3 +57,19 @@ def _nearest(name: str) -> str:
 
     near = [] if name.startswith("__") else get_close_matches(name, __all__)
     return f"; the nearest known: {', '.join(near)}." if near else ""
+
+
+class _Moved:
+    """Finds modules by their former names: one module with two names, so that its classes are the same."""
+
+    def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name in MOVED else None  # pyright: ignore[reportArgumentType]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave it to Python to make one, which is never seen."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        sys.modules[module.__name__] = import_module(MOVED[module.__name__])
+
+
+sys.meta_path.append(_Moved())  # last: it is asked about what is nowhere else  # pyright: ignore[reportArgumentType]

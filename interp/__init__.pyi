@@ -1,6 +1,7 @@
 # What `interp` offers at the top, and where it is defined: read by type checkers, and at run time by lazy_loader.
 # A name that comes here is imported from its module at first use.
 
+from .base import errors as errors
 from .loading import Loaded as Loaded
 from .loading import load as load
 from .measure.heads.score import score_heads as score_heads

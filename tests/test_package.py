@@ -42,6 +42,24 @@ def test_a_name_that_does_not_exist_is_an_ordinary_attribute_error_with_the_near
     assert not hasattr(interp, "__wrapped__")
 
 
+@pytest.mark.parametrize("first", ["import interp", "import interp.base.errors", "from interp.errors import UserError"])
+def test_errors_are_found_under_both_their_names(first: str) -> None:
+    program = f"""{first}
+import interp, sys
+assert "torch" not in sys.modules
+print(interp.errors is interp.base.errors, interp.errors.__spec__.name)
+from interp.errors import InterpError
+import interp.errors as errors
+print(errors.InterpError is InterpError is interp.base.errors.InterpError)"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True interp.base.errors\nTrue\n"
+
+
+@pytest.mark.parametrize("former", interp.MOVED)
+def test_a_module_that_has_moved_is_the_same_module_under_its_former_name(former: str) -> None:
+    assert import_module(former) is import_module(interp.MOVED[former])
+
+
 def test_no_module_hides_a_name() -> None:
     """Importing a module `interp.x` sets the attribute `x` of the package, whatever `interp.x` should have been."""
     modules = {path.stem for path in Path(interp.__path__[0]).iterdir()}
