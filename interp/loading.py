@@ -45,7 +45,11 @@ FORMS = "a preset, a run folder, planted:ngram?n=3 (built by hand) or hf:PATH_OR
 
 @dataclass(frozen=True, repr=False)
 class Loaded:
-    """A model and what is known about it."""
+    """A model with its task, and what is known about both: what `load` returns and every study takes.
+
+    >>> loaded = interp.load("planted:ngram?n=2")
+    >>> loaded.task.n_letters, loaded.model.cfg.n_layers
+    """
 
     model: Model
     task: Task
@@ -100,7 +104,7 @@ def load(
     """
     if not isinstance(spec, str | Path):
         raise UserError(
-            f"a model must be named by text or a path, as in load('hard-alibi'); got {type(spec).__name__}."
+            f"a model must be named by text or a path, as in load('hard-alibi'); got a {type(spec).__name__}."
         )
     check_seed(seed)
     loaded = _opened(str(spec), device, seed, retrain, progress)
@@ -155,7 +159,10 @@ def _asked(loaded: Loaded, wanted: str | Task, seed: int) -> Loaded:
     if isinstance(wanted, Task):
         task = wanted
     elif not isinstance(wanted, str):
-        raise UserError(f"task must be text such as 'copy?alphabet=8', or a Task; got {type(wanted).__name__}.")
+        raise UserError(
+            f"task must be text such as 'copy?alphabet=8', or a Task; got a {type(wanted).__name__}. Name it, "
+            "or make one: CopyTask()."
+        )
     else:
         vocabulary = loaded.task.vocabulary
         if loaded.pretrained is not None and task_class(wanted).needs_separator:
@@ -163,8 +170,8 @@ def _asked(loaded: Loaded, wanted: str | Task, seed: int) -> Loaded:
         task = task_from_spec(wanted, vocabulary)
     if (size := task.vocabulary.size) > loaded.model.cfg.d_vocab:
         raise UserError(
-            f"a task must speak the tokens of the model, {loaded.model.cfg.d_vocab} here; got one of {size}. Name it "
-            f"as text, as in task='copy', and it takes the tokens that the model knows."
+            f"task must use the model's tokens, ids below {loaded.model.cfg.d_vocab}; got a task over {size} "
+            "tokens. Name it, as in task='copy', and it uses the tokens that the model knows."
         )
     description = loaded.description | {"task": type(task).__name__, "letters": task.n_letters}
     return dataclasses.replace(loaded, task=task, description=description)
@@ -185,9 +192,14 @@ def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
     from interp.models.pretrained.mamba import holds_mamba, open_mamba
 
     if not name:
-        raise UserError("hf: needs a folder or a name on the Hugging Face hub behind it, as in hf:gpt2.")
+        raise UserError(
+            "a model after hf: must be a folder or a name on the Hugging Face hub, as in hf:gpt2; got nothing."
+        )
     if any(len(part.encode()) > LONGEST_NAME for part in Path(name).parts):
-        raise UserError(f"there is no folder {shortened(name)}; its name is longer than a file's may be.")
+        raise UserError(
+            f"a model after hf: must be a folder or a name on the Hugging Face hub; got {shortened(name)}, "
+            "which is longer than a file name can be."
+        )
     if holds_mamba(name):
         model, known = open_mamba(name, device)
     else:
@@ -218,7 +230,10 @@ def vocabulary_over(model: Any, seed: int = 0, separator: bool = False) -> Vocab
     n = min(LETTERS, len(tokens) - marks)
     if n < FEWEST_LETTERS:
         least = FEWEST_LETTERS + marks
-        raise UserError(f"a model must have at least {least} ordinary tokens for random strings; got {len(tokens)}.")
+        raise UserError(
+            f"a model must have at least {least} ordinary tokens for random strings; got {len(tokens)}. "
+            "Choose one with a larger vocabulary."
+        )
     drawn = torch.randperm(len(tokens), generator=as_generator(seed))[: n + marks].tolist()
     letters, (pad, *rest) = [tokens[index] for index in drawn[:n]], [tokens[index] for index in drawn[n:]]
     return Vocabulary(n, bos=bos, separator=rest[0] if rest else None, eos=None, pad=pad, letter_ids=tuple(letters))
@@ -255,7 +270,9 @@ def _run_folder(spec: str) -> Path:
         raise UserError(f"a model must be {FORMS}; got an empty name.")
     path = expanded(spec, "a model")
     if is_there(path) and not path.is_dir():
-        raise UserError(f"a run must be the folder that a training leaves behind; got the file {spec}.")
+        raise UserError(
+            f"a run must be the folder that a training wrote; got the file {spec}. Name the folder that holds it."
+        )
     if is_there(path):
         _check_run(path)
         return path
@@ -272,6 +289,11 @@ def _check_run(folder: Path) -> None:
     lacking = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
     config = {} if CONFIG in lacking else read_json(folder / CONFIG, "a run's config")
     if isinstance(config, dict) and "model_type" in config:
-        raise UserError(f"{folder} is a Hugging Face model, not a run folder; pass hf:{folder}.")
+        raise UserError(
+            f"a model must be a run folder, or have hf: before it; got {folder}, a Hugging Face model. Pass "
+            f"hf:{folder}."
+        )
     if lacking:
-        raise UserError(f"{folder} is not a run folder: it lacks {' and '.join(lacking)}.")
+        raise UserError(
+            f"{folder} must be a run folder; got one that lacks {' and '.join(lacking)}. Name the --out of a training."
+        )

@@ -198,7 +198,7 @@ def test_a_pretrained_model_gets_a_separator_where_a_task_needs_one(gpt2):
     [
         ("copi", "no task is called 'copi'; the nearest known: copy"),
         ("copy?alphabet=9", "alphabet must be 2 to 5 letters of the vocabulary; got 9"),
-        (CopyTask(26), "a task must speak the tokens of the model, 9 here; got one of 30"),
+        (CopyTask(26), "task must use the model's tokens, ids below 9; got a task over 30 tokens"),
     ],
 )
 def test_a_task_that_a_model_cannot_be_asked_is_refused(task, told):
@@ -256,22 +256,27 @@ def test_a_path_that_leads_nowhere_is_told_so(tmp_path):
 
 
 def test_a_folder_that_is_no_run_is_told_what_it_lacks(tmp_path):
-    assert refusal(tmp_path) == f"{tmp_path} is not a run folder: it lacks config.json and model.safetensors."
+    assert refusal(tmp_path) == (
+        f"{tmp_path} must be a run folder; got one that lacks config.json and model.safetensors. "
+        "Name the --out of a training."
+    )
 
 
 def test_a_run_without_weights_is_told_what_it_lacks(preset):
     folder = load(preset, progress=False).folder
     (folder / "model.safetensors").unlink()
-    assert refusal(folder) == f"{folder} is not a run folder: it lacks model.safetensors."
+    assert refusal(folder) == (
+        f"{folder} must be a run folder; got one that lacks model.safetensors. Name the --out of a training."
+    )
 
 
 def test_a_file_is_no_run(tmp_path):
     (tmp_path / "weights").touch()
-    assert "a run must be the folder that a training leaves behind; got the file" in refusal(tmp_path / "weights")
+    assert "a run must be the folder that a training wrote; got the file" in refusal(tmp_path / "weights")
 
 
 def test_a_hugging_face_folder_is_told_its_prefix(gpt2):
-    assert f"pass hf:{gpt2}." in refusal(gpt2)
+    assert f"Pass hf:{gpt2}." in refusal(gpt2)
 
 
 @pytest.mark.parametrize(
@@ -280,8 +285,8 @@ def test_a_hugging_face_folder_is_told_its_prefix(gpt2):
         ("planted:ngrams", "the nearest known: ngram"),
         ("planted:", "the nearest known: ngram"),
         ("planted:ngram?m=3", "no option of planted:ngram is called 'm'"),
-        ("planted:ngram?n=three", "n of planted:ngram must be a whole number"),
-        ("hf:", "needs a folder or a name"),
+        ("planted:ngram?n=three", "n of planted:ngram must be a 64-bit integer"),
+        ("hf:", "must be a folder or a name"),
         ("gguf:model", "no model is called 'gguf:model'"),
         ("", "got an empty name"),
         ("gpt2", "For a model of the Hugging Face hub pass hf:gpt2."),
@@ -311,7 +316,7 @@ def test_a_model_with_hardly_any_ordinary_tokens_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("~nobody-of-this-name/run", "nobody here has the home ~nobody-of-this-name"),
+        ("~nobody-of-this-name/run", "no user here has the home folder ~nobody-of-this-name"),
         ("x" * 5000, "no model is called 'xxx"),
         ("./" + "x" * 5000, "got ./xxx"),
         ("a/" * 3000, "got a/a/"),

@@ -76,5 +76,5 @@ def check_fits(size: int, what: str) -> None:
     """Raises: UserError for something that takes more bytes than this machine has."""
     if size > (there := memory()):
         raise UserError(
-            f"{what} must fit into memory, {there / 2**30:,.0f} GiB here; got {size / 2**30:,.0f} GiB. Take fewer."
+            f"{what} must fit into memory, {there / 2**30:,.0f} GiB here; got {size / 2**30:,.0f} GiB. Ask for less."
         )

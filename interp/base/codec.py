@@ -65,7 +65,7 @@ def checked(kind: type[T]) -> type[T]:
         try:
             given = signature.bind(*arguments, **named).arguments
         except TypeError as error:
-            raise UserError(f"{kind.__name__} must be made of its fields; got other arguments: {error}.") from error
+            raise UserError(f"{kind.__name__} must be given its fields; got other arguments ({error}).") from error
         build(self, **{name: _structured(_SETTINGS, _types(kind)[name], value, name) for name, value in given.items()})
 
     kind.__init__ = init
@@ -99,10 +99,13 @@ def _in_words(error: BaseException, path: str, whole: str) -> UserError:
     if isinstance(error, KeyError):
         return UserError(f"{where} must be given; got nothing.")
     if isinstance(error, RecursionError):
-        return UserError(f"{where} must be nested less deeply.")
+        return UserError(f"{where} must be nested less deeply; got hundreds of levels.")
     if isinstance(error, Misfit):
         return UserError(f"{where} must be {error.want}; got {error.got}.")
-    return UserError(f"{where} cannot be read: {next(iter(str(error).splitlines()), type(error).__name__)}.")
+    return UserError(
+        f"{where} must be a value of its type; got one that cannot be read "
+        f"({next(iter(str(error).splitlines()), type(error).__name__)})."
+    )
 
 
 def _step(note: Any) -> str:

@@ -64,7 +64,7 @@ def proportion_interval(successes: int, trials: int) -> Interval:
     Raises: UserError for fewer than one trial, or successes that are not from 0 to the number of trials.
     """
     if not 0 <= successes <= trials or trials < 1:
-        raise UserError(f"successes must be from 0 to the number of trials, 1 or more; got {successes} of {trials}.")
+        raise UserError(f"successes must be from 0 to the number of trials, at least 1; got {successes} of {trials}.")
     found = stats.binomtest(int(successes), int(trials)).proportion_ci(LEVEL, method="exact")
     return Interval(float(found.low), float(found.high), "Clopper-Pearson")
 
@@ -136,7 +136,7 @@ def crossed_interval(values: Shaped[np.ndarray, "set string"]) -> Interval:
     """
     values = _shares(values)
     if min(values.shape) < 2:
-        raise UserError(f"values must hold two sets and two strings or more; got an array of shape {values.shape}.")
+        raise UserError(f"values must hold at least two sets and two strings; got an array of shape {values.shape}.")
     sets, strings = values.shape
     spread, variance = _with_both_ends(values.mean(axis=0))
     of_sets, of_strings = values.mean(axis=1).var(ddof=1) / sets, variance / strings
@@ -190,7 +190,7 @@ def student_intervals(values: Values) -> Intervals:
     """
     values = np.asarray(values, dtype=np.float64)
     if values.shape[-1] < 2 or not np.isfinite(values).all():
-        raise UserError(f"values must be two or more, all finite; got an array of shape {values.shape}.")
+        raise UserError(f"values must hold at least two finite numbers; got an array of shape {values.shape}.")
     n = values.shape[-1]
     # The mean of equal values is not always that value in floating point.
     flat, mean = np.ptp(values, axis=-1) == 0, values.mean(axis=-1)

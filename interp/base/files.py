@@ -120,9 +120,9 @@ def read_json(path: Path, what: str) -> Any:
     try:
         return json.loads(content.decode("utf-8"))
     except ValueError as error:
-        raise InterpError(f"{what} at {path} cannot be read: {error}.") from error
+        raise InterpError(f"{what} at {path} must be JSON; got text that is not ({error}).") from error
     except RecursionError as error:
-        raise InterpError(f"{what} at {path} cannot be read: it is nested too deeply.") from error
+        raise InterpError(f"{what} at {path} must be nested less deeply; got hundreds of levels.") from error
 
 
 def read_bytes(path: Path, what: str, most: int) -> bytes:
@@ -137,7 +137,7 @@ def read_bytes(path: Path, what: str, most: int) -> bytes:
             raise InterpError(f"{what} at {path} must have at most {most} bytes; got {size}.")
         return path.read_bytes()
     except OSError as error:
-        raise InterpError(f"{what} at {path} cannot be read: {error.strerror or error}.") from error
+        raise InterpError(f"{what} at {path} must be readable; got an error ({error.strerror or error}).") from error
 
 
 def check_file(path: Path, what: str) -> None:
@@ -149,12 +149,16 @@ def check_file(path: Path, what: str) -> None:
     try:
         mode = Path(path).stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(f"{what} was looked for at {path}, and there is no such file.") from error
+        raise UserError(f"{what} must be at {path}; got no such file. Check the path.") from error
     except (OSError, ValueError) as error:
-        raise InterpError(f"{what} at {path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        raise InterpError(
+            f"{what} at {path} must be readable; got an error ({getattr(error, 'strerror', None) or error})."
+        ) from error
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-        raise UserError(f"{what} at {path} must be a file; got {kinds.get(stat.S_IFMT(mode), 'a device')}.")
+        raise UserError(
+            f"{what} at {path} must be a file; got {kinds.get(stat.S_IFMT(mode), 'a device')}. Name the file itself."
+        )
 
 
 @contextmanager
@@ -184,7 +188,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
 def cannot_write(path: Path, error: Exception) -> InterpError:
     """The error for a file that the system would not write."""
     why = getattr(error, "strerror", None) or error
-    return InterpError(f"{path} could not be written ({why}); what was there before is unchanged.")
+    return InterpError(f"{path} must be writable; got an error ({why}). What was there before is unchanged.")
 
 
 @contextmanager

@@ -26,8 +26,8 @@ def expanded(text: str | Path, what: str) -> Path:
     except RuntimeError as error:
         home = Path(text).parts[0]
         raise UserError(
-            f"{what} must be a path that exists on this machine; got {text}, and nobody here has the home {home}. "
-            f"Write the path out."
+            f"{what} must be a path that exists on this machine; got {text}, and no user here has the home "
+            f"folder {home}. Write the path out."
         ) from error
 
 

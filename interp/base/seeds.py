@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 
 MOST = 2**63 - 1
 """The largest seed: torch's generators hold no more."""
@@ -38,8 +38,9 @@ def as_generator(seed: Any) -> torch.Generator:
         return torch.Generator().manual_seed(check_seed(seed))
     if seed.device.type != "cpu":
         raise UserError(
-            f"generator must be on the CPU, so that a seed means the same strings on every device; got one on "
-            f"{seed.device}. Pass a seed, or torch.Generator().manual_seed(0): what is drawn is moved to the model."
+            "generator must be on the CPU, so that a seed means the same strings on every device; got one on "
+            f"{seed.device}. Pass a seed, or torch.Generator().manual_seed(0): what is drawn is moved to the "
+            "model's device."
         )
     return seed
 
@@ -80,7 +81,7 @@ def spawn(seed: int, *key: int | str) -> int:
 def check_seed(seed: Any, name: str = "seed") -> int:
     """Return the seed as an int. Raises: UserError for what is not a whole number from 0 to 2^63 - 1."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed <= MOST:
-        raise UserError(f"{name} must be an integer from 0 to {MOST}; got {seed!r}.")
+        raise UserError(f"{name} must be an integer from 0 to {MOST}; got {shown(seed)}.")
     return int(seed)
 
 

@@ -31,7 +31,7 @@ def bootstrap_interval(values: Shaped[np.ndarray, "*axes example"], seed: int | 
 
     values = np.asarray(values, dtype=np.float64)
     if values.shape[-1] < 2 or not np.isfinite(values).all():
-        raise UserError(f"an interval of a mean takes two finite values or more; an array of {values.shape} came.")
+        raise UserError(f"values must hold at least two finite numbers; got an array of shape {values.shape}.")
     found = stats.bootstrap(
         (values,),
         np.mean,

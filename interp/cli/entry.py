@@ -47,7 +47,7 @@ def _dispatch(words: list[str]) -> None:
         say(f"interp {__version__}")
         return
     if name.startswith("-"):
-        raise UserError(f"the first word after interp must be a command; got {name}. Put options behind the command.")
+        raise UserError(f"the first word after interp must be a command; got {name}. Put options after the command.")
     _run(name, rest, f"interp {name}")
 
 

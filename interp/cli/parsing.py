@@ -53,9 +53,9 @@ def refuse_what_cannot_be(options: Any) -> None:
         if name == "--seed" and not 0 <= value <= LARGEST_SEED:
             raise UserError(f"--seed must be an integer from 0 to {LARGEST_SEED}; got {_short(value)}.")
         if isinstance(value, int) and abs(value) > LARGEST:
-            raise UserError(f"{name} must be an integer of 64 bits; got {_short(value)}.")
+            raise UserError(f"{name} must be a 64-bit integer; got {_short(value)}.")
         if isinstance(value, int) and value < (least := _least(name)):
-            raise UserError(f"{name} must be an integer from {least} on; got {_short(value)}.")
+            raise UserError(f"{name} must be an integer of at least {least}; got {_short(value)}.")
         if not math.isfinite(value):
             raise UserError(f"{name} must be finite; got {value}.")
 
@@ -99,5 +99,5 @@ def _refuse_other_bytes(arg: str) -> None:
     except UnicodeEncodeError as error:
         shown = arg.encode(errors="backslashreplace").decode()
         raise UserError(
-            f"the command line must be UTF-8; got {shown}. Results name what they were made with."
+            f"the command line must be UTF-8; got {shown}. Rename the file: results record the command that made them."
         ) from error

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from interp.base.errors import InterpError, UserError
+from interp.base.errors import InterpError, UserError, shown
 from interp.base.paths import expanded, short_name
 
 LONGEST_WITHIN = Path("figures") / ("x" * 80)
@@ -60,7 +60,7 @@ def check_out(out: str) -> Path:
 
 def _named(out: str) -> Path:
     if not out.strip() or "\0" in out:
-        raise UserError(f"--out must name a folder; got {out!r}. Name one, or give no --out.")
+        raise UserError(f"--out must name a folder; got {shown(out)}. Name one, or leave --out away.")
     return expanded(out, "--out")
 
 
@@ -121,4 +121,6 @@ def _refusal(folder: Path, error: OSError) -> InterpError:
     why = os.strerror(error.errno or 0).lower()
     if error.errno in NOT_ALLOWED:
         return UserError(f"--out must be a folder that can be written; got {folder} ({why}). Choose another.")
-    return InterpError(f"{folder} cannot be written ({why}). Make room, or choose another --out.")
+    return InterpError(
+        f"--out must be a folder that can be filled; got {folder} ({why}). Make room, or choose another."
+    )

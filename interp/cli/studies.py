@@ -33,9 +33,13 @@ def ask(study: Study, options: Any) -> None:
     on_line = silent if options.quiet else say
     on_line(f"interp {study.name}: {', '.join(specs)} on device {options.device}, seed {options.seed}")
     if twice := [spec for spec in dict.fromkeys(specs) if specs.count(spec) > 1]:
-        raise UserError(f"--model must name each model once; got {', '.join(twice)} more than once.")
+        raise UserError(
+            f"--model must name each model once; got {', '.join(twice)} more than once. Leave the repetition out."
+        )
     if len(specs) > 1 and not study.compares:
-        raise UserError(f"--model must be given once to interp {study.name}; got {', '.join(specs)}. Ask one by one.")
+        raise UserError(
+            f"--model must be given once to interp {study.name}; got {', '.join(specs)}. Run the command once for each."
+        )
     with result_folder(study.name, options.out, "-".join(specs)) as folder:
         device = resolve_device(options.device)
         from interp.loading import load

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.base.axes import HeadVectors, PosMask, Residual
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 from interp.measure.values import Donor, Value
 from interp.models.heads import Head
 from interp.models.hooks.model import Hook
@@ -85,7 +85,7 @@ class Edge:
 
     def __post_init__(self) -> None:
         if self.into not in ("q", "k", "v"):
-            raise UserError(f"into must be 'q', 'k' or 'v'; got {self.into!r}.")
+            raise UserError(f"into must be 'q', 'k' or 'v'; got {shown(self.into)}.")
         if {self.sender.kind, self.receiver.kind} != {"attention"} or self.sender.layer >= self.receiver.layer:
             raise UserError(
                 f"edge must lead from an attention head to one of a later layer; got {self.sender} "
@@ -158,7 +158,7 @@ class Edit:
         sender = Site.of(edge.sender)
         if not isinstance(model, StackModel) or sender.hook not in known:
             raise UserError(
-                f"edge must be in a model of this package, with {sender.hook} of a reference run; got a "
+                f"an edge must be cut in a model of this package, with {sender.hook} of a reference run; got a "
                 f"{type(model).__name__} and {sorted(known)}. Cache it with run_with_cache."
             )
         z = known[sender.hook]

@@ -106,7 +106,7 @@ class Resample(Value):
         Raises: UserError if there is one string only.
         """
         if n < 2:
-            raise UserError(f"resample must have at least 2 strings to draw from; got {n}. Take more strings, or mean.")
+            raise UserError(f"resample must have at least 2 strings to draw from; got {n}. Use more strings, or mean.")
         order = torch.randperm(n, generator=generator, device=generator.device)
         return cls(torch.empty_like(order).scatter(0, order, order.roll(1)))
 

@@ -57,7 +57,10 @@ def _check_fits(model_class: Any, config: Any) -> None:
         with torch.device("meta"):
             weights = sum(each.numel() * each.element_size() for each in model_class(config).parameters())
     except RuntimeError as error:  # more numbers than can be counted
-        raise UserError(f"the weights of the model must fit into memory: {str(error).splitlines()[0]}.") from error
+        raise UserError(
+            "the weights of the model must fit into memory; got more numbers than can be counted "
+            f"({str(error).splitlines()[0]})."
+        ) from error
     check_fits(weights, "the weights of the model")
 
 

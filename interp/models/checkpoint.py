@@ -71,7 +71,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     config = read_json(folder / CONFIG, "a model's config")
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
-        raise UserError(f"{folder / CONFIG} describes no model: it has no entry 'model'.")
+        raise UserError(f"{folder / CONFIG} must describe a model under 'model'; got no such entry.")
     return config["model"]
 
 
@@ -87,23 +87,31 @@ def content_digest(tensors: dict[str, Tensor], text: str = "") -> str:
 def _check_shapes(model: nn.Module, found: dict[str, tuple[int, ...]], path: Path) -> None:
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     if missing := sorted(set(wanted) - set(found)):
-        raise UserError(f"the weights in {path} lack {', '.join(missing[:6])}, which this model has.")
+        raise UserError(
+            f"the weights in {path} must be those of this model; got none for its {', '.join(missing[:6])}."
+        )
     if surplus := sorted(set(found) - set(wanted)):
-        raise UserError(f"the weights in {path} hold {', '.join(surplus[:6])}, which this model does not have.")
+        raise UserError(
+            f"the weights in {path} must be those of this model; got {', '.join(surplus[:6])}, which it does not have."
+        )
     for name, shape in wanted.items():
         if found[name] != shape:
-            raise UserError(f"{name} in {path} has shape {list(found[name])}; this model has {list(shape)} there.")
+            raise UserError(
+                f"{name} in {path} must have the shape {list(shape)} that this model has; got {list(found[name])}."
+            )
 
 
 def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Name -> shape of the tensors of a file, from its header alone."""
     if not path.is_file():
-        raise UserError(f"the model's weights were looked for at {path}, and there is no such file.")
+        raise UserError(f"the model's weights must be at {path}; got no such file. Check the path.")
     try:
         with safe_open(path, framework="pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # not a dict
     except (SafetensorError, OSError, ValueError) as error:
-        raise InterpError(f"the weights in {path} are damaged: {error}.") from error
+        raise InterpError(
+            f"the weights in {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -113,7 +121,12 @@ def _read(path: Path) -> dict[str, Tensor]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
     except (SafetensorError, OSError, ValueError) as error:
-        raise InterpError(f"the weights in {path} are damaged: {error}.") from error
+        raise InterpError(
+            f"the weights in {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
+        ) from error
     if "digest" in metadata and metadata["digest"] != content_digest(tensors, metadata.get("stamp", "")):
-        raise InterpError(f"the weights in {path} are damaged or were altered: they are not those that were saved.")
+        raise InterpError(
+            f"the weights in {path} must be those that were saved; got a file that was damaged or altered "
+            "since. Restore it, or train again."
+        )
     return tensors

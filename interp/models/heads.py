@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import torch
 from transformer_lens.model_protocol import TransformerLensModel
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shown, unknown
 from interp.models.hidden_attention.layer import hidden_heads
 from interp.models.recurrent.mixer import RecurrentBlock
 from interp.models.stack.model import StackModel
@@ -121,12 +121,12 @@ class HeadTable:
         """
         if isinstance(heads, str | Head):
             raise UserError(
-                f"heads must be a list of names such as ['L1H3']; got {str(heads)!r} alone. Put it in a list."
+                f"heads must be a list of names such as ['L1H3']; got {shown(str(heads))} on its own. Put it in a list."
             )
         try:
             items = list(heads)
         except TypeError:
-            raise UserError(f"heads must be a list of names such as ['L1H3']; got {heads!r}. Name them.") from None
+            raise UserError(f"heads must be a list of names such as ['L1H3']; got {shown(heads)}. Name them.") from None
         return tuple(dict.fromkeys(self._one(item) for item in items))
 
     def require(self) -> "HeadTable":
@@ -163,14 +163,14 @@ class HeadTable:
         if isinstance(item, Head):
             if item not in self:
                 raise UserError(
-                    f"heads must be those of this model; got {item} of another one. Pass its name, or take it from "
-                    f"HeadTable.of(model)."
+                    f"heads must be those of this model; got {item}, from another model. Pass its name, or take it "
+                    "from HeadTable.of(model)."
                 )
             return item
         if not isinstance(item, str):
             raise UserError(
-                f"heads must be named, as in 'L1H3' (layer 1, head 3); got {item!r}. HeadTable.of(model).names lists "
-                f"them all."
+                f"heads must be named, as in 'L1H3' (layer 1, head 3); got {shown(item)}. HeadTable.of(model).names "
+                "lists them all."
             )
         if item not in self._named:
             raise unknown("head", item, self._named)

@@ -152,9 +152,9 @@ def untrained_like(model: Model, seed: int) -> Model:
         return fresh.to(model.device, model.dtype)
     if not isinstance(model, TransformerBridge):
         raise UserError(
-            f"cannot score the heads of a {type(model).__name__}: scoring needs untrained models of the same "
-            f"architecture, which only our own models and bridges can give. Pass them, as in null=[model_1, model_2], "
-            f"or the statistics of their heads."
+            f"null must be given for a {type(model).__name__}, as only our own models and bridges can be "
+            "built untrained; got none. Pass untrained models of the same architecture, as in null=[model_1, "
+            "model_2], or the statistics of their heads."
         )
     from interp.models.pretrained.bridge import untrained_bridge
 

@@ -22,6 +22,10 @@ from interp.models.stack.model import StackModel
 class HookedTransformer(StackModel):
     """A transformer language model opened by hook points.
 
+    >>> model = interp.HookedTransformer(interp.TransformerConfig(n_layers=2, n_heads=4, d_model=32), seed=0)
+    >>> _, cache = model.run_with_cache(torch.tensor([[0, 1, 2]]))
+    >>> tuple(cache["blocks.1.attn.hook_pattern"].shape)  # [batch head query key]
+
     Args:
         config: a `TransformerConfig`.
         seed: seed of the first weights: embeddings N(0, 1), maps N(0, 1 / fan-in), biases 0.

@@ -40,20 +40,20 @@ class AblationResult(Result):
     string_accuracy_before: float
     string_accuracy_after: float
     interval: Interval
-    """Of the drop in string accuracy."""
+    """Interval of the drop in string accuracy."""
     letter_accuracy_before: float
     letter_accuracy_after: float
     letter_interval: Interval
-    """Of the drop in letter accuracy."""
+    """Interval of the drop in letter accuracy."""
     loss_before: float
     loss_after: float
     loss_interval: Interval
-    """Of the rise in loss, nats per answer letter."""
+    """Interval of the rise in loss, in nats per answer letter."""
     logit_difference_before: float
     """Right letter's logit less the mean of the other letters'."""
     logit_difference_after: float
     logit_difference_interval: Interval
-    """Of its drop."""
+    """Interval of the drop in logit difference."""
     control_mean: float | None
     """String accuracy under the first control of heads that could be drawn often enough for an interval, else the first
     that could be drawn at all, else None; of the group "edges", under the edge control."""

@@ -64,8 +64,8 @@ def read_arrays(path: Path, named: str | None) -> dict[str, np.ndarray]:
         raise InterpError(str(error)) from error
     if named is not None and digest(content) != named:
         raise InterpError(
-            f"{path} must be of the same run as the results.json beside it; got a file that is damaged or of another "
-            "run. Run the analysis again."
+            f"{path} must be of the same run as the results.json beside it; got a file that is damaged or of "
+            "another run. Run the analysis again."
         )
     check_headers(path, content)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
@@ -77,7 +77,7 @@ def check_headers(path: Path, content: bytes) -> None:
     with ZipFile(io.BytesIO(content)) as file:
         members = file.infolist()
         if (size := sum(member.file_size for member in members)) > MOST_BYTES:
-            raise InterpError(f"{path} must unfold to at most {MOST_BYTES} bytes; got {size}.")
+            raise InterpError(f"{path} must decompress to at most {MOST_BYTES} bytes; got {size}.")
         for member in members:
             with file.open(member) as array:
                 version = np.lib.format.read_magic(array)

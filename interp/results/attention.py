@@ -25,7 +25,7 @@ class HeadCost:
     """String accuracy of the whole model."""
     after: float
     interval: Interval
-    """Of the drop."""
+    """Interval of the drop."""
     control: float | None
     """String accuracy without as many other heads; None where there are none to take."""
 
@@ -55,7 +55,8 @@ class Variant:
 
     name: str
     of: int
-    """Index of the variant that it is compared with: the model as it is, seen in the same way; of that its own."""
+    """Index of the variant that it is compared with: the model as it is, seen in the same way (for which it is its own
+    index)."""
     ablated: tuple[str, ...]
     kind: str
     """How they were ablated; empty where none were."""

@@ -70,17 +70,20 @@ class Result:
         folder = Path(folder)
         document = read_json(folder / RESULTS, "a result")
         if not isinstance(document, dict):
-            raise UserError(f"{folder} should hold a {cls.__name__}; its {RESULTS} holds no result.")
+            raise UserError(f"{folder} must hold a {cls.__name__}; got a {RESULTS} that holds no result.")
         found = document.pop("schema", None), document.pop("result", None)
         if found != (SCHEMA, cls.__name__):
             raise UserError(
-                f"{folder} should hold a {cls.__name__} of schema {SCHEMA}; it holds {found[1]} of {found[0]}."
+                f"{folder} must hold a {cls.__name__} of schema {SCHEMA}; got {found[1]} of schema {found[0]}."
             )
         try:
             arrays = read_arrays(folder / ARRAYS, document.pop("arrays_sha256", None))
             return unpacked(cls, cls._restore(cls._upgrade(document)), arrays)
         except DAMAGE as error:
-            raise InterpError(f"the result in {folder} is damaged: {str(error).rstrip('.')}.") from error
+            raise InterpError(
+                f"the result in {folder} must be as it was written; got a damaged one ({str(error).rstrip('.')}). "
+                "Run the analysis again."
+            ) from error
 
     @staticmethod
     def _arrange(document: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +116,9 @@ def unpacked(kind: type[R], document: Mapping[str, Any], arrays: Mapping[str, np
     left = dict(arrays)
     result = from_plain(kind, _with_arrays(document, "", left), result=True)
     if left:
-        raise UserError(f"arrays must be those of the fields of {kind.__name__}; got {', '.join(sorted(left)[:6])}.")
+        raise UserError(
+            f"arrays must be those of the fields of {kind.__name__}; got others ({', '.join(sorted(left)[:6])})."
+        )
     check_axes(result, Result)
     return result
 

@@ -69,7 +69,7 @@ class HeldBits(Result):
     untrained: Bits | None
     """The same on an untrained model of the same shape: what any recurrence and its window hold."""
     by_layer: Mapping[str, Bits] = field(default_factory=dict)
-    """Of single layers' states."""
+    """Bits held by the states of single layers."""
     strings: tuple[int, int, int] = (0, 0, 0)
     """Strings that trained, tempered and tested each probe."""
     joint: Bits | None = None
@@ -143,14 +143,14 @@ class Geometry(Result):
     """Share of channels whose decay is saturated: A_bar above .999 or below .001 on average; nan where a layer has no
     decay."""
     time_constants: Float[np.ndarray, "layer length quantile"]
-    """Of the numbers of each part, in positions: -1 / mean log A_bar, their quantiles 0, .01, ..., 1; nan where a part
-    has no decay."""
+    """Time constants of the numbers of each part, -1 / mean log A_bar in positions: quantiles 0, .01, ..., 1; nan where
+    a part has no decay."""
 
 
 @dataclass(frozen=True)
 class Remembrance(Result):
-    """How much an earlier letter still moves the output: total variation of the answer's distributions when it is
-    replaced, by how far back it stands from the separator."""
+    """Effective memory: how much an earlier letter still moves the output, as the total variation of the answer's
+    distributions when it is replaced, by how far back it stands from the separator."""
 
     lengths: Annotated[tuple[int, ...], "length"]
     effect: Float[np.ndarray, "length pos"]
@@ -162,7 +162,7 @@ class Remembrance(Result):
 
 @dataclass(frozen=True)
 class Transplant(Result):
-    """Part of the state of string x, put into the run on string y before it answers."""
+    """Part of the state of string x, transplanted into the run on string y before it answers (activation patching)."""
 
     name: str
     """whole, layer 0, window, slow half, directions 1-8, ..."""
@@ -170,18 +170,19 @@ class Transplant(Result):
     """whole, layer, band, subspace, window, control."""
     length: int
     size: int
-    """Numbers that were put over."""
+    """How many numbers were transplanted."""
     follows_donor: float
     """Share of free-running answer letters that are x's (at places where x and y differ)."""
     follows_host: float
     """Share that are still y's."""
     donor_interval: Interval
-    """Over pairs; of a control, the range over its random sets."""
+    """Interval over pairs; for a control, the range over its random sets."""
     host_interval: Interval
     by_position: Float[np.ndarray, " pos"]
     """Share of x's letters at each place of the answer."""
     largest_difference: float | None = None
-    """Of logits, from those of x's own run: of the whole state, rounding."""
+    """Largest absolute difference between its logits and those of x's own run; for the whole state only rounding
+    error."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ class StateAblation(Result):
     letter_accuracy_before: float
     letter_accuracy_after: float
     interval: Interval
-    """Of the drop, over strings."""
+    """Interval of the drop, over strings."""
     control_mean: float | None
     """Letter accuracy after as many random channels."""
     control_interval: Interval | None
@@ -212,9 +213,9 @@ class StateMovie(Result):
     parts: Annotated[tuple[str, ...], "part"]
     """blocks.0.h, ...: what is carried and does not grow with the string."""
     states: Annotated[tuple[Float[np.ndarray, "_ step"], ...], "part"]
-    """Of each part some of its numbers, fast to slow where they have time constants."""
+    """Some numbers of each part, from fast to slow where they have time constants."""
     time_constants: Annotated[tuple[tuple[float, ...] | None, ...], "part"]
-    """Of each part those of its rows, in positions."""
+    """Time constants of those numbers, in positions."""
     readable: Float[np.ndarray, "step pos"]
     """Probability that a probe of the state behind each letter gives to every letter so far; nan for those to come."""
     average: Float[np.ndarray, "step pos"]

@@ -94,8 +94,8 @@ def probe_lengths(trained: tuple[int, int] | None, longest: int, most: int | Non
     high = high if most is None else min(high, most)
     if high <= shortest:
         raise UserError(
-            f"two places of {longest} letters take strings of more than {shortest}; this model's context holds {most}: "
-            f"plant shorter repeats."
+            f"the model's context must hold strings of more than {shortest} letters, for two places of "
+            f"{longest}; got {most}. Plant shorter repeats."
         )
     return max(shortest, high - 8), high
 

@@ -37,7 +37,9 @@ CAPABILITIES = {
 class Task(ABC):
     """A vocabulary and a way to draw strings. Implementations are frozen dataclasses of plain JSON values.
 
-    A task tells by capabilities what can be asked of it; each is False unless it says otherwise.
+    A task says by its capabilities what can be asked of it; each is False unless it says otherwise.
+
+    >>> isinstance(interp.CopyTask(), interp.tasks.Task), interp.CopyTask().lays_out_letters
     """
 
     needs_separator: ClassVar[bool] = False
@@ -127,8 +129,10 @@ class Task(ABC):
 def need(task: Task, *capabilities: str) -> None:
     """Refuse a task that cannot do what a measurement needs.
 
+    >>> interp.tasks.need(interp.CopyTask(), "lays_out_letters", "has_prompt_end")
+
     Args:
-        task: what was asked for.
+        task: the one that a measurement was asked to use.
         capabilities: names of `CAPABILITIES`, which are properties of a task.
 
     Raises: UserError that names the first capability that it lacks.
@@ -141,6 +145,6 @@ def need(task: Task, *capabilities: str) -> None:
 def refusal(task: Task, capability: str) -> UserError:
     """Make the error for a task without a capability."""
     return UserError(
-        f"task must {CAPABILITIES[capability]} ({capability}); got {type(task).__name__}, which does not. Take "
-        f"CopyTask(), or load(SPEC, task='copy')."
+        f"task must {CAPABILITIES[capability]} ({capability}); got {type(task).__name__}, which does not. "
+        "Use CopyTask(), or load(SPEC, task='copy')."
     )

@@ -15,6 +15,9 @@ from interp.tasks.vocabulary import Vocabulary
 class Batch:
     """Strings, what follows each position, and where it is copied from: see the picture in `interp.tasks.base`.
 
+    >>> batch = interp.CopyTask().sample(1, 3, generator=0)
+    >>> batch.tokens.shape, batch.source[0].tolist()
+
     Raises: UserError for parts that do not fit together: shapes, dtypes, devices, ids and sources that cannot be.
     """
 
@@ -54,7 +57,7 @@ class Batch:
         if _least(self.tokens) < 0 or (
             _least(self.targets) < 0 and _least(self.targets.masked_fill(~self.loss_mask & ~self.answer, 0)) < 0
         ):
-            raise UserError("token ids of a batch must be 0 or more; got negative ones.")
+            raise UserError("token ids of a batch must be at least 0; got negative ones.")
         if _least(self.source) < -1:
             raise UserError("source of a batch must be a position, or -1 for none; got less.")
 
@@ -148,6 +151,9 @@ class ContrastPair:
         clean       $ c a b | c a b     asks at the second c for a
         corrupted   $ c d b | c d b     asks there for d
 
+    >>> pair = interp.CopyTask().contrast(2, 4, place=1, generator=0)
+    >>> pair.query.tolist(), bool((pair.clean_answer != pair.corrupted_answer).all())
+
     Raises: UserError for pairs that do not differ where they should.
     """
 
@@ -166,7 +172,10 @@ class ContrastPair:
             return
         seen = torch.arange(self.clean.tokens.shape[1]) <= self.query[:, None]
         if bool((self.clean_answer == self.corrupted_answer).any() | (~(self.differs & seen).any(dim=1)).any()):
-            raise UserError("a contrast must change what each query is answered, by a token that it can see.")
+            raise UserError(
+                "a contrast must change what each query is answered, by a token that it can see; got a "
+                "query for which it does not."
+            )
 
     def __len__(self) -> int:
         return len(self.clean)

@@ -18,11 +18,15 @@ from interp.tasks.vocabulary import Vocabulary
 @register("copy")
 @dataclass(frozen=True)
 class CopyTask(Task):
-    """Write the string once more.
+    """Asks for a copy of the string.
 
     `CopyTask()` is the paper's: `$cab|cab.`, letters a-z. A vocabulary laid over a language model may lack the
     separator and the end; then the last letter of the first copy is the query for the first letter of the second, and
     nothing is trained after the last: BOS c a b c a b.
+
+    >>> task = interp.CopyTask(alphabet=4)
+    >>> batch = task.sample(2, 3, generator=0)
+    >>> len(task.decode(batch.tokens)), batch.source[0].tolist()
     """
 
     alphabet: int = 26

@@ -24,6 +24,9 @@ class DuplicateCopy(OverLetters):
     wherever the other stands: it asks `$ecabdcae|` for `ecabdcae`. As in the official code, the two places may overlap,
     the one that is copied may be destroyed, and neighbours may be equal: of strings of 30 letters with n = 5 three
     in ten hold no repeat at all. `PlantedCopy` plants repeats that are what they say.
+
+    >>> task = interp.tasks.DuplicateCopy(n=2)
+    >>> task.decode(task.sample(1, 8, generator=0).tokens)
     """
 
     n: int = 3

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 from interp.tasks.base import Task
 from interp.tasks.vocabulary import Vocabulary
 
@@ -28,7 +28,7 @@ class OverLetters(Task):
         object.__setattr__(self, "alphabet", self.vocabulary.n_letters)
         if self.alphabet < self.fewest_letters:
             raise UserError(
-                f"alphabet must be {self.fewest_letters} letters or more for {type(self).__name__}; got "
+                f"alphabet must be at least {self.fewest_letters} letters for {type(self).__name__}; got "
                 f"{self.alphabet}."
             )
 
@@ -61,4 +61,4 @@ class InHalves(OverLetters):
 def check_count(name: str, value: int, least: int = 1) -> None:
     """Refuse what counts nothing. Raises: UserError that names it."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UserError(f"{name} must be an integer from {least} on; got {value!r}.")
+        raise UserError(f"{name} must be an integer of at least {least}; got {shown(value)}.")

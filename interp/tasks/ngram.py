@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch, ContrastPair, Task
 from interp.tasks.layout import Piece, join, mark
@@ -32,9 +32,13 @@ Drawn = tuple[Int[Tensor, "batch letter"], Int[Tensor, " batch"], Int[Tensor, " 
 @register("ngram")
 @dataclass(frozen=True)
 class NgramLookup(Task):
-    """Write what follows the key.
+    """Asks for what follows the key in the string.
 
     `NgramLookup(n=2, answer=1)` asks `$bcadb|ca` for d, which is copied from position 4.
+
+    >>> task = interp.NgramLookup(n=2, answer=1)
+    >>> batch = task.sample(1, 5, generator=0)
+    >>> task.decode(batch.tokens)
     """
 
     needs_separator: ClassVar[bool] = True
@@ -57,7 +61,7 @@ class NgramLookup(Task):
         if self.n < 1 or (self.answer is not None and self.answer < 1):
             raise UserError(f"key and answer must have at least 1 letter; got n={self.n} and answer={self.answer}.")
         if self.key not in ("prefix", "suffix"):
-            raise UserError(f"key must be 'prefix' or 'suffix'; got {self.key!r}.")
+            raise UserError(f"key must be 'prefix' or 'suffix'; got {shown(self.key)}.")
         if self.vocabulary.separator is None:
             raise UserError("the vocabulary of a lookup must have a separator between string and key; got none.")
         object.__setattr__(self, "alphabet", self.vocabulary.n_letters)
@@ -173,8 +177,8 @@ class NgramLookup(Task):
 
     def _not_unique(self, width: int) -> UserError:
         return UserError(
-            f"a key of {self.n} of {self.alphabet} letters is hardly ever unique in a string of {width}: "
-            "take longer keys, a larger alphabet or shorter strings."
+            f"n must be large enough for a key to be unique in its string; got {self.n}, {self.alphabet} letters and "
+            f"strings of {width}. Use longer keys, a larger alphabet or shorter strings."
         )
 
     def _same(

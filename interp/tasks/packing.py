@@ -17,6 +17,10 @@ def pack(
     A string that does not end within its row carries no loss and no answer. Nothing resets positions at a string's
     beginning; `source` counts from the beginning of the row.
 
+    >>> task = interp.CopyTask()
+    >>> batch = interp.tasks.pack(task, n=1, context=16, length=(2, 4), generator=0, isolate=True)
+    >>> task.decode(batch.tokens), batch.segment.tolist()
+
     Args:
         length: letters of each string, or (shortest, longest) drawn for each.
         isolate: number the strings of a row in `Batch.segment`, so that a model can keep them apart; otherwise each

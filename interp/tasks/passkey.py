@@ -23,6 +23,9 @@ class Passkey(InHalves):
 
     `Passkey(digits=2, alphabet=6)` has the letters a, b and c, and d, e and f for digits: it asks `$abcedba|` for `ed`,
     which is copied from the positions 4 and 5. A length counts the whole string, the digits with it.
+
+    >>> task = interp.tasks.Passkey(digits=2, alphabet=6)
+    >>> task.decode(task.sample(1, 7, generator=0).tokens)
     """
 
     digits: int = 5

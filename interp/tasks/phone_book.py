@@ -29,6 +29,9 @@ class PhoneBook(InHalves):
 
     `PhoneBook(name=2, number=2, alphabet=6)` has the letters a, b and c, and d, e and f for digits: it asks
     `$abedcaffbbde|ca` for `ff`, which is copied from the positions 7 and 8. A length counts entries.
+
+    >>> task = interp.tasks.PhoneBook(name=2, number=2, alphabet=6)
+    >>> task.decode(task.sample(1, 3, generator=0).tokens)
     """
 
     name: int = 3

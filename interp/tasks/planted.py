@@ -23,6 +23,9 @@ class PlantedCopy(OverLetters):
     have k letters or fewer must guess. The other letters are independent and uniform, so that another repeat may arise
     by chance. See `interp.tasks.probes.planted_repeats` for the probe that asks at the repeat alone, and
     `DuplicateCopy` for the official code's way.
+
+    >>> task = interp.tasks.PlantedCopy(k=2)
+    >>> task.decode(task.sample(1, 10, generator=0).tokens)
     """
 
     k: int = 3

@@ -27,6 +27,9 @@ class Recall(InHalves):
 
     `Recall(alphabet=6)` has the keys a, b and c and the values d, e and f: `$ceaf|cea` asks behind `c` for e, which is
     copied from position 2, and behind `a` for f, from position 4. A length counts pairs.
+
+    >>> task = interp.tasks.Recall(alphabet=6)
+    >>> task.decode(task.sample(1, 2, generator=0).tokens)
     """
 
     updates: int = 0

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shown, unknown
 from interp.tasks.base import Task
 from interp.tasks.spec import parse, write
 from interp.tasks.vocabulary import Vocabulary
@@ -19,10 +19,15 @@ Kind = TypeVar("Kind", bound=type[Task])
 
 
 def register(kind: str) -> Callable[[Kind], Kind]:
-    """Make a task known by a name, in run folders and specifications.
+    """Register a task under a name for run folders and specifications.
+
+    >>> @interp.tasks.register("copy-of-three")
+    ... class CopyOfThree(interp.CopyTask):
+    ...     pass
+    >>> interp.tasks.task_class("copy-of-three").__name__
 
     Args:
-        kind: of letters, digits and dashes; another one for each task.
+        kind: its name, of letters, digits and dashes, that no other task has.
 
     Raises: UserError for a name that another task has.
     """
@@ -30,7 +35,7 @@ def register(kind: str) -> Callable[[Kind], Kind]:
     def known(cls: Kind) -> Kind:
         here = KINDS.setdefault(kind, cls)
         if (here.__module__, here.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise UserError(f"a task must have a name of its own; got {kind!r}, which is {here.__qualname__}.")
+            raise UserError(f"a task must have a name of its own; got {shown(kind)}, which is {here.__qualname__}.")
         KINDS[kind] = cls  # a notebook defines its class anew
         return cls
 
@@ -40,6 +45,8 @@ def register(kind: str) -> Callable[[Kind], Kind]:
 def task_config(task: Task) -> dict[str, Any]:
     """Describe a task by plain JSON values: its `kind` and its fields.
 
+    >>> interp.tasks.task_config(interp.NgramLookup(n=2))["kind"]
+
     Raises: UserError for a task of a kind that is not registered.
     """
     return {"kind": _kind(task)} | _plain(task)
@@ -47,6 +54,8 @@ def task_config(task: Task) -> dict[str, Any]:
 
 def task_from_config(config: dict[str, Any]) -> Task:
     """Make the task that `task_config` described.
+
+    >>> interp.tasks.task_from_config({"kind": "copy", "alphabet": 4})
 
     Raises: UserError for an unknown kind or field, or a value that the task refuses.
     """
@@ -83,6 +92,8 @@ def task_from_spec(spec: str, vocabulary: Vocabulary | None = None) -> Task:
 
 def task_class(spec: str) -> type[Task]:
     """Find the class of the task that a text names, whatever its options.
+
+    >>> interp.tasks.task_class("copy?alphabet=8").__name__
 
     Raises: UserError for an unknown name, with the nearest.
     """
@@ -123,7 +134,7 @@ def _make(cls: type, fields: dict[str, Any], what: str) -> Any:
     try:
         return cls(**fields)
     except TypeError as error:
-        raise UserError(f"{what} cannot be made of {fields}: {error}.") from error
+        raise UserError(f"{what} must be made of its fields; got {fields} ({error}).") from error
 
 
 def _plain(value: Any) -> dict[str, Any]:

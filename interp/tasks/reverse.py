@@ -21,6 +21,9 @@ class ReverseCopy(Task):
     """Write the string from its last letter to its first.
 
     `ReverseCopy()` asks `$cab|` for `bac`, which is copied from the positions 3, 2 and 1.
+
+    >>> task = interp.tasks.ReverseCopy()
+    >>> task.decode(task.sample(1, 3, generator=0).tokens)
     """
 
     alphabet: int = 26

@@ -7,7 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.base.budget import check_fits
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 from interp.base.seeds import as_generator
 
 Length = int | tuple[int, int]
@@ -30,7 +30,7 @@ def draw_lengths(
     """
     low, high = span(length)
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise UserError(f"the number of strings must be an integer from 1 on; got {n!r}.")
+        raise UserError(f"the number of strings must be an integer of at least 1; got {shown(n)}.")
     if low < shortest:
         raise UserError(f"these strings must have at least {shortest} letters; got {low}.")
     check_fits(n * high * letters * BYTES, f"{n:,} strings of {high * letters:,} letters")
@@ -44,7 +44,7 @@ def span(length: Any) -> tuple[int, int]:
     """
     ends = (length, length) if not isinstance(length, tuple | list) else tuple(length)
     if len(ends) != 2 or any(isinstance(end, bool) or not isinstance(end, int) for end in ends) or ends[0] > ends[1]:
-        raise UserError(f"length must be an integer, or (shortest, longest) of two; got {length!r}.")
+        raise UserError(f"length must be an integer, or a pair (shortest, longest); got {shown(length)}.")
     return ends
 
 

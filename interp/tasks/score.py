@@ -18,7 +18,11 @@ from interp.tasks.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Scores:
-    """One number per string; the end token is trained, but not scored."""
+    """One number per string; the end token is trained, but not scored.
+
+    >>> batch = interp.CopyTask().sample(2, 4, generator=0)
+    >>> interp.tasks.score(batch.targets, batch).string_correct
+    """
 
     string_correct: Bool[Tensor, " batch"]
     """Every letter of the answer is right."""
@@ -29,20 +33,31 @@ class Scores:
 
 
 def letter_correct(predicted: Tokens, batch: Batch) -> PosMask:
-    """Where the answer's letter is predicted; False outside the answer."""
+    """Find where the answer's letter is predicted; False outside the answer.
+
+    >>> batch = interp.CopyTask().sample(1, 2, generator=0)
+    >>> interp.tasks.letter_correct(batch.targets, batch)
+    """
     return batch.answer & (predicted == batch.targets)
 
 
 def score(predicted: Tokens | Logits, batch: Batch) -> Scores:
-    """Teacher-forced: the prediction (or the logits) at each position of `batch.tokens`."""
+    """Score predictions under teacher forcing: the predicted token (or the logits) at each position of `batch.tokens`.
+
+    >>> batch = interp.CopyTask().sample(2, 4, generator=0)
+    >>> interp.tasks.score(batch.targets, batch).letter_accuracy
+    """
     tokens = predicted.argmax(dim=-1) if predicted.is_floating_point() else predicted
     return _summarise(letter_correct(tokens, batch), batch)
 
 
 def score_generated(generated: Int[Tensor, "batch letter"], batch: Batch) -> Scores:
-    """Free-running: the tokens that the model wrote after the prompt, the first of them in column 0.
+    """Score a free-running answer: the tokens that the model wrote after the prompt, the first of them in column 0.
 
     Letters that were not written count as wrong; what was written after the answer does not count.
+
+    >>> batch = interp.CopyTask().sample(2, 4, generator=0)
+    >>> interp.tasks.score_generated(batch.answer_tokens, batch).string_correct
     """
     missing = max(0, batch.tokens.shape[1] - generated.shape[1])
     written = F.pad(generated, (0, missing), value=-1)
@@ -50,14 +65,24 @@ def score_generated(generated: Int[Tensor, "batch letter"], batch: Batch) -> Sco
 
 
 def answer_loss(logits: Logits, batch: Batch) -> Float[Tensor, "batch pos"]:
-    """Cross-entropy in nats at each letter of the answer, 0 elsewhere."""
+    """Compute the cross-entropy in nats at each letter of the answer, 0 elsewhere.
+
+    >>> task = interp.CopyTask()
+    >>> batch = task.sample(1, 3, generator=0)
+    >>> interp.tasks.answer_loss(torch.zeros(1, 8, 30), batch)  # ln 30 at each letter of the answer
+    """
     targets = batch.targets.masked_fill(~batch.answer, 0)
     loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
     return loss.view_as(targets).masked_fill(~batch.answer, 0.0)
 
 
 def logit_difference(logits: Logits, batch: Batch, vocabulary: Vocabulary) -> Float[Tensor, "batch pos"]:
-    """The right letter's logit less the mean of the other letters', at each letter of the answer, 0 elsewhere."""
+    """Compute the right letter's logit less the mean of the other letters', at each letter of the answer, 0 elsewhere.
+
+    >>> task = interp.CopyTask()
+    >>> batch = task.sample(1, 2, generator=0)
+    >>> interp.tasks.logit_difference(torch.zeros(1, 6, 30), batch, task.vocabulary)
+    """
     letters = vocabulary.ids(torch.arange(vocabulary.n_letters, device=logits.device))
     targets = batch.targets.masked_fill(~batch.answer, 0)
     right = logits.gather(2, targets[..., None])[..., 0].float()
@@ -66,7 +91,11 @@ def logit_difference(logits: Logits, batch: Batch, vocabulary: Vocabulary) -> Fl
 
 
 def per_string(values: Float[Tensor, "batch pos"], batch: Batch) -> Float[Tensor, " batch"]:
-    """Mean of a quantity over each string's answer; nan for a string that is asked nothing."""
+    """Average a quantity over each string's answer; nan for a string that is asked nothing.
+
+    >>> batch = interp.CopyTask().sample(1, 2, generator=0)
+    >>> interp.tasks.per_string(torch.ones(1, 6), batch)
+    """
     return (values * batch.answer).sum(dim=1) / batch.answer.sum(dim=1)
 
 

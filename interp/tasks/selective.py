@@ -23,6 +23,9 @@ class SelectiveCopy(OverLetters):
 
     `SelectiveCopy(alphabet=4)` has the letters a, b and c, and d for the blank: it asks `$dabdcd|` for `abc`, which is
     copied from the positions 2, 3 and 5. A length counts the letters that are to be copied, not the blanks.
+
+    >>> task = interp.tasks.SelectiveCopy(alphabet=4)
+    >>> task.decode(task.sample(1, 3, generator=0).tokens)
     """
 
     fewest_letters: ClassVar[int] = 3

@@ -6,7 +6,7 @@ import typing
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shown, unknown
 
 WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -26,13 +26,13 @@ def parse(options: str, cls: type, what: str) -> dict[str, Any]:
     try:
         pairs = parse_qsl(options, keep_blank_values=True, strict_parsing=True, max_num_fields=100)
     except ValueError:
-        raise UserError(f"options of {what} must be written name=value&name=value; got {options!r}.") from None
+        raise UserError(f"options of {what} must be written name=value&name=value; got {shown(options)}.") from None
     found: dict[str, Any] = {}
     for name, text in pairs:
         if name not in plain:
             raise unknown(f"field of {what}", name, plain)
         if name in found:
-            raise UserError(f"{name} of {what} must be given once; got {options!r}.")
+            raise UserError(f"{name} of {what} must be given once; got it twice in {shown(options)}.")
         found[name] = _value(name, text, plain[name])
     return found
 
@@ -84,4 +84,4 @@ def _value(name: str, text: str, hint: Any) -> Any:
             return text
     said = {int: "an integer", float: "a number", bool: "yes or no", str: "text", type(None): "none"}
     wanted = " or ".join(said[kind] if isinstance(kind, type) else repr(kind) for kind in allowed)
-    raise UserError(f"{name} must be {wanted}; got {text!r}.")
+    raise UserError(f"{name} must be {wanted}; got {shown(text)}.")

@@ -21,6 +21,9 @@ class UniqueCopy(Task):
     """Write a string of different letters once more, in the token layout of `CopyTask`.
 
     `UniqueCopy(3)` asks `$cab|` for `cab`, and never has a string of more than 3 letters.
+
+    >>> task = interp.tasks.UniqueCopy(3)
+    >>> task.decode(task.sample(2, 3, generator=0).tokens)
     """
 
     alphabet: int = 26
@@ -47,8 +50,8 @@ class UniqueCopy(Task):
         generator, longest = as_generator(generator), span(length)[1]
         if longest > self.n_letters:
             raise UserError(
-                f"length must be at most {self.n_letters}, the letters of the alphabet, where none may stand twice; "
-                f"got {longest}. Draw shorter strings or take a larger alphabet."
+                f"length must be at most {self.n_letters}, the letters of the alphabet, as none may stand twice; "
+                f"got {longest}. Draw shorter strings, or use a larger alphabet."
             )
         lengths = draw_lengths(n, length, generator)
         order = torch.rand(n, self.n_letters, generator=generator, dtype=torch.float64).argsort(dim=1)

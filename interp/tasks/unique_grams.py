@@ -31,7 +31,7 @@ def draw_with_a_unique_gram(
         return letters
     raise UserError(
         f"a string must have an n-gram that stands once; got none of {n} of {alphabet} letters in {TRIES} strings of "
-        f"{width}. Take longer n-grams, a larger alphabet or shorter strings."
+        f"{width}. Use longer n-grams, a larger alphabet or shorter strings."
     )
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 
 LETTERS = string.ascii_letters + "".join(map(chr, range(0x4E00, 0x9FF0)))
 """How letters 0, 1, ... are written: a to z, A to Z, then Chinese characters, which are many and easy to tell apart."""
@@ -47,7 +47,7 @@ class Vocabulary:
                 f"{len(set(self.letter_ids))} of them different."
             )
         if min(ids := [*self._specials, *(self.letter_ids or ())]) < 0:
-            raise UserError(f"token ids must be 0 or more; got {min(ids)}.")
+            raise UserError(f"token ids must be at least 0; got {min(ids)}.")
         if clash := set(self._specials) & set(self.letter_ids or range(self.n_letters)):
             raise UserError(f"special tokens must have ids that no letter has; got {min(clash)} for both.")
 
@@ -55,7 +55,7 @@ class Vocabulary:
     def of_letters(cls, n_letters: int) -> "Vocabulary":
         """Lay out a vocabulary of so many letters: the special tokens follow after the last."""
         if isinstance(n_letters, bool) or not isinstance(n_letters, int) or not 2 <= n_letters <= len(LETTERS):
-            raise UserError(f"alphabet must be 2 to {len(LETTERS)} letters; got {n_letters!r}.")
+            raise UserError(f"alphabet must be 2 to {len(LETTERS)} letters; got {shown(n_letters)}.")
         return cls(n_letters, bos=n_letters, separator=n_letters + 1, eos=n_letters + 2, pad=n_letters + 3)
 
     def first(self, n_letters: int) -> "Vocabulary":
@@ -103,7 +103,7 @@ class Vocabulary:
         specials = {self.pad: "*", self.separator: "|", self.eos: ".", self.bos: "$"}
         written = tokens.tolist()
         if min(written, default=0) < 0:
-            raise UserError(f"token ids must be 0 or more; got {min(written)}.")
+            raise UserError(f"token ids must be at least 0; got {min(written)}.")
         return "".join(specials.get(i) or self._letter(i) for i in written)
 
     def encode(self, text: str) -> Int[Tensor, " pos"]:

@@ -46,15 +46,20 @@ def read_tensors(path: Path, what: str) -> tuple[Stamp, dict[str, Tensor]]:
     Raises: UserError if it is not there; InterpError if it is cut, altered, or not of this package.
     """
     if not path.is_file():
-        raise UserError(f"{what} was looked for at {path}, and there is no such file.")
+        raise UserError(f"{what} must be at {path}; got no such file. Check the path.")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
     except (SafetensorError, OSError, ValueError) as error:
-        raise InterpError(f"{what} at {path} is damaged: {error}.") from error
+        raise InterpError(
+            f"{what} at {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
+        ) from error
     if metadata.get("digest") != content_digest(tensors, metadata.get("stamp", "")):
-        raise InterpError(f"{what} at {path} is damaged or was altered: its content does not have the digest it names.")
+        raise InterpError(
+            f"{what} at {path} must be what was saved; got a file that was damaged or altered since. Restore "
+            "it, or train again."
+        )
     return Stamp(**json.loads(metadata["stamp"])), tensors
 
 

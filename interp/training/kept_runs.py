@@ -69,7 +69,10 @@ def _lock(folder: Path) -> Iterator[None]:
         lock.acquire()
     except OSError as error:
         if not (folder / CONFIG).is_file():
-            raise InterpError(f"no model can be kept in {home()} ({error.strerror}); set INTERP_HOME.") from error
+            raise InterpError(
+                f"{home()} must be writable to keep models there; got an error ({error.strerror}). Set "
+                "INTERP_HOME to another folder."
+            ) from error
     try:
         yield
     finally:

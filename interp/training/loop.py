@@ -47,6 +47,11 @@ def train(
 ) -> TrainLog:
     """Train `model` in place, where it stands (in several processes: on each one's device).
 
+    >>> model = interp.models.build({"kind": "mamba", "d_model": 16}, seed=0)
+    >>> config = interp.TrainConfig(steps=2, batch=4, length=(1, 4), evaluate_lengths=(4,), evaluate_strings=8)
+    >>> log = interp.train(model, interp.CopyTask(), config, progress=False)
+    >>> log.step.tolist()
+
     Args:
         model: tokens to logits.
         task: draws the strings.
@@ -79,9 +84,15 @@ class _Training:
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.processes = self.accelerator.num_processes
         if config.batch < self.processes:
-            raise UserError(f"a batch of {config.batch} cannot be shared by {self.processes} processes; raise batch.")
+            raise UserError(
+                f"batch must be at least {self.processes}, a string for each process; got {config.batch}. Raise "
+                "it, or use fewer processes."
+            )
         if config.isolate and not getattr(model, "isolates", True):
-            raise UserError("this model carries its state from string to string: packed ones are not apart (isolate).")
+            raise UserError(
+                "isolate must be False for recurrent models, whose state crosses from one packed string to the "
+                "next; got True. Leave context out to train on one string per row."
+            )
         if self.processes > 1:
             model.to(self.accelerator.device)
         self.device = next(model.parameters()).device
@@ -102,7 +113,7 @@ class _Training:
                 self.folder.release()
                 raise
         elif resume:
-            raise UserError("resuming needs the folder of the training that is to go on.")
+            raise UserError("folder must be given to resume a training; got none. Name the folder of the run.")
         self.sinks = self._open(sinks)
         self.bar = tqdm(
             total=config.steps * config.batch,
@@ -175,8 +186,9 @@ class _Training:
         config = self.config
         kept = "" if self.folder is None else f" The last checkpoint in {self.folder.path} is whole."
         return (
-            f"the loss or its gradient is not finite at step {step} (loss {loss}, learning rate {rate:.2g}): lower the "
-            f"learning rate of {config.learning_rate:.2g} or lengthen the warm-up of {config.warmup} steps.{kept}"
+            f"the loss and its gradient must stay finite; got a loss of {loss} at step {step} "
+            f"(learning rate {rate:.2g}). Lower the learning rate of {config.learning_rate:.2g}, or lengthen the "
+            f"warm-up of {config.warmup} steps.{kept}"
         )
 
     def _evaluate(self) -> None:

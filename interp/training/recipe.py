@@ -111,13 +111,13 @@ class TrainConfig:
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"{name} must be a finite number above 0; got {shown(getattr(self, name))}.")
         if not 0 <= self.weight_decay < math.inf:
-            raise UserError(f"weight_decay must be a finite number from 0 on; got {shown(self.weight_decay)}.")
+            raise UserError(f"weight_decay must be a finite number of at least 0; got {shown(self.weight_decay)}.")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise UserError(f"betas must be two numbers from 0 to below 1; got {self.betas}.")
         if not 0 <= self.final_fraction <= 1:
-            raise UserError(f"final_fraction must be a share, from 0 to 1; got {shown(self.final_fraction)}.")
+            raise UserError(f"final_fraction must be a fraction from 0 to 1; got {shown(self.final_fraction)}.")
         if not 0 < self.stop_accuracy <= 1:
-            raise UserError(f"stop_accuracy must be a share above 0, up to 1; got {shown(self.stop_accuracy)}.")
+            raise UserError(f"stop_accuracy must be a fraction above 0 and at most 1; got {shown(self.stop_accuracy)}.")
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
 
@@ -128,7 +128,8 @@ class TrainConfig:
             )
         if not self.evaluate_lengths or not all(1 <= length <= MOST for length in self.evaluate_lengths):
             raise UserError(
-                f"evaluate_lengths must be one or more lengths from 1 to {MOST}; got {shown(self.evaluate_lengths)}."
+                f"evaluate_lengths must hold at least one length, each from 1 to {MOST}; got "
+                f"{shown(self.evaluate_lengths)}."
             )
         if self.stop_length is not None and self.stop_length not in self.evaluate_lengths:
             raise UserError(
@@ -139,7 +140,7 @@ class TrainConfig:
         if self.hard_letters is not None and not 2 <= self.hard_letters <= MOST:
             raise UserError(f"hard_letters must be an integer from 2 to {MOST}; got {shown(self.hard_letters)}.")
         if self.context is None and self.isolate:
-            raise UserError("isolate must be False for strings that are not packed; got True. Give context, too.")
+            raise UserError("isolate must be False for strings that are not packed; got True. Give a context, too.")
         if self.context is not None and self.hard_letters is not None:
             raise UserError(
                 f"hard_letters must be None where strings are packed; got {self.hard_letters}. Leave out one of "

@@ -55,7 +55,10 @@ def recipe(model: nn.Module, task: Task, config: TrainConfig) -> dict[str, Any]:
     Raises: UserError if the model cannot say what it is built from.
     """
     if not isinstance(model, HookedModel):
-        raise UserError(f"a run folder keeps a HookedModel; a {type(model).__name__} is trained without a folder.")
+        raise UserError(
+            f"model must be a HookedModel to be kept in a run folder; got a {type(model).__name__}. Train it "
+            "without a folder."
+        )
     described = {"model": model.config_dict(), "task": task_config(task), "training": config.to_dict()}
     return json.loads(json.dumps(described))
 
@@ -80,13 +83,19 @@ def read_run_config(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / CONFIG
     if not path.is_file():
-        raise UserError(f"{folder} is no run folder: it has no {CONFIG}.")
+        raise UserError(f"{folder} must be a run folder; got one without {CONFIG}. Name the --out of a training.")
     described = read_json(path, "a run's config")
     schema = described.get("schema") if isinstance(described, dict) else None
     if schema != SCHEMA:
-        raise UserError(f"{path} should be of schema {SCHEMA}; it is of {schema}, which this version cannot read.")
+        raise UserError(
+            f"{path} must be of schema {SCHEMA}; got {schema}, which this version cannot read. Train again, "
+            "or use the version that wrote it."
+        )
     if missing := {"model", "task", "training"} - set(described):
-        raise InterpError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
+        raise InterpError(
+            f"{path} must have model, task and training; got one without {', '.join(sorted(missing))}. "
+            "Restore it, or train again."
+        )
     return described
 
 
@@ -116,4 +125,6 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 def check_recipe(stamp: Stamp, described: dict[str, Any], path: Path) -> None:
     """Raises: InterpError if a file belongs to another recipe than the folder's config."""
     if stamp.recipe != digest(described):
-        raise InterpError(f"{path} does not belong to the {CONFIG} beside it: one of the two is from another run.")
+        raise InterpError(
+            f"{path} must belong to the {CONFIG} beside it; got one of another run. Put the files of one run together."
+        )

@@ -32,7 +32,9 @@ class JsonlSink(Sink):
             while line:  # a disk that is nearly full takes a part
                 line = line[self.file.write(line) :]
         except OSError as error:
-            raise InterpError(f"{self.path} could not be written ({error.strerror or error}).") from error
+            raise InterpError(
+                f"{self.path} must be writable; got an error ({error.strerror or error}). Make room, then resume."
+            ) from error
 
     def close(self) -> None:
         self.file.close()
@@ -45,7 +47,10 @@ class TensorBoardSink(Sink):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise UserError("TensorBoard is not installed: pip install tensorboard.") from error
+            raise UserError(
+                "the package tensorboard must be installed for this sink; got no such package. Run pip install "
+                "tensorboard."
+            ) from error
         self.writer = SummaryWriter(str(folder))
 
     def write(self, record: Record) -> None:
@@ -63,7 +68,9 @@ class WandbSink(Sink):
         try:
             import wandb
         except ImportError as error:
-            raise UserError("Weights & Biases is not installed: pip install wandb.") from error
+            raise UserError(
+                "the package wandb must be installed for this sink; got no such package. Run pip install wandb."
+            ) from error
         Path(folder).mkdir(parents=True, exist_ok=True)
         self.run = wandb.init(project=project, dir=str(folder), config=config)
 

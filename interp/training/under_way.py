@@ -48,7 +48,8 @@ class RunFolder:
             self._held.enter_context(locked_folder(self.path))
         except BlockingIOError as error:
             raise UserError(
-                f"{self.path} must be free to train in; got a training that is under way there. Choose another folder."
+                f"{self.path} must not be in use by another training; got one that is running there. Choose "
+                "another folder, or wait."
             ) from error
         except OSError as error:
             raise cannot_write(self.path, error) from error
@@ -60,7 +61,7 @@ class RunFolder:
     def refuse_if_begun(self) -> None:
         """Raises: UserError if there is a run in the folder already."""
         if (self.path / CONFIG).exists():
-            raise UserError(f"{self.path} already holds a run: resume it, or choose another folder.")
+            raise UserError(f"{self.path} must not hold a run yet; got one. Resume it, or choose another folder.")
 
     def begin(self, model: nn.Module, optimizer: Optimizer) -> None:
         """Make the folder a run that can be resumed from its first step."""
@@ -75,7 +76,10 @@ class RunFolder:
         """
         described = read_run_config(self.path)
         if options := differing(described, self.recipe):
-            raise UserError(f"{self.path} was trained with another recipe ({', '.join(options)}); resume with its own.")
+            raise UserError(
+                f"{self.path} must be resumed with its own recipe; got other values of {', '.join(options)}. Use "
+                "the options that it began with."
+            )
         stamp, tensors = read_tensors(self.path / STATE, "the training's state")
         check_recipe(stamp, described, self.path / STATE)
         load_state(tensors, model, optimizer)

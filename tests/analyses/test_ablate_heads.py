@@ -52,6 +52,6 @@ def test_a_head_that_does_not_exist_ends_in_one_sentence_and_code_2(tmp_path):
 def test_too_few_strings_or_letters_are_refused_and_not_replaced(tmp_path, option):
     done = script("--model", "planted:ngram?n=2", *option, "--out", str(tmp_path / "out"))
     assert done.returncode == 2
-    told = ("--strings must be an integer from 1 on; got 0.", "strings must be 2 or more, and length 1 or more; got")
+    told = ("--strings must be an integer of at least 1; got 0.", "strings must be at least 2")
     assert done.stderr.startswith(told)
     assert not (tmp_path / "out").exists()

@@ -45,9 +45,9 @@ def test_plain_shows_patterns_alone(tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--prompt", "ab1"), "a prompt is the string to copy, of the letters abcdefghijklmnopqrstuvwxyz alone"),
+        (("--prompt", "ab1"), "prompt must be the string to copy, of the letters abcdefghijklmnopqrstuvwxyz alone"),
         (("--heads", "L7H0"), "no head is called 'L7H0'"),
-        (("--length", "0"), "a string has 1 letter or more; 0 were asked for"),
+        (("--length", "0"), "length must be at least 1 letter; got 0"),
     ],
 )
 def test_a_mistake_ends_in_one_sentence_and_code_2_before_any_work(tmp_path, options, says):

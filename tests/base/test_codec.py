@@ -147,7 +147,7 @@ def test_arguments_by_position_are_checked_and_too_many_are_refused() -> None:
     assert Whole(4, 0.1).steps == 4
     with pytest.raises(UserError, match="steps must be an integer"):
         Whole("4")
-    with pytest.raises(UserError, match="Whole must be made of its fields; got other arguments: too many"):
+    with pytest.raises(UserError, match=r"Whole must be given its fields; got other arguments \(too many"):
         Whole(*range(30))
 
 

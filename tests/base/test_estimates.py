@@ -191,7 +191,7 @@ def test_equal_numbers_have_an_interval_of_no_width_exactly_there():
 @pytest.mark.parametrize("values", [np.ones(1), np.array([1.0, np.nan]), np.array([1.0, np.inf]), np.ones((3, 0))])
 def test_too_few_or_unknown_numbers_have_no_interval(values):
     for interval in (mean_intervals, student_intervals):
-        with pytest.raises(UserError, match="two or more, all finite"):
+        with pytest.raises(UserError, match="at least two finite numbers"):
             interval(values)
 
 

@@ -13,7 +13,7 @@ def test_a_home_is_found_and_one_of_nobody_is_refused(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HOME", "/home/of/mine")
     assert expanded("~/runs", "--out") == Path("/home/of/mine/runs")
     assert expanded("runs/~x", "--out") == Path("runs/~x")
-    with pytest.raises(UserError, match=r"--out must be a path that exists.*got ~nobody-here/x, and nobody here has"):
+    with pytest.raises(UserError, match=r"--out must be a path that exists.*got ~nobody-here/x, and no user here has"):
         expanded("~nobody-here/x", "--out")
 
 

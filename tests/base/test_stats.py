@@ -59,7 +59,7 @@ def test_right_or_wrong_can_be_resampled():
 
 @pytest.mark.parametrize("values", [np.ones(1), np.array([1.0, np.nan]), np.ones((3, 0))])
 def test_too_few_or_unknown_values_have_no_interval(values):
-    with pytest.raises(UserError, match="two finite values"):
+    with pytest.raises(UserError, match="at least two finite numbers"):
         bootstrap_interval(values)
 
 

@@ -57,19 +57,20 @@ def test_a_seed_that_no_generator_takes_is_refused(seed) -> None:
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (("--letters", "3", str(2**63)), "--letters must be an integer of 64 bits; got 9223372036854775808."),
-        (("--length", f"-{2**70}"), f"--length must be an integer of 64 bits; got -{2**70}."),
-        (("--length", "9" * 4000), "--length must be an integer of 64 bits; got one of more than 40 digits."),
-        (("--length", "-3"), "--length must be an integer from 0 on; got -3."),
-        (("--scoring.strings", "0"), "--scoring.strings must be an integer from 1 on; got 0."),
+        (("--letters", "3", str(2**63)), "--letters must be a 64-bit integer; got 9223372036854775808."),
+        (("--length", f"-{2**70}"), f"--length must be a 64-bit integer; got -{2**70}."),
+        (("--length", "9" * 4000), "--length must be a 64-bit integer; got one of more than 40 digits."),
+        (("--length", "-3"), "--length must be an integer of at least 0; got -3."),
+        (("--scoring.strings", "0"), "--scoring.strings must be an integer of at least 1; got 0."),
         (("--rate", "inf"), "--rate must be finite; got inf."),
         (("--rate", "nan"), "--rate must be finite; got nan."),
         (("--rate", "1e999"), "--rate must be finite; got inf."),
         (("--scoring.level", "-inf"), "--scoring.level must be finite; got -inf."),
-        (("--scoring.strings", str(2**64)), f"--scoring.strings must be an integer of 64 bits; got {2**64}."),
+        (("--scoring.strings", str(2**64)), f"--scoring.strings must be a 64-bit integer; got {2**64}."),
         (
             ("--device", "a\udcffb"),
-            r"the command line must be UTF-8; got a\udcffb. Results name what they were made with.",
+            r"the command line must be UTF-8; got a\udcffb. Rename the file: results record the command that made "
+            "them.",
         ),
     ],
 )

@@ -107,7 +107,7 @@ def test_many_levels_are_made_one_by_one_and_taken_away_again(here) -> None:
 
 
 def test_a_home_that_nobody_has_is_refused() -> None:
-    with pytest.raises(UserError, match="nobody here has the home ~nobody-here"):
+    with pytest.raises(UserError, match="no user here has the home folder ~nobody-here"):
         check_out("~nobody-here/results")
 
 
@@ -116,7 +116,7 @@ def test_a_home_that_nobody_has_is_refused() -> None:
     [
         (errno.EROFS, UserError, r"can be written; got out \(read-only file system\)\. Choose another"),
         (errno.EACCES, UserError, r"permission denied"),
-        (errno.ENOSPC, InterpError, r"out cannot be written \(no space left on device\)\. Make room"),
+        (errno.ENOSPC, InterpError, r"can be filled; got out \(no space left on device\)\. Make room"),
         (errno.EDQUOT, InterpError, r"quota"),
     ],
 )

@@ -148,8 +148,8 @@ def test_where_members_without_heads_look_is_left_out(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (GrowthSettings(values=(4,)), "two sizes or more"),
-        (GrowthSettings(longest=4), "up to 6 letters"),
+        (GrowthSettings(values=(4,)), "at least two different sizes"),
+        (GrowthSettings(longest=4), "at least 6 letters"),
         (
             GrowthSettings.tiny().__class__(kind="mamba", vary="d_stat", values=(1, 2)),
             "is called 'd_stat'",

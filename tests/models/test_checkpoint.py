@@ -92,9 +92,9 @@ def test_a_config_that_is_none_is_refused(tmp_path, config, message):
 @pytest.mark.parametrize(
     ("text", "kind", "message"),
     [
-        ("{", InterpError, "cannot be read"),
-        ('"model"', UserError, "describes no model"),
-        ('{"model": 3}', UserError, "describes no model"),
+        ("{", InterpError, "must be JSON"),
+        ('"model"', UserError, "must describe a model"),
+        ('{"model": 3}', UserError, "must describe a model"),
         ('{"model": {"kind": "transformer", "position": "nope", "n_heads": "eight"}}', UserError, "eight"),
     ],
 )
@@ -106,14 +106,14 @@ def test_a_config_file_that_is_damaged_is_refused(tmp_path, text, kind, message)
 def test_a_folder_without_a_model_is_refused(saved, tmp_path):
     refused(tmp_path / "nowhere", UserError, "no such file")
     weights(saved).unlink()
-    refused(saved, UserError, "weights were looked for .* no such file")
+    refused(saved, UserError, "weights must be at .*; got no such file")
 
 
 def test_a_file_that_is_cut_short_is_refused(saved):
     content = weights(saved).read_bytes()
     for kept in (0, 4, 100, len(content) // 2, len(content) - 1):
         weights(saved).write_bytes(content[:kept])
-        refused(saved, InterpError, "the weights in .* are damaged")
+        refused(saved, InterpError, "the weights in .* must be a whole file; got a damaged one")
 
 
 def test_a_single_changed_bit_is_noticed_wherever_it_is(saved):
@@ -130,11 +130,11 @@ def test_a_single_changed_bit_is_noticed_wherever_it_is(saved):
 def test_weights_of_another_model_are_refused(saved):
     tensors = load_file(weights(saved))
     for change, message in (
-        (lambda t: t.pop("blocks.1.attn.W_O"), "lack blocks.1.attn.W_O"),
-        (lambda t: t.update(extra=torch.ones(2)), "hold extra, which this model does not have"),
+        (lambda t: t.pop("blocks.1.attn.W_O"), "got none for its blocks.1.attn.W_O"),
+        (lambda t: t.update(extra=torch.ones(2)), "got extra, which it does not have"),
         (
             lambda t: t.update(**{"embed.W_E": torch.ones(12, 16)}),
-            r"embed.W_E in .* \[12, 16\]; this model has \[11, 16\]",
+            r"embed.W_E in .* the shape \[11, 16\] that this model has; got \[12, 16\]",
         ),
     ):
         other = dict(tensors)
@@ -148,7 +148,7 @@ def test_weights_of_another_model_are_refused(saved):
 @pytest.mark.parametrize("room", [0, 100, 5000])
 def test_a_full_disk_leaves_the_model_that_was_there(tiny, saved, room, tokens):
     before = HookedTransformer.from_pretrained(saved)(tokens)
-    with full_disk(room), pytest.raises(InterpError, match=r"could not be written.*what was there before is unchanged"):
+    with full_disk(room), pytest.raises(InterpError, match=r"must be writable.*What was there before is unchanged"):
         tiny(d_model=64).save_pretrained(saved)
     assert torch.equal(HookedTransformer.from_pretrained(saved)(tokens), before)
     assert sorted(path.name for path in saved.iterdir()) == ["config.json", "model.safetensors"]
@@ -158,7 +158,7 @@ def test_a_model_of_another_class_is_refused(saved):
     class Other(HookedTransformer):
         pass
 
-    refused(saved, UserError, "should hold a Other; it holds a HookedTransformer", Other.from_pretrained)
+    refused(saved, UserError, "must hold a Other; got a HookedTransformer", Other.from_pretrained)
 
 
 def test_the_starting_weights_have_unit_scale():

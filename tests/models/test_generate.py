@@ -86,8 +86,8 @@ def test_hooks_act_while_generating(lively, tokens):
 
 
 def test_what_generation_cannot_do_is_refused(lively, tokens):
-    with pytest.raises(UserError, match="cannot be combined with a past"):
+    with pytest.raises(UserError, match="must be None where a past is given"):
         model = lively()
         model(tokens, past=model.new_past(), segment=torch.zeros_like(tokens))
-    with pytest.raises(UserError, match="temperature must be a number from 0 on"):
+    with pytest.raises(UserError, match="temperature must be a number of at least 0"):
         lively().generate(tokens, 3, temperature=-1.0)

@@ -55,7 +55,7 @@ def test_whatever_is_no_head_of_the_model_is_refused(table, heads):
 def test_a_head_of_a_model_of_another_kind_is_refused(table):
     other = HeadTable.of(build({"kind": "mamba2", "n_layers": 3, "d_model": 16, "d_head": 16}))
     assert "L1H0" in other.names
-    with pytest.raises(UserError, match="of another one"):
+    with pytest.raises(UserError, match="from another model"):
         table.parse([other["L1H0"]])
 
 

@@ -268,7 +268,7 @@ def test_what_has_no_hidden_attention_is_refused_by_name(tiny):
         hidden_attention(model, strings(4), 2)
     with pytest.raises(UserError, match="recurrent layer"):
         hidden_attention(tiny(), strings(4), 0)
-    with pytest.raises(UserError, match="slice of neighbours among 16"):
+    with pytest.raises(UserError, match="slice with step 1 of the layer's 16 channels"):
         hidden_attention(model, strings(4), 0, channels=slice(20, 24))
     with pytest.raises(UserError, match=r"summary.*norm"):
         hidden_pattern(model, strings(4), 0, "mean")

@@ -79,7 +79,7 @@ def test_whole_numbers_of_any_kind_and_one_string_alone_are_read(model, dtype):
 def test_a_past_of_other_strings_is_refused(model, before, after):
     tokens, past = torch.zeros(4, 9, dtype=torch.long), model.new_past()
     model(tokens[:before, :5], past=past)
-    with pytest.raises(UserError, match="Each batch needs a past of its own"):
+    with pytest.raises(UserError, match="Start each batch with its own new_past"):
         model(tokens[:after, 5:], past=past)
 
 
@@ -89,7 +89,7 @@ def test_a_past_of_another_model_is_refused(model):
     other(tokens, past=past)
     with pytest.raises(UserError, match="past of layer 0 must hold"):
         model(tokens, past=past)
-    with pytest.raises(UserError, match="must be a list of 2 entries, one a layer; got 1 entries"):
+    with pytest.raises(UserError, match="must be a list of 2 entries, one per layer; got 1 entries"):
         model(tokens, past=model.new_past()[:1])
     wrong = build({"kind": "lstm" if model.kind == "transformer" else "transformer", "n_layers": 2}).new_past()
     with pytest.raises(UserError, match="past of layer 0 must be a"):
@@ -108,9 +108,9 @@ def test_the_scan_of_an_lstm_holds_all_shapes_to_each_other():
     x, W_x, W_h, b = (torch.zeros(shape) for shape in ((4, 5, 3), (3, 8), (2, 8), (8,)))
     of_two = (torch.zeros(2, 2), torch.zeros(2, 2))
     for given in (of_two, (torch.zeros(4, 2), torch.zeros(2, 2)), (torch.zeros(4, 3), torch.zeros(4, 3))):
-        with pytest.raises(UserError, match=r"lstm_scan wants . of shape \[batch=4 channel=2\]"):
+        with pytest.raises(UserError, match=r". of lstm_scan must have shape \[batch=4 channel=2\]"):
             lstm_scan(x, W_x, W_h, b, given)
-        with pytest.raises(UserError, match=r"lstm_steps wants . of shape"):
+        with pytest.raises(UserError, match=r". of lstm_steps must have shape"):
             lstm_steps(x @ W_x, W_h, given)
 
 
@@ -119,7 +119,7 @@ def test_the_scan_of_an_lstm_holds_all_shapes_to_each_other():
 
 def test_a_hook_that_changes_the_shape_is_named_with_both_shapes(model):
     tokens = torch.zeros(3, 7, dtype=torch.long)
-    told = r"a hook at blocks\.0\.hook_resid_pre must return .* given, \[3 7 16\], or None .*; got "
+    told = r"a hook at blocks\.0\.hook_resid_pre must return .* got, \[3 7 16\], or None .*; got "
     for hook, got in (
         (lambda x, hook: x[:, 0], r"\[3 16\]"),  # noqa: ARG005
         (lambda x, hook: x[:1], r"\[1 7 16\]"),  # noqa: ARG005
@@ -164,7 +164,7 @@ def test_a_stream_has_a_single_state_in_the_stretch_that_it_lies_in(positions):
     found = {here.start: part[name] for here, part in model.stream(tokens, name, positions) if name in part}
     assert list(found) == [3 // positions * positions]
     torch.testing.assert_close(*found.values(), whole[name])
-    with pytest.raises(UserError, match="must be at a position from 0 to 8"):
+    with pytest.raises(UserError, match="positions that are read, 0 to 8"):
         next(model.stream(tokens, "blocks.0.mixer.h.9"))
 
 
@@ -225,7 +225,7 @@ def test_weights_that_are_not_finite_are_told_when_they_are_read(model, tmp_path
 def test_weights_of_other_shapes_are_refused_by_their_header_alone(tmp_path, monkeypatch):
     build({"kind": "lstm", "d_model": 16}).save_pretrained(tmp_path)
     monkeypatch.setattr("interp.models.checkpoint._read", None)
-    with pytest.raises(UserError, match="has shape"):
+    with pytest.raises(UserError, match="must have the shape"):
         load_weights(build({"kind": "lstm", "d_model": 8}), tmp_path / "model.safetensors")
 
 

@@ -82,5 +82,5 @@ def test_a_model_of_another_make_cannot_be_built_anew_and_says_so():
         def run_with_hooks(self): ...
         def to_tokens(self): ...
 
-    with pytest.raises(UserError, match=r"cannot score the heads of a Other: .* Pass them, as in null="):
+    with pytest.raises(UserError, match=r"null must be given for a Other, .* as in null="):
         untrained_like(Other(), seed=0)

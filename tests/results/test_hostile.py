@@ -97,14 +97,14 @@ def test_arrays_that_unfold_to_more_than_memory_are_refused_by_their_headers(
     assert (folder / "arrays.npz").stat().st_size < 20_000
     monkeypatch.setattr(arrays, "MOST_BYTES", 1_000_000)
     monkeypatch.setattr(np, "load", None)
-    with pytest.raises(InterpError, match=r"arrays\.npz must unfold to at most 1000000 bytes; got 10000"):
+    with pytest.raises(InterpError, match=r"arrays\.npz must decompress to at most 1000000 bytes; got 10000"):
         StepCurve.load(folder)
 
 
 def test_a_pickle_in_the_place_of_an_array_is_not_opened(saved: Path) -> None:
     content = io.BytesIO()
     np.savez(content, examples=np.array([[print]], dtype=object), allow_pickle=True)
-    with pytest.raises(InterpError, match="is damaged"):
+    with pytest.raises(InterpError, match="got a damaged one"):
         StepCurve.load(without_digest(saved, content.getvalue()))
 
 
@@ -117,7 +117,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(saved: Path, name: str, k
         "folder": lambda path: path.mkdir(),
         "broken link": lambda path: path.symlink_to("nowhere"),
     }[kind](saved / name)
-    says = "there is no such file" if kind == "broken link" else f"must be a file; got a {kind}"
+    says = "got no such file" if kind == "broken link" else f"must be a file; got a {kind}"
     with pytest.raises(UserError if name == "results.json" else InterpError, match=says):
         StepCurve.load(saved)
 

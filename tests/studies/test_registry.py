@@ -102,7 +102,7 @@ def test_the_front_door_to_ablations_takes_a_model_with_all_that_it_needs_or_a_s
     given = interp.ablation_study(loaded.model, loaded.task.vocabulary, scores, strings)
     taken = interp.ablation_study(spec, scores=scores, batch=strings)
     assert [(a.name, a.string_accuracy_after) for a in given] == [(a.name, a.string_accuracy_after) for a in taken]
-    with pytest.raises(UserError, match="vocabulary, scores and batch must be given beside a bare model; got a Hooked"):
+    with pytest.raises(UserError, match="vocabulary, scores and batch must be given with a bare model; got a Hooked"):
         interp.ablation_study(loaded.model)
 
 

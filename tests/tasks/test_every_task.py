@@ -154,7 +154,7 @@ def test_a_task_speaks_the_token_ids_of_another_model(spec):
 @pytest.mark.parametrize(
     ("spec", "length", "words"),
     [
-        ("copy-unique", 40, "at most 26, the letters of the alphabet, where none may stand twice; got 40"),
+        ("copy-unique", 40, "at most 26, the letters of the alphabet, as none may stand twice; got 40"),
         ("recall?alphabet=8", 5, "at most 4 pairs, for as many values has an alphabet of 8 letters"),
         ("recall?queries=3", 2, "at least 3 letters; got 2"),
         ("phone-book?name=1&alphabet=6", 4, "at most 3 entries, for as many names have 1 of 3 letters"),
@@ -175,13 +175,13 @@ def test_strings_that_cannot_exist_are_refused_with_the_reason(spec, length, wor
     ("spec", "words"),
     [
         ("recall?power=0", "power must be above 0, up to 1; got 0"),
-        ("recall?updates=-1", "updates must be an integer from 0 on; got -1"),
-        ("recall?alphabet=3", "alphabet must be 4 letters or more for Recall; got 3"),
-        ("selective?alphabet=2", "alphabet must be 3 letters or more"),
+        ("recall?updates=-1", "updates must be an integer of at least 0; got -1"),
+        ("recall?alphabet=3", "alphabet must be at least 4 letters for Recall; got 3"),
+        ("selective?alphabet=2", "alphabet must be at least 3 letters"),
         ("phone-book?name=40", "name must be short enough"),
         ("passkey?depth=2", "depth must be a share from 0 to 1, or None; got 2.0"),
-        ("planted?k=-1", "k must be an integer from 0 on; got -1"),
-        ("duplicate?n=0", "n must be an integer from 1 on; got 0"),
+        ("planted?k=-1", "k must be an integer of at least 0; got -1"),
+        ("duplicate?n=0", "n must be an integer of at least 1; got 0"),
     ],
 )
 def test_a_task_that_cannot_be_is_refused(spec, words):

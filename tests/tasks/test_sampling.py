@@ -13,12 +13,12 @@ from interp.tasks import CopyTask, NgramLookup, pack
 @pytest.mark.parametrize(
     ("n", "length", "words"),
     [
-        (0, 5, "the number of strings must be an integer from 1 on; got 0"),
-        (-3, 5, "the number of strings must be an integer from 1 on; got -3"),
+        (0, 5, "the number of strings must be an integer of at least 1; got 0"),
+        (-3, 5, "the number of strings must be an integer of at least 1; got -3"),
         (10**9, 30, "1,000,000,000 strings of 30 letters must fit into memory"),
         (2, 10**12, "2 strings of 1,000,000,000,000 letters must fit into memory"),
         (10**9, (3, 30), "1,000,000,000 strings of 30 letters must fit into memory"),
-        (2, (9, 3), "length must be an integer, or (shortest, longest) of two; got (9, 3)"),
+        (2, (9, 3), "length must be an integer, or a pair (shortest, longest); got (9, 3)"),
         (2, -4, "letters; got -4"),
     ],
 )

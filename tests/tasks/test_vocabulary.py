@@ -42,7 +42,7 @@ def test_ids_laid_over_a_language_model_are_read_and_shown_as_numbers():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Vocabulary().decode(torch.tensor([0, -1])), "token ids must be 0 or more; got -1"),
+        (lambda: Vocabulary().decode(torch.tensor([0, -1])), "token ids must be at least 0; got -1"),
         (
             lambda: CopyTask(3).layout(torch.tensor([[0, 3, 5]])),
             "letters must be 0 to 2, numbers of the alphabet; got 5",
@@ -58,7 +58,7 @@ def test_ids_laid_over_a_language_model_are_read_and_shown_as_numbers():
         (lambda: Vocabulary.of_letters(30_000), "alphabet must be 2 to"),
         (lambda: Vocabulary(4, letter_ids=(1, 2, 2, 3)), "letter_ids must be 4 different ids"),
         (lambda: Vocabulary(4, bos=2), "special tokens must have ids that no letter has; got 2 for both"),
-        (lambda: Vocabulary(4, bos=-1), "token ids must be 0 or more; got -1"),
+        (lambda: Vocabulary(4, bos=-1), "token ids must be at least 0; got -1"),
     ],
 )
 def test_what_is_no_letter_and_no_id_is_refused(make, words):

@@ -83,7 +83,7 @@ def test_decay_leaves_the_rates_the_biases_and_the_embedding_alone(make, recipe)
 
 def test_packed_strings_that_should_be_apart_are_refused_before_anything_is_written(make, task, recipe, tmp_path):
     packed = replace(recipe, context=40, isolate=True, hard_letters=None, hard_from=0)
-    with pytest.raises(UserError, match="carries its state from string to string"):
+    with pytest.raises(UserError, match="crosses from one packed string to the next"):
         train(make(), task, packed, tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
     train(make(), task, replace(packed, isolate=False, steps=3, warmup=1), progress=False)

@@ -153,14 +153,14 @@ def test_another_recipe_cannot_be_resumed_and_the_error_names_the_difference(tas
 
 def test_a_run_is_never_overwritten(task, tiny, recipe, tmp_path) -> None:
     train(tiny(), task, recipe, tmp_path, progress=False)
-    with pytest.raises(UserError, match="already holds a run"):
+    with pytest.raises(UserError, match="must not hold a run yet"):
         train(tiny(), task, recipe, tmp_path, progress=False)
 
 
 def test_resuming_where_there_is_nothing_says_so(task, tiny, recipe, tmp_path) -> None:
-    with pytest.raises(UserError, match="no run folder"):
+    with pytest.raises(UserError, match="must be a run folder"):
         train(tiny(), task, recipe, tmp_path / "nowhere", resume=True, progress=False)
-    with pytest.raises(UserError, match="needs the folder"):
+    with pytest.raises(UserError, match="folder must be given to resume"):
         train(tiny(), task, recipe, resume=True, progress=False)
 
 

@@ -40,7 +40,7 @@ def test_a_run_folder_is_a_pretrained_model(folder) -> None:
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path) -> None:
     for nothing in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(UserError, match="no run folder"):
+        with pytest.raises(UserError, match="must be a run folder"):
             load_run(nothing)
 
 
@@ -78,7 +78,7 @@ def test_one_flipped_bit_anywhere_in_the_weights_is_found(folder) -> None:
 
 def test_weights_without_our_stamp_are_refused(folder) -> None:
     save_file(load_file(folder / WEIGHTS), folder / WEIGHTS)
-    with pytest.raises(InterpError, match="digest"):
+    with pytest.raises(InterpError, match="damaged or altered"):
         load_run(folder)
 
 
@@ -95,9 +95,9 @@ def test_a_config_of_another_version_or_in_pieces_is_refused(folder) -> None:
     config = json.loads(path.read_text())
     for damage, error, word in (
         (json.dumps(config | {"schema": "interp-run/99"}), UserError, "interp-run/99"),
-        (json.dumps({"schema": config["schema"]}), InterpError, "lacks"),
+        (json.dumps({"schema": config["schema"]}), InterpError, "got one without model"),
         (json.dumps([1]), UserError, "schema"),
-        (path.read_text()[:-20], InterpError, "cannot be read"),
+        (path.read_text()[:-20], InterpError, "must be JSON"),
     ):
         path.write_text(damage)
         with pytest.raises(error, match=word):

@@ -83,8 +83,11 @@ def load_view(page: str | Path, index: int = 0) -> AttentionView:
         if 0 <= index < len(views):
             return _decode(*views[index])
     except DAMAGE as error:
-        raise InterpError(f"the view in {page} is damaged: {str(error).rstrip('.')}.") from error
-    raise UserError(f"{page} holds {len(views)} views of attention; view {index} (the first is 0) was asked for.")
+        raise InterpError(
+            f"the view in {page} must be as it was written; got a damaged one ({str(error).rstrip('.')}). "
+            "Make the page again."
+        ) from error
+    raise UserError(f"index must be that of a view in {page}, which holds {len(views)} (the first is 0); got {index}.")
 
 
 def quantise(pattern: Patterns, signed: bool = False) -> Levels:

@@ -23,9 +23,9 @@ from interp.figures.page import writer
 from interp.results.attention import AttentionView, ViewedHead
 
 KEYS, LEAST = 8, 0.005
-"""Of a query the strongest keys that are kept, and the weight that they have at least."""
+"""How many of the strongest keys are kept for a query, and the least weight that is kept."""
 BINS, TOP = 20, 10
-"""Of the histogram of weights; and tokens that are named."""
+"""Bins of the histogram of weights; tokens that are named."""
 
 
 def write_head_vis(view: AttentionView, folder: str | Path) -> Path:
@@ -43,8 +43,8 @@ def write_head_vis(view: AttentionView, folder: str | Path) -> Path:
     unsigned = [v for index, v in enumerate(view.variants) if v.of == index and not v.signed]
     if not unsigned:
         raise UserError(
-            f"HeadVis shows weights from 0 to 1; the variants of this view, {_names(view)}, are all signed. "
-            f"`view_attention` shows hidden attention as shares, too."
+            f"view must have weights from 0 to 1 for HeadVis; got only signed variants, {_names(view)}. Use "
+            "view_attention, which shows hidden attention as shares, too."
         )
     heads = [_layer_and_head(head) for head in view.heads]
     rows = [metrics(*items) for items in zip(unsigned[0].pattern, [view.tokens] * len(heads), view.heads, strict=True)]
@@ -138,7 +138,7 @@ def _top(tokens: Int[np.ndarray, " pos"], labels: tuple[str, ...], value: np.nda
 def _layer_and_head(head: ViewedHead) -> tuple[int, int]:
     found = re.fullmatch(r"L(\d+)H(\d+)", head.name, re.ASCII)
     if found is None:
-        raise UserError(f"HeadVis names heads by layer and number, as L1H3; this view has one called {head.name!r}.")
+        raise UserError(f"heads must have names such as L1H3 for HeadVis; got {head.name!r}.")
     return int(found[1]), int(found[2])
 
 

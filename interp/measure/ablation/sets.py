@@ -44,8 +44,8 @@ class Ablation:
         fixed = [head.name for head in heads if not head.editable]
         if isinstance(self.intervention, EdgeEdit) and fixed:
             raise UserError(
-                f"edges must be of heads whose attention pattern can be edited; got {', '.join(fixed)}, whose pattern "
-                f"can only be read. Take another kind of ablation."
+                "heads must have an attention pattern that can be edited, for edges to be cut; got "
+                f"{', '.join(fixed)}, whose pattern can only be read. Use another kind of ablation."
             )
         return replace(self, heads=heads)
 

@@ -34,8 +34,8 @@ def check_size(n_heads: int, n_pos: int, n_variants: int) -> None:
     if n_heads * n_variants * n_pos**2 > CELLS:
         fits = int((CELLS / (n_heads * n_variants)) ** 0.5)
         raise UserError(
-            f"{n_heads} heads on {n_pos} tokens, {n_variants} times, are too many numbers for a page; take up to "
-            f"{fits} tokens, or fewer heads."
+            f"a page must hold at most {CELLS:,} attention weights; got {n_heads} heads on {n_pos} tokens, "
+            f"{n_variants} times. Use at most {fits} tokens, or fewer heads."
         )
 
 

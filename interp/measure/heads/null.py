@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 from interp.base.seeds import spawn
 from interp.measure.heads.lookup import look
 from interp.models.heads import HeadKind, HeadTable
@@ -90,7 +90,8 @@ def _items(null: Any) -> Any:
         return iter(null)
     except TypeError:
         raise UserError(
-            f"null must be untrained models, or the statistics of their heads; got {null!r}. Put a model in a list."
+            f"null must be untrained models, or the statistics of their heads; got {shown(null)}. Put a model "
+            "in a list."
         ) from None
 
 

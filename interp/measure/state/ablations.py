@@ -74,7 +74,7 @@ def state_ablations(
         if kind not in KINDS:
             raise unknown("kind of state ablation", kind, KINDS)
     if strings < 2 or length < 1:
-        raise UserError(f"an ablation takes two strings of 1 letter or more; got {strings} of {length}.")
+        raise UserError(f"strings must be at least 2 and length at least 1; got {strings} and {length}.")
     need(task, "has_prompt_end")
     generator = as_generator(generator)
     batch = task.sample(strings, length, generator).to(model.device)

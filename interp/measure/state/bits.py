@@ -61,7 +61,7 @@ def bits_of(lengths: tuple[int, ...], rows: Sequence[Float[np.ndarray, "_ _"]], 
     Raises: UserError for fewer than two strings.
     """
     if min(len(row) for row in rows) < 2:
-        raise UserError(f"an interval over strings takes two or more; got {min(len(row) for row in rows)}.")
+        raise UserError(f"strings must be at least 2, for an interval over them; got {min(len(row) for row in rows)}.")
     rng = np.random.default_rng(seed)
     by_position = np.full((len(lengths), max(lengths)), np.nan)
     draws = np.empty((len(lengths), RESAMPLES))
@@ -95,7 +95,7 @@ def _shown(
 def check_lengths(lengths: Sequence[int]) -> None:
     """Raises: UserError for no length, or one below 1."""
     if not lengths or min(lengths) < 1:
-        raise UserError(f"a string has at least 1 letter; the lengths asked for are {list(lengths)}.")
+        raise UserError(f"lengths must hold at least one length, each of at least 1 letter; got {list(lengths)}.")
 
 
 def _one_length(

@@ -63,10 +63,14 @@ def separator_at(batch: Batch) -> int:
     first = batch.prompt_end
     at = int(first[0])
     if bool((first != at).any()):
-        raise UserError("the state between string and copy is taken of strings of one length; draw them of one.")
+        raise UserError(
+            "strings must all have one length for their states to be taken at the separator; got several. "
+            "Draw strings of one length."
+        )
     if bool((batch.source >= at).any()):
         raise UserError(
-            "this task has no separator between a string and its copy, before which a state could be taken."
+            "task must have a separator between a string and its copy, where the state is taken; got one "
+            "without. Use CopyTask()."
         )
     return at
 
@@ -79,8 +83,8 @@ def carry(model: HookedModel, batch: Batch) -> Carried:
     """
     if not isinstance(model, HookedModel):
         raise UserError(
-            f"a state is measured on models that carry one from call to call (`new_past`); {type(model).__name__} "
-            f"does not."
+            f"model must carry a state from call to call (`new_past`); got a {type(model).__name__}, which "
+            "does not. Use a model of this package."
         )
     past = model.new_past()
     model(batch.tokens[:, : separator_at(batch)], return_type=None, past=past)
@@ -113,9 +117,7 @@ def _tensors(of_layer: Any) -> Parts:
         return {} if of_layer.keys is None or of_layer.values is None else vars(of_layer).copy()
     if isinstance(of_layer, RecurrentState):
         return of_layer.parts
-    raise UserError(
-        f"a state of {type(of_layer).__name__} cannot be taken apart; this measures RecurrentState, KeyValues."
-    )
+    raise UserError(f"a layer's state must be a RecurrentState or KeyValues; got a {type(of_layer).__name__}.")
 
 
 def _with(of_layer: Any, layer: int, parts: Mapping[str, Tensor]) -> Any:

@@ -21,7 +21,8 @@ def check_calibration(strings: int, directions: Sequence[int]) -> None:
     """Raises: UserError where so many strings cannot show so many directions."""
     if strings <= (most := max(directions, default=0)):
         raise UserError(
-            f"{most} directions of a state take {most + 1} strings or more to be found on; calibration is {strings}."
+            f"calibration must be at least {most + 1} strings to find {most} directions; got {strings}. Use "
+            "more strings, or fewer directions."
         )
 
 

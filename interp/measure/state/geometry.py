@@ -48,7 +48,7 @@ def geometry(
     need(task, "has_prompt_end")
     check_lengths(lengths)
     if strings < 4:
-        raise UserError(f"the spread of states takes four strings or more; got {strings}.")
+        raise UserError(f"strings must be at least 4 to measure the spread of states; got {strings}.")
     found, constants, generator = [], [], as_generator(generator)
     for length in lengths:
         batch = task.sample(strings, length, generator).to(model.device)

@@ -50,7 +50,7 @@ def knee(bits: Bits, seed: int = 0) -> Knee:
     """
     lengths = np.array(bits.lengths, dtype=float)
     if len(lengths) < 3:
-        raise UserError(f"bits must be known at three lengths or more; got {len(lengths)}.")
+        raise UserError(f"bits must be known at three lengths at least; got {len(lengths)}.")
     total = np.array(bits.total)
     slope, plateau, unseen = _fit(lengths, total)
     if max(bits.total) < FLOOR:

@@ -33,6 +33,6 @@ class ProbeSettings:
         """Raises: UserError for too few strings."""
         if self.train < EACH * alphabet or min(self.temper, self.test) < max(2, alphabet):
             raise UserError(
-                f"probes that tell {alphabet} letters apart take {EACH * alphabet} strings or more to train, "
-                f"{alphabet} to temper and {alphabet} to test; got {self.train}, {self.temper} and {self.test}."
+                f"train must be at least {EACH * alphabet} strings for probes of {alphabet} letters, temper and "
+                f"test at least {alphabet} each; got {self.train}, {self.temper} and {self.test}."
             )

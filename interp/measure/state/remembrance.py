@@ -53,7 +53,7 @@ def remembrance(
     check_lengths(lengths)
     generator = as_generator(generator)
     if strings < 2 or positions < 1:
-        raise UserError(f"this takes two strings and one position or more; got {strings} and {positions}.")
+        raise UserError(f"strings must be at least 2 and positions at least 1; got {strings} and {positions}.")
     shape = len(lengths), max(lengths)
     effect, elsewhere, interval = np.full(shape, np.nan), np.full(shape, np.nan), np.full((*shape, 2), np.nan)
     for row, length in enumerate(lengths):

@@ -102,7 +102,9 @@ def effective_size(
     check_lengths(lengths)
     generator = as_generator(generator)
     if min((strings, *bits, *directions)) < 1:
-        raise UserError(f"strings, bits and directions are 1 or more; got {strings}, {bits} and {directions}.")
+        raise UserError(
+            f"strings, bits and directions must each be at least 1; got {strings}, {bits} and {directions}."
+        )
     check_calibration(calibration, directions)
     rows = np.array(
         [_accuracies(model, task, length, strings, generator, bits, directions, calibration) for length in lengths]
@@ -139,7 +141,9 @@ def _of_one_string(model: HookedModel, length: int) -> Parts:
     past = model.new_past()
     model(torch.zeros(1, length + 1, dtype=torch.long, device=model.device), return_type=None, past=past)
     if not (parts := Carried(past).parts):
-        raise UserError(f"{type(model).__name__} carries nothing from call to call: there is no state to measure.")
+        raise UserError(
+            f"model must carry a state from call to call; got a {type(model).__name__}, which carries none."
+        )
     return parts
 
 

@@ -73,13 +73,16 @@ def transplants(
         as `carry`.
     """
     if strings < 2 or length < 1:
-        raise UserError(f"a transplant takes two pairs of strings of 1 letter or more; got {strings} of {length}.")
+        raise UserError(f"strings must be at least 2 pairs and length at least 1; got {strings} and {length}.")
     need(task, "has_prompt_end")
     check_calibration(calibration, directions)
     generator = as_generator(generator)
     x, y = (task.sample(strings, length, generator).to(model.device) for _ in range(2))
     if (differ := int((x.tokens != y.tokens).any(dim=1).sum())) < 2:
-        raise UserError(f"a transplant takes strings that differ in two pairs or more; of {strings}, {differ} did.")
+        raise UserError(
+            f"strings must give at least two pairs that differ; got {differ} among {strings}. Use more or "
+            "longer strings."
+        )
     donor, host = carry_all(model, x), carry_all(model, y)
     parts = _choices(model, x, donor, generator)
     if directions:

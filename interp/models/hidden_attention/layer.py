@@ -36,8 +36,8 @@ def needed(mixer: Mixer) -> tuple[str, ...]:
     """
     if not mixer.hidden_hooks:
         raise UserError(
-            f"layer must be one with hidden attention, such as Mamba or Mamba-2; a {type(mixer).__name__} has none: "
-            f"{mixer.why_no_hidden_attention}."
+            f"layer must have hidden attention, as Mamba and Mamba-2 layers do; got a {type(mixer).__name__}, "
+            f"which has none: {mixer.why_no_hidden_attention}."
         )
     return mixer.hidden_hooks
 

@@ -83,7 +83,9 @@ def decompose(
     read = ReadLayer.of(mixer, values)
     chosen = range(read.u.shape[2])[slice(None) if channels is None else channels]
     if not chosen or chosen.step != 1:
-        raise UserError(f"channels must be a slice of neighbours among {read.u.shape[2]}; got {channels}.")
+        raise UserError(
+            f"channels must be a slice with step 1 of the layer's {read.u.shape[2]} channels; got {channels}."
+        )
     options = {"through_conv": through_conv, "gated": gated, "direct": direct}
     blocks = list(_channel_blocks(read, chosen))
     rows = (torch.cat([read.alpha(c, q, **options) for c in blocks], dim=1) for q in _query_blocks(read))

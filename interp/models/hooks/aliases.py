@@ -27,7 +27,7 @@ OF_BLOCK = {
     "norm.hook_out": "hook_mixer_in",
     "hook_normalized_input": "hook_mixer_in",  # MambaLens
 }
-"""Of any block with a mixer, after `blocks.0.`."""
+"""Other names of points in any block with a mixer, after `blocks.0.`."""
 
 _READ_BY_NORM = "an edit of it would reach the norm and not the stream; use hook_resid_pre for both, or hook_mixer_in"
 REFUSED_OF_BLOCK = {"norm.hook_in": _READ_BY_NORM, "hook_layer_input": _READ_BY_NORM}

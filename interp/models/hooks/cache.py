@@ -62,7 +62,10 @@ def keeping_hooks(
             name = hook.name or ""
             axis = 2 if name.endswith(("hook_pattern", "hook_attn_scores")) else 1
             if remove_batch_dim and len(tensor) != 1:
-                raise UserError(f"remove_batch_dim needs a batch of one string; {name} has {len(tensor)}.")
+                raise UserError(
+                    f"remove_batch_dim must be False for a batch of more than one string; got {len(tensor)} strings "
+                    f"at {name}. Cache one string, or keep the axis."
+                )
             kept = pos_slice.apply(tensor.detach(), dim=axis - tensor.ndim)
             if device is not None:
                 kept = kept.to(device, copy=True)

@@ -25,10 +25,11 @@ def generate(
 ) -> Int[Tensor, "batch longer"]:
     """Continue prompts; see `HookedModel.generate`."""
     if max_new_tokens < 0:
-        raise UserError(f"max_new_tokens must be an integer from 0 on; got {max_new_tokens}.")
+        raise UserError(f"max_new_tokens must be an integer of at least 0; got {max_new_tokens}.")
     if not temperature >= 0:
         raise UserError(
-            f"temperature must be a number from 0 on; got {temperature}. 0 always takes the most likely token."
+            f"temperature must be a number of at least 0; got {temperature}. At 0 the most likely token is "
+            "always taken."
         )
     generator = None if generator is None else as_generator(generator)
     past, new, out = model.new_past(), tokens, [tokens]

@@ -249,7 +249,9 @@ class HookedModel(NamedPoints):
 
         model = build(read_config(Path(folder)))
         if not isinstance(model, cls):
-            raise UserError(f"{folder} should hold a {cls.__name__}; it holds a {type(model).__name__}.")
+            raise UserError(
+                f"{folder} must hold a {cls.__name__}; got a {type(model).__name__}. Use from_pretrained of that class."
+            )
         load_weights(model, Path(folder) / WEIGHTS)
         return model.to(device)
 
@@ -257,5 +259,6 @@ class HookedModel(NamedPoints):
 def _require_fired(names: Sequence[str], fired: Container[str]) -> None:
     if idle := [name for name in names if name not in fired]:
         raise UserError(
-            f"this run never reached {', '.join(idle[:6])}; choose start_at_layer and stop_at_layer so that it does."
+            f"hook points must be reached by this run; got {', '.join(idle[:6])}, which it never reached. "
+            "Choose start_at_layer and stop_at_layer so that it does."
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from transformer_lens import HookedRootModule
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shown, unknown
 from interp.models.hooks.cache import Hook
 
 NamesFilter = str | Sequence[str] | Callable[[str], bool] | None
@@ -66,10 +66,15 @@ class NamedPoints(HookedRootModule):
             if chosen := [name for name in self.hook_dict if names(name)]:
                 return chosen
             n = len(self.hook_dict)
-            raise UserError(f"names_filter must match a hook point; it matches none of the model's {n}.")
+            raise UserError(
+                f"names_filter must match a hook point; got one that matches none of the model's {n}. Print "
+                "model.hook_dict to see them."
+            )
         chosen = [names] if isinstance(names, str | int) else list(names)
         if not all(isinstance(name, str) for name in chosen):
-            raise UserError(f"names_filter must be a hook point's name, a list of names or a predicate; got {names!r}.")
+            raise UserError(
+                f"names_filter must be a hook point's name, a list of names or a predicate; got {shown(names)}."
+            )
         return [self.resolve(name) for name in chosen]
 
     def checked_pairs(self, hooks: Sequence[Hook]) -> list[Hook]:
@@ -79,7 +84,7 @@ class NamedPoints(HookedRootModule):
         """
         for hook in hooks:
             if not isinstance(hook, tuple | list) or len(hook) != 2 or not callable(hook[1]):
-                raise UserError(f"a hook must be a pair (name, function); got {hook!r}.")
+                raise UserError(f"a hook must be a pair (name, function); got {shown(hook)}.")
         return [(self.checked_name(name), function) for name, function in hooks]
 
     def checked_name(self, name: str | Callable[[str], bool]) -> str | Callable[[str], bool]:

@@ -33,7 +33,7 @@ class HookPoint(hook_points.HookPoint):
         """Hold what the hooks returned to what they were given. Raises: UserError, see above."""
         if out is not x and (not isinstance(out, Tensor) or out.shape != x.shape):
             raise UserError(
-                f"a hook at {self.name} must return a tensor of the shape that it was given, {shape_of(x)}, or None to "
+                f"a hook at {self.name} must return a tensor of the shape that it got, {shape_of(x)}, or None to "
                 f"leave it as it is; got {shape_of(out)}."
             )
 

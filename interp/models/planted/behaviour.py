@@ -32,7 +32,7 @@ class Behaviour:
     answer: Float[Tensor, "string letter token"]
     """What stands in the answer: 1 for a letter that was copied once."""
     attention: dict[Place, Rows] = field(default_factory=dict)
-    """Of each head that looks somewhere on purpose."""
+    """Attention of each head that looks somewhere on purpose."""
 
     def right(self, letters: Int[Tensor, "string letter"]) -> Float[Tensor, "string letter"]:
         """1 where the right letter has the most, shared among letters that have as much."""

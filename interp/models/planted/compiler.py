@@ -35,7 +35,7 @@ def plant(circuit: Circuit, dtype: torch.dtype = torch.float32) -> tuple[HookedT
     Raises: UserError for another dtype.
     """
     if dtype not in (torch.float32, torch.float64):
-        raise UserError(f"a copier's scores need float32 or float64; {dtype} was asked for.")
+        raise UserError(f"dtype must be torch.float32 or torch.float64, which a copier's scores need; got {dtype}.")
     stream, generator = Stream.of(circuit), torch.Generator().manual_seed(circuit.seed)
     order = circuit.order(generator)
     specs = {(head.layer, order.index(head.column)): head for head in circuit.heads}

@@ -33,27 +33,31 @@ def planted_copier(
     n_ctx: int = 4096,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[HookedTransformer, Planting]:
-    """The n-gram copier, an ordinary model without norm or MLP, and what was planted in it.
+    """Build an n-gram copier by hand: an ordinary model without norm or MLP, and the truth about what was planted in
+    it.
 
     It copies `$ x1..xL | x1..xL .` of any length and ends it, and fails on a string exactly when n letters in a row
     occur twice in it with two different continuations inside the string. (Where the last n letters occur inside it
-    too, it copies the string and then goes on as it did there, instead of ending.)
+    too, it copies the string and then continues as it did there, instead of ending.)
 
     A head has the same window in every layer: n + 1 heads have the windows 1, ..., n + 1 of the gather heads, all
     others see everything. The stream is not turned, so that its slots can be read off.
 
+    >>> model, planting = interp.planted_copier(n=3)
+    >>> [(head.name, head.n) for head in planting.with_role("lookup")]
+
     Args:
-        n: letters that must match, from 1 on.
+        n: letters that must match, at least 1.
         alphabet: number of letters, 2 to 26. Token ids: the letters, then BOS, separator, EOS, pad.
         n_layers: number of layers.
         gather_layer, lookup_layer: where the two parts stand.
-        n_lookup: so many lookup heads share the work: they attend alike, and each writes its part of the answer.
-        zero_heads: so many more heads in every layer whose weights are all zero.
-        random_heads: so many more in every layer that attend by random weights and write where nothing reads.
-        idle: what heads of the mechanism and decoys are in the layers where they have no part: "zero" or "random".
+        n_lookup: number of lookup heads that share the work: they attend alike, and each writes its part of the answer.
+        zero_heads: number of extra heads in every layer whose weights are all zero.
+        random_heads: number of extra heads in every layer that attend by random weights and write where nothing reads.
+        idle: what the heads of the mechanism and the decoys do in layers where they have no part: "zero" or "random".
         decoys: names as in `decoys.py`; each is one more head, in the lookup layer.
         shuffle: put the heads in random order.
-        seed: of the order and the random weights.
+        seed: seed of the order and the random weights.
         tau: score of a matching letter. Against K keys that match one letter less, the right one has attention
             1 / (1 + K exp(-tau)); where K is large (few letters, long strings) a small tau costs accuracy.
         n_ctx: longest sequence; counts only where a decoy needs learned positions.
@@ -62,16 +66,17 @@ def planted_copier(
     Raises: UserError for values that do not fit together, or a decoy that does not exist.
     """
     if not (n >= 1 and 2 <= alphabet <= 26):
-        raise UserError(f"a copier has n from 1 on and 2 to 26 letters; n {n} and alphabet {alphabet} were asked for.")
+        raise UserError(f"n must be at least 1 and alphabet from 2 to 26; got n={n} and alphabet={alphabet}.")
     if not 0 <= gather_layer < lookup_layer < n_layers:
         raise UserError(
-            f"the gather layer comes before the lookup layer, both among {n_layers} layers; "
-            f"{gather_layer} and {lookup_layer} were asked for."
+            f"gather_layer must come before lookup_layer, both among the {n_layers} layers; got "
+            f"{gather_layer} and {lookup_layer}."
         )
     if n_lookup < 1 or min(zero_heads, random_heads) < 0 or not tau > 0 or n_ctx < 1:
         raise UserError(
-            "a copier has at least one lookup head, no negative number of zero or random heads, a positive tau and "
-            f"n_ctx; {n_lookup}, {zero_heads}, {random_heads}, {tau} and {n_ctx} were asked for."
+            "n_lookup and n_ctx must be at least 1, zero_heads and random_heads at least 0, and tau "
+            f"positive; got n_lookup={n_lookup}, n_ctx={n_ctx}, zero_heads={zero_heads}, "
+            f"random_heads={random_heads} and tau={tau}."
         )
     if idle not in ("zero", "random"):
         raise unknown("idle head", idle, ("zero", "random"))

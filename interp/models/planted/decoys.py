@@ -39,9 +39,7 @@ def _look(name: str, n: int, tau: float) -> Look:
     kind, _, distance = name.partition(":")
     if kind == "position":
         if not (distance.isdecimal() and len(distance) < 8 and int(distance) > 0):
-            raise UserError(
-                f"a position decoy is written with its distance, e.g. position:30; {shortened(name)!r} came."
-            )
+            raise UserError(f"a position decoy must name its distance, as in position:30; got {shortened(name)!r}.")
         return Back(int(distance), tau)
     looks: dict[str, Look] = {
         "previous": Back(1, tau),

@@ -10,7 +10,7 @@ import cattrs
 import torch
 from cattrs.strategies import configure_tagged_union
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shown, unknown
 from interp.models.planted.looks import Back, Count, Found, Look, Match
 
 CONTENTS = ("token", "next", "position", "index", "separator")
@@ -89,7 +89,7 @@ class Circuit:
     noise: float = 0.0
     """Standard deviation of what is added to every weight, as a share of the root mean square of its matrix."""
     seed: int = 0
-    """Of the order, the random weights, the turns and the noise."""
+    """Seed of the order, the random weights, the rotations and the noise."""
     d_head: int | None = None
     """Width of a head; None: the least that does."""
     lengths: tuple[int, int] = (24, 32)
@@ -101,7 +101,7 @@ class Circuit:
         if self.windows is not None and len(self.windows) != self.n_heads:
             raise UserError(
                 f"windows must have one entry for each of the {self.n_heads} heads of a layer; got "
-                f"{len(self.windows)}. None in it sees everything."
+                f"{len(self.windows)}. An entry of None sees everything."
             )
         places = [(head.layer, head.column) for head in self.heads]
         inside = all(0 <= layer < self.n_layers and 0 <= column < self.n_heads for layer, column in places)
@@ -127,9 +127,11 @@ class Circuit:
         look, learned = head.look, self.position == "learned"
         needs = isinstance(look, Found | Count) or (isinstance(look, Match) and (look.tilt or look.shuns_itself))
         if (needs and not learned) or (isinstance(look, Back) and self.position not in ("learned", "rope")):
-            raise UserError(f"position must be 'learned' for {look}; got {self.position!r}. Change one of them.")
+            raise UserError(f"position must be 'learned' for {look}; got {shown(self.position)}. Change one of them.")
         if isinstance(look, Count) and self.normalization is not None:
-            raise UserError(f"normalization must be None for {look}; got {self.normalization!r}. It counts exactly.")
+            raise UserError(
+                f"normalization must be None for {look}; got {shown(self.normalization)}. It counts exactly."
+            )
         for write in head.writes:
             if write.what not in CONTENTS and not offset_of(write.what):
                 raise unknown("content", write.what, (*CONTENTS, "back:1"))

@@ -13,7 +13,7 @@ A score is given in letters times `gain`: what one matching letter adds, in nats
 
 from dataclasses import dataclass
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Back:
 
     def __post_init__(self) -> None:
         if self.distance < 0 or not self.gain > 0:
-            raise UserError(f"Back must have a distance of at least 0 and a positive gain; got {self}. Change them.")
+            raise UserError(f"Back must have a distance of at least 0 and a positive gain; got {self}.")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class AtToken:
 
     def __post_init__(self) -> None:
         if self.token not in ("bos", "separator"):
-            raise UserError(f"token must be 'bos' or 'separator'; got {self.token!r}. Name one of them.")
+            raise UserError(f"token must be 'bos' or 'separator'; got {shown(self.token)}. Name one of them.")
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,17 @@ class Match:
     def __post_init__(self) -> None:
         object.__setattr__(self, "offsets", tuple(sorted(self.offsets)))
         if not self.offsets or self.offsets[0] < 0 or len(set(self.offsets)) < len(self.offsets):
-            raise UserError(f"offsets must be different numbers from 0 on; got {self.offsets}. Name each letter once.")
+            raise UserError(
+                f"offsets must be different numbers of at least 0; got {self.offsets}. Name each letter once."
+            )
         if self.weights is not None and (len(self.weights) != len(self.offsets) or min(self.weights) <= 0):
             raise UserError(f"weights must be positive, one for each offset; got {self.weights}. Leave them out for 1.")
         if not self.gain > 0:
-            raise UserError(f"gain must be positive; got {self.gain}. It is the nats that a matching letter adds.")
+            raise UserError(f"gain must be positive, in nats for each matching letter; got {self.gain}.")
         if self.reach is not None and self.reach <= self.offsets[-1]:
             raise UserError(f"reach must exceed the largest offset {self.offsets[-1]}; got {self.reach}. Raise it.")
         if self.unless and self.rest is None:
-            raise UserError("rest must be given with unless; got None. It is where the head rests.")
+            raise UserError("rest must be given with unless; got None. Say where the head rests.")
 
     @property
     def depth(self) -> int:

@@ -37,9 +37,9 @@ class MemoryConfig:
     """Slots, one letter each."""
     alphabet: int = 26
     keep: float = 0.9
-    """Of "decay": the share of letters that a slot survives, rounded to whole letters of the alphabet."""
+    """Share of letters that a slot of "decay" survives, rounded to whole letters of the alphabet."""
     seed: int = 0
-    """Of "decay": which letters wipe out which slot."""
+    """Seed of which letters wipe out which slot of "decay"."""
 
     n_layers = 1
     normalization = None
@@ -51,9 +51,11 @@ class MemoryConfig:
         if self.memory not in MEMORIES:
             raise unknown("planted memory", self.memory, MEMORIES)
         if self.k < 1 or not 2 <= self.alphabet <= 26:
-            raise UserError(f"a memory has k from 1 on and 2 to 26 letters; got {self.k} and {self.alphabet}.")
+            raise UserError(
+                f"k must be at least 1 and alphabet from 2 to 26; got k={self.k} and alphabet={self.alphabet}."
+            )
         if not 0 < self.keep <= 1:
-            raise UserError(f"keep is a probability above 0; got {self.keep}.")
+            raise UserError(f"keep must be a probability above 0; got {self.keep}.")
 
     @property
     def d_vocab(self) -> int:

@@ -31,13 +31,13 @@ class PlantedHead:
     """How many positions it sees, itself included; None: all."""
     role: Role
     n: int | None = None
-    """Of a head that matches the last n letters, and no others: how many."""
+    """How many letters a head matches that matches the last n and no others."""
     offsets: tuple[int, ...] = ()
-    """Of a gather head: which of the tokens 1, ..., n places back it helps to write."""
+    """Which of the tokens 1, ..., n places back a gather head helps to write."""
     decoy: str | None = None
-    """Of a decoy: its name."""
+    """Name of a decoy."""
     matches: tuple[int, ...] = ()
-    """Of a head that attends by a match: which letters back must agree."""
+    """Letters back that must agree, for a head that attends by a match."""
     attends: bool = False
     """Whether it attends to the place after the match, from which the answer is copied."""
     ordered: bool = True

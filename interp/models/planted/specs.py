@@ -47,7 +47,7 @@ def _integer(text: str) -> int:
 
 
 READERS: dict[Any, tuple[str, Callable[[str], Any]]] = {
-    int: ("a whole number of 64 bits", _integer),
+    int: ("a 64-bit integer", _integer),
     float: ("a number", float),
     bool: ("yes or no", _truth),
     str: ("a word", str),

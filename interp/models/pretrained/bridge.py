@@ -90,7 +90,8 @@ def begin_token(model: TransformerBridge | Pretrained) -> int:
             if 0 <= token < known.d_vocab:
                 return token
     raise UserError(
-        f"{known.name} names no token that begins a text (bos_token_id of its config.json or its tokenizer)."
+        f"{known.name} must name a token that begins a text; got none. Set bos_token_id in its "
+        "config.json, or add a tokenizer that names one."
     )
 
 
@@ -130,7 +131,9 @@ def _read(name: str) -> Any:
         )
     model, found = read
     if missing := sorted(found["missing_keys"]):  # transformers would fill them with random numbers
-        raise InterpError(f"the weights of {name} are incomplete: {', '.join(missing[:6])} are missing.")
+        raise InterpError(
+            f"the weights of {name} must be complete; got none for {', '.join(missing[:6])}. Fetch the model again."
+        )
     return model
 
 
@@ -139,12 +142,15 @@ def _refuse(folder: Path) -> None:
     if not folder.is_dir():
         return
     if not (folder / "config.json").is_file():
-        raise UserError(f"the folder {folder} holds no Hugging Face model: it has no config.json.")
+        raise UserError(f"the folder {folder} must hold a Hugging Face model; got no config.json in it.")
     refuse_strange_files(folder)
     config = read_json(folder / "config.json", "a model's config")
     kind = config.get("model_type") if isinstance(config, dict) else None
     if isinstance(config, dict) and "auto_map" in config and kind not in _known_kinds():
-        raise UserError(f"the model of {folder} needs code that lies beside it, which is never run. Choose another.")
+        raise UserError(
+            f"the model of {folder} must be one whose code transformers has; got code that lies beside it, "
+            "which is never run. Choose another model."
+        )
 
 
 def _known_kinds() -> Container[Any]:
@@ -164,7 +170,8 @@ def _refuse_layers_without_weights(config: Any, name: str) -> None:
             tensors += len(list(file.keys()))
     if layers > tensors:
         raise UserError(
-            f"num_hidden_layers of {name} must be what its weights hold; got {layers} layers and {tensors} tensors."
+            f"num_hidden_layers of {name} must be what its weights hold; got {layers} layers and only "
+            f"{tensors} tensors. Fetch the model again."
         )
 
 
@@ -173,7 +180,7 @@ def _architecture(config: Any, name: str) -> str:
         return determine_architecture_from_hf_config(config)
     except ValueError:
         kinds = ", ".join(getattr(config, "architectures", None) or [config.model_type])
-        raise _no_attention(name, f"TransformerLens opens no {kinds}") from None
+        raise _no_attention(name, f"TransformerLens cannot open a {kinds}") from None
 
 
 # ---------------------------------------------------------------------- opening
@@ -204,12 +211,13 @@ def _try_attention(bridge: TransformerBridge, name: str) -> None:
     for layer in layers:
         pattern, z = cache[f"blocks.{layer}.attn.hook_pattern"], cache[f"blocks.{layer}.attn.hook_z"]
         if pattern.shape != (1, heads, 3, 3) or z.shape[:3] != (1, 3, heads):
-            raise _no_attention(name, f"the heads of layer {layer} are not {heads} of their own")
+            raise _no_attention(name, f"layer {layer} does not show {heads} heads")
         if bool(pattern.triu(1).any()):
-            raise _no_attention(name, f"layer {layer} also looks forward")
+            raise _no_attention(name, f"layer {layer} also attends to later tokens")
 
 
 def _no_attention(name: str, why: str) -> UserError:
     return UserError(
-        f"the attention heads of {name} cannot be watched: {why}; choose a decoder such as GPT-2 or Llama."
+        f"{name} must show the causal attention of each of its heads; got a model that does not ({why}). "
+        "Choose a decoder such as GPT-2 or Llama."
     )

@@ -41,7 +41,9 @@ def find(name: str, *files: str) -> Path:
         for file in files:
             if (Path(name) / file).is_file():
                 return Path(name) / file
-        raise UserError(f"the folder {name} holds no whole Hugging Face model: it has no {' or '.join(files)}.")
+        raise UserError(
+            f"the folder {name} must hold a whole Hugging Face model; got one without {' or '.join(files)}."
+        )
     out_of_reach, local = None, only_local(name)
     for file in files:
         try:
@@ -54,7 +56,9 @@ def find(name: str, *files: str) -> Path:
             raise not_found(name, error) from None
     if out_of_reach is not None:
         raise not_found(name, out_of_reach) from None
-    raise UserError(f"{name} on the Hugging Face hub has no {' or '.join(files)}.")
+    raise UserError(
+        f"{name} on the Hugging Face hub must have {' or '.join(files)}; got a model without. Choose another."
+    )
 
 
 def only_local(name: str) -> bool:
@@ -93,21 +97,32 @@ def refusals(name: str, what: str) -> Iterator[None]:
     except OSError as error:
         raise not_found(name, error) from None
     except RecursionError:
-        raise UserError(f"{what} of {name} cannot be opened: its files nest too deeply. Choose another.") from None
+        raise UserError(
+            f"{what} of {name} must be in files that can be read; got ones that nest too deeply. Choose another model."
+        ) from None
     except (SafetensorError, RuntimeError) as error:
-        raise InterpError(f"the weights of {name} are damaged: {first_line(error)}.") from None
+        raise InterpError(
+            f"the weights of {name} must be whole files; got a damaged one ({first_line(error)}). Fetch the "
+            "model again."
+        ) from None
     except ImportError as error:
-        raise UserError(f"{what} of {name} needs a package that is not installed: {first_line(error)}.") from None
+        raise UserError(
+            f"{what} of {name} must need only packages that are installed; got an error "
+            f"({first_line(error)}). Install the package."
+        ) from None
     except Exception as error:  # a damaged or odd config ends in any of them, deep within transformers
         why = first_line(error) or type(error).__name__
-        raise UserError(f"{what} of {name} cannot be opened: {why}. Choose another, or mend its files.") from None
+        raise UserError(
+            f"{what} of {name} must be one that transformers can open; got an error ({why}). Choose another "
+            "model, or mend its files."
+        ) from None
 
 
 def refuse_strange_files(folder: Path) -> None:
     """Raises: UserError for a folder that holds a pipe or a device, which may never end."""
     for path in folder.iterdir():
         if not (path.is_file() or path.is_dir()):
-            raise UserError(f"{path} must be a file; it is a pipe, a device or a broken link. Remove it.")
+            raise UserError(f"{path} must be a file; got a pipe, a device or a broken link. Remove it.")
 
 
 def read_tokenizer(name: str) -> Any:
@@ -141,7 +156,9 @@ def read_tensors(name: str) -> tuple[Path, dict[str, Tensor]]:
     try:
         files = sorted(set(read_json(path, "a checkpoint's index")["weight_map"].values()))
     except (KeyError, TypeError, AttributeError):
-        raise InterpError(f"{path} is damaged: it names no files (weight_map).") from None
+        raise InterpError(
+            f"{path} must name the files of the weights (weight_map); got none. Fetch the model again."
+        ) from None
     tensors: dict[str, Tensor] = {}
     for file in files:
         tensors |= _read_file(find(name, file))
@@ -155,9 +172,12 @@ def _read_file(path: Path) -> dict[str, Tensor]:
                 return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
         tensors: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
-        raise InterpError(f"the weights in {path} are damaged: {first_line(error)}.") from None
+        raise InterpError(
+            f"the weights in {path} must be a whole file; got a damaged one ({first_line(error)}). Fetch the "
+            "model again."
+        ) from None
     if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
-        raise UserError(f"{path} holds something else than tensors by their names.")
+        raise UserError(f"{path} must hold tensors by their names; got something else. Choose another model.")
     return tensors
 
 
@@ -173,23 +193,36 @@ def not_found(name: str, error: Exception) -> InterpError:
     )
 
     if Path(name).is_dir():
-        return UserError(f"the folder {name} holds no whole Hugging Face model: {first_line(error)}.")
+        return UserError(f"the folder {name} must hold a whole Hugging Face model; got an error ({first_line(error)}).")
     met = (error, error.__cause__, error.__context__)  # transformers wraps what the hub's own client raises
 
     def is_any(*kinds: type[Exception]) -> bool:
         return any(isinstance(one, kinds) for one in met)
 
     if is_any(LocalEntryNotFoundError, OfflineModeIsEnabled):
-        return InterpError(f"there is no folder {name}, and the Hugging Face hub could not be reached to look it up.")
+        return InterpError(
+            f"{name} must be a folder or a name on the Hugging Face hub; got no such folder, and the hub "
+            "could not be reached. Fetch the model where there is a network, and name its folder."
+        )
     if is_any(HFValidationError):
-        return UserError(f"there is no folder {name}, and a name on the Hugging Face hub cannot look like that.")
+        return UserError(
+            f"{name} must be a folder or a name on the Hugging Face hub; got no such folder, and no name that "
+            "the hub allows."
+        )
     if is_any(GatedRepoError):
         return UserError(
-            f"the Hugging Face hub gives {name} only to those who accepted its terms; log in with hf auth."
+            f"the terms of {name} must be accepted on the Hugging Face hub; got no access. Accept them on its "
+            "page, then log in with hf auth."
         )
     if is_any(RepositoryNotFoundError, EntryNotFoundError):
-        return UserError(f"there is no folder {name}, and no model of that name on the Hugging Face hub.")
-    return InterpError(f"there is no folder {name}, and the Hugging Face hub did not give it: {first_line(error)}.")
+        return UserError(
+            f"{name} must be a folder or a name on the Hugging Face hub; got neither. Check the name, or log "
+            "in with hf auth if the model is private."
+        )
+    return InterpError(
+        f"{name} must be a folder or a name on the Hugging Face hub; got no such folder, and an error "
+        f"from the hub ({first_line(error)})."
+    )
 
 
 def first_line(error: Exception) -> str:

@@ -147,16 +147,17 @@ def _drop_tied(tensors: dict[str, Tensor], embedding: str, path: Path) -> None:
     """A tied model is sometimes saved with its unembedding: the embedding once more."""
     head = tensors.pop("lm_head.weight", None)
     if head is not None and embedding in tensors and not torch.equal(head, tensors[embedding]):
-        raise UserError(
-            f"the config ties the unembedding to the embedding, but in {path} lm_head.weight is not {embedding}."
-        )
+        raise UserError(f"lm_head.weight in {path} must equal {embedding}, as the config ties them; got other values.")
 
 
 def _check(tensors: Mapping[str, Tensor], table: Table, ours: Mapping[str, Tensor], saved: Saved, path: Path) -> None:
     if missing := [theirs for theirs in table if theirs not in tensors]:
-        raise UserError(f"the weights in {path} lack {', '.join(missing[:6])}, which the config asks for.")
+        raise UserError(f"the weights in {path} must be those of the config; got none for {', '.join(missing[:6])}.")
     if surplus := sorted(set(tensors) - set(table)):
-        raise UserError(f"the weights in {path} hold {', '.join(surplus[:6])}, which the config does not ask for.")
+        raise UserError(
+            f"the weights in {path} must be those of the config; got {', '.join(surplus[:6])}, which it does "
+            "not ask for."
+        )
     settled: set[str] = set()  # axes that a tensor has borne out: none of them is to blame for a later one
     for theirs, (names, axes) in table.items():
         wanted, found = torch.cat([_turned(own, ours[own]) for own in names]).shape, tensors[theirs].shape
@@ -164,8 +165,9 @@ def _check(tensors: Mapping[str, Tensor], table: Table, ours: Mapping[str, Tenso
             odd = [axis for axis, here, there in zip(axes.split(), found, wanted, strict=False) if here != there]
             parts = {*odd[0].split("+")} - settled if odd else {}
             blamed = [name for axis, name in saved.fields.items() if axis in parts]
-            look = f": look at its {' or '.join(blamed)}" if blamed else ""
+            look = f" Check its {' or '.join(blamed)}." if blamed else ""
             raise UserError(
-                f"{theirs} in {path} has shape {list(found)}, and the config asks for {list(wanted)}{look}."
+                f"{theirs} in {path} must have the shape {list(wanted)} that the config asks for; got "
+                f"{list(found)}.{look}"
             )
         settled |= set(axes.split())

@@ -65,12 +65,18 @@ def read_saved(name: str) -> Saved:
     kind, path = layout(name), find(name, "config.json")
     config = _config(path)
     if kind is None:
-        what = f"is of the kind {config['model_type']}" if "model_type" in config else "holds no Mamba that is known"
-        raise UserError(f"{name} {what}; mamba, mamba2 and the layout of state-spaces/mamba can be read.")
+        what = f"one of the kind {config['model_type']}" if "model_type" in config else "a config of neither"
+        raise UserError(
+            f"{name} must be a Mamba of transformers (mamba, mamba2) or in the layout of state-spaces/mamba; "
+            f"got {what}."
+        )
     try:
         return _hugging_face(path, kind) if kind in HUGGING_FACE else _original(config)
     except (UserError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} describes no model that can be opened: {first_line(error)}.") from None
+        raise UserError(
+            f"{path} must describe a model that can be opened; got one that cannot ({first_line(error)}). "
+            "Choose another checkpoint."
+        ) from None
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -93,7 +99,7 @@ def _hugging_face(path: Path, kind: str) -> Saved:
     except StrictDataclassError as error:
         raise UserError(" ".join(str(error).split())) from None
     if config.hidden_act not in ("silu", "swish"):
-        raise UserError(f"hidden_act {config.hidden_act} is not supported; Mamba has silu")
+        raise UserError(f"hidden_act must be silu; got {config.hidden_act}")
     shared = {
         "n_layers": config.num_hidden_layers,
         "d_model": config.hidden_size,

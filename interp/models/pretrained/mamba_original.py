@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shown, unknown
 from interp.models.recurrent.mamba.model import MambaConfig
 from interp.models.recurrent.mamba2.model import Mamba2Config
 
@@ -73,7 +73,9 @@ def shape_of(config: dict[str, Any]) -> MambaConfig | Mamba2Config:
     """
     for option, what in WITHOUT.items():
         if config.get(option):
-            raise UserError(f"{option} {config[option]} is not supported: it asks for {what} beside the Mamba layers")
+            raise UserError(
+                f"{option} must be left out, as it asks for {what} beside the Mamba layers; got {config[option]}"
+            )
     if strange := sorted(set(config) - NEEDED - OPTIONS - {*WITHOUT, "attn_cfg"}):
         raise unknown("option of the original layout", strange[0], NEEDED | OPTIONS)
     multiple = config.get("pad_vocab_size_multiple", 8)
@@ -115,7 +117,7 @@ def _layer(ssm_cfg: dict[str, Any], **shared: Any) -> MambaConfig | Mamba2Config
         if name not in {*layer.options, *layer.fixed, *layer.idle}:
             raise unknown(f"option of {kind} in ssm_cfg", name, {*layer.options, *layer.fixed})
         if name in layer.fixed and value != layer.fixed[name]:
-            raise UserError(f"{name} {value} in ssm_cfg is not supported, only {layer.fixed[name]}")
+            raise UserError(f"{name} in ssm_cfg must be {layer.fixed[name]}; got {value}")
     _require_counts(said, *layer.defaults, "dt_rank")
     chosen = {layer.options[name]: value for name, value in said.items() if name in layer.options}
     for name, read in (("dt_limit", step_limit), ("A_range", tuple)):
@@ -127,4 +129,4 @@ def _layer(ssm_cfg: dict[str, Any], **shared: Any) -> MambaConfig | Mamba2Config
 def _require_counts(config: dict[str, Any], *names: str) -> None:
     for name in names:
         if type(config.get(name, 1)) is not int or config.get(name, 1) < 1:
-            raise UserError(f"{name} is a whole number from 1 up; got {config[name]!r}")
+            raise UserError(f"{name} must be an integer of at least 1; got {shown(config[name])}")

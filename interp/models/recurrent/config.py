@@ -33,4 +33,4 @@ class RecurrentConfig:
         require_choice("normalization", self.normalization, NORMS)
         for name in ("norm_eps", "embedding_std"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise UserError(f"{name} must be a finite number from 0 on; got {getattr(self, name)}.")
+                raise UserError(f"{name} must be a finite number of at least 0; got {getattr(self, name)}.")

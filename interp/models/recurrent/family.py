@@ -16,7 +16,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from interp.base.errors import InterpError, UserError, unknown
+from interp.base.errors import InterpError, UserError, shown, unknown
 from interp.models.recurrent.config import RecurrentConfig
 from interp.models.recurrent.mixer import Mixer, RecurrentBlock
 from interp.models.stack.layers import make_norm
@@ -83,8 +83,7 @@ def register(family: Family) -> Family:
     """
     if not family.kind.isidentifier() or family.kind in TAKEN:
         raise UserError(
-            f"kind must be a word that could be a variable in Python, and none of {', '.join(TAKEN)}; got "
-            f"{family.kind!r}."
+            f"kind must be a valid Python identifier other than {', '.join(TAKEN)}; got {shown(family.kind)}."
         )
     if not issubclass(family.config, RecurrentConfig):
         raise UserError(f"config of {family.kind} must be a subclass of RecurrentConfig; got {family.config.__name__}.")
@@ -146,6 +145,10 @@ def _import(point: EntryPoint) -> None:
     try:
         import_module(point.module)
     except ImportError as error:
-        raise InterpError(f"the recurrent family {point.name} ({point.value}) cannot be imported: {error}.") from error
+        raise InterpError(
+            f"the recurrent family {point.name} ({point.value}) must be importable; got an error ({error})."
+        ) from error
     if point.name not in _registered:
-        raise InterpError(f"importing {point.value} must register the recurrent family {point.name}; it does not.")
+        raise InterpError(
+            f"importing {point.value} must register the recurrent family {point.name}; got none of that name."
+        )

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from interp.base.codec import checked
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shown, unknown
 from interp.models.recurrent.config import RecurrentConfig
 from interp.models.recurrent.family import family, kinds
 from interp.models.recurrent.model import RecurrentModel
@@ -94,7 +94,7 @@ class HybridConfig:
         options = {"position": "nope"} if kind == ATTENTION else {"norm_eps": self.norm_eps}
         given = self.options.get(kind, {})
         if not isinstance(given, Mapping):
-            raise UserError(f"{kind} must be a dict of fields of {config_class.__name__}; got {given!r}.")
+            raise UserError(f"{kind} must be a dict of fields of {config_class.__name__}; got {shown(given)}.")
         known = [each.name for each in dataclasses.fields(config_class) if each.name not in SHARED]
         for name in given:
             if name not in known:

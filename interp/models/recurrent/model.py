@@ -90,8 +90,8 @@ class RecurrentModel(StackModel):
     def make_mask(self, tokens: Tensor, segment: Tensor | None, past: list[Any] | None, first: int = 0) -> Mask:
         if segment is not None:
             raise UserError(
-                "segment is impossible for recurrent layers: their state crosses from one packed string to the next. "
-                "Give one string per row."
+                "segment must be None for recurrent layers, whose state crosses from one packed string to the "
+                "next; got one. Give one string per row."
             )
         if self.attention is None:
             positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
@@ -168,7 +168,10 @@ class RecurrentModel(StackModel):
         if name in self.hook_dict:
             return name
         if (cure := self.refused_names().get(name)) is not None:
-            raise UserError(f"{name} is another tool's name for something else: {cure}.")
+            raise UserError(
+                f"a hook point must have a name of this package; got {name}, another tool's name for something "
+                f"else: {cure}."
+            )
         own = self._own_step(name)
         step = STEP.fullmatch(own)
         if step is None or (mixer := self.mixers.get(int(step[1]))) is None:
@@ -225,14 +228,16 @@ class RecurrentModel(StackModel):
         Raises: UserError for a stretch of no positions, a name that does not exist, or a position that is not read.
         """
         if positions < 1:
-            raise UserError(f"positions must be an integer from 1 on, the length of a stretch; got {positions}.")
+            raise UserError(f"positions must be an integer of at least 1, the length of a stretch; got {positions}.")
         tokens = self.to_tokens(tokens)
         past, end = self.new_past() if past is None else past, tokens.shape[1]
         before, named = positions_seen(past), [names] if isinstance(names, str) else list(names)
         steps = {name: int(step[3]) for name in named if (step := STEP.fullmatch(self.resolve(name)))}
         for name, at in steps.items():
             if not before <= at < before + end:
-                raise UserError(f"{name} must be at a position from {before} to {before + end - 1}, which are read.")
+                raise UserError(
+                    f"names must be of positions that are read, {before} to {before + end - 1}; got {name}."
+                )
         for first in range(0, end, positions):
             here = slice(first, min(first + positions, end))
             inside = [name for name in named if name not in steps or first <= steps[name] - before < here.stop]

@@ -17,6 +17,6 @@ def agree(scan: str, **tensors: tuple[Tensor | None, str]) -> dict[str, int]:
         names, shape = axes.split(), list(tensor.shape)
         if len(names) != len(shape) or any(size.get(axis, n) != n for axis, n in zip(names, shape, strict=True)):
             wanted = " ".join(f"{axis}={size[axis]}" if axis in size else axis for axis in names)
-            raise UserError(f"{scan} wants {name} of shape [{wanted}]; it is {shape}.")
+            raise UserError(f"{name} of {scan} must have shape [{wanted}]; got {shape}.")
         size |= zip(names, shape, strict=True)
     return size

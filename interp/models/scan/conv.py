@@ -45,8 +45,8 @@ def causal_conv(
     before = [size["batch"], width - 1, size["channel"]]
     if initial is not None and list(initial.shape) != before:
         raise UserError(
-            f"causal_conv wants initial [batch width-1 channel] = {before}, as the filters have {width} columns; "
-            f"it is {list(initial.shape)}."
+            f"initial of causal_conv must have shape [batch width-1 channel] = {before}, as the filters have "
+            f"{width} columns; got {list(initial.shape)}."
         )
     method = choose("causal_conv", x.device, dtype=x.dtype, width=width)
     if method == "causal-conv1d":

@@ -33,15 +33,17 @@ def linear_scan(
     """
     shape, rest = list(write.shape), [f"axis{i}" for i in range(2, write.ndim)]
     if write.ndim < 2 or write.shape[1] == 0:
-        raise UserError(f"linear_scan wants write of shape [batch pos ...] with a position; it is {shape}.")
+        raise UserError(
+            f"write of linear_scan must have shape [batch pos ...] with at least one position; got {shape}."
+        )
     agree(
         "linear_scan", write=(write, " ".join(["batch", "pos", *rest])), initial=(initial, " ".join(["batch", *rest]))
     )
     broadcast = A_bar.ndim == write.ndim and all(a in (1, w) for a, w in zip(A_bar.shape[2:], shape[2:], strict=True))
     if A_bar.shape[:2] != write.shape[:2] or not broadcast:
         raise UserError(
-            f"linear_scan wants A_bar of the shape of write, {shape}, or with axes of length 1 after the first two; "
-            f"it is {list(A_bar.shape)}."
+            f"A_bar of linear_scan must have the shape of write, {shape}, or axes of length 1 after the first "
+            f"two; got {list(A_bar.shape)}."
         )
     dtype = write.dtype
     start = torch.zeros_like(write[:, 0]) if initial is None else initial

@@ -47,7 +47,7 @@ def lstm_scan(
     """
     _check("lstm_scan", W_h, initial, x=(x, "batch pos d_in"), W_x=(W_x, "d_in gates"), b=(b, "gates"))
     if x.shape[1] == 0:
-        raise UserError("lstm_scan needs at least one position; got none.")
+        raise UserError("x of lstm_scan must have at least one position; got none.")
     if choose("lstm_scan", x.device, dtype=x.dtype) == "reference":
         h, last = lstm_steps(lstm_gates_in(x, W_x, b), W_h, initial)
     else:
@@ -112,7 +112,7 @@ def _check(scan: str, W_h: Tensor, initial: State | None, **inputs: tuple[Tensor
     size = agree(scan, **inputs, W_h=(W_h, "channel gates"), h=(h, "batch channel"), c=(c, "batch channel"))
     if size["gates"] != 4 * size["channel"]:
         raise UserError(
-            f"{scan} needs four gates for each channel; got {size['gates']} for {size['channel']} channels."
+            f"weights of {scan} must have four gates for each of {size['channel']} channels; got {size['gates']} gates."
         )
 
 

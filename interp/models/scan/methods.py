@@ -17,7 +17,7 @@ from contextvars import ContextVar
 
 import torch
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shown, unknown
 
 METHODS = {
     "selective_scan": ("mamba-ssm", "numba", "torch", "reference"),
@@ -66,7 +66,10 @@ def choose(
     for method in _forced.get():
         if method in METHODS[scan]:
             if reason := against(method):
-                raise UserError(f"{scan} cannot run with the method {method!r}: {reason}.")
+                raise UserError(
+                    f"{scan} must be run by a method that works here; got {shown(method)}: {reason}. Leave it out, and "
+                    "the first that works is used."
+                )
             return method
     return next(method for method in METHODS[scan] if not against(method))
 

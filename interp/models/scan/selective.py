@@ -61,7 +61,7 @@ def selective_scan(
     )
     for axis in ("pos", "channel", "state"):
         if sizes[axis] == 0:
-            raise UserError(f"selective_scan wants at least one {axis}; there is none.")
+            raise UserError(f"inputs of selective_scan must have at least one {axis}; got none.")
     method = choose("selective_scan", u.device, has_initial=initial is not None, dtype=u.dtype)
     if method == "mamba-ssm":
         from interp.models.scan import kernels

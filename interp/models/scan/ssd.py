@@ -62,11 +62,13 @@ def ssd_scan(
         initial=(initial, "batch head d_head state"),
     )
     if not size["pos"]:
-        raise UserError("ssd_scan needs at least one position; x has none.")
+        raise UserError("x of ssd_scan must have at least one position; got none.")
     if size["head"] % size["group"]:
-        raise UserError(f"ssd_scan shares B and C in equal groups; {size['group']} do not divide {size['head']} heads.")
+        raise UserError(
+            f"groups of B and C in ssd_scan must divide the {size['head']} heads; got {size['group']} groups."
+        )
     if chunk is not None and chunk < 1:
-        raise UserError(f"ssd_scan takes chunks of at least one position; got {chunk}.")
+        raise UserError(f"chunk of ssd_scan must be at least one position; got {chunk}.")
     method = choose("ssd_scan", x.device, has_initial=initial is not None, dtype=x.dtype)
     if method == "mamba-ssm":
         from interp.models.scan import kernels

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shown, unknown
 
 MOST = 2**31 - 1
 """The largest size of an axis."""
@@ -16,13 +16,13 @@ def require_counts(config: Any, *names: str, least: int = 1) -> None:
     for name in names:
         value = getattr(config, name)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST:
-            raise UserError(f"{name} must be an integer from {least} to {MOST}; got {value!r}.")
+            raise UserError(f"{name} must be an integer from {least} to {MOST}; got {shown(value)}.")
 
 
 def require_layers(n_layers: Any) -> None:
     """Raises: UserError for a number of layers that is not an integer from 1 to `MOST_LAYERS`."""
     if isinstance(n_layers, bool) or not isinstance(n_layers, int) or not 1 <= n_layers <= MOST_LAYERS:
-        raise UserError(f"n_layers must be an integer from 1 to {MOST_LAYERS}; got {n_layers!r}.")
+        raise UserError(f"n_layers must be an integer from 1 to {MOST_LAYERS}; got {shown(n_layers)}.")
 
 
 def require_choice(name: str, value: Any, known: Sequence[str | None]) -> None:

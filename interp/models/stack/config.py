@@ -77,7 +77,7 @@ class TransformerConfig:
             )
         if not all(w is None or (type(w) is int and w >= 1) for w in windows):
             raise UserError(
-                f"windows must be integers from 1 on (the position itself) or None (all positions); got {windows}."
+                f"windows must be integers of at least 1 (the position itself) or None (all positions); got {windows}."
             )
 
     @property

@@ -29,7 +29,8 @@ def make_mask(
     n_keys = seen + tokens.shape[1]
     if config.position == "learned" and n_keys > config.n_ctx:
         raise UserError(
-            f"tokens must be of at most {config.n_ctx} positions (n_ctx), which this model has learned; got {n_keys}."
+            f"tokens must have at most {config.n_ctx} positions, the n_ctx that this model has learned; got "
+            f"{n_keys}. Use shorter strings."
         )
     places = torch.arange(n_keys, device=tokens.device)
     positions = places[None, seen:] if segment is None else _position_in_segment(segment)

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.base.axes import Logits, Residual, Tokens
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError, shown, unknown
 from interp.models.hooks.lens import LensModel
 from interp.models.hooks.point import shape_of
 from interp.models.stack.attention import Mask
@@ -77,7 +77,10 @@ class StackModel(LensModel):
         if return_type not in RETURN_TYPES:
             raise unknown("return type", str(return_type), map(str, RETURN_TYPES))
         if return_type in ("loss", "both") and start_at_layer is not None:
-            raise UserError("start_at_layer needs return_type logits or None: the loss would need the token ids.")
+            raise UserError(
+                "return_type must be 'logits' or None with start_at_layer, as a loss needs the token ids; got "
+                f"{shown(return_type)}."
+            )
         inputs = self.to_tokens(tokens) if start_at_layer is None else self._stream_to_start_from(tokens)
         layers = range(*slice(start_at_layer, stop_at_layer).indices(len(self.blocks)))
         first = _index(queries_from, inputs.shape[1])
@@ -131,7 +134,7 @@ class StackModel(LensModel):
         if past is None:
             return
         if segment is not None:
-            raise UserError("segment is for whole packed rows and cannot be combined with a past.")
+            raise UserError("segment must be None where a past is given; got both. Packed rows are read whole.")
         check_past(past, self.blocks, layers, len(inputs), self.device)
 
     # ------------------------------------------------------------------ attention by rows
@@ -157,19 +160,22 @@ class StackModel(LensModel):
     @property
     def _attention_config(self) -> TransformerConfig:
         if self.attention is None:
-            raise UserError("attention scores need an attention layer; this model has none.")
+            raise UserError("model must have an attention layer for attention scores; got one without.")
         return self.attention
 
 
 def _index(position: int, n: int) -> int:
     """A position counted from the front."""
     if not -n <= position < n:
-        raise UserError(f"queries_from must be an integer from {-n} to {n - 1}, a position; got {position}.")
+        raise UserError(f"queries_from must be a position, an integer from {-n} to {n - 1}; got {position}.")
     return position % n
 
 
 def _next_token_loss(logits: Logits, tokens: Tokens, per_token: bool) -> Tensor:
     if tokens.shape[1] < 2:
-        raise UserError("the loss needs two positions or more, the second of which is predicted; got one.")
+        raise UserError(
+            "tokens must have at least two positions for a loss; got one. A loss is of the second position "
+            "and those after it."
+        )
     loss = F.cross_entropy(logits[:, :-1].transpose(1, 2), tokens[:, 1:], reduction="none")
     return loss if per_token else loss.mean()

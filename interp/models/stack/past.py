@@ -24,13 +24,15 @@ def check_past(past: Any, blocks: nn.ModuleList, layers: range, batch: int, devi
     """
     if not isinstance(past, list) or len(past) != len(blocks):
         got = f"{len(past)} entries" if isinstance(past, Sequence) else f"a {type(past).__name__}"
-        raise UserError(f"past must be a list of {len(blocks)} entries, one a layer; got {got}. Begin with new_past().")
+        raise UserError(
+            f"past must be a list of {len(blocks)} entries, one per layer; got {got}. Start with new_past()."
+        )
     for layer in layers:
         block: Any = blocks[layer]
         if not isinstance(past[layer], block.past_class):
             raise UserError(
-                f"past of layer {layer} must be a {block.past_class.__name__}; got a {type(past[layer]).__name__}. "
-                f"Begin with new_past() of the model that reads on."
+                f"past of layer {layer} must be a {block.past_class.__name__}; got a "
+                f"{type(past[layer]).__name__}. Start with new_past() of the model that reads on."
             )
         tensors, wanted = past[layer].tensors(), block.past_shapes(past[layer].length)
         if tensors and set(tensors) != set(wanted):
@@ -39,8 +41,8 @@ def check_past(past: Any, blocks: nn.ModuleList, layers: range, batch: int, devi
             if tensor.shape != (batch, *wanted[name]) or tensor.device != device:
                 raise UserError(
                     f"past of layer {layer} must hold {name} of shape {[batch, *wanted[name]]} on {device}, for the "
-                    f"strings that go on; got {list(tensor.shape)} on {tensor.device}. Each batch needs a past of its "
-                    f"own, from new_past()."
+                    f"strings that continue; got {list(tensor.shape)} on {tensor.device}. Start each batch with its "
+                    "own new_past()."
                 )
     if len(lengths := {past[layer].length for layer in layers}) > 1:
         raise UserError(f"past must be of one length in all layers that run; got {sorted(lengths)} positions.")

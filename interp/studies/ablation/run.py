@@ -107,8 +107,8 @@ def ablation_study(
         batch = strings_to_ablate(loaded, seed, AblationSettings.strings) if batch is None else batch
     if vocabulary is None or scores is None or batch is None:
         raise UserError(
-            f"vocabulary, scores and batch must be given beside a bare model; got a {type(model).__name__} without all "
-            f"three. Pass what interp.load returns, or a model specification, which bring them."
+            f"vocabulary, scores and batch must be given with a bare model; got a {type(model).__name__} "
+            "without all three. Pass what interp.load returns, or a model specification, which has them."
         )
     return ablate_lookups(model, vocabulary, scores, batch, kind, seed, orders, draws, steps)
 

@@ -34,6 +34,6 @@ class AblationSettings:
         """Raises: UserError for too few strings or letters."""
         if self.strings < 2 or (self.length is not None and self.length < 1):
             raise UserError(
-                f"strings must be 2 or more, and length 1 or more; got {self.strings} and {self.length}. An interval "
-                f"over strings needs two of them."
+                "strings must be at least 2, for an interval over them, and length at least 1; got "
+                f"{self.strings} and {self.length}."
             )

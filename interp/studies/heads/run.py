@@ -32,6 +32,10 @@ def hash_head_study(
 ) -> HashHeadStudy:
     """Ask everything of a model.
 
+    >>> from interp.studies.heads.settings import HeadStudySettings
+    >>> study = interp.hash_head_study("planted:ngram?n=2", settings=HeadStudySettings.tiny())
+    >>> study.scores.of_role("lookup")
+
     Args:
         loaded: what `interp.load` returns, or a model specification.
         seed: of all strings, of the untrained models and of the bootstrap.

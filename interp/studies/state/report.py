@@ -53,7 +53,7 @@ def write_state_report(profiles: Sequence[StateProfile], folder: str | Path) -> 
     Raises: UserError for no profile; InterpError if the files cannot be written.
     """
     if not profiles:
-        raise UserError("a page takes one profile or more; none came.")
+        raise UserError("profiles must hold at least one profile; got none.")
     figures, shows = state_figures(profiles), _shown(profiles)
     absent = {"training": "training" in figures, "steps": shows["views"], "attention": shows["attention"]}
     several = len(profiles) > 1

@@ -44,7 +44,7 @@ class StateProfile(StudyResult):
     used: Bits
     """log2 D less the teacher-forced cross-entropy of each answer letter."""
     used_untrained: Bits | None
-    """The same of an untrained model of the same shape: 0."""
+    """Bits used by an untrained model of the same shape: 0."""
     held: HeldBits
     bits_recovered: tuple[float, ...]
     """`used.total`."""
@@ -55,13 +55,13 @@ class StateProfile(StudyResult):
     state_size: StateSize
     state_bits: tuple[float, ...]
     reachable_bits: tuple[float, ...] | None
-    """Of a planted memory: log2 of the number of states that strings of a length can reach, at most."""
+    """log2 of the most states that strings of a length can reach, for a planted memory; else None."""
     utilisation: tuple[float, ...]
     """Bits recovered / min(bits needed, state bits)."""
     saturation_length: Knee
-    """Of the bits used."""
+    """Where the bits used stop growing."""
     saturation_held: Knee
-    """Of the bits held."""
+    """Where the bits held stop growing."""
     effective_size: EffectiveSize
     effective_rank: Geometry
     remembrance: Remembrance

@@ -76,6 +76,10 @@ def saturation_study(
 ) -> StateProfile:
     """Ask everything of a model's state.
 
+    >>> from interp.studies.state.settings import SaturationSettings
+    >>> profile = interp.saturation_study("planted:register?k=3&alphabet=4", settings=SaturationSettings.tiny())
+    >>> profile.lengths
+
     Args:
         loaded: what `interp.load` returns, or a model specification.
         seed: of all strings, of the untrained model, the probes and the bootstrap.
@@ -123,7 +127,7 @@ def _asked(loaded: Loaded, settings: SaturationSettings, seed: int) -> Asked:
     check_lengths(lengths)
     settings.probes.check(task.n_letters)
     if len(lengths) < 3:
-        raise UserError(f"where bits stop growing takes three lengths or more to see; got {list(lengths)}.")
+        raise UserError(f"lengths must be at least three, to find where the bits stop growing; got {list(lengths)}.")
     asked = Asked(loaded, model, task, lengths, settings, seed)
     carry(model, task.sample(1, 1, asked.draws("check")).to(model.cfg.device))
     return asked
@@ -214,7 +218,7 @@ def movie_length(lengths: tuple[int, ...]) -> int:
 
 
 def _untrained(loaded: Loaded, model: HookedModel, seed: int) -> HookedModel | None:
-    """Of the same shape; a memory built by hand has none."""
+    """An untrained model of the same shape; None for a memory built by hand."""
     return None if isinstance(loaded.planting, MEMORIES) else cast(HookedModel, untrained_like(model, seed))
 
 

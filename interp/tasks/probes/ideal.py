@@ -22,7 +22,11 @@ from interp.tasks.sampling import draw_letters
 
 @dataclass(frozen=True)
 class IdealAccuracy:
-    """Expected accuracy of the ideal copier, averaged over strings, teacher-forced."""
+    """Expected accuracy of the ideal copier, averaged over strings, teacher-forced.
+
+    >>> ideal = interp.tasks.ideal_ngram_accuracy(interp.CopyTask(4), 2, (4, 16), generator=0, samples=200)
+    >>> [round(float(share), 2) for share in ideal.string]
+    """
 
     string: Float[np.ndarray, " length"]
     letter: Float[np.ndarray, " length"]
@@ -31,7 +35,10 @@ class IdealAccuracy:
 def ideal_ngram_accuracy(
     task: Task, n: int, lengths: Sequence[int], generator: torch.Generator | int, samples: int = 1000
 ) -> IdealAccuracy:
-    """Compute what it scores, expected over guesses (exactly) and uniform strings (`samples` draws of each length).
+    """Compute the accuracy of the ideal n-gram copier, expected over its guesses (exactly) and over uniform strings
+    (`samples` draws of each length).
+
+    >>> interp.tasks.ideal_ngram_accuracy(interp.CopyTask(), 4, (8,), generator=0, samples=50).n
 
     Raises: UserError for a task whose letters are not uniform, or that asks for something else than a copy.
     """
@@ -46,12 +53,14 @@ def ideal_ngram_accuracy(
 
 
 def guess_probability(letters: Int[Tensor, "batch letter"], n: int) -> Float[Tensor, "batch letter"]:
-    """The probability with which the ideal n-gram copier writes each letter of each string, having copied those before.
+    """Compute the probability with which the ideal n-gram copier writes each letter, having copied those before.
 
-    Of the places where the n letters before it stand (and a letter follows), the share that this letter follows.
+    It is the share of the places where the n letters before it stand (and a letter follows) that this letter follows.
+
+    >>> interp.tasks.guess_probability(torch.tensor([[0, 1, 0, 2]]), n=1)
     """
     if n < 1:
-        raise UserError(f"n must be 1 token or more; got {n}.")
+        raise UserError(f"n must be at least 1 token; got {n}.")
     right = torch.ones(letters.shape, dtype=torch.float64, device=letters.device)
     if n < letters.shape[1]:
         same, followed = _continuations(letters, n, torch.ones_like(letters))
@@ -60,7 +69,13 @@ def guess_probability(letters: Int[Tensor, "batch letter"], n: int) -> Float[Ten
 
 
 def ambiguous(batch: Batch, n: int) -> Bool[Tensor, " batch"]:
-    """Whether an n-gram stands twice in the answer with two different letters after it: an n-gram copier must guess."""
+    """Find the strings in which an n-gram copier must guess: an n-gram stands twice in the answer, before two different
+    letters.
+
+    >>> task = interp.CopyTask()
+    >>> strings = torch.stack([task.vocabulary.encode("$abcab|abcab."), task.vocabulary.encode("$abcde|abcde.")])
+    >>> interp.tasks.ambiguous(task.layout(torch.tensor([[0, 1, 2, 0, 1], [0, 1, 2, 3, 4]])), 2)
+    """
     if n >= batch.targets.shape[1]:
         return torch.zeros_like(batch.answer[:, 0])
     # Outside the answer stand numbers that occur once, so that no n-gram there has a double.

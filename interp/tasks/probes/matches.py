@@ -9,9 +9,12 @@ from interp.base.axes import Tokens
 
 
 def match_lengths(tokens: Tokens, limit: int, queries: slice = slice(None)) -> Int[Tensor, "batch query key"]:
-    """Length of the longest common suffix of the tokens that end at q and of those that end at j, at most `limit`.
+    """Compute the length of the longest common suffix of the tokens that end at q and of those that end at j, at most
+    `limit`.
 
     Zero for j >= q. An n-gram lookup attends from q to j + 1 where m[q, j] >= n.
+
+    >>> interp.tasks.match_lengths(torch.tensor([[0, 1, 2, 0, 1]]), limit=3)[0, 4]
 
     Args:
         limit: longest length that is told apart; the cost grows with it.

@@ -25,7 +25,11 @@ from interp.tasks.sampling import below, draw_lengths, span
 
 @dataclass(frozen=True)
 class Probe:
-    """One question to each string."""
+    """One question to each string: where it is asked, the true place and the rival place.
+
+    >>> probe = interp.tasks.planted_repeats(interp.CopyTask(), torch.tensor([2]), 14, 0, exclusive=True, context=4)
+    >>> int(probe.query), int(probe.source), int(probe.rival)
+    """
 
     batch: Batch
     """`answer`, `loss_mask` and `source` mark the query only."""
@@ -66,18 +70,23 @@ def planted_repeats(
     context: int,
     place: Literal[0, 1] | None = None,
 ) -> Probe:
-    """In each string a maximal repeat of exactly k letters: two places without overlap, all of whose neighbours differ.
+    """Draw strings that each hold a maximal repeat of exactly k letters: two places without overlap, whose neighbours
+    differ.
 
     Places are drawn alike for every k in the batch, so that k = 0 (two places whose last letters differ) is the control
     at the same places. The match of the query with its true source is at least `context` + 1 letters long, and longer
     than every k.
+
+    >>> task = interp.CopyTask()
+    >>> probe = interp.tasks.planted_repeats(task, torch.tensor([2]), 14, 0, exclusive=True, context=4)
+    >>> task.decode(probe.batch.tokens)
 
     Args:
         k: letters of the repeat, for each string.
         length: letters of the string, or (shortest, longest) drawn for each string. A range tells a lookup from a head
             that attends at a fixed distance.
         exclusive: the repeat's last letter stands nowhere else in the string (k = 0: the query's letter), so that no
-            third place competes. It takes 3 letters, otherwise 2.
+            third place competes. It needs an alphabet of 3 letters, otherwise 2.
         context: letters of the string that stand before the query's own letter, at least.
         place: which of the two places is asked about, 0 or 1; None draws it. About the second the copy's own first
             place competes, too.
@@ -87,7 +96,7 @@ def planted_repeats(
     _need_letters(task, 3 if exclusive else 2, "an exclusive repeat" if exclusive else "a repeat")
     generator, k, longest = as_generator(generator), k.cpu(), int(k.max())
     if int(k.min()) < 0:
-        raise UserError(f"k must be 0 letters or more; got {int(k.min())}.")
+        raise UserError(f"k must be at least 0 letters; got {int(k.min())}.")
     lengths, width, ends = _places(len(k), length, longest, max(context, longest), generator)
     asked, true, other = _ask(ends, generator, place)
 
@@ -108,12 +117,16 @@ def offset_swaps(
     length: int | tuple[int, int],
     generator: torch.Generator | int,
 ) -> tuple[Probe, Tokens]:
-    """Strings for the causal effective n: a rival place agrees with the true one in the last K letters but for one.
+    """Draw strings for the causal effective n: a rival place agrees with the true one in all of the last K letters but
+    one.
 
     In the edited tokens the *copied* letter `offset` letters back from the query is the rival's. An n-gram lookup with
     n <= K moves to the rival if and only if offset < n: for offset >= n both places match before and after.
     The last letters of both places stand nowhere else in the string. (Corrupting a letter without a rival would not
-    do: a head that counts matching letters stays where it is.)
+    be enough: a head that counts matching letters stays where it is.)
+
+    >>> probe, edited = interp.tasks.offset_swaps(interp.CopyTask(), torch.tensor([1]), 4, 14, generator=0)
+    >>> int((probe.batch.tokens != edited).sum())
 
     Args:
         offset: 0, ..., `context` - 1 letters back from the last letter of the place, for each string.
@@ -123,7 +136,7 @@ def offset_swaps(
     Returns:
         the probe, unedited (its k is the offset: so many last letters agree), and the edited tokens.
 
-    Raises: UserError if it does not fit, naming what would. It takes an alphabet of 4.
+    Raises: UserError if it does not fit, naming what would. It needs an alphabet of 4 letters.
     """
     _need_letters(task, 4, "a rival place with letters of its own")
     generator, offset = as_generator(generator), offset.cpu()
@@ -150,7 +163,7 @@ def offset_swaps(
 def _need_letters(task: Task, least: int, what: str) -> None:
     need(task, "lays_out_letters")
     if (alphabet := task.n_letters) < least:
-        raise UserError(f"alphabet must be {least} letters or more for {what}; got {alphabet}.")
+        raise UserError(f"alphabet must be at least {least} letters for {what}; got {alphabet}.")
 
 
 def _places(

@@ -183,18 +183,18 @@ def page(view, tmp_path) -> Path:
 
 
 def test_no_file_no_view_and_an_index_too_far_are_refused(page, tmp_path):
-    with pytest.raises(UserError, match=r"was looked for at .*absent\.html, and there is no such file"):
+    with pytest.raises(UserError, match=r"must be at .*absent\.html; got no such file"):
         load_view(tmp_path / "absent.html")
     for index in (1, -1):
-        with pytest.raises(UserError, match=rf"holds 1 views of attention; view {index} \(the first is 0\)"):
+        with pytest.raises(UserError, match=rf"which holds 1 \(the first is 0\); got {index}"):
             load_view(page, index)
     (tmp_path / "empty.html").write_text("<p>nothing</p>")
-    with pytest.raises(UserError, match="holds 0 views of attention"):
+    with pytest.raises(UserError, match="which holds 0"):
         load_view(tmp_path / "empty.html")
     with pytest.raises(InterpError, match="must be a file; got a folder"):
         load_view(tmp_path)
     (tmp_path / "binary.html").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InterpError, match="is damaged"):
+    with pytest.raises(InterpError, match="got a damaged one"):
         load_view(tmp_path / "binary.html")
 
 
@@ -247,6 +247,8 @@ def test_damage_ends_in_one_sentence(page, name):
     broken = damage(text)
     assert broken != text
     page.write_text(broken)
-    with pytest.raises(InterpError, match=rf"the view in .*page.html is damaged: .*{says}") as caught:
+    with pytest.raises(
+        InterpError, match=rf"the view in .*page.html must be as it was written; got a damaged one .*{says}"
+    ) as caught:
         load_view(page)
     assert "\n" not in str(caught.value)

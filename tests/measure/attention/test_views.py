@@ -126,7 +126,7 @@ def test_each_head_comes_with_its_cost_if_it_was_taken_away_alone(planted, gener
 
 def test_patterns_too_large_for_a_page_are_refused_and_the_size_that_fits_is_told():
     check_size(8, 4096, 1)
-    with pytest.raises(UserError, match=r"take up to 4096 tokens"):
+    with pytest.raises(UserError, match=r"Use at most 4096 tokens"):
         check_size(8, 4097, 1)
 
 

@@ -51,7 +51,7 @@ def test_the_null_of_an_earlier_scoring_or_of_the_same_models_gives_the_same(bui
 
 def test_any_model_with_the_surface_is_scored_beside_what_it_is_given(built):
     foreign = Foreign(MODEL)
-    with pytest.raises(UserError, match="cannot score the heads of a Foreign"):
+    with pytest.raises(UserError, match="null must be given for a Foreign"):
         score(foreign)
     scores = score(foreign, null=built.null)
     assert scores.of_role("lookup") == built.of_role("lookup") != ()

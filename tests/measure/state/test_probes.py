@@ -214,9 +214,9 @@ def test_what_was_held_is_kept_on_disk(generator: Any, tmp_path: Path) -> None:
 
 def test_too_few_strings_are_refused_with_the_number_that_is_needed(generator: Any) -> None:
     model, _ = register(3, 5)
-    with pytest.raises(UserError, match="5 letters apart take 20 strings or more to train"):
+    with pytest.raises(UserError, match="train must be at least 20 strings for probes of 5 letters"):
         held_bits(model, CopyTask(5), [4], generator(), replace(SMALL, train=19))
-    with pytest.raises(UserError, match="5 to test; got 512, 256 and 2"):
+    with pytest.raises(UserError, match="test at least 5 each; got 512, 256 and 2"):
         held_bits(model, CopyTask(5), [4], generator(), replace(SMALL, test=2))
     with pytest.raises(UserError, match="at least 1 letter"):
         held_bits(model, CopyTask(5), [0], generator(), SMALL)

@@ -198,7 +198,9 @@ def test_a_hook_that_the_run_does_not_come_to_is_refused(tiny, tokens):
         lambda **stop: model.run_with_hooks(tokens, fwd_hooks=[("blocks.1.attn.hook_z", to_zero)], **stop),
         lambda **stop: model.run_with_cache(tokens, names_filter=["hook_embed", "blocks.1.attn.hook_z"], **stop),
     ):
-        with pytest.raises(UserError, match=r"never reached blocks\.1\.attn\.hook_z; choose start_at_layer"):
+        with pytest.raises(
+            UserError, match=r"got blocks\.1\.attn\.hook_z, which it never reached. Choose start_at_layer"
+        ):
             listen(stop_at_layer=1)
         listen(stop_at_layer=2)
     assert "blocks.1.attn.hook_z" not in model.run_with_cache(tokens, stop_at_layer=1)[1]  # all that there is
@@ -246,7 +248,7 @@ def test_the_batch_axis_of_several_strings_cannot_be_removed(tiny, tokens):
     with pytest.raises(AssertionError, match="batch size 3"):
         model.run_with_cache(tokens, remove_batch_dim=True)
     _, save, _ = model.get_caching_hooks(remove_batch_dim=True)
-    with pytest.raises(UserError, match="remove_batch_dim needs a batch of one string; hook_embed has 3"):
+    with pytest.raises(UserError, match=r"remove_batch_dim must be False .*; got 3 strings at hook_embed"):
         model.run_with_hooks(tokens, fwd_hooks=save)
     assert attached(model) == 0
 
@@ -331,5 +333,5 @@ def test_losses_are_the_cross_entropy_of_the_next_token(tiny, tokens):
     assert model(tokens, None) is None
     with pytest.raises(UserError, match="no return type is called 'logit'"):
         model(tokens, "logit")
-    with pytest.raises(UserError, match="would need the token ids"):
+    with pytest.raises(UserError, match="a loss needs the token ids"):
         model(model(tokens, stop_at_layer=1), "loss", start_at_layer=1)

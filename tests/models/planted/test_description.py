@@ -130,8 +130,8 @@ def test_what_does_not_fit_together_is_said_in_a_sentence(change, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Match((0, 0)), "offsets must be different numbers from 0 on"),
-        (lambda: Match(()), "offsets must be different numbers from 0 on"),
+        (lambda: Match((0, 0)), "offsets must be different numbers of at least 0"),
+        (lambda: Match(()), "offsets must be different numbers of at least 0"),
         (lambda: Match((0, 1), weights=(1.0,)), "weights must be positive, one for each offset"),
         (lambda: Match((0,), gain=0.0), "gain must be positive"),
         (lambda: Match((0, 2), reach=2), "reach must exceed the largest offset 2; got 2"),

@@ -130,7 +130,7 @@ def test_it_runs_without_values():
         ({"code": "keys", "k": 9, "width": 4}, "k must be at most width, 4"),
         ({"code": "hashed", "alphabet": 8, "hashes": 3}, "hashes must divide the alphabet, 8; got 3"),
         ({"fade": 0.0}, r"fade must be in \(0, 1\]"),
-        ({"alphabet": 1}, "alphabet must be 2 or more"),
+        ({"alphabet": 1}, "alphabet must be at least 2"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(options, sentence):

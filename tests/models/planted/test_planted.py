@@ -354,32 +354,32 @@ def test_a_name_gives_the_model_that_the_call_gives():
     [
         ("ngrams", "no kind of planted model is called 'ngrams'.*ngram"),
         ("ngram?m=3", "no option of planted:ngram is called 'm'.*n_layers"),
-        ("ngram?n=three", "n of planted:ngram must be a whole number of 64 bits; got 'three'"),
+        ("ngram?n=three", "n of planted:ngram must be a 64-bit integer; got 'three'"),
         ("ngram?shuffle=maybe", "yes or no; got 'maybe'"),
         ("ngram?dtype=int8", "float32 or float64; got 'int8'"),
         ("ngram?n=3&n=4", "n of planted:ngram must be given once"),
-        ("ngram?n=0", "n from 1 on"),
-        ("ngram?alphabet=27", "2 to 26 letters"),
-        ("ngram?lookup_layer=2", "the gather layer comes before the lookup layer"),
-        ("ngram?gather_layer=1", "the gather layer comes before the lookup layer"),
-        ("ngram?n_lookup=0", "at least one lookup head"),
-        ("ngram?tau=-1", "positive tau"),
-        ("ngram?n_ctx=0", "positive tau and n_ctx"),
+        ("ngram?n=0", "n must be at least 1"),
+        ("ngram?alphabet=27", "from 2 to 26"),
+        ("ngram?lookup_layer=2", "gather_layer must come before lookup_layer"),
+        ("ngram?gather_layer=1", "gather_layer must come before lookup_layer"),
+        ("ngram?n_lookup=0", "n_lookup and n_ctx must be at least 1"),
+        ("ngram?tau=-1", "tau positive"),
+        ("ngram?n_ctx=0", "n_ctx must be at least 1"),
         ("ngram?idle=busy", "no idle head is called 'busy'"),
         ("ngram?decoys=next", "no decoy is called 'next'.*previous"),
-        ("ngram?decoys=position", "written with its distance, e.g. position:30"),
-        ("ngram?decoys=position:x", "written with its distance"),
-        (f"ngram?decoys=position:{'9' * 5000}", "written with its distance"),
+        ("ngram?decoys=position", "must name its distance, as in position:30"),
+        ("ngram?decoys=position:x", "must name its distance"),
+        (f"ngram?decoys=position:{'9' * 5000}", "must name its distance"),
         ("ngram?tau=inf", "tau of planted:ngram must be at most 10000; got inf. A match"),
         ("ngram?tau=nan", "must be at most 10000; got nan"),
         ("ngram?n=100000", "must have at most 5.4e.08 weights; got 7.2e.18. Plant a smaller n"),
         ("ngram?zero_heads=1000000", "Plant a smaller n, or fewer heads"),
         ("ngram?n_layers=1000000", "Plant a smaller n, or fewer heads or layers"),
         ("ngram?n_ctx=100000000&decoys=previous", "n_ctx of planted:ngram must be at most 1048576"),
-        (f"ngram?n={'9' * 400}", r"must be a whole number of 64 bits; got '9+\.\.\.9+'\.$"),
-        ("decay?seed=-99999999999999999999", "must be a whole number of 64 bits"),
+        (f"ngram?n={'9' * 400}", r"must be a 64-bit integer; got '9+\.\.\.9+'\.$"),
+        ("decay?seed=-99999999999999999999", "must be a 64-bit integer"),
         ("register?k=99999999999", "k of planted:register must be at most 1000"),
-        ("decay?keep=inf", "keep is a probability"),
+        ("decay?keep=inf", "keep must be a probability"),
     ],
 )
 def test_a_wrong_name_says_what_there_is(spec, message):
@@ -388,5 +388,5 @@ def test_a_wrong_name_says_what_there_is(spec, message):
 
 
 def test_half_precision_is_refused():
-    with pytest.raises(UserError, match="float32 or float64"):
+    with pytest.raises(UserError, match=r"torch\.float32 or torch\.float64"):
         planted_copier(2, dtype=torch.bfloat16)

@@ -120,9 +120,9 @@ def test_specifications_name_memories() -> None:
     ("options", "sentence"),
     [
         ({"memory": "registre"}, "no planted memory is called 'registre'"),
-        ({"k": 0}, "k from 1 on"),
-        ({"alphabet": 40}, "2 to 26 letters"),
-        ({"keep": 0.0}, "keep is a probability"),
+        ({"k": 0}, "k must be at least 1"),
+        ({"alphabet": 40}, "from 2 to 26"),
+        ({"keep": 0.0}, "keep must be a probability"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(options: dict[str, Any], sentence: str) -> None:

@@ -161,7 +161,7 @@ def test_a_tokenizer_beside_the_model_says_which_rows_of_the_embedding_are_text(
 def test_a_model_that_names_no_beginning_is_refused(tmp_path):
     config = transformers.GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=20, bos_token_id=None, eos_token_id=None)
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="names no token that begins a text"):
+    with pytest.raises(UserError, match="must name a token that begins a text"):
         begin_token(load_bridge(tmp_path))
 
 
@@ -171,8 +171,8 @@ def test_a_model_that_names_no_beginning_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("/no/such/folder", "there is no folder /no/such/folder"),
-        ("two words", "cannot look like that"),
+        ("/no/such/folder", "/no/such/folder must be a folder or a name"),
+        ("two words", "no name that the hub allows"),
     ],
 )
 def test_a_model_that_is_nowhere_is_the_users_mistake(name, why):
@@ -191,7 +191,10 @@ def test_a_hub_out_of_reach_is_not_the_users_mistake(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "told"),
-    [("RepositoryNotFoundError", "no model of that name"), ("GatedRepoError", "only to those who accepted its terms")],
+    [
+        ("RepositoryNotFoundError", "got neither. Check the name"),
+        ("GatedRepoError", "must be accepted on the Hugging Face hub"),
+    ],
 )
 def test_what_the_hub_refuses_is_told_in_a_sentence(kind, told, monkeypatch, tmp_path):
     def refuse(*_, **__):
@@ -206,14 +209,14 @@ def test_what_the_hub_refuses_is_told_in_a_sentence(kind, told, monkeypatch, tmp
 
 
 def test_a_folder_without_a_config_holds_no_model(tmp_path):
-    with pytest.raises(UserError, match=r"it has no config\.json"):
+    with pytest.raises(UserError, match=r"got no config\.json in it"):
         load_bridge(tmp_path)
 
 
 def test_a_folder_without_weights_holds_no_whole_model(folders, tmp_path):
     _copy(folders["GPT2"], tmp_path)
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(UserError, match="holds no whole Hugging Face model"):
+    with pytest.raises(UserError, match="must hold a whole Hugging Face model"):
         load_bridge(tmp_path)
 
 
@@ -221,7 +224,7 @@ def test_truncated_weights_are_refused(folders, tmp_path):
     _copy(folders["GPT2"], tmp_path)
     weights = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(InterpError, match=r"are damaged"):
+    with pytest.raises(InterpError, match=r"got a damaged one"):
         load_bridge(tmp_path)
 
 
@@ -229,7 +232,7 @@ def test_weights_that_are_missing_are_not_made_up(folders, tmp_path):
     _copy(folders["Llama"], tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 4}))
-    with pytest.raises(InterpError, match=r"incomplete: model\.layers\.3"):
+    with pytest.raises(InterpError, match=r"must be complete; got none for model\.layers\.3"):
         load_bridge(tmp_path)
 
 
@@ -237,7 +240,7 @@ def test_weights_of_another_shape_are_refused(folders, tmp_path):
     _copy(folders["Llama"], tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
-    with pytest.raises(InterpError, match=r"are damaged|incomplete"):
+    with pytest.raises(InterpError, match=r"got a damaged one|must be complete"):
         load_bridge(tmp_path)
 
 
@@ -252,7 +255,7 @@ def test_weights_of_another_shape_are_refused(folders, tmp_path):
 )
 def test_a_model_without_heads_to_watch_is_refused(config, tmp_path):
     transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=r"cannot be watched|cannot be opened"):
+    with pytest.raises(UserError, match=r"must show the causal attention|must be one that transformers can open"):
         load_bridge(tmp_path)
 
 

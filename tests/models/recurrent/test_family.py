@@ -161,7 +161,7 @@ def test_an_unknown_family_is_refused_by_the_nearest():
 
 @pytest.mark.parametrize("kind", ["", "two words", "attention", "transformer", "d_model"])
 def test_a_kind_that_is_no_word_or_means_something_else_is_refused(kind):
-    with pytest.raises(UserError, match=r"kind must be a word .*; got"):
+    with pytest.raises(UserError, match=r"kind must be a valid Python identifier .*; got"):
         register(Family(kind, MambaConfig, MambaMixer))
 
 
@@ -169,6 +169,6 @@ def test_a_family_that_cannot_be_imported_or_does_not_register_itself_is_told(in
     ask = "from interp.models import build\nfrom interp.base.errors import InterpError\n"
     ask += "try: build({'kind': 'leaky'})\nexcept InterpError as error: print(error)"
     (installed / "leaky" / "__init__.py").write_text("import nothing_of_this_name", encoding="utf-8")
-    assert "the recurrent family leaky (leaky) cannot be imported: No module named" in run(installed, ask)
+    assert "the recurrent family leaky (leaky) must be importable; got an error (No module named" in run(installed, ask)
     (installed / "leaky" / "__init__.py").write_text("", encoding="utf-8")
-    assert "importing leaky must register the recurrent family leaky; it does not" in run(installed, ask)
+    assert "importing leaky must register the recurrent family leaky; got none of that name" in run(installed, ask)

@@ -304,7 +304,7 @@ def test_names_that_mean_something_else_are_refused_with_the_cure(lively, tokens
         lambda name: lively.run_with_cache(tokens, names_filter=name),
         lambda name: lively.add_hook(name, lambda *_, **__: None),
     ):
-        with pytest.raises(UserError, match=f"blocks.0.{name} is another tool's name for something else.*{cure}"):
+        with pytest.raises(UserError, match=f"blocks.0.{name}, another tool's name for something else.*{cure}"):
             listen(f"blocks.0.{name}")
 
 

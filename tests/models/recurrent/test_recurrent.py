@@ -124,7 +124,9 @@ def test_losses_are_of_the_next_token(model, tokens):
 
 def test_packed_strings_cannot_be_kept_apart(model, tokens):
     assert not model.isolates
-    with pytest.raises(UserError, match=r"crosses from one packed string to the next. Give one string per row"):
+    with pytest.raises(
+        UserError, match=r"crosses from one packed string to the next; got one\. Give one string per row"
+    ):
         model(tokens, segment=torch.zeros_like(tokens))
 
 
@@ -241,7 +243,7 @@ def test_a_stream_can_begin_after_a_prompt_and_leaves_the_state_at_its_end(model
 
 
 def test_a_stretch_of_nothing_and_an_unknown_name_are_refused(model, tokens):
-    with pytest.raises(UserError, match="positions must be an integer from 1 on, the length of a stretch; got 0"):
+    with pytest.raises(UserError, match="positions must be an integer of at least 1, the length of a stretch; got 0"):
         next(model.stream(tokens, "hook_embed", positions=0))
     with pytest.raises(UserError, match="no hook point is called 'hook_embedd'"):
         next(model.stream(tokens, "hook_embedd"))

@@ -126,10 +126,10 @@ def test_both_methods_run_on_meta_tensors(method: str, draw: Callable[..., Input
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("weight", (2, 4), r"weight of shape \[channel=3 width\]; it is \[2, 4\]"),
-        ("weight", (3, 1, 4), r"weight of shape \[channel=3 width\]; it is \[3, 1, 4\]"),
-        ("bias", (4,), r"bias of shape \[channel=3\]; it is \[4\]"),
-        ("initial", (2, 4, 3), r"\[2, 3, 3\], as the filters have 4 columns; it is \[2, 4, 3\]"),
+        ("weight", (2, 4), r"weight of .* must have shape \[channel=3 width\]; got \[2, 4\]"),
+        ("weight", (3, 1, 4), r"weight of .* must have shape \[channel=3 width\]; got \[3, 1, 4\]"),
+        ("bias", (4,), r"bias of .* must have shape \[channel=3\]; got \[4\]"),
+        ("initial", (2, 4, 3), r"\[2, 3, 3\], as the filters have 4 columns; got \[2, 4, 3\]"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(

@@ -79,12 +79,12 @@ def test_it_runs_where_there_are_shapes_without_numbers():
 @pytest.mark.parametrize(
     ("A_bar", "write", "initial", "message"),
     [
-        ((2, 5, 3), (2, 5, 4), None, r"wants A_bar of the shape of write, \[2, 5, 4\]"),
-        ((2, 5), (2, 5, 4), None, "wants A_bar"),
-        ((2, 1, 4), (2, 5, 4), None, "wants A_bar"),
-        ((2, 5, 4), (2, 5, 4), (2, 5), "wants initial of shape"),
-        ((2, 0, 4), (2, 0, 4), None, "with a position"),
-        ((2,), (2,), None, "with a position"),
+        ((2, 5, 3), (2, 5, 4), None, r"A_bar of linear_scan must have the shape of write, \[2, 5, 4\]"),
+        ((2, 5), (2, 5, 4), None, "A_bar of linear_scan must have"),
+        ((2, 1, 4), (2, 5, 4), None, "A_bar of linear_scan must have"),
+        ((2, 5, 4), (2, 5, 4), (2, 5), "initial of linear_scan must have shape"),
+        ((2, 0, 4), (2, 0, 4), None, "with at least one position"),
+        ((2,), (2,), None, "with at least one position"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(A_bar, write, initial, message, monkeypatch):

@@ -83,7 +83,8 @@ def test_the_first_of_several_that_a_scan_has_is_used() -> None:
 def test_a_method_that_cannot_run_is_refused_with_its_reason() -> None:
     with using("mamba-ssm"):
         with pytest.raises(
-            UserError, match=r"ssd_scan cannot run with the method 'mamba-ssm': .* need CUDA; .* on cpu"
+            UserError,
+            match=r"ssd_scan must be run by a method that works here; got 'mamba-ssm': .* need CUDA; .* on cpu",
         ):
             choose("ssd_scan", CPU)
         with pytest.raises(UserError, match="'mamba-ssm': nothing was installed for selective_scan"):

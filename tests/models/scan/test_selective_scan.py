@@ -233,7 +233,7 @@ def test_a_tensor_that_does_not_fit_is_refused_by_name(wrong, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # which would see it first
     # A tells how many states there are, so where it is wrong the next one that has states is named
     blamed = {"A": "B"}.get(wrong, wrong)
-    with pytest.raises(UserError, match=rf"selective_scan wants {blamed} of shape .* it is"):
+    with pytest.raises(UserError, match=rf"{blamed} of selective_scan must have shape .*; got"):
         selective_scan(**inputs)
 
 

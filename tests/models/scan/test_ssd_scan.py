@@ -203,11 +203,11 @@ def test_both_methods_run_on_meta_tensors(method: str, draw: Callable[..., Input
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("delta", (2, 20, 3), r"delta of shape \[batch=2 pos=20 head=4\]; it is \[2, 20, 3\]"),
-        ("A", (4, 5), r"A of shape \[head=4\]; it is \[4, 5\]"),
-        ("C", (2, 20, 2, 6), r"C of shape \[batch=2 pos=20 group=2 state=5\]; it is \[2, 20, 2, 6\]"),
-        ("D", (1,), r"D of shape \[head=4\]"),
-        ("initial", (2, 4, 5, 3), r"initial of shape \[batch=2 head=4 d_head=3 state=5\]"),
+        ("delta", (2, 20, 3), r"delta of .* must have shape \[batch=2 pos=20 head=4\]; got \[2, 20, 3\]"),
+        ("A", (4, 5), r"A of .* must have shape \[head=4\]; got \[4, 5\]"),
+        ("C", (2, 20, 2, 6), r"C of .* must have shape \[batch=2 pos=20 group=2 state=5\]; got \[2, 20, 2, 6\]"),
+        ("D", (1,), r"D of .* must have shape \[head=4\]"),
+        ("initial", (2, 4, 5, 3), r"initial of .* must have shape \[batch=2 head=4 d_head=3 state=5\]"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(
@@ -221,9 +221,9 @@ def test_shapes_that_do_not_fit_are_refused(
 def test_groups_that_do_not_divide_the_heads_and_empty_strings_and_chunks_are_refused(
     draw: Callable[..., Inputs],
 ) -> None:
-    with pytest.raises(UserError, match="3 do not divide 4 heads"):
+    with pytest.raises(UserError, match="divide the 4 heads; got 3 groups"):
         ssd_scan(**draw(20, groups=3))
-    with pytest.raises(UserError, match="at least one position; x has none"):
+    with pytest.raises(UserError, match="x of ssd_scan must have at least one position; got none"):
         ssd_scan(**draw(0))
     with pytest.raises(UserError, match="at least one position; got 0"):
         ssd_scan(**draw(20), chunk=0)

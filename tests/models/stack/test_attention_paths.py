@@ -92,7 +92,7 @@ def test_the_hooks_of_the_last_block_have_only_the_positions_asked_for(tiny, tok
 
 
 def test_a_position_that_is_not_there_is_refused(tiny, tokens):
-    with pytest.raises(UserError, match="queries_from must be an integer from -12 to 11, a position; got 12"):
+    with pytest.raises(UserError, match="queries_from must be a position, an integer from -12 to 11; got 12"):
         tiny()(tokens, queries_from=12)
 
 

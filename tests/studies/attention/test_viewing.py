@@ -96,17 +96,17 @@ def test_only_the_named_heads_are_shown_in_their_order(planted):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"prompt": "cabz"}, r"of the letters abcdefgh alone .*; it has 'z'"),
-        ({"prompt": "$ab|"}, r"it has '\$' '\|'"),
-        ({"prompt": ""}, "it is empty"),
-        ({"length": 0}, "1 letter or more; 0 were asked for"),
+        ({"prompt": "cabz"}, r"of the letters abcdefgh alone .*; got others, \['z'\]"),
+        ({"prompt": "$ab|"}, r"got others, \['\$', '\|'\]"),
+        ({"prompt": ""}, "got none"),
+        ({"length": 0}, "length must be at least 1 letter; got 0"),
         ({"heads": ["L0H9"]}, "no head is called 'L0H9'"),
         ({"ablate": ["L9H0"]}, "no head is called 'L9H0'"),
         ({"ablate": ["L0H0"], "kind": "remove"}, "no kind of ablation is called 'remove'"),
-        ({"prompt": "abc", "length": 3}, "a prompt has a length of its own"),
-        ({"heads": "L0H0"}, r"heads must be a list of names such as \['L1H3'\]; got 'L0H0' alone"),
+        ({"prompt": "abc", "length": 3}, "length must be left out where a prompt is given"),
+        ({"heads": "L0H0"}, r"heads must be a list of names such as \['L1H3'\]; got 'L0H0' on its own"),
         ({"kind": "remove"}, "no kind of ablation is called 'remove'"),
-        ({"length": 6000}, "too many numbers for a page; take up to"),
+        ({"length": 6000}, "a page must hold at most .* Use at most"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_a_sentence(planted, options, says):
@@ -141,19 +141,19 @@ def test_without_a_prompt_a_pretrained_model_is_shown_a_string_of_its_tokens(spo
 
 @pytest.mark.parametrize(("prompt", "length"), [("w1 " * 80, None), (None, 40)])
 def test_what_a_context_does_not_hold_is_refused(spoken, prompt, length):
-    with pytest.raises(UserError, match="this model reads 64 at most"):
+    with pytest.raises(UserError, match="at most 64 tokens, the context of this model"):
         view_attention(spoken, prompt, length=length)
 
 
 def test_a_text_without_a_tokenizer_means_nothing(spoken):
     mute = replace(spoken, pretrained=replace(spoken.pretrained, tokenizer=None))
-    with pytest.raises(UserError, match="no tokenizer beside it"):
+    with pytest.raises(UserError, match="must have a tokenizer"):
         view_attention(mute, "w1")
 
 
 @pytest.mark.parametrize("kind", ["mean-per-position", "resample", "edges"])
 def test_a_text_alone_is_not_ablated_in_ways_that_would_change_nothing(spoken, kind):
-    with pytest.raises(UserError, match=f"take zero or mean, not {kind}"):
+    with pytest.raises(UserError, match=f"kind must be zero or mean .*; got {kind}"):
         view_attention(spoken, "w3 w4", ablate=["L0H1"], kind=kind)
 
 

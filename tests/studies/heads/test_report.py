@@ -233,7 +233,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one_whole(studies, tmp_p
     study = studies.no_lookup()
     (tmp_path / "report.html").write_text("old")
     (tmp_path / "figures").write_text("in the way of the folder")
-    with pytest.raises(InterpError, match="could not be written"):
+    with pytest.raises(InterpError, match="must be writable"):
         write_report(study, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["figures", "report.html"]
     assert (tmp_path / "report.html").read_text() == "old"

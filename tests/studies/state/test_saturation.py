@@ -236,7 +236,7 @@ def test_parts_are_put_over_in_the_longest_strings_that_are_copied(register):
     [
         (Loaded(HookedMamba(MambaConfig(d_model=16)), NgramLookup(), {}), None, "lays_out_letters.*got NgramLookup"),
         (load("planted:register"), (0, 2, 4), "at least 1 letter"),
-        (load("planted:register"), (2, 4), "three lengths or more"),
+        (load("planted:register"), (2, 4), "at least three"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_one_sentence(loaded, lengths, words):

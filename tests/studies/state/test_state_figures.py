@@ -237,7 +237,7 @@ def test_the_folder_of_three_models_is_small(tmp_path):
 
 
 def test_no_profile_makes_no_page(tmp_path):
-    with pytest.raises(UserError, match="one profile or more"):
+    with pytest.raises(UserError, match="at least one profile"):
         write_state_report([], tmp_path)
 
 

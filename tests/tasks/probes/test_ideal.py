@@ -135,7 +135,7 @@ def test_a_planted_repeat_steps_the_ideal_copier_down_at_n():
 
 
 def test_an_n_below_one_is_refused():
-    with pytest.raises(UserError, match="1 token or more"):
+    with pytest.raises(UserError, match="at least 1 token"):
         ideal_ngram_accuracy(CopyTask(), 0, [5], seeded())
 
 

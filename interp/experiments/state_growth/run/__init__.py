@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 from interp.base.provenance import provenance
 from interp.base.stats import LEVEL
 from interp.experiments.state_growth.result import Member, StateGrowth
@@ -120,15 +120,18 @@ def recipe(settings: GrowthSettings) -> TrainConfig:
 
 def _check(settings: GrowthSettings) -> None:
     """Refuse before any work what cannot be trained or measured."""
-    if len(set(settings.values)) < 2 or not settings.rates or settings.seeds < 1 or len(settings.lengths) < 3:
-        raise UserError(
-            f"values must be two sizes or more, with a learning rate, a seed and strings of up to 6 letters or more; "
-            f"got {settings.values}, {settings.rates}, {settings.seeds} and {settings.longest}."
-        )
+    if len(set(settings.values)) < 2:
+        raise UserError(f"values must be at least two different sizes; got {shown(settings.values)}.")
+    if not settings.rates:
+        raise UserError("rates must hold at least one learning rate; got none.")
+    if settings.seeds < 1:
+        raise UserError(f"seeds must be an integer of at least 1; got {settings.seeds}.")
+    if len(settings.lengths) < 3:
+        raise UserError(f"longest must be at least 6 letters, for three lengths; got {settings.longest}.")
     if settings.kind not in kinds():
         raise UserError(
-            f"kind must be a recurrent family, whose state has a size of its own; got {settings.kind!r}. Choose one of "
-            f"{', '.join(kinds())}."
+            f"kind must be a recurrent family, whose state has a size of its own; got {shown(settings.kind)}. "
+            f"Choose one of {', '.join(kinds())}."
         )
     for value in settings.values:
         build(member_config(settings, value))

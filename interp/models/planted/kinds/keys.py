@@ -44,12 +44,12 @@ def soft(dice: Dice) -> Circuit:
 
 
 def prefers_first(dice: Dice) -> Circuit:
-    """Of two equal matches the earlier one is preferred, by 3 % to 170 % a position."""
+    """Prefers the earlier of two equal matches, by 3 % to 170 % for each position between them."""
     return _tilted(dice, -1)
 
 
 def prefers_last(dice: Dice) -> Circuit:
-    """Of two equal matches the later one is preferred, by 3 % to 170 % a position."""
+    """Prefers the later of two equal matches, by 3 % to 170 % for each position between them."""
     return _tilted(dice, 1)
 
 

@@ -72,7 +72,7 @@ class Memory:
         require_choice("keeps", self.keeps, KEEPS)
         require_counts(self, "k", "alphabet", "width", "digits", "hashes")
         if self.alphabet < 2:
-            raise UserError(f"alphabet must be 2 or more; got {self.alphabet}.")
+            raise UserError(f"alphabet must be at least 2; got {self.alphabet}.")
         if self.keeps == "last" and self.code not in ("one-hot", "turned"):
             raise UserError(f"keeps must be first with code {self.code}; got last. Slots move in a one-hot code alone.")
         if not 0 < self.fade <= 1 or not 0 <= self.grid < 1:

@@ -84,9 +84,9 @@ class Mamba2Config(RecurrentConfig):
         if self.channels % (groups := self.norm_groups or self.n_groups):
             raise UserError(f"norm_groups must divide the {self.channels} channels; got {groups}.")
         if not 0 < self.A_range[0] <= self.A_range[1] < math.inf:
-            raise UserError(f"A_range must be two positive numbers, the lesser first; got {self.A_range}.")
+            raise UserError(f"A_range must be two positive numbers, the smaller first; got {self.A_range}.")
         if self.dt_limit is not None and not 0 <= self.dt_limit[0] <= self.dt_limit[1]:
-            raise UserError(f"dt_limit must be two numbers from 0 on, the lesser first; got {self.dt_limit}.")
+            raise UserError(f"dt_limit must be two numbers of at least 0, the smaller first; got {self.dt_limit}.")
 
     @property
     def channels(self) -> int:

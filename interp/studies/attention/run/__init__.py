@@ -80,7 +80,10 @@ def view_attention(
     ablations: Sequence[AblationResult] = (),
     seed: int = 0,
 ) -> AttentionView:
-    """See how heads attend on one string, as the model is and without some of its heads.
+    """Record how heads attend on one string, with the model as it is and without some of its heads.
+
+    >>> view = interp.view_attention("planted:ngram?n=2", "cabdcab")
+    >>> view.labels[:4], view.variants[0].pattern.shape  # [head query key]
 
     Args:
         loaded: what `interp.load` returns, or a model specification.
@@ -88,8 +91,8 @@ def view_attention(
         length: letters of the string that is drawn; None: of the longest of training, up to `LONGEST_DRAWN`. Not beside
             a prompt.
         heads: names of those to show (L1H3); none: all.
-        ablate: names of heads that a second variant goes without; None: first the lookup heads among `scores`, then the
-            gather heads, if there are any. (Patterns change in layers above alone, unless edges are cut.)
+        ablate: names of heads that are ablated in a second variant; None: first the lookup heads among `scores`, then
+            the gather heads, if there are any. (Patterns change in layers above alone, unless edges are cut.)
         kind: of ablation: zero, mean, mean-per-position, resample or edges (`interp.measure.ablation.interventions`).
             Means and donors come from the string and `REFERENCES` others of its length; a text stands alone, and takes
             zero or mean.
@@ -105,13 +108,14 @@ def view_attention(
     if kind not in KINDS:
         raise unknown("kind of ablation", kind, KINDS)
     if prompt is not None and length is not None:
-        raise UserError(f"a prompt has a length of its own; leave out either it or the length ({length}).")
+        raise UserError(f"length must be left out where a prompt is given, which has its own; got {length}.")
     table = HeadTable.of(model).require()
     chosen = table.parse(heads) or table.heads
     taken = _taken(table, ablate, scores)
     if taken and prompt is not None and loaded.pretrained and kind not in ALONE:
         raise UserError(
-            f"a text has no other strings beside it and no known sources: take {' or '.join(ALONE)}, not {kind}."
+            f"kind must be {' or '.join(ALONE)} for a text, which has no other strings beside it and no known "
+            f"sources; got {kind}."
         )
     if prompt is not None and loaded.pretrained:
         shown = text(loaded, prompt)
@@ -119,7 +123,10 @@ def view_attention(
         shown = copied_string(loaded, prompt, length, seed)
     batch = shown.batch.to(device(model))
     if (context := n_ctx(model)) is not None and batch.tokens.shape[1] > context:
-        raise UserError(f"the string takes {batch.tokens.shape[1]} tokens; this model reads {context} at most.")
+        raise UserError(
+            f"the string must have at most {context} tokens, the context of this model; got "
+            f"{batch.tokens.shape[1]}. Use a shorter one."
+        )
     replacement = intervention(kind, batch, own_generator("donors", seed)) if taken else Zero()
     without = {name: Ablation(of_set, replacement) for name, of_set in taken.items()}
     following = batch.targets[0, -1:]

@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 from interp.base.seeds import own_generator
 from interp.loading import Loaded
 from interp.tasks.base import Batch, Task, need
@@ -41,7 +41,7 @@ def copied_string(loaded: Loaded, prompt: str | None, length: int | None, seed: 
         top = loaded.trained_lengths[1] if loaded.trained_lengths else LONGEST_DRAWN
         n_letters = min(top, LONGEST_DRAWN) if length is None else length
         if n_letters < 1:
-            raise UserError(f"a string has 1 letter or more; {n_letters} were asked for.")
+            raise UserError(f"length must be at least 1 letter; got {n_letters}.")
         return Shown(loaded.task.sample(1 + REFERENCES, n_letters, generator), _labeller(loaded))
     task = loaded.task
     need(task, "lays_out_letters")
@@ -54,8 +54,10 @@ def _letters(prompt: str, task: Task) -> Tensor:
     known = task.vocabulary.letters
     strange = sorted(set(prompt) - set(known))
     if strange or not prompt:
-        came = f"it has {' '.join(map(repr, strange))}" if prompt else "it is empty"
-        raise UserError(f"a prompt is the string to copy, of the letters {known} alone (the marks are added); {came}.")
+        got = f"others, {shown(strange)}" if prompt else "none"
+        raise UserError(
+            f"prompt must be the string to copy, of the letters {known} alone (the marks are added); got {got}."
+        )
     return torch.tensor([known.index(letter) for letter in prompt])
 
 
@@ -68,12 +70,12 @@ def text(loaded: Loaded, prompt: str) -> Shown:
 
     if loaded.pretrained.tokenizer is None:
         raise UserError(
-            f"{loaded.pretrained.name} has no tokenizer beside it, so that a text means nothing to it; without a "
-            f"prompt a string of its tokens is drawn."
+            f"{loaded.pretrained.name} must have a tokenizer to read a prompt; got none beside it. Leave the "
+            "prompt out, and a string of its tokens is drawn."
         )
     ids = loaded.pretrained.tokenizer.encode(prompt, add_special_tokens=False)
     if not ids:
-        raise UserError("the prompt has no tokens; give it some text.")
+        raise UserError("prompt must have at least one token; got none. Give it some text.")
     tokens = torch.tensor([[begin_token(loaded.pretrained), *ids]])
     nothing, everything = torch.full_like(tokens, -1), torch.ones_like(tokens, dtype=torch.bool)
     targets = torch.cat([tokens[:, 1:], nothing[:, :1]], dim=1)

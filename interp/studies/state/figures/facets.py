@@ -13,7 +13,7 @@ from interp.studies.state.result import StateProfile
 
 USED, HELD = theme.Look("#D55E00", "circle"), theme.Look("#2A82C4", "square")
 SERIES = ("#00936B", "#B9659A", "#D55E00", "#2A82C4", "#A88A1E", "#6470C8")
-"""Of models, or of layers, one after the other."""
+"""Colours of models, or of layers, one after the other."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SHARES = [[0, "rgba(132, 136, 143, 0.10)"], [0.5, "#6470C8"], [1, "#00936B"]]
 """A scale from nothing to all."""
