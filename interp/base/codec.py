@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import inspect
 import typing
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError
@@ -45,6 +46,20 @@ def from_plain(kind: type[T], value: Any, *, result: bool = False) -> T:
         or whatever the class itself refuses.
     """
     return _structured(_RESULTS if result else _SETTINGS, kind, value)
+
+
+def without_defaults(value: Any, plain: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Leave out those of a dataclass's fields `names` that have their default.
+
+    For fields that came after recipes had been kept: a recipe is named by a digest of its text, which stays as it was.
+
+    Args:
+        value: the dataclass.
+        plain: its fields.
+        names: those that may be left out.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(value)}
+    return {name: item for name, item in plain.items() if name not in names or getattr(value, name) != defaults[name]}
 
 
 def checked(kind: type[T]) -> type[T]:

@@ -203,7 +203,7 @@ def _find_heads(model: TransformerLensModel) -> tuple[Head, ...]:
             hook = f"blocks.{layer}.mixer.hook_y"
             found += [Head(layer, i, "hidden attention", hook, False) for i in range(hidden_heads(block.mixer))]
         elif model.attention is not None:
-            found += [_attending(layer, i, True) for i in range(model.attention.n_heads)]
+            found += [_attending(layer, i, True) for i in range(model.attention.heads_in(layer).n)]
     return tuple(found)
 
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from interp.base.axes import Residual, Tokens
 from interp.models.hooks.point import HookPoint
-from interp.models.stack.attention import KeyValues, Mask
 from interp.models.stack.block import Block, draw_weights
 from interp.models.stack.config import TransformerConfig
+from interp.models.stack.key_values import KeyValues
 from interp.models.stack.layers import make_norm
-from interp.models.stack.masks import make_mask, positions_seen
+from interp.models.stack.masks import Mask, make_mask, positions_seen
 from interp.models.stack.model import StackModel
 
 
@@ -46,7 +46,7 @@ class HookedTransformer(StackModel):
             self.pos_embed = nn.Module()
             self.pos_embed.W_pos = nn.Parameter(torch.empty(config.n_ctx, config.d_model))
             self.hook_pos_embed = HookPoint()
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
         self.ln_final = make_norm(config.normalization, config.d_model)
         self.unembed = nn.Module()
         self.unembed.W_U = nn.Parameter(torch.empty(config.d_model, config.d_vocab))
@@ -64,7 +64,7 @@ class HookedTransformer(StackModel):
         names = {"learned": "standard", "rope": "rotary", "nope": "none"}
         return {
             "n_layers": c.n_layers,
-            "n_heads": c.n_heads,
+            "n_heads": c.most_heads,
             "d_model": c.d_model,
             "d_head": c.head_width,
             "d_mlp": c.d_mlp,
@@ -72,7 +72,7 @@ class HookedTransformer(StackModel):
             "n_ctx": c.n_ctx,
             "act_fn": c.activation,
             "attn_only": c.d_mlp == 0,
-            "n_key_value_heads": c.n_heads,
+            "n_key_value_heads": c.most_heads,
             "normalization_type": c.normalization,
             "parallel_attn_mlp": c.parallel,
             "positional_embedding_type": names.get(c.position, "alibi"),
@@ -80,6 +80,9 @@ class HookedTransformer(StackModel):
 
     def new_past(self) -> list[KeyValues]:
         return [KeyValues() for _ in self.blocks]
+
+    def _plain_embedding(self) -> bool:
+        return self.config.position != "learned" and super()._plain_embedding()
 
     def embedded(self, tokens: Tokens, mask: Mask) -> Residual:
         x = super().embedded(tokens, mask)

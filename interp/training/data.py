@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from interp.base.seeds import numbered_generator
 from interp.tasks.base import Batch, Task, need
@@ -31,14 +33,23 @@ def draw(task: Task, config: TrainConfig, step: int) -> Batch:
     generator = generator_for(config.seed, "train", step)
     if config.context is not None:
         return pack(task, config.batch, config.context, config.length, generator, isolate=config.isolate)
-    if config.hard_letters is None or step < config.hard_from:
-        return task.sample(config.batch, config.length, generator)
+    phase = config.phase_at(step)
+    length = int(draw_lengths(1, phase.length, generator)) if config.one_length else phase.length
+    if phase.hard_letters is None:
+        return task.sample(config.batch, length, generator)
     need(task, "lays_out_letters", "uniform_letters")
     different = torch.full((config.batch,), task.n_letters)
-    different[::2] = config.hard_letters
-    lengths, (shortest, longest) = draw_lengths(config.batch, config.length, generator), span(config.length)
+    different[::2] = _sizes(phase.hard_letters, len(different[::2]), generator)
+    lengths, (shortest, longest) = draw_lengths(config.batch, length, generator), span(length)
     letters = draw_letters(config.batch, longest, task.n_letters, generator, different)
     return task.layout(letters, None if shortest == longest else lengths)
+
+
+def _sizes(letters: int | tuple[int, ...], n: int, generator: torch.Generator) -> Int[Tensor, " string"]:
+    """Letters of each of `n` hard strings."""
+    if isinstance(letters, int):
+        return torch.full((n,), letters)
+    return torch.tensor(letters)[torch.randint(len(letters), (n,), generator=generator)]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from interp.base.budget import budget
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.models.hooks.model import HookedModel
-from interp.models.stack.attention import KeyValues
+from interp.models.stack.key_values import KeyValues
 from interp.results.accuracy import LengthAccuracy
 from interp.tasks.base import Batch, Task
 from interp.tasks.probes.ideal import ideal_ngram_accuracy

@@ -15,7 +15,8 @@ Measured on one thread of a 2.6 GHz AMD EPYC; hard-alibi over five seeds (the wo
 others over one; 1,000 strings of each length up to 60, fewer beyond. In the first four, all attention-only, half of
 each batch from some step on are strings of few letters (`TrainConfig.hard_letters`): not the paper's distribution, but
 the accuracies are the plain task's. They do not compare architectures or position encodings: lengths, layers and
-numbers of strings differ. How the last four were found stands in `docs/presets.md`.
+numbers of strings differ. How the last four were found stands in `docs/presets.md`; `long` and `long32`, which are to
+copy strings a hundred times as long as those of their training, in `docs/record.md`.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,9 @@ import torch
 
 from interp.base.errors import unknown
 from interp.tasks.copy import CopyTask
+from interp.tasks.vocabulary import Vocabulary
 from interp.training.kept_runs import kept_run
+from interp.training.phase import Phase
 from interp.training.recipe import TrainConfig
 
 Preset = tuple[dict[str, Any], CopyTask, TrainConfig]
@@ -97,6 +100,57 @@ def hybrid() -> Preset:
     return model, CopyTask(), TrainConfig(steps=700, length=(5, 30), learning_rate=8e-3)
 
 
+def long32() -> Preset:
+    """Keys of eight letters of 32, looked up by three wide heads; windows that look evenly, then a long second phase.
+
+    Short strings first, or the separator is never matched with the beginning; then half of the strings over 2, 3 or 4
+    letters, so that the eighth letter back counts, too.
+    """
+    training = TrainConfig(
+        steps=2350,
+        length=(1, 16),
+        one_length=True,
+        phases=(Phase(350, length=(8, 64), hard_letters=(2, 3, 4)),),
+        learning_rate=4e-3,
+        weight_decay=0.0,
+        precision="bf16",
+        evaluate_every=1000,
+        evaluate_lengths=(64,),
+    )
+    return _even_windows(9, d_model=192, widths=(32, 96), lookups=3, alphabet=32), CopyTask(alphabet=32), training
+
+
+def long() -> Preset:
+    """Keys of seven letters of the alphabet, two wide heads."""
+    training = TrainConfig(
+        steps=1200,
+        length=(1, 16),
+        one_length=True,
+        phases=(Phase(250, length=(8, 50), hard_letters=(2, 3, 4)),),
+        learning_rate=5e-3,
+        weight_decay=0.0,
+        precision="bf16",
+        evaluate_every=600,
+        evaluate_lengths=(50,),
+    )
+    return _even_windows(8, d_model=160, widths=(20, 80), lookups=2, alphabet=26), CopyTask(), training
+
+
+def _even_windows(longest: int, d_model: int, widths: tuple[int, int], lookups: int, alphabet: int) -> dict[str, Any]:
+    """Heads that look evenly over the last 2, 3, ... positions, then a layer that looks up: the theory's two layers."""
+    windows = tuple(range(2, longest + 1))
+    return {
+        "kind": "transformer",
+        "d_model": d_model,
+        "d_vocab": Vocabulary.of_letters(alphabet).size,
+        "position": "nope",
+        "n_heads": (len(windows), lookups),
+        "d_head": widths,
+        "windows": (windows, (None,) * lookups),
+        "even": (True, False),
+    }
+
+
 def _from_short(longest: int, steps: int, learning_rate: float) -> TrainConfig:
     """Lengths are mixed from one letter on: a recurrence learns short strings first, long ones alone not at all."""
     return TrainConfig(
@@ -127,6 +181,8 @@ MEASURED: dict[str, Measured] = {
     "mamba2": Measured(0.94, 115.0),
     "lstm": Measured(0.997, 80.0),
     "hybrid": Measured(0.997, 60.0),
+    "long": Measured(0.99, 100.0),
+    "long32": Measured(0.99, 200.0),
 }
 
 PRESETS: dict[str, Callable[[], Preset]] = {
@@ -138,6 +194,8 @@ PRESETS: dict[str, Callable[[], Preset]] = {
     "mamba2": mamba2,
     "lstm": lstm,
     "hybrid": hybrid,
+    "long": long,
+    "long32": long32,
 }
 
 

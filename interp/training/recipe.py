@@ -4,15 +4,16 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from interp.base.codec import checked, from_plain, to_plain
+from interp.base.codec import checked, from_plain, to_plain, without_defaults
 from interp.base.errors import UserError, shown, unknown
+from interp.training.phase import MOST, HardLetters, Phase, check_hard_letters, check_length, span
 
 PRECISIONS = ("fp32", "bf16")
-MOST = 2**31 - 1
-"""The largest count that a recipe may hold."""
 LARGEST_SEED = 2**63 - 1
 COUNTS = ("steps", "batch", "evaluate_every", "evaluate_strings", "checkpoint_every", "context")
 """Fields that count something from 1 on."""
+LATER = ("one_length", "phases")
+"""Fields that are left out of a recipe's dict where they have their default, so that older recipes keep their name."""
 
 
 @checked
@@ -32,6 +33,8 @@ class TrainConfig:
     """Strings (with `context`: packed contexts) per step, all processes together."""
     length: int | tuple[int, int] = 30
     """Letters per string, or (shortest, longest), drawn uniformly for each string."""
+    one_length: bool = False
+    """Whether a length is drawn for each batch rather than for each string: no position is padding."""
     learning_rate: float = 4e-3
     """Peak of AdamW's learning rate."""
     warmup: int = 50
@@ -44,12 +47,15 @@ class TrainConfig:
     every step, but learn only where its token occurs)."""
     clip: float = 1.0
     """Largest norm of the gradient."""
-    hard_letters: int | None = None
+    hard_letters: HardLetters = None
     """From step `hard_from` on, half of each batch are strings over a random subset of so many letters, one subset per
-    string, so that short keys recur and long ones pay. It changes the training distribution only (it is not the
-    paper's); every evaluation is on the plain task."""
+    string, so that short keys recur and long ones pay; of several numbers each such string draws one. It changes the
+    training distribution only (it is not the paper's); every evaluation is on the plain task."""
     hard_from: int = 0
     """First step with hard strings; where there are fewer steps, none has them. Without `hard_letters` not used."""
+    phases: tuple[Phase, ...] = ()
+    """Later parts of the training, by their first step: each has lengths and hard letters of its own, in the place of
+    `length` and `hard_letters`, and a factor on the learning rate, whose schedule spans all of them."""
     context: int | None = None
     """Tokens per row, filled with several strings; None: one string per row."""
     isolate: bool = False
@@ -81,19 +87,28 @@ class TrainConfig:
 
     @property
     def lengths(self) -> tuple[int, int]:
-        """Shortest and longest length of training."""
-        return (self.length, self.length) if isinstance(self.length, int) else self.length
+        """Shortest and longest length of training, of all phases together."""
+        spans = [span(self.length), *(phase.lengths for phase in self.phases if phase.begin < self.steps)]
+        return min(low for low, _ in spans), max(high for _, high in spans)
+
+    def phase_at(self, step: int) -> Phase:
+        """What the strings of step 0, 1, ... are, and the factor on the learning rate."""
+        for phase in reversed(self.phases):
+            if step >= phase.begin:
+                return phase
+        return Phase(1, self.length, self.hard_letters if step >= self.hard_from else None)
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of step 0, 1, ...: linear warm-up to the peak, then linear decay to `final_fraction` of it."""
+        peak = self.learning_rate * self.phase_at(step).rate
         if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
+            return peak * (step + 1) / self.warmup
         done = (step - self.warmup) / max(1, self.steps - 1 - self.warmup)
-        return self.learning_rate * (1 - (1 - self.final_fraction) * done)
+        return peak * (1 - (1 - self.final_fraction) * done)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON values."""
-        return to_plain(self)
+        return without_defaults(self, to_plain(self), LATER)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "TrainConfig":
@@ -122,10 +137,10 @@ class TrainConfig:
             raise unknown("precision", self.precision, PRECISIONS)
 
     def _check_lengths(self) -> None:
-        if not 1 <= self.lengths[0] <= self.lengths[1] <= MOST:
-            raise UserError(
-                f"length must be a number of letters from 1 to {MOST}, or (shortest, longest); got {self.length}."
-            )
+        check_length(self.length)
+        begins = [phase.begin for phase in self.phases]
+        if begins != sorted(set(begins)):
+            raise UserError(f"phases must be given in order, each with a first step of its own; got {begins}.")
         if not self.evaluate_lengths or not all(1 <= length <= MOST for length in self.evaluate_lengths):
             raise UserError(
                 f"evaluate_lengths must hold at least one length, each from 1 to {MOST}; got "
@@ -137,10 +152,13 @@ class TrainConfig:
             )
 
     def _check_combinations(self) -> None:
-        if self.hard_letters is not None and not 2 <= self.hard_letters <= MOST:
-            raise UserError(f"hard_letters must be an integer from 2 to {MOST}; got {shown(self.hard_letters)}.")
+        check_hard_letters(self.hard_letters)
         if self.context is None and self.isolate:
             raise UserError("isolate must be False for strings that are not packed; got True. Give a context, too.")
+        if self.context is not None and self.phases:
+            raise UserError(
+                "phases must be left out where strings are packed; got some. Leave out one of phases and context."
+            )
         if self.context is not None and self.hard_letters is not None:
             raise UserError(
                 f"hard_letters must be None where strings are packed; got {self.hard_letters}. Leave out one of "

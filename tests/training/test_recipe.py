@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from interp.base.errors import UserError
+from interp.tasks.copy import CopyTask
+from interp.training.data import draw
+from interp.training.phase import Phase
 from interp.training.recipe import TrainConfig
 
 
@@ -116,3 +119,48 @@ def test_the_digest_of_a_recipe_is_what_it_was() -> None:
         '"evaluate_lengths": [30], "evaluate_strings": 200, "stop_length": null, "stop_accuracy": 1.0, '
         '"checkpoint_every": 100, "seed": 0}'
     )
+
+
+def test_a_phase_has_lengths_hard_letters_and_rate_of_its_own():
+    phases = (Phase(3, (8, 9), (2, 4), rate=0.5), Phase(6, 12))
+    config = TrainConfig(steps=9, warmup=1, length=(1, 4), phases=phases, one_length=True, batch=8)
+    task = CopyTask(alphabet=20)
+    for step, lengths in {0: (1, 4), 3: (8, 9), 5: (8, 9), 6: (12, 12)}.items():
+        batch = draw(task, config, step)
+        found = set(batch.answer_lengths.tolist())
+        assert len(found) == 1 and lengths[0] <= min(found) <= lengths[1]
+        different = [len(set(row.tolist())) for row in batch.answer_tokens]
+        assert (max(different[::2]) <= 4) is (step in (3, 5) or lengths == (1, 4))
+    plain = replace(config, phases=())
+    assert config.learning_rate_at(4) == pytest.approx(plain.learning_rate_at(4) / 2)
+    assert config.learning_rate_at(7) == plain.learning_rate_at(7)
+    assert config.lengths == (1, 12) and replace(config, steps=5).lengths == (1, 9)
+
+
+def test_hard_strings_are_of_every_size_that_is_asked_for():
+    config = TrainConfig(length=200, hard_letters=(2, 5), batch=32)
+    different = {len(set(row.tolist())) for row in draw(CopyTask(), config, 0).answer_tokens}
+    assert {2, 5} < different and len(different - {2, 5}) == len([n for n in different if n > 20])
+
+
+def test_a_recipe_without_phases_reads_and_is_named_as_before():
+    described = TrainConfig().to_dict()
+    assert not {"phases", "one_length"} & set(described)
+    phased = TrainConfig(phases=(Phase(50, 40),))
+    assert TrainConfig.from_dict(json.loads(json.dumps(phased.to_dict()))) == phased
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"phases": (Phase(9, 5), Phase(9, 6))}, r"phases must be given in order.*got \[9, 9\]"),
+        ({"phases": (Phase(9, 5),), "context": 40}, "phases must be left out where strings are packed"),
+        ({"phases": [{"begin": 0, "length": 5}]}, "begin of a phase must be a step from 1"),
+        ({"phases": [{"begin": 5, "length": 0}]}, "length must be a number of letters"),
+        ({"hard_letters": (2, 1)}, "hard_letters must be an integer from 2 to 2147483647, or a list of them"),
+        ({"hard_letters": ()}, "or a list of them"),
+    ],
+)
+def test_phases_that_cannot_be_are_refused(fields, message):
+    with pytest.raises(UserError, match=message):
+        TrainConfig(**fields)

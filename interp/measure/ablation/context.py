@@ -9,6 +9,8 @@ from torch import Tensor
 
 from interp.base.axes import HeadVectors
 from interp.measure.ablation.interventions import EdgeEdit, Intervention
+from interp.models.heads import HeadTable
+from interp.models.stack.layer_heads import Window
 from interp.models.stack.model import StackModel
 from interp.models.stack.positions import attention_bias, segment_bias
 from interp.models.surface import Model
@@ -26,8 +28,8 @@ class BlockContext:
     """(value, layer) -> z', the output of every head instead."""
     edits: dict[Intervention, EdgeEdit]
     """Edge edits, for these strings."""
-    visible: Bool[Tensor, "#batch #head query key"]
-    """Where heads may look."""
+    visible: dict[int, Bool[Tensor, "#batch #head query key"]]
+    """Layer -> where its heads may look."""
     columns: Int[Tensor, " column"] | slice
     """Positions at which some string is asked for a letter of the answer."""
 
@@ -42,10 +44,21 @@ class BlockContext:
         return replace(self.batch, **{name: value.repeat(times, 1) for name, value in kept.items()})
 
 
-def visible(model: Model, batch: Batch) -> Bool[Tensor, "#batch #head query key"]:
-    """Return where each head may look: not ahead, within its window (if the model states one) and packed string."""
+def visible(model: Model, batch: Batch) -> dict[int, Bool[Tensor, "#batch #head query key"]]:
+    """Return, of each layer with heads, where they may look: not ahead, within their windows (if the model states any)
+    and in the packed string. Layers that are alike share one tensor."""
+    made: dict[Any, Tensor] = {}
+    layers = HeadTable.of(model).by_layer
+    config = model.attention if isinstance(model, StackModel) else None
+    windows = {layer: None if config is None else config.heads_in(layer).windows for layer in layers}
+    for which in windows.values():
+        if which not in made:
+            made[which] = _visible(batch, which)
+    return {layer: made[which] for layer, which in windows.items()}
+
+
+def _visible(batch: Batch, windows: tuple[Window, ...] | None) -> Bool[Tensor, "#batch #head query key"]:
     at = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
-    windows = model.attention.windows if isinstance(model, StackModel) and model.attention else None
     bias = attention_bias(at, at, torch.float32, windows=windows)[None]
     if batch.segment is not None:
         bias = bias + segment_bias(batch.segment, batch.segment, torch.float32)

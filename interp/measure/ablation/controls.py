@@ -76,11 +76,13 @@ def can_see_source(model: Model, batch: Batch) -> Bool[Tensor, " head"]:
     if not isinstance(model, StackModel):
         return attention_removed(model, batch, [EdgeCut(batch.source)])[0] > 0
     source = batch.source.clamp(min=0)[:, None, :, None]
-    seen = visible(model, batch).take_along_dim(source, dim=3)[..., 0]
-    seen = (seen | ~batch.answer[:, None]).all(dim=2).all(dim=0)
-    every = torch.ones_like(seen[:1])
-    layers = HeadTable.of(model).by_layer.values()
-    return torch.cat([(seen if heads[0].kind == "attention" else every).expand(len(heads)) for heads in layers])
+    layers, where = HeadTable.of(model).by_layer, visible(model, batch)
+    sees: list[Tensor] = []
+    for layer, heads in layers.items():
+        seen = where[layer].take_along_dim(source, dim=3)[..., 0]
+        seen = (seen | ~batch.answer[:, None]).all(dim=2).all(dim=0)
+        sees.append((seen if heads[0].kind == "attention" else torch.ones_like(seen[:1])).expand(len(heads)))
+    return torch.cat(sees)
 
 
 def distinct_sets(draw: Draw, most: int, generator: torch.Generator) -> list[tuple[Head, ...]]:

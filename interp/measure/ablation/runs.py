@@ -101,7 +101,7 @@ def _changes(
             before, names_filter=names, start_at_layer=layer, stop_at_layer=layer + 1, **segment_of(strings.batch)
         )
         pattern, v = (cache[name] for name in names)
-        moved = strings.edits[intervention].edit(pattern, strings.visible) - pattern
+        moved = strings.edits[intervention].edit(pattern, strings.visible[layer]) - pattern
         change = einsum(moved[:, index], v[:, :, index], "b h q k, b k h d -> b q h d")
     else:
         change = (strings.outputs[intervention, layer] - strings.clean[f"{attn}.hook_z"])[:, :, index]
@@ -143,7 +143,8 @@ def _edge_hook(strings: BlockContext, ablations: Sequence[Ablation], layer: int)
     times, n = len(ablations), len(strings.batch)
     rows = torch.arange(n, device=strings.batch.tokens.device).repeat(times)
     edit = strings.edits[ablations[0].intervention].rows(rows)
-    seen = strings.visible if len(strings.visible) == 1 else strings.visible[rows]
+    seen = strings.visible[layer]
+    seen = seen if len(seen) == 1 else seen[rows]
 
     def put(pattern: Pattern, hook: object) -> Pattern:  # noqa: ARG001
         mask = _chosen(ablations, layer, pattern.shape[1], pattern).repeat_interleave(n, dim=0)

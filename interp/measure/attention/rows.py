@@ -79,8 +79,8 @@ def rows_at(
 
     def attending(layer: int, q: Tensor, k: Tensor) -> None:
         q = q.take_along_dim(query[:, None, None, None], 1)[:, 0]
-        scores = model.scores_at(wide(q), wide(k), query)
-        done(Rows(layer, scores.softmax(dim=-1), scores))
+        scores = model.scores_at(layer, wide(q), wide(k), query)
+        done(Rows(layer, model.pattern_at(layer, scores), scores))
 
     reading: list[Hook] = []
     for layer, heads in wanted.items():

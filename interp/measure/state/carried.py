@@ -16,7 +16,7 @@ from interp.base.axes import Logits, Tokens
 from interp.base.errors import UserError
 from interp.models.hooks.model import HookedModel
 from interp.models.recurrent.mixer import RecurrentState
-from interp.models.stack.attention import KeyValues
+from interp.models.stack.key_values import KeyValues
 from interp.tasks.base import Batch
 
 Parts = dict[str, Tensor]

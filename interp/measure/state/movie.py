@@ -18,7 +18,7 @@ from interp.measure.state.probe_features import inner_products, state_features
 from interp.measure.state.probe_fit import Probes
 from interp.measure.state.probes import ProbeSettings
 from interp.models.hooks.model import HookedModel
-from interp.models.stack.attention import KeyValues
+from interp.models.stack.key_values import KeyValues
 from interp.results.state import StateMovie
 from interp.tasks.base import Batch, Task, need
 from interp.tasks.sampling import draw_letters

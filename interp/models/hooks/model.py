@@ -229,7 +229,8 @@ class HookedModel(NamedPoints):
 
     def config_dict(self) -> dict[str, Any]:
         """The model's kind and config as JSON values; `interp.models.build` makes the model again."""
-        return {"kind": self.kind, **dataclasses.asdict(self.config)}
+        describe = getattr(self.config, "to_dict", lambda: dataclasses.asdict(self.config))
+        return {"kind": self.kind, **describe()}
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `config.json` and `model.safetensors`, or leave the folder as it was. Returns the folder.

@@ -18,7 +18,7 @@ from interp.models.planted.looks import Anywhere, AtToken, Back, Count, Even, Fo
 from interp.models.planted.maps import beta
 from interp.models.planted.stream import Stream
 from interp.models.planted.turning import copy_strings
-from interp.models.stack.positions import alibi_slopes
+from interp.models.stack.layer_heads import alibi_slopes
 
 Place = tuple[int, int]
 """(layer, column)."""

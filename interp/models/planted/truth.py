@@ -7,7 +7,7 @@ from interp.models.planted.behaviour import Place, behaviour, drawn_letters
 from interp.models.planted.description import Circuit, HeadSpec, offset_of
 from interp.models.planted.looks import Anywhere, AtToken, Back, Count, Found, Match
 from interp.models.planted.planting import Carries, Copies, PlantedHead, Planting, Role, Use
-from interp.models.stack.positions import alibi_slopes
+from interp.models.stack.layer_heads import alibi_slopes
 
 STRINGS = 12
 """Strings of each length on which behaviour is worked out."""

@@ -129,8 +129,8 @@ class HookedHybrid(RecurrentModel):
     def __init__(self, config: HybridConfig, seed: int = 0) -> None:
         parts = {kind: config.part(kind) for kind in dict.fromkeys(config.layers)}
         blocks: list[nn.Module] = [
-            Block(parts[kind]) if kind == ATTENTION else family(kind).block(parts[kind], alone=False)
-            for kind in config.layers
+            Block(parts[kind], layer) if kind == ATTENTION else family(kind).block(parts[kind], alone=False)
+            for layer, kind in enumerate(config.layers)
         ]
         super().__init__(config, blocks, parts.get(ATTENTION), seed)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from interp.base.axes import Residual
 from interp.models.hooks.point import HookPoint, in_use, traced
-from interp.models.stack.attention import Mask
+from interp.models.stack.masks import Mask
 
 if TYPE_CHECKING:
     from interp.models.hidden_attention.layer import ReadLayer

@@ -20,10 +20,10 @@ from interp.models.recurrent.family import family_of
 from interp.models.recurrent.initial import fill_normal, fill_uniform
 from interp.models.recurrent.mixer import Mixer, RecurrentBlock, RecurrentState
 from interp.models.scan.methods import choose
-from interp.models.stack.attention import KeyValues, Mask
 from interp.models.stack.config import TransformerConfig
+from interp.models.stack.key_values import KeyValues
 from interp.models.stack.layers import make_norm
-from interp.models.stack.masks import make_mask, positions_seen
+from interp.models.stack.masks import Mask, make_mask, positions_seen
 from interp.models.stack.model import StackModel
 
 STEP = re.compile(r"blocks\.(\d+)\.mixer\.(\w+)\.(0|[1-9]\d*)")
@@ -95,7 +95,7 @@ class RecurrentModel(StackModel):
             )
         if self.attention is None:
             positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
-            return Mask(positions[:, first:], positions, None)
+            return Mask(positions[:, first:], positions)
         return make_mask(self.attention, tokens, self.W_E.dtype, seen=positions_seen(past), first=first)
 
     def new_past(self) -> list[Any]:
@@ -119,7 +119,7 @@ class RecurrentModel(StackModel):
         c, a = self.config, self.attention
         return {
             "n_layers": len(self.blocks),
-            "n_heads": 1 if a is None else a.n_heads,
+            "n_heads": 1 if a is None else a.most_heads,
             "d_model": c.d_model,
             "d_head": c.d_model if a is None else a.head_width,
             "d_mlp": 0 if a is None else a.d_mlp,

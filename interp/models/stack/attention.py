@@ -1,71 +1,29 @@
 """Attention with hook points on every quantity, and two paths that compute the same.
 
 The fast path is `scaled_dot_product_attention`. The explicit path writes scores and pattern out; it runs as soon as
-something listens at `hook_attn_scores` or `hook_pattern`, or when `Attention.fast` is switched off.
+something listens at `hook_attn_scores` or `hook_pattern`, or when `Attention.fast` is off.
 """
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from einops import einsum
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.base.axes import HeadVectors, Residual
+from interp.base.budget import budget
 from interp.models.hooks.point import HookPoint, in_use
+from interp.models.stack.config import TransformerConfig
+from interp.models.stack.key_values import KeyValues
+from interp.models.stack.layer_heads import LayerHeads
+from interp.models.stack.masks import Mask
 from interp.models.stack.positions import rotate
+from interp.models.stack.scores import Entmax, ScoreScale, Softmax
 
 Queries = Float[Tensor, "batch query head d_head"]
-
-
-@dataclass
-class KeyValues:
-    """One layer's keys and values so far, [batch pos head d_head]; empty at first."""
-
-    keys: Tensor | None = None
-    values: Tensor | None = None
-
-    @property
-    def length(self) -> int:
-        """Positions so far."""
-        return 0 if self.keys is None else self.keys.shape[1]
-
-    def tensors(self) -> dict[str, Tensor]:
-        """What is kept, by name; nothing at first."""
-        return {} if self.keys is None or self.values is None else {"keys": self.keys, "values": self.values}
-
-    def append(self, keys: HeadVectors, values: HeadVectors) -> tuple[Tensor, Tensor]:
-        """Add new positions; returns all keys and values [batch key head d_head], the new ones last."""
-        if self.keys is not None and self.values is not None:
-            keys, values = torch.cat([self.keys, keys], dim=1), torch.cat([self.values, values], dim=1)
-        self.keys, self.values = keys, values
-        return keys, values
-
-
-@dataclass
-class Mask:
-    """What all layers share: who may look where, and where the tokens stand."""
-
-    queries: Int[Tensor, "#batch query"]
-    """Positions of the tokens that look: the new ones, or the last of them."""
-    keys: Int[Tensor, "#batch key"]
-    """Positions of the new tokens, which are looked at (the past is besides)."""
-    bias: Float[Tensor, "#batch #head query all_keys"] | None
-    """Added to the scores; None where it would be the causal mask alone, which the fast path knows by itself."""
-
-    @property
-    def first(self) -> int:
-        """Index, among the new tokens, of the first that looks."""
-        return self.keys.shape[1] - self.queries.shape[1]
-
-    def scores(self, q: Queries, k: HeadVectors) -> Float[Tensor, "batch head query pos"]:
-        """q k^T / sqrt(d_head), hidden places at -inf."""
-        scores = einsum(q, k, "b q h d, b k h d -> b h q k") * q.shape[-1] ** -0.5
-        if self.bias is not None:
-            return scores + self.bias
-        hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
-        return scores.masked_fill(hidden, -torch.inf)
+Bias = Float[Tensor, "#batch #head query pos"]
+LEAST_QUERIES = 128
+"""Queries of a block, at least: fewer would read all keys anew for hardly any work."""
 
 
 class Attention(nn.Module):
@@ -77,20 +35,29 @@ class Attention(nn.Module):
     `hook_q_input | hook_k_input | hook_v_input` [batch pos head d_model], which the block runs before its norm.
     """
 
-    def __init__(self, d_model: int, n_heads: int, d_head: int, rotary_dim: int | None, rotary_base: float) -> None:
+    def __init__(self, config: TransformerConfig, layer: int) -> None:
         super().__init__()
-        self.W_QKV = nn.Parameter(torch.empty(d_model, 3, n_heads, d_head))
-        self.b_QKV = nn.Parameter(torch.empty(3, n_heads, d_head))
+        self.heads = config.heads_in(layer)
+        n_heads, d_head, d_model = self.heads.n, self.heads.width, config.d_model
+        self._make_weights(d_model)
         self.W_O = nn.Parameter(torch.empty(n_heads, d_head, d_model))
         self.b_O = nn.Parameter(torch.empty(d_model))
-        self.rotary_dim, self.rotary_base = rotary_dim, rotary_base
+        self.rotary_dim = (config.rotary_dim or d_head) if config.position == "rope" else None
+        self.rotary_base = config.rotary_base
+        self.scale = None if config.score_scale is None else ScoreScale(config.score_scale, self.heads)
+        self.to_pattern = Entmax(n_heads) if config.pattern == "entmax" else Softmax()
         self.fast = True
         self.hook_q_input, self.hook_k_input, self.hook_v_input = HookPoint(), HookPoint(), HookPoint()
         self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()
-        if rotary_dim is not None:
+        if self.rotary_dim is not None:
             self.hook_rot_q, self.hook_rot_k = HookPoint(), HookPoint()
         self.hook_attn_scores, self.hook_pattern = HookPoint(), HookPoint()
         self.hook_z, self.hook_result = HookPoint(), HookPoint()
+
+    def _make_weights(self, d_model: int) -> None:
+        """Those of queries, keys and values."""
+        self.W_QKV = nn.Parameter(torch.empty(d_model, 3, self.heads.n, self.heads.width))
+        self.b_QKV = nn.Parameter(torch.empty(3, self.heads.n, self.heads.width))
 
     @property
     def W_Q(self) -> Float[Tensor, "head d_model d_head"]:
@@ -131,6 +98,8 @@ class Attention(nn.Module):
             past: keys and values of earlier positions, extended in place.
         """
         q, k, v = self._project(x, mask.first)
+        if self.scale is not None:
+            q = self.scale(q, mask.queries)
         if in_use(self.hook_q, self.hook_k, self.hook_v):
             q, k, v = q.clone(), k.clone(), v.clone()  # they are views of one tensor, which autograd keeps from edits
         q, k, v = self.hook_q(q), self.hook_k(k), self.hook_v(v)
@@ -140,7 +109,7 @@ class Attention(nn.Module):
         if past is not None:
             k, v = past.append(k, v)
         explicit = not self.fast or in_use(self.hook_attn_scores, self.hook_pattern)
-        z = self.hook_z(self._explicit(q, k, v, mask) if explicit else self._sdpa(q, k, v, mask))
+        z = self.hook_z(self._explicit(q, k, v, mask) if explicit else self._fast(q, k, v, mask))
         if in_use(self.hook_result):
             return self.hook_result(einsum(z, self.W_O, "b p h d, h d m -> b p h m")).sum(dim=2) + self.b_O
         return F.linear(z.flatten(2), self.W_O.flatten(0, 1).T, self.b_O)
@@ -160,12 +129,38 @@ class Attention(nn.Module):
         return list(F.linear(x, weight.flatten(1).T, bias.flatten()).unflatten(-1, bias.shape).unbind(2))
 
     def _explicit(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask) -> Queries:
-        scores = self.hook_attn_scores(mask.scores(q, k))
-        pattern = self.hook_pattern(scores.softmax(dim=-1))
-        return einsum(pattern, v, "b h q k, b k h d -> b q h d")
+        scores = self.hook_attn_scores(scaled_scores(q, k, mask.bias(self.heads)))
+        return einsum(self.hook_pattern(self.to_pattern(scores)), v, "b h q k, b k h d -> b q h d")
 
-    def _sdpa(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask) -> Queries:
+    def _fast(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask) -> Queries:
+        return self._some_heads(self.heads, q, k, v, mask)
+
+    def _some_heads(self, heads: LayerHeads, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask) -> Queries:
+        """Some of the heads, all queries at once; without gradients, in blocks of queries as memory suggests."""
+        n_queries, n_keys = q.shape[1], k.shape[1]
+        at_once = max(LEAST_QUERIES, budget(q.device).pairs // (len(q) * n_keys))
+        if torch.is_grad_enabled() or n_queries <= at_once:
+            return self._attend(q, k, v, mask.bias(heads))
+        done = []
+        for start in range(0, n_queries, at_once):
+            stop = min(start + at_once, n_queries)
+            seen = n_keys - n_queries + stop
+            done.append(self._attend(q[:, start:stop], k[:, :seen], v[:, :seen], mask.rows(heads, start, stop)))
+        return torch.cat(done, dim=1)
+
+    def _attend(self, q: Queries, k: HeadVectors, v: HeadVectors, bias: Bias | None) -> Queries:
+        """Attention without hooks, by PyTorch's kernels where they have it; without a bias, causal."""
+        written_out = q.device.type == "cpu" and torch.is_autocast_enabled("cpu")  # there, faster than the kernel
+        if written_out or isinstance(self.to_pattern, Entmax):
+            return einsum(self.to_pattern(scaled_scores(q, k, bias)), v, "b h q k, b k h d -> b q h d")
         q, k, v = (y.transpose(1, 2) for y in (q, k, v))
-        bias = mask.bias
-        z = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=bias is None)
-        return z.transpose(1, 2)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=bias is None).transpose(1, 2)
+
+
+def scaled_scores(q: Queries, k: HeadVectors, bias: Bias | None) -> Float[Tensor, "batch head query pos"]:
+    """q k^T / sqrt(d_head), with what positions and windows add, hidden places at -inf; without a bias, causal."""
+    scores = einsum(q, k, "b q h d, b k h d -> b h q k") * q.shape[-1] ** -0.5
+    if bias is not None:
+        return scores + bias
+    hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+    return scores.masked_fill(hidden, -torch.inf)

@@ -1,16 +1,21 @@
 """One layer of a transformer: attention and MLP, each reading the normalised residual stream and writing to it."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interp.base.axes import Residual
+from interp.base.axes import Residual, Tokens
 from interp.models.hooks.point import HookPoint, in_use
-from interp.models.stack.attention import Attention, KeyValues, Mask
+from interp.models.stack.attention import Attention
 from interp.models.stack.config import TransformerConfig
+from interp.models.stack.even_attention import EvenAttention
+from interp.models.stack.key_values import KeyValues
 from interp.models.stack.layers import MLP, make_norm
+from interp.models.stack.masks import Mask
+from interp.models.stack.running_mean import token_shares
 
 
 class Block(nn.Module):
@@ -25,15 +30,15 @@ class Block(nn.Module):
     hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
     past_class = KeyValues
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: TransformerConfig, layer: int) -> None:
         super().__init__()
-        rotary = config.rope_dim if config.position == "rope" else None
-        self.attn = Attention(config.d_model, config.n_heads, config.head_width, rotary, config.rotary_base)
+        attention = EvenAttention if any(config.heads_in(layer).even) else Attention
+        self.attn = attention(config, layer)
         self.ln1 = make_norm(config.normalization, config.d_model)
         self.mlp = MLP(config.d_model, config.d_mlp, config.activation) if config.d_mlp else None
         if self.mlp is not None:
             self.ln2 = make_norm(config.normalization, config.d_model)
-        self.parallel, self.n_heads = config.parallel, config.n_heads
+        self.parallel, self.n_heads = config.parallel, self.attn.heads.n
         self.hook_resid_pre, self.hook_attn_out, self.hook_resid_mid = HookPoint(), HookPoint(), HookPoint()
         self.hook_mlp_in, self.hook_mlp_out, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
 
@@ -41,6 +46,31 @@ class Block(nn.Module):
         x = self.hook_resid_pre(x)
         attn_out = self.hook_attn_out(self.attn(self._attention_input(x, mask.first), mask, past))
         return self.add(x[:, mask.first :] if mask.first else x, attn_out)
+
+    def reads_tokens(self) -> bool:
+        """Whether, as a first layer, it may compute what it writes from the tokens alone (`write_from_tokens`).
+
+        It may where all heads look evenly, and nothing listens at the stream, the norm or the attention.
+        """
+        attention = self.attn
+        if not isinstance(attention, EvenAttention) or not attention.plain:
+            return False
+        norm = [point for point in self.ln1.children() if isinstance(point, HookPoint)]
+        return not in_use(self.hook_resid_pre, *norm)
+
+    def write_from_tokens(
+        self, tokens: Tokens, W_E: Float[Tensor, "token d_model"], first: int
+    ) -> Float[Tensor, "batch query d_model"]:
+        """The stream behind the block, at the positions from `first` on, if it is the model's first one.
+
+        The mean over a window of what single tokens would have written: the token's share of the window, times the
+        token's row in a table of each head. Equal to `forward` on their embeddings, in value and in gradient.
+        """
+        attention = cast(EvenAttention, self.attn)
+        tables = attention.tables(self.ln1(W_E)).flatten(0, 1)
+        shares = token_shares(tokens, cast(Any, attention.heads.windows), len(W_E), W_E.dtype)[:, first:]
+        written = F.linear(shares.flatten(2), tables.T, attention.b_O)
+        return self.add(F.embedding(tokens[:, first:], W_E), self.hook_attn_out(written))
 
     def add(self, x: Residual, attn_out: Residual) -> Residual:
         """The stream after the block: its input, what attention writes, and what the MLP makes of them."""

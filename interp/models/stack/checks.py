@@ -14,9 +14,13 @@ MOST_LAYERS = 4096
 def require_counts(config: Any, *names: str, least: int = 1) -> None:
     """Raises: UserError for a field of a config that is not an integer from `least` to `MOST`."""
     for name in names:
-        value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST:
-            raise UserError(f"{name} must be an integer from {least} to {MOST}; got {shown(value)}.")
+        require_size(name, getattr(config, name), least)
+
+
+def require_size(name: str, value: Any, least: int = 1) -> None:
+    """Raises: UserError for what is not an integer from `least` to `MOST`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST:
+        raise UserError(f"{name} must be an integer from {least} to {MOST}; got {shown(value)}.")
 
 
 def require_layers(n_layers: Any) -> None:

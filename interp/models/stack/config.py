@@ -1,14 +1,21 @@
 """The config of a transformer: everything that is fixed before its weights are drawn."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
-from interp.base.codec import checked
+from interp.base.codec import checked, without_defaults
 from interp.base.errors import UserError
-from interp.models.stack.checks import require_choice, require_counts, require_layers
+from interp.models.stack.checks import require_choice, require_counts, require_layers, require_size
+from interp.models.stack.layer_heads import LayerHeads, Window, alibi_slopes, default_windows
 from interp.models.stack.layers import ACTIVATIONS, NORMS
 
-POSITIONS = ("learned", "rope", "nope", "alibi", "hard-alibi")
+POSITIONS = ("learned", "rope", "nope", "alibi", "hard-alibi", "nape")
+SCALES = (None, "log-n", "ssmax")
+PATTERNS = ("softmax", "entmax")
+LATER = ("even", "score_scale", "pattern")
+"""Fields that are left out of a config's dict where they have their default, so that older recipes keep their name."""
 
 
 @checked
@@ -23,20 +30,23 @@ class TransformerConfig:
     """
 
     n_layers: int = 2
-    n_heads: int = 8
+    n_heads: int | tuple[int, ...] = 8
+    """Heads of every layer, or of each."""
     d_model: int = 128
     d_vocab: int = 30
-    d_head: int | None = None
-    """Width of a head; None: d_model / n_heads."""
+    d_head: int | tuple[int, ...] | None = None
+    """Width of a head, in every layer or in each; None: d_model / n_heads."""
     d_mlp: int = 0
     """Hidden width of the MLP; 0: attention only."""
     activation: str = "gelu"
     """One of `layers.ACTIVATIONS`."""
     position: str = "hard-alibi"
-    """One of `POSITIONS`."""
-    windows: tuple[int | None, ...] | None = None
-    """One window per head, the same in every layer: how many positions it sees, itself included; None sees all. Of
-    "hard-alibi" the default is `default_windows`; may be given with any other position encoding, too."""
+    """One of `POSITIONS`. With "nape" the first half of the heads have ALiBi's bias, with the slopes of so many heads,
+    and the others know no positions (NoPE and ALiBi; Vasylenko et al. 2025)."""
+    windows: tuple[Window | tuple[Window, ...], ...] | None = None
+    """One window per head, the same in every layer, or a list for each layer: how many positions it sees, itself
+    included; None sees all. Of "hard-alibi" the default is `default_windows`; may be given with any other position
+    encoding, too."""
     n_ctx: int = 4096
     """Longest sequence; binding for learned positions, which have one vector each."""
     rotary_dim: int | None = None
@@ -46,44 +56,102 @@ class TransformerConfig:
     """Before each part: LayerNorm with learned scale and shift ("LN") or without ("LNPre"), RMSNorm ("RMS"), None."""
     parallel: bool = False
     """Attention and MLP both read the block's input (GPT-NeoX) rather than one after the other."""
+    even: bool | tuple[bool, ...] = False
+    """Whether, in every layer or in each, the heads with a window look at all of it evenly: they have neither queries
+    nor keys (W_Q = W_K = 0, where training would leave them), and cost a running mean."""
+    score_scale: str | None = None
+    """What scores are multiplied by, besides 1 / sqrt(d_head), for a query that sees N positions in all (1 where N is
+    1, and a softmax has nothing to choose): "log-n", log N (Chiang & Cholak 2022); "ssmax", s log N with one learned s
+    a head (scalable softmax; Nakanishi 2025). A bias by distance is not multiplied. `hook_q` holds queries so scaled.
+    """
+    pattern: str = "softmax"
+    """What makes scores z attention p: "softmax"; or "entmax", p = [(alpha - 1) z - tau]_+^(1 / (alpha - 1)) with tau
+    such that p sums to 1, and alpha = 1 + sigmoid(a) learned for each head (Correia, Niculae & Martins 2019)."""
 
     def __post_init__(self) -> None:
         require_layers(self.n_layers)
-        require_counts(self, "n_heads", "d_model", "d_vocab", "n_ctx")
+        require_counts(self, "d_model", "d_vocab", "n_ctx")
         require_counts(self, "d_mlp", least=0)
-        require_counts(self, *(name for name in ("d_head", "rotary_dim") if getattr(self, name) is not None))
+        require_counts(self, *["rotary_dim"] * (self.rotary_dim is not None))
         require_choice("position encoding", self.position, POSITIONS)
         require_choice("activation", self.activation, tuple(ACTIVATIONS))
         require_choice("normalization", self.normalization, NORMS)
-        if self.d_head is None and self.d_model % self.n_heads:
-            raise UserError(
-                f"d_model must be a multiple of n_heads; got {self.d_model} and {self.n_heads}. Or give d_head."
-            )
-        self._set_windows()
-        if self.position == "rope" and (self.rope_dim % 2 or self.rope_dim > self.head_width):
-            raise UserError(f"rotary_dim must be even and at most d_head, {self.head_width}; got {self.rope_dim}.")
+        require_choice("score scale", self.score_scale, SCALES)
+        require_choice("pattern", self.pattern, PATTERNS)
+        for name in ("n_heads", "d_head", "even"):
+            object.__setattr__(self, name, _alike(self._by_layer(name)))
+        for name in ("n_heads", "d_head"):
+            for size in set(self._by_layer(name)) - {None}:
+                require_size(name, size)
+        for n_heads, width in zip(self._by_layer("n_heads"), self._by_layer("d_head"), strict=True):
+            if width is None and self.d_model % n_heads:
+                raise UserError(
+                    f"d_model must be a multiple of n_heads; got {self.d_model} and {n_heads}. Or give d_head."
+                )
+        object.__setattr__(self, "windows", self._all_windows())
+        for width in {self.heads_in(layer).width for layer in range(self.n_layers)}:
+            turned = self.rotary_dim or width
+            if self.position == "rope" and (turned % 2 or turned > width):
+                raise UserError(f"rotary_dim must be even and at most d_head, {width}; got {turned}.")
         if not 0 < self.rotary_base < math.inf:
             raise UserError(f"rotary_base must be a positive number; got {self.rotary_base}.")
 
-    def _set_windows(self) -> None:
-        windows = default_windows(self.n_heads) if self.position == "hard-alibi" else None
-        windows = windows if self.windows is None else tuple(self.windows)
-        object.__setattr__(self, "windows", windows)
-        if windows is None:
-            return
-        if len(windows) != self.n_heads:
+    def heads_in(self, layer: int) -> LayerHeads:
+        """The heads of a layer.
+
+        >>> TransformerConfig(n_heads=(4, 2), d_head=8).heads_in(1).windows
+        (2, None)
+        """
+        n_heads, width, even = (self._by_layer(name)[layer] for name in ("n_heads", "d_head", "even"))
+        windows = self._windows_in(layer)
+        looks_evenly = tuple(even and window is not None for window in windows or (None,) * n_heads)
+        slopes = None
+        if self.position in ("alibi", "nape"):
+            biased = n_heads if self.position == "alibi" else (n_heads + 1) // 2
+            slopes = (*alibi_slopes(biased), *[0.0] * (n_heads - biased))
+            slopes = tuple(0.0 if flat else slope for slope, flat in zip(slopes, looks_evenly, strict=True))
+        return LayerHeads(self.d_model // n_heads if width is None else width, windows, slopes, looks_evenly)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, without those of `LATER` that have their default."""
+        return without_defaults(self, dataclasses.asdict(self), LATER)
+
+    def _by_layer(self, name: str) -> tuple[Any, ...]:
+        """A field's value in each layer."""
+        value = getattr(self, name)
+        if not isinstance(value, tuple):
+            return (value,) * self.n_layers
+        if len(value) != self.n_layers:
+            raise UserError(f"{name} must be one value, or one for each of {self.n_layers} layers; got {len(value)}.")
+        return value
+
+    def _windows_in(self, layer: int) -> tuple[Window, ...] | None:
+        windows: Any = self.windows
+        return windows[layer] if windows and isinstance(windows[0], tuple) else windows
+
+    def _all_windows(self) -> Any:
+        """The windows as given, or their default; one list where all layers are alike."""
+        heads = self._by_layer("n_heads")
+        given = self.windows
+        if given is None:
+            return _alike(tuple(map(default_windows, heads))) if self.position == "hard-alibi" else None
+        if given and isinstance(given[0], tuple) and len(given) != len(heads):
             raise UserError(
-                f"windows must have one entry for each of {self.n_heads} heads, or be left out; got {len(windows)}."
+                f"windows must be one list, or one for each of {len(heads)} layers; got {len(given)} lists."
             )
-        if not all(w is None or (type(w) is int and w >= 1) for w in windows):
-            raise UserError(
-                f"windows must be integers of at least 1 (the position itself) or None (all positions); got {windows}."
-            )
+        for layer, n_heads in enumerate(heads):
+            _check_windows(self._windows_in(layer), n_heads)
+        return _alike(given) if given and isinstance(given[0], tuple) else given
 
     @property
     def head_width(self) -> int:
-        """Width of a head."""
-        return self.d_model // self.n_heads if self.d_head is None else self.d_head
+        """Width of a head, of the widest where layers differ."""
+        return max(self.heads_in(layer).width for layer in range(self.n_layers))
+
+    @property
+    def most_heads(self) -> int:
+        """Heads of the layer that has most."""
+        return max(self._by_layer("n_heads"))
 
     @property
     def rope_dim(self) -> int:
@@ -91,11 +159,16 @@ class TransformerConfig:
         return self.head_width if self.rotary_dim is None else self.rotary_dim
 
 
-def default_windows(n_heads: int) -> tuple[int | None, ...]:
-    """Windows of Hard-ALiBi that suit any number of heads: 2, 3, ... for five in eight, the others see everything.
+def _alike(values: tuple[Any, ...]) -> Any:
+    """The value, where it is the same in every layer."""
+    return values[0] if len(set(values)) == 1 else values
 
-    >>> default_windows(8)
-    (2, 3, 4, 5, 6, None, None, None)
-    """
-    limited = 5 * n_heads // 8
-    return (*range(2, limited + 2), *[None] * (n_heads - limited))
+
+def _check_windows(windows: Any, n_heads: int) -> None:
+    if not isinstance(windows, tuple) or len(windows) != n_heads:
+        got = len(windows) if isinstance(windows, tuple) else windows
+        raise UserError(f"windows must have one entry for each of {n_heads} heads, or be left out; got {got}.")
+    if not all(w is None or (type(w) is int and w >= 1) for w in windows):
+        raise UserError(
+            f"windows must be integers of at least 1 (the position itself) or None (all positions); got {windows}."
+        )

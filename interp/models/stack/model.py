@@ -16,10 +16,9 @@ from torch import Tensor
 from interp.base.axes import Logits, Residual, Tokens
 from interp.base.errors import UserError, shown, unknown
 from interp.models.hooks.lens import LensModel
-from interp.models.hooks.point import shape_of
-from interp.models.stack.attention import Mask
+from interp.models.hooks.point import in_use, shape_of
 from interp.models.stack.config import TransformerConfig
-from interp.models.stack.masks import position_bias
+from interp.models.stack.masks import Mask, head_bias
 from interp.models.stack.past import check_past
 
 RETURN_TYPES = ("logits", "loss", "both", None)
@@ -104,11 +103,23 @@ class StackModel(LensModel):
         behind = None if past is None else [past[layer] for layer in layers]
         mask = self.make_mask(inputs, segment, behind)
         last_mask = self.make_mask(inputs, segment, behind, first) if first else mask
-        x = self.embedded(inputs, mask) if embed else inputs
+        if embed and segment is None and past is None and self._reads_tokens(layers):
+            x = self.blocks[0].write_from_tokens(inputs, self.W_E, first if len(layers) == 1 else 0)
+            layers = layers[1:]
+        else:
+            x = self.embedded(inputs, mask) if embed else inputs
         for layer in layers:
             of_layer = last_mask if layer == layers[-1] else mask
             x = self.blocks[layer](x, of_layer, None if past is None else past[layer])
         return x
+
+    def _reads_tokens(self, layers: range) -> bool:
+        """Whether the first layer may be computed from the tokens alone, without the stream that enters it."""
+        return False if not layers else self._plain_embedding() and getattr(self.blocks[0], "reads_tokens", bool)()
+
+    def _plain_embedding(self) -> bool:
+        """Whether the stream begins as a row of W_E for each token, and nothing listens there."""
+        return not in_use(self.hook_embed)
 
     def embedded(self, tokens: Tokens, mask: Mask) -> Residual:  # noqa: ARG002
         """The residual stream before the first block."""
@@ -146,6 +157,7 @@ class StackModel(LensModel):
 
     def scores_at(
         self,
+        layer: int,
         q: Float[Tensor, "batch head d_head"],
         k: Float[Tensor, "batch pos head d_head"],
         query: Int[Tensor, " batch"],
@@ -154,8 +166,13 @@ class StackModel(LensModel):
 
         For long strings, whose whole patterns do not fit: cache `query_key_names`, then ask for some rows at a time.
         """
-        bias = position_bias(self._attention_config, query, torch.arange(k.shape[1], device=k.device), k.dtype)
+        heads = self._attention_config.heads_in(layer)
+        bias = head_bias(heads, query, torch.arange(k.shape[1], device=k.device), k.dtype)
         return einsum(q, k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5 + bias.transpose(0, 1)
+
+    def pattern_at(self, layer: int, scores: Float[Tensor, "batch head pos"]) -> Float[Tensor, "batch head pos"]:
+        """Attention of those scores: softmax, or what the model has in its place."""
+        return self.blocks[layer].attn.to_pattern(scores[:, :, None])[:, :, 0]
 
     @property
     def _attention_config(self) -> TransformerConfig:

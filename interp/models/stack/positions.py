@@ -4,21 +4,18 @@ ALiBi adds slope x distance; Hard-ALiBi cuts each head off behind its window (Je
 rotates (Su et al. 2021, in GPT-NeoX's half-split layout). NoPE leaves only the causal mask.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-
-
-def alibi_slopes(n_heads: int) -> list[float]:
-    """2^(-8 (h + 1) / H) for head h of H (Press et al. 2022), as in the paper's code."""
-    return [2.0 ** (-8 * (head + 1) / n_heads) for head in range(n_heads)]
 
 
 def attention_bias(
     queries: Int[Tensor, " query"],
     keys: Int[Tensor, " key"],
     dtype: torch.dtype,
-    slopes: list[float] | None = None,
+    slopes: Sequence[float] | None = None,
     windows: tuple[int | None, ...] | None = None,
 ) -> Float[Tensor, "head query key"]:
     """What is added to the scores: 0 or slope x (key - query) where a head may look, -inf where it may not.

@@ -13,7 +13,8 @@ from interp.models.planted.kinds import describe
 from interp.models.planted.looks import AtToken, Back, Count, Even, Match
 from interp.models.planted.rotary import FARTHEST, distance_maps
 from interp.models.planted.turning import copy_strings
-from interp.models.stack.positions import alibi_slopes, rotate
+from interp.models.stack.layer_heads import alibi_slopes
+from interp.models.stack.positions import rotate
 
 LOOKUP = HeadSpec(1, 3, Match((0, 1)), (Write(),))
 PLAIN = Circuit((*by_windows(2), LOOKUP), 2, 4, alphabet=8, windows=(1, 2, 3, None))

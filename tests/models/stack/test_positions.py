@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from interp.base.errors import UserError
-from interp.models.stack.positions import alibi_slopes, attention_bias, rotate
+from interp.models.stack.layer_heads import alibi_slopes
+from interp.models.stack.positions import attention_bias, rotate
 from interp.models.transformer import TransformerConfig
 
 WINDOWS = (1, 2, 3, 4, 5, 6, 7, 8) + (None,) * 8
@@ -124,7 +125,7 @@ def test_hard_alibi_has_windows_for_any_number_of_heads():
         ({"position": "nope", "normalization": "Batch"}, "no normalization is called 'Batch'"),
         ({"windows": (1, 2)}, "one entry for each of 8 heads, or be left out; got 2"),
         ({"windows": (0,) * 8}, "windows must be integers of at least 1"),
-        ({"windows": ("all",) * 8}, r"windows\[0\] must be an integer or None"),
+        ({"windows": ("all",) * 8}, r"windows\[0\] must be an integer or a list or None"),
         ({"position": "nope", "n_heads": 7}, "d_model must be a multiple of n_heads; got 128 and 7"),
         ({"position": "rope", "rotary_dim": 3}, "rotary_dim must be even and at most d_head, 16; got 3"),
         ({"position": "rope", "rotary_dim": 18}, "rotary_dim must be even and at most d_head, 16; got 18"),

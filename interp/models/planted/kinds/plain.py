@@ -4,7 +4,7 @@ from interp.models.planted.description import Circuit, HeadSpec, Write
 from interp.models.planted.gathering import by_sloped_windows, by_windows, one_by_one, two_steps
 from interp.models.planted.kinds.dice import Dice, Windowed, gathered, seeing, surrounded, windowed
 from interp.models.planted.looks import Match
-from interp.models.stack.positions import alibi_slopes
+from interp.models.stack.layer_heads import alibi_slopes
 
 
 def lookup(dice: Dice, n: int, layer: int = 1, gain: float | None = None) -> list[Windowed]:

@@ -1,0 +1,32 @@
+"""What an attention layer carries from one call to the next: its keys and values so far."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from interp.base.axes import HeadVectors
+
+
+@dataclass
+class KeyValues:
+    """One layer's keys and values so far, [batch pos head d_head]; empty at first."""
+
+    keys: Tensor | None = None
+    values: Tensor | None = None
+
+    @property
+    def length(self) -> int:
+        """Positions so far."""
+        return 0 if self.keys is None else self.keys.shape[1]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept, by name; nothing at first."""
+        return {} if self.keys is None or self.values is None else {"keys": self.keys, "values": self.values}
+
+    def append(self, keys: HeadVectors, values: HeadVectors) -> tuple[Tensor, Tensor]:
+        """Add new positions; returns all keys and values [batch key head d_head], the new ones last."""
+        if self.keys is not None and self.values is not None:
+            keys, values = torch.cat([self.keys, keys], dim=1), torch.cat([self.values, values], dim=1)
+        self.keys, self.values = keys, values
+        return keys, values

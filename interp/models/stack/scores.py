@@ -1,0 +1,69 @@
+"""What stands between q k^T / sqrt(d_head) and attention: a scale that grows with the keys, and softmax or entmax."""
+
+import torch
+from entmax import entmax_bisect
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from interp.base.axes import HeadVectors, Pattern
+from interp.models.stack.layer_heads import LayerHeads
+
+FIRST_SCALE = 0.43
+"""First s of scalable softmax: the slope over log N that Nakanishi (2025, section 2) found where it was free."""
+
+
+class ScoreScale(nn.Module):
+    """Queries times s log N, of which scores are then multiples: N is the number of keys that the query sees.
+
+    "log-n" has s = 1 (Chiang & Cholak 2022); "ssmax" learns one s a head: softmax(s log N z) (Nakanishi 2025).
+
+    Args:
+        kind: one of the two.
+        heads: of the layer.
+    """
+
+    def __init__(self, kind: str, heads: LayerHeads) -> None:
+        super().__init__()
+        self.heads = heads
+        self.w = nn.Parameter(torch.full((heads.n,), FIRST_SCALE)) if kind == "ssmax" else None
+
+    def forward(self, q: HeadVectors, positions: Int[Tensor, "#batch pos"]) -> HeadVectors:
+        """Scale queries that stand at these positions."""
+        most = torch.iinfo(positions.dtype).max
+        windows = [w or most for w in self.heads.windows or (None,) * self.heads.n]
+        seen = torch.minimum(positions[..., None] + 1, torch.tensor(windows, device=positions.device))
+        scale = seen.to(q.dtype).log()
+        return q * (scale if self.w is None else scale * self.w)[..., None]
+
+
+class Entmax(nn.Module):
+    """alpha-entmax with an alpha = 1 + sigmoid(w) of each head, by bisection (Correia, Niculae & Martins 2019).
+
+    p = [(alpha - 1) z - tau]_+^(1 / (alpha - 1)), with tau such that p sums to 1: exactly 0 for scores far below the
+    largest. alpha -> 1 is softmax, 2 sparsemax; it begins at 1.5.
+
+    Args:
+        n_heads: of the layer.
+    """
+
+    def __init__(self, n_heads: int) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(n_heads))
+
+    @property
+    def alpha(self) -> Float[Tensor, " head"]:
+        """alpha of each head."""
+        return 1 + self.w.sigmoid()
+
+    def forward(self, scores: Pattern) -> Pattern:
+        """Make scores attention."""
+        wide = scores.to(torch.promote_types(scores.dtype, torch.float32))  # alpha's derivative divides by (alpha-1)^2
+        return entmax_bisect(wide, self.alpha.to(wide.dtype)[:, None, None], dim=-1).to(scores.dtype)
+
+
+class Softmax(nn.Module):
+    """exp(z) / sum exp(z) over the keys."""
+
+    def forward(self, scores: Pattern) -> Pattern:
+        """Make scores attention."""
+        return scores.softmax(dim=-1)
