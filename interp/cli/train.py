@@ -45,6 +45,10 @@ class Options(Shared):
     """Run the training step through torch.compile."""
     log_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Also log to these, below the run folder."""
+    run_name: str | None = None
+    """What the run is called there, instead of what its folder is."""
+    run_group: str | None = None
+    """What it shares there with the runs that it belongs to, instead of the preset's name."""
 
 
 def work(options: Options) -> None:
@@ -62,10 +66,12 @@ def work(options: Options) -> None:
     from interp.models import build
     from interp.training.loop import train
     from interp.training.presets import preset
-    from interp.training.sinks import make_sink
+    from interp.training.trackers import make_tracker
 
     config, task, training = preset(options.model)
     place = check_out(folder) if main_process else expanded(folder, "--out")
+    named = options.run_name, options.model if options.run_group is None else options.run_group
+    trackers = [make_tracker(kind, place, *named) for kind in options.log_to]
     given = {name: value for name in OWN if (value := getattr(options, name)) is not None}
     if options.steps is not None:
         given["warmup"] = min(training.warmup, options.steps)
@@ -74,8 +80,7 @@ def work(options: Options) -> None:
         given["evaluate_lengths"] = (options.length[1],)
     training = replace(training, seed=options.seed, precision=options.precision, compile=options.compile, **given)
     model = build(config, seed=options.seed).to(device)
-    sinks = [make_sink(name, place) for name in options.log_to]
-    log = train(model, task, training, place, resume=options.resume, progress=not options.quiet, sinks=sinks)
+    log = train(model, task, training, place, resume=options.resume, progress=not options.quiet, trackers=trackers)
     copied, length, examples = log.string_accuracy[-1, -1], log.lengths[-1], log.examples[-1]
     on_line(f"{copied:.1%} of strings of {length} letters copied after {examples:,} examples.")
     if main_process:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from interp.base.errors import InterpError
 from interp.base.files import read_bytes, write_text
 from interp.results.training import TrainLog
 
@@ -52,6 +53,27 @@ def _record(line: bytes) -> Record | None:
     rates = [record.get(name) for name in ("string_accuracy", "letter_accuracy")]
     whole = all(isinstance(rate, dict) and all(isinstance(x, int | float) for x in rate.values()) for rate in rates)
     return record if whole else None
+
+
+class LogFile:
+    """A `log.jsonl`, written line by line and at once; its first records are those of a training that is resumed."""
+
+    def __init__(self, path: Path, earlier: Sequence[Record] = ()) -> None:
+        self.path = write_records(path, earlier)
+        self.file = self.path.open("ab", buffering=0)  # nothing is left to be written when it is closed
+
+    def write(self, record: Record) -> None:
+        try:
+            line = as_line(record).encode()
+            while line:  # a disk that is nearly full takes a part
+                line = line[self.file.write(line) :]
+        except OSError as error:
+            raise InterpError(
+                f"{self.path} must be writable; got an error ({error.strerror or error}). Make room, then resume."
+            ) from error
+
+    def close(self) -> None:
+        self.file.close()
 
 
 def write_records(path: Path, records: Sequence[Record]) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import GeneralTracker
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 from tqdm.auto import tqdm
@@ -24,11 +25,11 @@ from interp.tasks.base import Task
 from interp.training.data import count_examples, draw, generator_for, share
 from interp.training.evaluate import accuracy_by_length
 from interp.training.interrupt import Interruption
-from interp.training.log import Record, train_log
+from interp.training.log import LogFile, Record, train_log
 from interp.training.recipe import TrainConfig
 from interp.training.run_folder import LOG
-from interp.training.sinks import JsonlSink, Sink
 from interp.training.step import make_optimizer, take_step
+from interp.training.trackers import PROJECT, hyperparameters, numbers
 from interp.training.under_way import RunFolder
 
 READ_EVERY = 10
@@ -43,7 +44,7 @@ def train(
     *,
     resume: bool = False,
     progress: bool = True,
-    sinks: Sequence[Sink] = (),
+    trackers: Sequence[GeneralTracker] = (),
 ) -> TrainLog:
     """Train `model` in place, where it stands (in several processes: on each one's device).
 
@@ -59,12 +60,12 @@ def train(
         folder: where the run is kept (see `interp.training.run_folder`); None keeps nothing.
         resume: go on from the checkpoint in `folder`, to the very weights that an uninterrupted training would have.
         progress: whether to show a progress bar.
-        sinks: where records go, besides the folder's `log.jsonl`.
+        trackers: what follows it besides the folder's `log.jsonl`: of `interp.training.trackers`, or accelerate's own.
 
     Raises: UserError if `folder` holds a run already (or, to resume, none of this recipe); InterpError if the loss is
         no longer finite or a file cannot be written; KeyboardInterrupt after Ctrl-C, once the checkpoint is written.
     """
-    return _Training(model, task, config, folder, resume, progress, sinks).run()
+    return _Training(model, task, config, folder, resume, progress, trackers).run()
 
 
 class _Training:
@@ -78,10 +79,10 @@ class _Training:
         folder: str | Path | None,
         resume: bool,
         progress: bool,
-        sinks: Sequence[Sink],
+        trackers: Sequence[GeneralTracker],
     ) -> None:
         # Without CUDA it would leave processes that were launched together unconnected, each training on its own.
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), log_with=list(trackers) or None)
         self.processes = self.accelerator.num_processes
         if config.batch < self.processes:
             raise UserError(
@@ -104,17 +105,17 @@ class _Training:
         self.finished = False
         self.pending: list[tuple[int, int, Tensor, Tensor]] = []
         self.folder = None if folder is None else RunFolder(folder, model, task, config)
-        if self.folder is not None:
-            if self.accelerator.is_main_process:
-                self.folder.take()
-            try:
-                self._resume(self.folder) if resume else self._begin(self.folder)
-            except BaseException:
-                self.folder.release()
-                raise
-        elif resume:
+        self.log: LogFile | None = None
+        self.trackers: list[GeneralTracker] = []
+        if resume and self.folder is None:
             raise UserError("folder must be given to resume a training; got none. Name the folder of the run.")
-        self.sinks = self._open(sinks)
+        if self.folder is not None and self.accelerator.is_main_process:
+            self.folder.take()
+        try:
+            self._open(resume)
+        except BaseException:
+            self._close()
+            raise
         self.bar = tqdm(
             total=config.steps * config.batch,
             initial=self.done * config.batch,
@@ -130,10 +131,7 @@ class _Training:
         finally:
             self.bar.close()
             self.model.eval()
-            for sink in self.sinks:
-                sink.close()
-            if self.folder is not None:
-                self.folder.release()
+            self._close()
         return train_log(self.records, self.config.evaluate_lengths)
 
     def _steps(self) -> None:
@@ -229,27 +227,37 @@ class _Training:
 
     def _write(self, record: Record) -> None:
         self.records.append(record)
-        for sink in self.sinks:
-            sink.write(record)
-
-    def _open(self, sinks: Sequence[Sink]) -> list[Sink]:
-        if not self.accelerator.is_main_process:
-            return []
-        own = [] if self.folder is None else [JsonlSink(self.folder.path / LOG, self.records)]
-        return [*own, *sinks]
+        if self.log is not None:
+            self.log.write(record)
+        for tracker in self.trackers:
+            tracker.log(numbers(record), step=record["examples"])
 
     def _checkpoint(self) -> None:
         self._read_losses()
         if self.folder is not None and self.accelerator.is_main_process:
             self.folder.checkpoint(self.model, self.optimizer, self.done, self.examples, self.finished)
 
-    def _begin(self, folder: RunFolder) -> None:
-        folder.refuse_if_begun()
+    def _open(self, resume: bool) -> None:
+        """Find the training that is to go on, or begin one; a tracker that cannot start leaves the folder as it was."""
+        if self.folder is not None and resume:
+            stamp, self.records = self.folder.resume(self.model, self.optimizer)
+            self.done, self.examples, self.finished = stamp.step, stamp.examples, stamp.finished
+        elif self.folder is not None:
+            self.folder.refuse_if_begun()
         self.accelerator.wait_for_everyone()  # all have looked before one writes
-        if self.accelerator.is_main_process:
-            folder.begin(self.model, self.optimizer)
+        recipe = {"training": self.config.to_dict()} if self.folder is None else self.folder.recipe
+        self.accelerator.init_trackers(PROJECT, hyperparameters(recipe))
+        self.trackers = self.accelerator.trackers  # of the main process alone
+        if self.folder is not None and self.accelerator.is_main_process:
+            if not resume:
+                self.folder.begin(self.model, self.optimizer)
+            self.log = LogFile(self.folder.path / LOG, self.records)
         self.accelerator.wait_for_everyone()
 
-    def _resume(self, folder: RunFolder) -> None:
-        stamp, self.records = folder.resume(self.model, self.optimizer)
-        self.done, self.examples, self.finished = stamp.step, stamp.examples, stamp.finished
+    def _close(self) -> None:
+        if self.log is not None:
+            self.log.close()
+        if self.folder is not None:
+            self.folder.release()
+        for tracker in self.trackers:
+            tracker.finish()

@@ -1,8 +1,10 @@
 """A copier small enough to train in a test, and recipes that take a second."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from accelerate.tracking import GeneralTracker
 
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
@@ -41,3 +43,25 @@ def recipe() -> TrainConfig:
         checkpoint_every=5,
         seed=3,
     )
+
+
+class At(GeneralTracker):
+    """Does something when the so manieth step of a training is recorded."""
+
+    name = "at"
+    requires_logging_directory = False
+    tracker = None
+
+    def __init__(self, step: int, act: Callable[[], object]) -> None:
+        super().__init__()
+        self.left, self.act = step, act
+
+    def log(self, values: dict[str, Any], step: int | None = None, **_: Any) -> None:  # noqa: ARG002
+        self.left -= "loss" in values
+        if "loss" in values and self.left == 0:
+            self.act()
+
+
+@pytest.fixture
+def at() -> type[At]:
+    return At

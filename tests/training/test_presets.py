@@ -13,7 +13,6 @@ from interp.training.loop import train
 from interp.training.presets import PRESETS, preset, trained_preset
 from interp.training.recipe import TrainConfig
 from interp.training.run_folder import load_run
-from interp.training.sinks import Sink
 
 
 @pytest.fixture
@@ -45,20 +44,18 @@ def test_every_preset_trains_the_position_encoding_of_its_name_on_the_paper_alph
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_trains_resumes_to_the_same_bits_and_writes_on_its_own(name, tmp_path, generator) -> None:
+def test_every_preset_trains_resumes_to_the_same_bits_and_writes_on_its_own(name, at, tmp_path, generator) -> None:
     config, task, training = preset(name)
     training = replace(training, steps=4, batch=4, length=(1, 3), warmup=1, hard_from=2)
     training = replace(training, evaluate_lengths=(3,), evaluate_strings=2, checkpoint_every=2)
 
-    class Cut(Sink):
-        def write(self, record: dict) -> None:
-            if record["step"] == 3:
-                raise RuntimeError("cut short")
+    def cut() -> None:
+        raise RuntimeError("cut short")
 
     whole, again = build(config), build(config, seed=99)
     train(whole, task, training, progress=False)
     with pytest.raises(RuntimeError, match="cut short"):
-        train(build(config), task, training, tmp_path, progress=False, sinks=[Cut()])
+        train(build(config), task, training, tmp_path, progress=False, trackers=[at(3, cut)])
     train(again, task, training, tmp_path, resume=True, progress=False)
     for one, other in zip(whole.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)

@@ -13,7 +13,6 @@ from interp.models.scan.methods import using
 from interp.training.data import draw, share
 from interp.training.loop import train
 from interp.training.run_folder import CONFIG, load_run
-from interp.training.sinks import Sink
 from interp.training.step import decays, make_optimizer, take_step
 
 SHAPES = {
@@ -39,21 +38,17 @@ def make(kind):
     return lambda seed=0: build({"kind": kind, "d_model": 16, "d_vocab": 10, **SHAPES[kind]}, seed=seed)
 
 
-class StopAt7(Sink):
-    """Interrupts a training two steps after its checkpoint."""
-
-    def write(self, record):
-        if record["step"] == 7:
-            raise KeyboardInterrupt
+def interrupt():
+    raise KeyboardInterrupt
 
 
-def test_a_resumed_training_has_the_weights_of_an_uninterrupted_one(make, task, recipe, tmp_path):
+def test_a_resumed_training_has_the_weights_of_an_uninterrupted_one(make, task, recipe, at, tmp_path):
     whole = make()
     train(whole, task, recipe, tmp_path / "whole", progress=False)
 
-    half = make()
+    half = make()  # two steps after its checkpoint
     with pytest.raises(KeyboardInterrupt):
-        train(half, task, recipe, tmp_path / "half", progress=False, sinks=[StopAt7()])
+        train(half, task, recipe, tmp_path / "half", progress=False, trackers=[at(7, interrupt)])
     again = make(seed=1)
     train(again, task, recipe, tmp_path / "half", progress=False, resume=True)
     kept = load_run(tmp_path / "half").model

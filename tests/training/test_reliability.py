@@ -12,10 +12,9 @@ from interp.base.errors import InterpError, UserError
 from interp.base.files import TEMPORARY, write_text
 from interp.training.interrupt import Interruption
 from interp.training.kept_runs import kept_run
-from interp.training.log import read_records
+from interp.training.log import LogFile, read_records
 from interp.training.loop import train
 from interp.training.run_folder import CONFIG, LOG, WEIGHTS, load_run
-from interp.training.sinks import JsonlSink
 from interp.training.under_way import RunFolder
 
 pytestmark = pytest.mark.reliability
@@ -121,9 +120,9 @@ def test_weights_that_are_not_finite_are_said(tiny, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_disk_that_is_full_while_the_log_is_written_ends_in_a_sentence(tmp_path) -> None:
-    sink = JsonlSink(tmp_path / "log.jsonl")
-    sink.file.close()
-    sink.file = open("/dev/full", "ab", buffering=0)  # noqa: PTH123, SIM115
+    log = LogFile(tmp_path / "log.jsonl")
+    log.file.close()
+    log.file = open("/dev/full", "ab", buffering=0)  # noqa: PTH123, SIM115
     with pytest.raises(InterpError, match="must be writable"):
-        sink.write({"step": 1, "examples": 1, "loss": 1.0})
-    sink.close()
+        log.write({"step": 1, "examples": 1, "loss": 1.0})
+    log.close()

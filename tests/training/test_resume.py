@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from torch import nn
 from interp.base.errors import InterpError, UserError
 from interp.training.loop import train
 from interp.training.run_folder import load_run
-from interp.training.sinks import Sink
 
 SIGKILLED = """
 import os, signal, sys
@@ -27,30 +25,21 @@ from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks import CopyTask
 from interp.training.recipe import TrainConfig
 from interp.training.loop import train
-from interp.training.sinks import Sink
+from accelerate.tracking import GeneralTracker
 
 torch.set_num_threads(1)
 
-class Kill(Sink):
-    def write(self, record):
-        if record["step"] == 8:
+class Kill(GeneralTracker):
+    name, requires_logging_directory, tracker = "kill", False, None
+
+    def log(self, values, step=None):
+        if step == 8 * 8:  # strings of a batch
             os.kill(os.getpid(), signal.SIGKILL)
 
 model = HookedTransformer(TransformerConfig(n_heads=4, d_model=32, d_vocab=10, windows=(2, 3, None, None)), seed=0)
 recipe = TrainConfig(**eval(sys.argv[2]))
-train(model, CopyTask(alphabet=6), recipe, sys.argv[1], progress=False, sinks=[Kill()])
+train(model, CopyTask(alphabet=6), recipe, sys.argv[1], progress=False, trackers=[Kill()])
 """
-
-
-class At(Sink):
-    """Does something when the record of a step is written."""
-
-    def __init__(self, step: int, act: Callable[[], object]) -> None:
-        self.step, self.act = step, act
-
-    def write(self, record: dict) -> None:
-        if record["step"] == self.step and "loss" in record:
-            self.act()
 
 
 def weights(model: nn.Module) -> dict[str, np.ndarray]:
@@ -75,11 +64,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(task, ti
     assert not np.array_equal(weights(one)["embed.W_E"], weights(other)["embed.W_E"])
 
 
-def test_a_training_cut_short_resumes_to_the_same_bits(task, tiny, recipe, tmp_path) -> None:
+def test_a_training_cut_short_resumes_to_the_same_bits(task, tiny, recipe, at, tmp_path) -> None:
     whole, cut = tiny(), tiny(0)
     log = train(whole, task, recipe, progress=False)
     with pytest.raises(RuntimeError, match="cut short"):
-        train(cut, task, recipe, tmp_path, progress=False, sinks=[At(8, fail)])
+        train(cut, task, recipe, tmp_path, progress=False, trackers=[at(8, fail)])
     again = tiny(99)
     resumed = train(again, task, recipe, tmp_path, resume=True, progress=False)
     assert_same_bits(whole, again)
@@ -100,12 +89,12 @@ def test_a_killed_process_resumes_to_the_same_bits(task, tiny, recipe, tmp_path)
     assert_same_bits(whole, again)
 
 
-def test_ctrl_c_ends_after_a_whole_step_and_leaves_a_resumable_folder(task, tiny, recipe, tmp_path) -> None:
+def test_ctrl_c_ends_after_a_whole_step_and_leaves_a_resumable_folder(task, tiny, recipe, at, tmp_path) -> None:
     before = signal.getsignal(signal.SIGINT)
-    interrupt = At(3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    interrupt = at(3, lambda: os.kill(os.getpid(), signal.SIGINT))
     config = replace(recipe, evaluate_every=3, checkpoint_every=12)
     with pytest.raises(KeyboardInterrupt, match="resumed from step 3"):
-        train(tiny(), task, config, tmp_path, progress=False, sinks=[interrupt])
+        train(tiny(), task, config, tmp_path, progress=False, trackers=[interrupt])
     assert signal.getsignal(signal.SIGINT) is before
     run = load_run(tmp_path)
     assert run.stamp.step == 3
@@ -116,13 +105,13 @@ def test_ctrl_c_ends_after_a_whole_step_and_leaves_a_resumable_folder(task, tiny
     assert_same_bits(whole, again)
 
 
-def test_a_second_ctrl_c_ends_at_once_and_the_last_checkpoint_stays(task, tiny, recipe, tmp_path) -> None:
+def test_a_second_ctrl_c_ends_at_once_and_the_last_checkpoint_stays(task, tiny, recipe, at, tmp_path) -> None:
     def twice() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        train(tiny(), task, recipe, tmp_path, progress=False, sinks=[At(8, twice)])
+        train(tiny(), task, recipe, tmp_path, progress=False, trackers=[at(8, twice)])
     assert load_run(tmp_path).stamp.step == 5
 
 
@@ -173,9 +162,9 @@ def test_a_half_written_state_is_refused_and_the_weights_stay_readable(task, tin
     assert load_run(tmp_path).stamp.finished
 
 
-def test_a_log_line_cut_by_a_kill_is_written_again(task, tiny, recipe, tmp_path) -> None:
+def test_a_log_line_cut_by_a_kill_is_written_again(task, tiny, recipe, at, tmp_path) -> None:
     with pytest.raises(RuntimeError, match="cut short"):
-        train(tiny(), task, recipe, tmp_path, progress=False, sinks=[At(8, fail)])
+        train(tiny(), task, recipe, tmp_path, progress=False, trackers=[at(8, fail)])
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"step": 9, "exa')
     train(tiny(), task, recipe, tmp_path, resume=True, progress=False)
@@ -184,7 +173,7 @@ def test_a_log_line_cut_by_a_kill_is_written_again(task, tiny, recipe, tmp_path)
 
 
 def test_a_full_disk_is_told_in_one_sentence_and_the_last_checkpoint_stays(
-    task, tiny, recipe, tmp_path, monkeypatch
+    task, tiny, recipe, at, tmp_path, monkeypatch
 ) -> None:
     written = Path.write_bytes
 
@@ -195,7 +184,7 @@ def test_a_full_disk_is_told_in_one_sentence_and_the_last_checkpoint_stays(
         monkeypatch.setattr(Path, "write_bytes", refuse)
 
     with pytest.raises(InterpError, match="No space left on device"):
-        train(tiny(), task, recipe, tmp_path, progress=False, sinks=[At(8, full)])
+        train(tiny(), task, recipe, tmp_path, progress=False, trackers=[at(8, full)])
     monkeypatch.setattr(Path, "write_bytes", written)
     assert load_run(tmp_path).stamp.step == 5
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
@@ -205,7 +194,9 @@ def test_a_full_disk_is_told_in_one_sentence_and_the_last_checkpoint_stays(
     assert_same_bits(whole, again)
 
 
-def test_a_loss_that_is_not_finite_names_its_step_and_the_last_checkpoint_stays(task, tiny, recipe, tmp_path) -> None:
+def test_a_loss_that_is_not_finite_names_its_step_and_the_last_checkpoint_stays(
+    task, tiny, recipe, at, tmp_path
+) -> None:
     model = tiny()
 
     def poison() -> None:
@@ -214,7 +205,7 @@ def test_a_loss_that_is_not_finite_names_its_step_and_the_last_checkpoint_stays(
 
     # Losses are read when one evaluates: after step 4 the weights are poisoned, and step 5 is the first to feel it.
     with pytest.raises(InterpError, match=r"step 5 .*learning rate") as caught:
-        train(model, task, replace(recipe, checkpoint_every=3), tmp_path, progress=False, sinks=[At(4, poison)])
+        train(model, task, replace(recipe, checkpoint_every=3), tmp_path, progress=False, trackers=[at(4, poison)])
     assert "is whole" in str(caught.value)
     assert load_run(tmp_path).stamp.step == 3
     assert all(np.isfinite(value).all() for value in weights(load_run(tmp_path).model).values())
