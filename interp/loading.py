@@ -49,6 +49,7 @@ class Loaded:
 
     >>> loaded = interp.load("planted:ngram?n=2")
     >>> loaded.task.n_letters, loaded.model.cfg.n_layers
+    (26, 2)
     """
 
     model: Model

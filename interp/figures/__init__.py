@@ -1,7 +1,8 @@
 """What a person sees: every figure is drawn from results alone.
 
 Each function takes one result and returns a plotly `Figure`; `figure.layout.meta["says"]` is the sentence that says
-what it shows. The figures of a whole study are in its folder: `interp.studies.state.figures`.
+what it shows. In the examples `study` is what `interp.hash_head_study` returned. The figures of a whole study are in
+its folder: `interp.studies.state.figures`.
 """
 
 from interp.figures.ablation import ablations

@@ -31,9 +31,11 @@ CONTROLS = {"same layer": "triangle-up-open", "any layer": "triangle-down-open",
 
 
 def ablations(results: Sequence[AblationResult]) -> go.Figure:
-    """Accuracy after each ablation: strings (bars), letters (diamonds), controls (open), one panel for each group.
+    """Draw accuracy after each ablation: strings (bars), letters (diamonds), controls (open), a panel for each group.
 
-    Sets in random order stand, as crosses, with those of the same size that were chosen by score.
+    Sets in random order are crosses beside the sets of the same size that were chosen by score.
+
+    >>> figure = interp.figures.ablations(study.ablations)
     """
     panels = {group: [r for r in results if r.group == group] for group in PANELS}
     panels = {group: rows for group, rows in panels.items() if rows}

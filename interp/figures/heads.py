@@ -19,7 +19,10 @@ from interp.results.heads import HeadScore, HeadScores
 
 
 def head_scores(scores: HeadScores) -> go.Figure:
-    """Attention to the place copied from, with interval, and chance (a tick) for every head, coloured by role."""
+    """Draw attention to the place copied from, with its interval and chance (a tick), for every head, coloured by role.
+
+    >>> figure = interp.figures.head_scores(study.scores)
+    """
     figure = go.Figure()
     figure.add_trace(
         go.Scatter(
@@ -76,7 +79,10 @@ def _mark_hidden(figure: go.Figure, scores: HeadScores) -> None:
 
 
 def head_grid(scores: HeadScores) -> go.Figure:
-    """Layers by heads: colour and letter say the role, darkness the score (gather heads: the effect)."""
+    """Draw layers by heads: colour and letter say the role, darkness the score (for gather heads the effect).
+
+    >>> figure = interp.figures.head_grid(study.scores)
+    """
     figure = go.Figure()
     across = max((head.head for head in scores.heads), default=0) + 1
     down = max((head.layer for head in scores.heads), default=0) + 1
@@ -121,9 +127,14 @@ def head_grid(scores: HeadScores) -> go.Figure:
 
 
 def response(scores: HeadScores) -> go.Figure:
-    """Attention to the place after a match of m letters, and the gain of the score per further letter, for every head.
+    """Draw attention to the place after a match of m letters, and the gain of the score per further letter, for every
+    head.
 
     Heads with a role are coloured; a ring marks each lookup head's n.
+
+    >>> figure = interp.figures.response(study.scores)
+    >>> figure.layout.meta["title"]
+    'Response to match length'
     """
     gains = any(head.score_gain is not None and head.role == "lookup" for head in scores.heads)
     titles = ("attention after a match of m letters", "gain of the score by the m-th letter")

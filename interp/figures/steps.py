@@ -12,7 +12,9 @@ StepKind = Literal["behavioural", "causal"]
 
 
 def step_curve(curve: StepCurve, kind: StepKind) -> go.Figure:
-    """One curve that steps at n, with its 95% intervals.
+    """Draw one curve that steps at n, with its 95% intervals.
+
+    >>> figure = interp.figures.step_curve(study.behavioural, "behavioural")
 
     Args:
         curve: from behaviour (accuracy after a planted repeat) or by intervention (answers moved to the rival).
@@ -24,7 +26,10 @@ def step_curve(curve: StepCurve, kind: StepKind) -> go.Figure:
 
 
 def effective_n(behavioural: StepCurve, causal: StepCurve) -> go.Figure:
-    """Both curves side by side."""
+    """Draw both curves of the whole model's n side by side: from behaviour and by intervention.
+
+    >>> figure = interp.figures.effective_n(study.behavioural, study.causal)
+    """
     curves: tuple[tuple[StepKind, StepCurve], ...] = (("behavioural", behavioural), ("causal", causal))
     figure = make_subplots(1, 2, horizontal_spacing=0.11, subplot_titles=[_STEP[kind].title for kind, _ in curves])
     for column, (kind, curve) in enumerate(curves, 1):

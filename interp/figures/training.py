@@ -27,7 +27,10 @@ MOST_POINTS = 2000
 
 
 def training(log: TrainLog) -> go.Figure:
-    """Loss, and string accuracy (full lines) and letter accuracy (dotted) at each length, by examples seen."""
+    """Draw the loss, and string accuracy (full lines) and letter accuracy (dotted) at each length, by examples seen.
+
+    >>> figure = interp.figures.training(study.training)
+    """
     figure = make_subplots(1, 2, horizontal_spacing=0.11, subplot_titles=("loss", "accuracy"))
     step = max(1, len(log.loss) // MOST_POINTS)
     figure.add_trace(
@@ -65,7 +68,11 @@ def training(log: TrainLog) -> go.Figure:
 
 
 def length_accuracy(result: LengthAccuracy) -> go.Figure:
-    """Accuracy of strings and letters by length, 95% intervals, beside ideal copiers; trained lengths are shaded."""
+    """Draw accuracy of strings and letters by length with 95% intervals, beside ideal copiers; trained lengths are
+    shaded.
+
+    >>> figure = interp.figures.length_accuracy(study.accuracy_by_length)
+    """
     figure, x = go.Figure(), result.lengths
     ideals = sorted(result.ideal.items(), key=lambda item: (len(item[0]), item[0]))
     for i, (n, curve) in enumerate(ideals):
@@ -122,7 +129,10 @@ def length_accuracy(result: LengthAccuracy) -> go.Figure:
 
 
 def first_errors(result: LengthAccuracy) -> go.Figure:
-    """For each length, the share of strings that are still without an error, by position within the answer."""
+    """Draw, for each length, the share of strings that are still without an error, by position within the answer.
+
+    >>> figure = interp.figures.first_errors(study.accuracy_by_length)
+    """
     figure = go.Figure()
     colors = shades(len(result.lengths))
     for length, first, shade in zip(result.lengths, result.first_error, colors, strict=True):

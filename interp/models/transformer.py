@@ -25,6 +25,7 @@ class HookedTransformer(StackModel):
     >>> model = interp.HookedTransformer(interp.TransformerConfig(n_layers=2, n_heads=4, d_model=32), seed=0)
     >>> _, cache = model.run_with_cache(torch.tensor([[0, 1, 2]]))
     >>> tuple(cache["blocks.1.attn.hook_pattern"].shape)  # [batch head query key]
+    (1, 4, 3, 3)
 
     Args:
         config: a `TransformerConfig`.

@@ -40,6 +40,7 @@ class Task(ABC):
     A task says by its capabilities what can be asked of it; each is False unless it says otherwise.
 
     >>> isinstance(interp.CopyTask(), interp.tasks.Task), interp.CopyTask().lays_out_letters
+    (True, True)
     """
 
     needs_separator: ClassVar[bool] = False

@@ -17,6 +17,7 @@ class Batch:
 
     >>> batch = interp.CopyTask().sample(1, 3, generator=0)
     >>> batch.tokens.shape, batch.source[0].tolist()
+    (torch.Size([1, 8]), [-1, -1, -1, -1, 1, 2, 3, -1])
 
     Raises: UserError for parts that do not fit together: shapes, dtypes, devices, ids and sources that cannot be.
     """
@@ -153,6 +154,7 @@ class ContrastPair:
 
     >>> pair = interp.CopyTask().contrast(2, 4, place=1, generator=0)
     >>> pair.query.tolist(), bool((pair.clean_answer != pair.corrupted_answer).all())
+    ([6, 6], True)
 
     Raises: UserError for pairs that do not differ where they should.
     """

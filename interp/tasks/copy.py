@@ -27,6 +27,7 @@ class CopyTask(Task):
     >>> task = interp.CopyTask(alphabet=4)
     >>> batch = task.sample(2, 3, generator=0)
     >>> len(task.decode(batch.tokens)), batch.source[0].tolist()
+    (2, [-1, -1, -1, -1, 1, 2, 3, -1])
     """
 
     alphabet: int = 26

@@ -27,6 +27,7 @@ class DuplicateCopy(OverLetters):
 
     >>> task = interp.tasks.DuplicateCopy(n=2)
     >>> task.decode(task.sample(1, 8, generator=0).tokens)
+    ['$bqzdzzrr|bqzdzzrr']
     """
 
     n: int = 3

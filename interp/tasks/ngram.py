@@ -39,6 +39,7 @@ class NgramLookup(Task):
     >>> task = interp.NgramLookup(n=2, answer=1)
     >>> batch = task.sample(1, 5, generator=0)
     >>> task.decode(batch.tokens)
+    ['$zrdqv|zrd']
     """
 
     needs_separator: ClassVar[bool] = True

@@ -20,6 +20,7 @@ def pack(
     >>> task = interp.CopyTask()
     >>> batch = interp.tasks.pack(task, n=1, context=16, length=(2, 4), generator=0, isolate=True)
     >>> task.decode(batch.tokens), batch.segment.tolist()
+    (['$zy|zy.$ka|ka.$m'], [[0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2]])
 
     Args:
         length: letters of each string, or (shortest, longest) drawn for each.

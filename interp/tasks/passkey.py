@@ -26,6 +26,7 @@ class Passkey(InHalves):
 
     >>> task = interp.tasks.Passkey(digits=2, alphabet=6)
     >>> task.decode(task.sample(1, 7, generator=0).tokens)
+    ['$fdbbbac|fd']
     """
 
     digits: int = 5

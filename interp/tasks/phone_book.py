@@ -32,6 +32,7 @@ class PhoneBook(InHalves):
 
     >>> task = interp.tasks.PhoneBook(name=2, number=2, alphabet=6)
     >>> task.decode(task.sample(1, 3, generator=0).tokens)
+    ['$caedccffbadd|caed']
     """
 
     name: int = 3

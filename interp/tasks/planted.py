@@ -26,6 +26,7 @@ class PlantedCopy(OverLetters):
 
     >>> task = interp.tasks.PlantedCopy(k=2)
     >>> task.decode(task.sample(1, 10, generator=0).tokens)
+    ['$rrzyqvvrzc|rrzyqvvrzc']
     """
 
     k: int = 3

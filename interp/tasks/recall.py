@@ -30,6 +30,7 @@ class Recall(InHalves):
 
     >>> task = interp.tasks.Recall(alphabet=6)
     >>> task.decode(task.sample(1, 2, generator=0).tokens)
+    ['$bfad|bfad']
     """
 
     updates: int = 0

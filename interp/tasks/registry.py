@@ -25,6 +25,7 @@ def register(kind: str) -> Callable[[Kind], Kind]:
     ... class CopyOfThree(interp.CopyTask):
     ...     pass
     >>> interp.tasks.task_class("copy-of-three").__name__
+    'CopyOfThree'
 
     Args:
         kind: its name, of letters, digits and dashes, that no other task has.
@@ -46,6 +47,7 @@ def task_config(task: Task) -> dict[str, Any]:
     """Describe a task by plain JSON values: its `kind` and its fields.
 
     >>> interp.tasks.task_config(interp.NgramLookup(n=2))["kind"]
+    'ngram'
 
     Raises: UserError for a task of a kind that is not registered.
     """
@@ -56,6 +58,7 @@ def task_from_config(config: dict[str, Any]) -> Task:
     """Make the task that `task_config` described.
 
     >>> interp.tasks.task_from_config({"kind": "copy", "alphabet": 4})
+    CopyTask(alphabet=4, vocab=None)
 
     Raises: UserError for an unknown kind or field, or a value that the task refuses.
     """
@@ -94,6 +97,7 @@ def task_class(spec: str) -> type[Task]:
     """Find the class of the task that a text names, whatever its options.
 
     >>> interp.tasks.task_class("copy?alphabet=8").__name__
+    'CopyTask'
 
     Raises: UserError for an unknown name, with the nearest.
     """

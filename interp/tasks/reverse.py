@@ -24,6 +24,7 @@ class ReverseCopy(Task):
 
     >>> task = interp.tasks.ReverseCopy()
     >>> task.decode(task.sample(1, 3, generator=0).tokens)
+    ['$bqz|zqb']
     """
 
     alphabet: int = 26

@@ -22,6 +22,7 @@ class Scores:
 
     >>> batch = interp.CopyTask().sample(2, 4, generator=0)
     >>> interp.tasks.score(batch.targets, batch).string_correct
+    tensor([True, True])
     """
 
     string_correct: Bool[Tensor, " batch"]
@@ -37,6 +38,7 @@ def letter_correct(predicted: Tokens, batch: Batch) -> PosMask:
 
     >>> batch = interp.CopyTask().sample(1, 2, generator=0)
     >>> interp.tasks.letter_correct(batch.targets, batch)
+    tensor([[False, False, False,  True,  True, False]])
     """
     return batch.answer & (predicted == batch.targets)
 
@@ -46,6 +48,7 @@ def score(predicted: Tokens | Logits, batch: Batch) -> Scores:
 
     >>> batch = interp.CopyTask().sample(2, 4, generator=0)
     >>> interp.tasks.score(batch.targets, batch).letter_accuracy
+    tensor([1., 1.])
     """
     tokens = predicted.argmax(dim=-1) if predicted.is_floating_point() else predicted
     return _summarise(letter_correct(tokens, batch), batch)
@@ -58,6 +61,7 @@ def score_generated(generated: Int[Tensor, "batch letter"], batch: Batch) -> Sco
 
     >>> batch = interp.CopyTask().sample(2, 4, generator=0)
     >>> interp.tasks.score_generated(batch.answer_tokens, batch).string_correct
+    tensor([True, True])
     """
     missing = max(0, batch.tokens.shape[1] - generated.shape[1])
     written = F.pad(generated, (0, missing), value=-1)
@@ -70,6 +74,7 @@ def answer_loss(logits: Logits, batch: Batch) -> Float[Tensor, "batch pos"]:
     >>> task = interp.CopyTask()
     >>> batch = task.sample(1, 3, generator=0)
     >>> interp.tasks.answer_loss(torch.zeros(1, 8, 30), batch)  # ln 30 at each letter of the answer
+    tensor([[0.0000, 0.0000, 0.0000, 0.0000, 3.4012, 3.4012, 3.4012, 0.0000]])
     """
     targets = batch.targets.masked_fill(~batch.answer, 0)
     loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
@@ -82,6 +87,7 @@ def logit_difference(logits: Logits, batch: Batch, vocabulary: Vocabulary) -> Fl
     >>> task = interp.CopyTask()
     >>> batch = task.sample(1, 2, generator=0)
     >>> interp.tasks.logit_difference(torch.zeros(1, 6, 30), batch, task.vocabulary)
+    tensor([[0., 0., 0., 0., 0., 0.]])
     """
     letters = vocabulary.ids(torch.arange(vocabulary.n_letters, device=logits.device))
     targets = batch.targets.masked_fill(~batch.answer, 0)
@@ -95,6 +101,7 @@ def per_string(values: Float[Tensor, "batch pos"], batch: Batch) -> Float[Tensor
 
     >>> batch = interp.CopyTask().sample(1, 2, generator=0)
     >>> interp.tasks.per_string(torch.ones(1, 6), batch)
+    tensor([1.])
     """
     return (values * batch.answer).sum(dim=1) / batch.answer.sum(dim=1)
 

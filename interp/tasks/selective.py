@@ -26,6 +26,7 @@ class SelectiveCopy(OverLetters):
 
     >>> task = interp.tasks.SelectiveCopy(alphabet=4)
     >>> task.decode(task.sample(1, 3, generator=0).tokens)
+    ['$dbdcda|bca']
     """
 
     fewest_letters: ClassVar[int] = 3

@@ -24,6 +24,7 @@ class UniqueCopy(Task):
 
     >>> task = interp.tasks.UniqueCopy(3)
     >>> task.decode(task.sample(2, 3, generator=0).tokens)
+    ['$acb|acb', '$bca|bca']
     """
 
     alphabet: int = 26

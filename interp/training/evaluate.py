@@ -48,6 +48,7 @@ def accuracy_by_length(
     >>> model, planting = interp.planted_copier(n=2)
     >>> result = interp.accuracy_by_length(model, interp.CopyTask(), (4, 8), strings=16, generator=0)
     >>> result.string_correct.mean(axis=1)
+    array([1., 1.])
 
     Args:
         model: tokens to logits; with `free_running` also `generate`, as `HookedModel` has it.

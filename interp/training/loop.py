@@ -48,10 +48,11 @@ def train(
 ) -> TrainLog:
     """Train `model` in place, where it stands (in several processes: on each one's device).
 
-    >>> model = interp.models.build({"kind": "mamba", "d_model": 16}, seed=0)
+    >>> model = interp.HookedTransformer(interp.TransformerConfig(n_layers=1, n_heads=2, d_model=16), seed=0)
     >>> config = interp.TrainConfig(steps=2, batch=4, length=(1, 4), evaluate_lengths=(4,), evaluate_strings=8)
     >>> log = interp.train(model, interp.CopyTask(), config, progress=False)
-    >>> log.step.tolist()
+    >>> log.examples.tolist()
+    [4, 8]
 
     Args:
         model: tokens to logits.

@@ -67,9 +67,13 @@ def encode(view: AttentionView) -> Encoded:
 
 
 def load_view(page: str | Path, index: int = 0) -> AttentionView:
-    """A view back from a page that holds it.
+    """Read a view back from a page that holds it.
 
     Weights are off by `ERROR` at most, signed ones by `SIGNED_ERROR` of their head's largest.
+
+    >>> path = interp.figures.attention_view(study.attention).save("attention.html")
+    >>> interp.figures.load_view(path).labels == study.attention.labels
+    True
 
     Args:
         page: an attention page, or the report of an analysis.

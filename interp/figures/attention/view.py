@@ -63,8 +63,12 @@ class AttentionPage:
 
 
 def attention_view(view: AttentionView) -> AttentionPage:
-    """The page of a view: thumbnails of all heads, one pattern large, the string, the strongest keys, what is known of
-    the head; clean, ablated, and their difference. `load_view` reads it back."""
+    """Make the page of a view: thumbnails of all heads, one pattern large, the string, the strongest keys, what is
+    known of the head; clean, ablated, and their difference. `load_view` reads it back.
+
+    >>> page = interp.figures.attention_view(study.attention)
+    >>> path = page.save("attention.html")
+    """
     drawn = shown(view)
     page = render(
         "figures/attention/attention_page.html",

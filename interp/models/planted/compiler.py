@@ -25,8 +25,9 @@ RANDOM_WIDTH = 8
 def plant(circuit: Circuit, dtype: torch.dtype = torch.float32) -> tuple[HookedTransformer, Planting]:
     """The model of a description, with all its hooks, and the truth about its heads and about the whole.
 
-    >>> model, planting = plant(draw("skip-gram", seed=0))
-    >>> planting.with_role("lookup")[0].offsets
+    >>> model, planting = plant(interp.models.planted.draw("skip-gram", seed=0))
+    >>> planting.with_role("lookup")[0].matches
+    (1, 3)
 
     Args:
         circuit: what to plant.

@@ -45,6 +45,7 @@ def planted_copier(
 
     >>> model, planting = interp.planted_copier(n=3)
     >>> [(head.name, head.n) for head in planting.with_role("lookup")]
+    [('L1H4', 3)]
 
     Args:
         n: letters that must match, at least 1.

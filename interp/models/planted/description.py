@@ -32,7 +32,11 @@ def offset_of(slot: str) -> int:
 
 @dataclass(frozen=True)
 class Write:
-    """What a head carries from where it looks, and the slot that it adds it to."""
+    """What a head carries from where it looks, and the slot that it adds it to.
+
+    >>> Write("token", "answer").factor
+    1.0
+    """
 
     what: str = "token"
     """One of `CONTENTS`, or `back:T`."""
@@ -48,7 +52,11 @@ class Write:
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """One head: where it stands, where it looks, and what it writes."""
+    """One head: where it stands, where it looks, and what it writes.
+
+    >>> HeadSpec(layer=0, column=1, look=Back(distance=2, gain=30.0), writes=(Write("token", "back:2"),)).look
+    Back(distance=2, gain=30.0)
+    """
 
     layer: int
     column: int
@@ -61,7 +69,11 @@ class HeadSpec:
 
 @dataclass(frozen=True)
 class Circuit:
-    """A planted model. Places that no head is described for hold a head whose weights are all zero."""
+    """Description of a planted model. Places without a description hold a head whose weights are all zero.
+
+    >>> circuit = interp.models.planted.draw("windows", seed=0)
+    >>> model, planting = interp.models.planted.plant(circuit)
+    """
 
     heads: tuple[HeadSpec, ...]
     n_layers: int

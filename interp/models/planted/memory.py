@@ -29,7 +29,11 @@ MEMORIES = ("register", "shift", "decay")
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """Shape of a `PlantedMemory`. Raises: UserError for a value that cannot be."""
+    """Shape of a `PlantedMemory`. Raises: UserError for a value that cannot be.
+
+    >>> MemoryConfig("shift", k=4).d_vocab
+    30
+    """
 
     memory: str = "register"
     """One of `MEMORIES`."""
@@ -76,7 +80,12 @@ class MemoryConfig:
 
 @dataclass(frozen=True)
 class PlantedCapacity:
-    """The ground truth of a planted memory."""
+    """The ground truth of a planted memory.
+
+    >>> model, capacity = interp.models.planted.register(k=4, alphabet=8)
+    >>> capacity.k, capacity.alphabet
+    (4, 8)
+    """
 
     memory: str
     k: int
@@ -103,6 +112,9 @@ class PlantedCapacity:
 
 class PlantedMemory(RecurrentModel):
     """A language model that is one planted memory.
+
+    >>> PlantedMemory(MemoryConfig("shift", k=4)).state_shapes()
+    {'blocks.0.h': (4, 26), 'blocks.0.clock': (3,)}
 
     Args:
         config: which one.
@@ -199,20 +211,30 @@ def planted_memory(config: MemoryConfig) -> tuple[PlantedMemory, PlantedCapacity
 
 
 def register(k: int = 8, alphabet: int = 26) -> tuple[PlantedMemory, PlantedCapacity]:
-    """Keeps the first `k` letters. Its string accuracy is D^(k - L) beyond: theorem 2.7 with equality."""
+    """Build a memory that keeps the first `k` letters. On strings of L > k letters its string accuracy is D^(k - L):
+    Theorem 2.7 of Jelassi et al. (2024) with equality.
+
+    >>> model, capacity = interp.models.planted.register(k=4)
+    """
     return planted_memory(MemoryConfig("register", k, alphabet))
 
 
 def shift(k: int = 8, alphabet: int = 26) -> tuple[PlantedMemory, PlantedCapacity]:
-    """Keeps the last `k` letters."""
+    """Build a memory that keeps the last `k` letters.
+
+    >>> model, capacity = interp.models.planted.shift(k=4)
+    """
     return planted_memory(MemoryConfig("shift", k, alphabet))
 
 
 def decay(k: int = 16, alphabet: int = 26, keep: float = 0.9, seed: int = 0) -> tuple[PlantedMemory, PlantedCapacity]:
-    """Keeps the last `k` letters, each wiped out with probability 1 - `keep` by every letter that comes after it.
+    """Build a memory that keeps the last `k` letters, each wiped out with probability 1 - `keep` by every letter that
+    comes after it.
 
     The probability is rounded to a whole number of the alphabet's letters, and at least one.
 
-    What is wiped out depends on the letters that come: the randomness is the string's own, and none of it is state.
+    What is wiped out depends on the letters that follow: the randomness is the string's own, and none of it is state.
+
+    >>> model, capacity = interp.models.planted.decay(k=8, keep=0.8)
     """
     return planted_memory(MemoryConfig("decay", k, alphabet, keep, seed))

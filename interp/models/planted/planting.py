@@ -23,7 +23,12 @@ all, since nothing reads it."""
 
 @dataclass(frozen=True)
 class PlantedHead:
-    """What one head was built to do."""
+    """What one head was built to do.
+
+    >>> model, planting = interp.planted_copier(n=2)
+    >>> planting.with_role("lookup")[0].name
+    'L1H3'
+    """
 
     layer: int
     head: int
@@ -56,7 +61,12 @@ class PlantedHead:
 
 @dataclass(frozen=True)
 class Planting:
-    """The ground truth of a planted model; accuracies are worked out from its description, on strings of `lengths`."""
+    """The ground truth of a planted model; accuracies are worked out from its description, on strings of `lengths`.
+
+    >>> model, planting = interp.planted_copier(n=2)
+    >>> [head.offsets for head in planting.with_role("gather")]
+    [(1,), (1, 2), (2,)]
+    """
 
     n: int | None
     """How many last letters it looks up; None where it looks none up, or others than the last."""

@@ -69,6 +69,10 @@ LARGEST_COPIER = 1 << 29
 def planted_from_spec(spec: str) -> tuple[HookedModel, Truth]:
     """Build the planted model of this name, and say what was planted: `ngram`, `ngram?n=3&alphabet=4`.
 
+    >>> model, planting = interp.models.planted.planted_from_spec("ngram?n=3")
+    >>> planting.alphabet
+    26
+
     Raises: UserError for a kind, an option or a value that does not exist.
     """
     kind, _, query = spec.partition("?")

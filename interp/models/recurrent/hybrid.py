@@ -115,7 +115,7 @@ class HybridConfig:
 class HookedHybrid(RecurrentModel):
     """A language model of attention and recurrent layers, opened by the hook points of each.
 
-    >>> HookedHybrid(HybridConfig(layers=("mamba", "attention"), attention={"n_heads": 4}), seed=0)
+    >>> model = HookedHybrid(HybridConfig(layers=("mamba", "attention"), attention={"n_heads": 4}), seed=0)
 
     Args:
         config: a `HybridConfig`.

@@ -97,7 +97,11 @@ def ablation_study(
 
     Raises: UserError for a bare model without the other three, and as that function does.
 
-    >>> [result.name for result in ablation_study("planted:ngram?n=2&alphabet=8")][-2:]
+    >>> from interp.measure.heads.score import HeadSettings
+    >>> loaded = interp.load("planted:ngram?n=1&alphabet=8")
+    >>> scores = interp.score_heads(loaded.model, loaded.task, (14, 18), 0, HeadSettings(longest=3, strings=8))
+    >>> batch = loaded.task.sample(8, 6, generator=0)
+    >>> [result.name for result in interp.ablation_study(loaded, scores=scores, batch=batch)][-2:]
     ['all', 'edges to the match']
     """
     if isinstance(model, Loaded | str | Path):

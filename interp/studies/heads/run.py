@@ -35,6 +35,7 @@ def hash_head_study(
     >>> from interp.studies.heads.settings import HeadStudySettings
     >>> study = interp.hash_head_study("planted:ngram?n=2", settings=HeadStudySettings.tiny())
     >>> study.scores.of_role("lookup")
+    ('L1H3',)
 
     Args:
         loaded: what `interp.load` returns, or a model specification.

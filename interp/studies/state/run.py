@@ -79,6 +79,7 @@ def saturation_study(
     >>> from interp.studies.state.settings import SaturationSettings
     >>> profile = interp.saturation_study("planted:register?k=3&alphabet=4", settings=SaturationSettings.tiny())
     >>> profile.lengths
+    (2, 4, 8)
 
     Args:
         loaded: what `interp.load` returns, or a model specification.

@@ -26,6 +26,7 @@ class IdealAccuracy:
 
     >>> ideal = interp.tasks.ideal_ngram_accuracy(interp.CopyTask(4), 2, (4, 16), generator=0, samples=200)
     >>> [round(float(share), 2) for share in ideal.string]
+    [0.98, 0.02]
     """
 
     string: Float[np.ndarray, " length"]
@@ -38,7 +39,8 @@ def ideal_ngram_accuracy(
     """Compute the accuracy of the ideal n-gram copier, expected over its guesses (exactly) and over uniform strings
     (`samples` draws of each length).
 
-    >>> interp.tasks.ideal_ngram_accuracy(interp.CopyTask(), 4, (8,), generator=0, samples=50).n
+    >>> interp.tasks.ideal_ngram_accuracy(interp.CopyTask(), 4, (8,), generator=0, samples=50).letter
+    array([1.])
 
     Raises: UserError for a task whose letters are not uniform, or that asks for something else than a copy.
     """
@@ -58,6 +60,7 @@ def guess_probability(letters: Int[Tensor, "batch letter"], n: int) -> Float[Ten
     It is the share of the places where the n letters before it stand (and a letter follows) that this letter follows.
 
     >>> interp.tasks.guess_probability(torch.tensor([[0, 1, 0, 2]]), n=1)
+    tensor([[1.0000, 0.5000, 1.0000, 0.5000]], dtype=torch.float64)
     """
     if n < 1:
         raise UserError(f"n must be at least 1 token; got {n}.")
@@ -73,8 +76,9 @@ def ambiguous(batch: Batch, n: int) -> Bool[Tensor, " batch"]:
     letters.
 
     >>> task = interp.CopyTask()
-    >>> strings = torch.stack([task.vocabulary.encode("$abcab|abcab."), task.vocabulary.encode("$abcde|abcde.")])
-    >>> interp.tasks.ambiguous(task.layout(torch.tensor([[0, 1, 2, 0, 1], [0, 1, 2, 3, 4]])), 2)
+    >>> batch = task.layout(torch.tensor([[0, 1, 2, 0, 1, 3], [0, 1, 2, 3, 4, 5]]))  # abcabd, abcdef
+    >>> interp.tasks.ambiguous(batch, 2)
+    tensor([ True, False])
     """
     if n >= batch.targets.shape[1]:
         return torch.zeros_like(batch.answer[:, 0])

@@ -15,6 +15,7 @@ def match_lengths(tokens: Tokens, limit: int, queries: slice = slice(None)) -> I
     Zero for j >= q. An n-gram lookup attends from q to j + 1 where m[q, j] >= n.
 
     >>> interp.tasks.match_lengths(torch.tensor([[0, 1, 2, 0, 1]]), limit=3)[0, 4]
+    tensor([0, 2, 0, 0, 0])
 
     Args:
         limit: longest length that is told apart; the cost grows with it.

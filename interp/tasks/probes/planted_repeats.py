@@ -29,6 +29,7 @@ class Probe:
 
     >>> probe = interp.tasks.planted_repeats(interp.CopyTask(), torch.tensor([2]), 14, 0, exclusive=True, context=4)
     >>> int(probe.query), int(probe.source), int(probe.rival)
+    (28, 14, 6)
     """
 
     batch: Batch
@@ -80,6 +81,7 @@ def planted_repeats(
     >>> task = interp.CopyTask()
     >>> probe = interp.tasks.planted_repeats(task, torch.tensor([2]), 14, 0, exclusive=True, context=4)
     >>> task.decode(probe.batch.tokens)
+    ['$ltrqzasrcnqqzm|ltrqzasrcnqqzm']
 
     Args:
         k: letters of the repeat, for each string.
@@ -127,6 +129,7 @@ def offset_swaps(
 
     >>> probe, edited = interp.tasks.offset_swaps(interp.CopyTask(), torch.tensor([1]), 4, 14, generator=0)
     >>> int((probe.batch.tokens != edited).sum())
+    1
 
     Args:
         offset: 0, ..., `context` - 1 letters back from the last letter of the place, for each string.

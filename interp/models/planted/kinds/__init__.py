@@ -24,7 +24,9 @@ KINDS = tuple(_DRAWN)
 
 
 def draw(kind: str, seed: int) -> Circuit:
-    """A circuit of a kind, its parameters drawn from a seed.
+    """Draw the parameters of a circuit of a kind from a seed.
+
+    >>> circuit = interp.models.planted.draw("skip-gram", seed=0)
 
     Args:
         kind: one of `KINDS`.

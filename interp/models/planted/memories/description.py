@@ -26,7 +26,8 @@ class Memory:
         codes     sum over letters of a random vector of place and letter: superposition
         hashed    one-hot; a letter is kept only if a hash of place and letter (`hashes` values) is still free
 
-    >>> Memory("numbers", k=6, digits=3, alphabet=8)
+    >>> Memory("numbers", k=6, digits=3, alphabet=8).k
+    6
 
     Raises: UserError for a value that cannot be.
     """

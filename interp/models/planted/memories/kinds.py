@@ -189,6 +189,8 @@ MEMORIES = tuple(_DRAWN)
 def planted_memory(kind: str = "first", seed: int = 0) -> tuple[HookedModel, MemoryTruth]:
     """Build a memory of a kind, its parameters drawn from a seed, and say what is true of it.
 
+    >>> model, truth = interp.models.planted.planted_memory("codes", seed=1)
+
     Args:
         kind: one of `MEMORIES`.
         seed: the same one gives the same memory on every machine.

@@ -23,7 +23,12 @@ STRINGS = 4000
 
 @dataclass(frozen=True)
 class MemoryTruth:
-    """What is true of a memory by its construction."""
+    """What is true of a memory by its construction.
+
+    >>> model, truth = interp.models.planted.planted_memory("codes", seed=1)
+    >>> truth.kind, truth.used(4) <= 4 * truth.letter
+    ('codes', True)
+    """
 
     kind: str
     """One of `MEMORIES`."""

@@ -32,7 +32,7 @@ from interp.models.stack.checks import require_counts
 class LSTMConfig(RecurrentConfig):
     """Config of a `HookedLSTM`, by default that of Jelassi et al. 2024 but for its size.
 
-    >>> HookedLSTM(LSTMConfig(d_model=128, residual=True, normalization="RMS"))
+    >>> model = HookedLSTM(LSTMConfig(d_model=128, residual=True, normalization="RMS"))
 
     Raises: UserError for a value that cannot be.
     """
@@ -61,7 +61,7 @@ class LSTMConfig(RecurrentConfig):
 class HookedLSTM(HookedRecurrent):
     """A language model of LSTM layers, opened by hook points: see the table above.
 
-    >>> HookedLSTM(LSTMConfig(n_layers=2, d_model=64), seed=0)
+    >>> model = HookedLSTM(LSTMConfig(n_layers=2, d_model=64), seed=0)
 
     Args:
         config: an `LSTMConfig`.

@@ -31,7 +31,7 @@ from interp.models.stack.checks import require_counts
 class MambaConfig(RecurrentConfig):
     """Config of a `HookedMamba`.
 
-    >>> HookedMamba(MambaConfig(d_state=4))
+    >>> model = HookedMamba(MambaConfig(d_state=4))
 
     Raises: UserError for a value that cannot be.
     """
@@ -76,7 +76,7 @@ class MambaConfig(RecurrentConfig):
 class HookedMamba(HookedRecurrent):
     """A Mamba language model opened by hook points: see the table above.
 
-    >>> HookedMamba(MambaConfig(n_layers=2, d_model=64), seed=0)
+    >>> model = HookedMamba(MambaConfig(n_layers=2, d_model=64), seed=0)
 
     Args:
         config: a `MambaConfig`.

@@ -38,7 +38,7 @@ from interp.models.stack.checks import require_counts
 class Mamba2Config(RecurrentConfig):
     """Config of a `HookedMamba2`.
 
-    >>> HookedMamba2(Mamba2Config(d_head=16, d_state=32))
+    >>> model = HookedMamba2(Mamba2Config(d_head=16, d_state=32))
 
     Raises: UserError for a value that cannot be.
     """
@@ -102,7 +102,7 @@ class Mamba2Config(RecurrentConfig):
 class HookedMamba2(HookedRecurrent):
     """A Mamba-2 language model opened by hook points: see the table above.
 
-    >>> HookedMamba2(Mamba2Config(n_layers=2, d_model=64), seed=0)
+    >>> model = HookedMamba2(Mamba2Config(n_layers=2, d_model=64), seed=0)
 
     Args:
         config: a `Mamba2Config`.

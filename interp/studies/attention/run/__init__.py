@@ -84,6 +84,7 @@ def view_attention(
 
     >>> view = interp.view_attention("planted:ngram?n=2", "cabdcab")
     >>> view.labels[:4], view.variants[0].pattern.shape  # [head query key]
+    (('$', 'c', 'a', 'b'), (8, 16, 16))
 
     Args:
         loaded: what `interp.load` returns, or a model specification.
