@@ -4,10 +4,10 @@ A task is one file: a frozen dataclass of plain values under `@register("name")`
 by itself; a task of one's own is known once its module is imported.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from interp.base.codec import from_plain, to_plain
 from interp.base.errors import UserError, shown, unknown
 from interp.tasks.base import Task
 from interp.tasks.spec import parse, write
@@ -51,7 +51,7 @@ def task_config(task: Task) -> dict[str, Any]:
 
     Raises: UserError for a task of a kind that is not registered.
     """
-    return {"kind": _kind(task)} | _plain(task)
+    return {"kind": _kind(task)} | to_plain(task)
 
 
 def task_from_config(config: dict[str, Any]) -> Task:
@@ -63,11 +63,7 @@ def task_from_config(config: dict[str, Any]) -> Task:
     Raises: UserError for an unknown kind or field, or a value that the task refuses.
     """
     fields = dict(config)
-    kind = fields.pop("kind", None)
-    cls = task_class(str(kind))
-    if isinstance(fields.get("vocab"), dict):
-        fields["vocab"] = _vocabulary(fields["vocab"])
-    return _make(cls, fields, f"the task {kind!r}")
+    return from_plain(task_class(str(fields.pop("kind", None))), fields)
 
 
 def task_from_spec(spec: str, vocabulary: Vocabulary | None = None) -> Task:
@@ -87,9 +83,9 @@ def task_from_spec(spec: str, vocabulary: Vocabulary | None = None) -> Task:
     cls = task_class(spec)
     fields = parse(options, cls, f"the task {kind!r}") if question else {}
     if vocabulary is None:
-        return _make(cls, fields, f"the task {kind!r}")
+        return from_plain(cls, fields)
     letters = fields.pop("alphabet", vocabulary.n_letters)
-    own = _make(cls, fields, f"the task {kind!r}")
+    own = from_plain(cls, fields)
     return own.over(vocabulary if letters == vocabulary.n_letters else vocabulary.first(letters))
 
 
@@ -123,31 +119,3 @@ def _kind(task: Task) -> str:
     raise UserError(
         f"a task must be registered to be kept or named; got {type(task).__name__}. Put @register('a-name') before it."
     )
-
-
-def _vocabulary(fields: dict[str, Any]) -> Vocabulary:
-    letter_ids = fields.get("letter_ids")
-    return _make(Vocabulary, fields | {"letter_ids": letter_ids and tuple(letter_ids)}, "a vocabulary")
-
-
-def _make(cls: type, fields: dict[str, Any], what: str) -> Any:
-    known = [field.name for field in dataclasses.fields(cls)]
-    for name in fields:
-        if name not in known:
-            raise unknown(f"field of {what}", name, known)
-    try:
-        return cls(**fields)
-    except TypeError as error:
-        raise UserError(f"{what} must be made of its fields; got {fields} ({error}).") from error
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    """Fields by name; tuples as the lists that JSON has for them."""
-    pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-    return {name: _plain_item(item) for name, item in pairs}
-
-
-def _plain_item(item: Any) -> Any:
-    if dataclasses.is_dataclass(item):
-        return _plain(item)
-    return list(item) if isinstance(item, tuple) else item

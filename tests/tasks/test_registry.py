@@ -36,14 +36,12 @@ def test_the_configuration_is_what_a_person_would_write():
     [
         ({"kind": "copi"}, "no task is called 'copi'; the nearest known: copy"),
         ({}, "no task is called 'None'"),
-        (
-            {"kind": "copy", "alphabt": 4},
-            "no field of the task 'copy' is called 'alphabt'; the nearest known: alphabet",
-        ),
-        ({"kind": "copy", "vocab": {"n_leters": 4}}, "no field of a vocabulary is called 'n_leters'"),
+        ({"kind": "copy", "alphabt": 4}, "no field of CopyTask is called 'alphabt'; the nearest known: alphabet"),
+        ({"kind": "copy", "vocab": {"n_leters": 4}}, "no field of Vocabulary is called 'n_leters'"),
+        ({"kind": "copy", "vocab": {"letter_ids": ["a"]}}, "vocab.letter_ids[0] must be an integer; got 'a'"),
         ({"kind": "copy", "alphabet": 1}, "2 to 21028 letters"),
         ({"kind": "ngram", "key": "infix"}, "'infix'"),
-        ({"kind": "ngram", "n": "three"}, "'three'"),
+        ({"kind": "ngram", "n": "three"}, "n must be an integer; got 'three'"),
         ({"kind": ["copy"]}, "no task is called"),
     ],
 )
