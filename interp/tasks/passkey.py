@@ -38,7 +38,7 @@ class Passkey(InHalves):
         super().__post_init__()
         check_count("digits", self.digits)
         if self.depth is not None and not 0 <= self.depth <= 1:
-            raise UserError(f"depth must be a share from 0 to 1, or None; got {self.depth}.")
+            raise UserError(f"depth must be a fraction from 0 to 1, or None; got {self.depth}.")
 
     @property
     def contrasts(self) -> bool:

@@ -65,8 +65,8 @@ class PhoneBook(InHalves):
         generator, (_, most) = as_generator(generator), span(length)
         if self.unique and most > self.n_keys**self.name:
             raise UserError(
-                f"length must be at most {self.n_keys**self.name:,} entries, for as many names have {self.name} of "
-                f"{self.n_keys} letters; got {most}. Ask for fewer entries or longer names."
+                f"length must be at most {self.n_keys**self.name:,} entries, as many as there are names of "
+                f"{self.name} of {self.n_keys} letters; got {most}. Ask for fewer entries or longer names."
             )
         entries = draw_lengths(n, length, generator, letters=self.name + self.number)
         codes = self._draw_names(n, most, generator)

@@ -52,7 +52,7 @@ class Recall(InHalves):
         if self.queries is not None:
             check_count("queries", self.queries)
         if not 0 < self.power <= 1:
-            raise UserError(f"power must be above 0, up to 1; got {self.power}.")
+            raise UserError(f"power must be above 0 and at most 1; got {self.power}.")
 
     @property
     def has_prompt_end(self) -> bool:
@@ -66,8 +66,8 @@ class Recall(InHalves):
         generator, (_, most) = as_generator(generator), span(length)
         if most > self.n_values:
             raise UserError(
-                f"length must be at most {self.n_values} pairs, for as many values has an alphabet of {self.n_letters} "
-                f"letters, and none may stand twice; got {most}. Ask for fewer pairs or take a larger alphabet."
+                f"length must be at most {self.n_values} pairs, as many as an alphabet of {self.n_letters} letters "
+                f"has values, none of which may stand twice; got {most}. Ask for fewer pairs or use a larger alphabet."
             )
         least, letters = max(1, self.updates, self.queries or 1), 2 * (self.passes + self.spread)
         pairs = draw_lengths(n, length, generator, least, letters)

@@ -47,7 +47,7 @@ def test_two_models_stand_side_by_side_and_lengths_are_those_asked_for(tmp_path)
         (("--model", "planted:register", "--lengths", "0", "2", "4"), "at least 1 letter"),
         (("--model", "mambo"), "mamba"),
         (("--model", "planted:register?kk=2"), "no option of planted:register"),
-        (("--model", "planted:shift", "--lengths", "4", "4", "4"), "three lengths"),
+        (("--model", "planted:shift", "--lengths", "4", "4", "4"), "at least three"),
         (("--model", "planted:shift", "--model", "planted:shift"), "--model must name each model once"),
     ],
 )

@@ -155,9 +155,9 @@ def test_a_task_speaks_the_token_ids_of_another_model(spec):
     ("spec", "length", "words"),
     [
         ("copy-unique", 40, "at most 26, the letters of the alphabet, as none may stand twice; got 40"),
-        ("recall?alphabet=8", 5, "at most 4 pairs, for as many values has an alphabet of 8 letters"),
+        ("recall?alphabet=8", 5, "at most 4 pairs, as many as an alphabet of 8 letters has values"),
         ("recall?queries=3", 2, "at least 3 letters; got 2"),
-        ("phone-book?name=1&alphabet=6", 4, "at most 3 entries, for as many names have 1 of 3 letters"),
+        ("phone-book?name=1&alphabet=6", 4, "at most 3 entries, as many as there are names of 1 of 3 letters"),
         ("passkey?digits=5", 4, "at least 5 letters; got 4"),
         ("planted?k=4", 11, "at least 12 letters; got 11"),
         ("duplicate?n=4", 6, "at least 7 letters; got 6"),
@@ -174,12 +174,12 @@ def test_strings_that_cannot_exist_are_refused_with_the_reason(spec, length, wor
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("recall?power=0", "power must be above 0, up to 1; got 0"),
+        ("recall?power=0", "power must be above 0 and at most 1; got 0"),
         ("recall?updates=-1", "updates must be an integer of at least 0; got -1"),
         ("recall?alphabet=3", "alphabet must be at least 4 letters for Recall; got 3"),
         ("selective?alphabet=2", "alphabet must be at least 3 letters"),
         ("phone-book?name=40", "name must be short enough"),
-        ("passkey?depth=2", "depth must be a share from 0 to 1, or None; got 2.0"),
+        ("passkey?depth=2", "depth must be a fraction from 0 to 1, or None; got 2.0"),
         ("planted?k=-1", "k must be an integer of at least 0; got -1"),
         ("duplicate?n=0", "n must be an integer of at least 1; got 0"),
     ],

@@ -89,7 +89,7 @@ def test_remembrance_does_not_depend_on_blocks(generator: Any, monkeypatch: pyte
 
 def test_one_string_or_no_position_is_refused(generator: Any) -> None:
     model, _ = register(3, 5)
-    with pytest.raises(UserError, match="two strings"):
+    with pytest.raises(UserError, match="at least 2"):
         remembrance(model, CopyTask(5), [4], 1, generator())
     with pytest.raises(UserError, match="got 4 and 0"):
         remembrance(model, CopyTask(5), [4], 4, generator(), positions=0)

@@ -90,5 +90,5 @@ def test_unknown_kinds_and_one_string_are_refused(generator: Any) -> None:
     model, _ = register(3, 5)
     with pytest.raises(UserError, match="no kind of state ablation is called 'noise'"):
         state_ablations(model, CopyTask(5), 4, 4, generator(), kinds=("noise",))
-    with pytest.raises(UserError, match="two strings"):
+    with pytest.raises(UserError, match="at least 2"):
         state_ablations(model, CopyTask(5), 4, 1, generator())

@@ -166,11 +166,11 @@ def test_transplants_do_not_depend_on_blocks(generator: Any, monkeypatch: pytest
 
 def test_one_pair_or_no_letter_is_refused(generator: Any) -> None:
     model, _ = register(3, 5)
-    with pytest.raises(UserError, match="two pairs"):
+    with pytest.raises(UserError, match="at least 2 pairs"):
         transplants(model, CopyTask(5), 4, 1, generator())
     with pytest.raises(UserError, match=r"at least 65 strings to find .*; got 64"):
         transplants(model, CopyTask(5), 4, 4, generator(), calibration=64)
-    with pytest.raises(UserError, match="got 4 of 0"):
+    with pytest.raises(UserError, match="got 4 and 0"):
         transplants(model, CopyTask(5), 0, 4, generator())
 
 
