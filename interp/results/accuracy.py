@@ -20,7 +20,7 @@ class LengthAccuracy(Result):
     """Shortest and longest length of training, if known."""
     string_correct: Bool[np.ndarray, "length string"]
     letter_accuracy: Float[np.ndarray, "length string"]
-    """Share of right letters, teacher-forced."""
+    """Share of right letters, teacher-forced; nan for a string that was left at its first error."""
     first_error: Int[np.ndarray, "length string"]
     """Index of the first wrong letter, -1 where none."""
     free_letter_accuracy: Float[np.ndarray, "length string"] | None = None

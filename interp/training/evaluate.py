@@ -17,6 +17,7 @@ from interp.results.accuracy import LengthAccuracy
 from interp.tasks.base import Batch, Task
 from interp.tasks.probes.ideal import ideal_ngram_accuracy
 from interp.tasks.score import score, score_generated
+from interp.training.forced import predict
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ def accuracy_by_length(
     trained: tuple[int, int] | None = None,
     ideal: Sequence[int] = (),
     free_up_to: int | None = None,
+    stop_at_error: bool = False,
 ) -> LengthAccuracy:
     """Measure how many strings and letters a model answers right, by length.
 
@@ -59,6 +61,8 @@ def accuracy_by_length(
         free_running: whether the model also writes every answer from its own output (slower: token by token).
         trained: shortest and longest length of training, to be noted in the result.
         ideal: the n of ideal n-gram copiers to compare with, for tasks that lay out uniform letters.
+        stop_at_error: whether to leave a string at its first error (in blocks of `forced.LETTERS_AT_ONCE` letters):
+            its share of right letters is then nan. For strings so long that the rest would cost minutes.
         free_up_to: the longest strings that are also written freely; nan at longer ones. None: all of them.
 
     Raises: UserError for ideal copiers of another task.
@@ -69,7 +73,10 @@ def accuracy_by_length(
     model.eval()
     try:
         free = [free_running and (free_up_to is None or length <= free_up_to) for length in lengths]
-        rows = [_one_length(model, task, *which, strings, generator) for which in zip(lengths, free, strict=True)]
+        rows = [
+            _one_length(model, task, *which, strings, generator, stop_at_error)
+            for which in zip(lengths, free, strict=True)
+        ]
     finally:
         model.train(training)
     return LengthAccuracy(
@@ -93,12 +100,18 @@ def _ideal(
 
 
 def _one_length(
-    model: nn.Module, task: Task, length: int, free_running: bool, strings: int, generator: torch.Generator
+    model: nn.Module,
+    task: Task,
+    length: int,
+    free_running: bool,
+    strings: int,
+    generator: torch.Generator,
+    stop_at_error: bool,
 ) -> list[_Block]:
     batch = task.sample(strings, length, generator)
     size = _at_once(model, batch.tokens.shape[1], next(model.parameters()).device)
     blocks = [batch.rows(slice(start, start + size)) for start in range(0, strings, size)]
-    return [_one_block(model, block, free_running) for block in blocks]
+    return [_one_block(model, block, free_running, stop_at_error) for block in blocks]
 
 
 def _at_once(model: nn.Module, positions: int, device: torch.device) -> int:
@@ -108,16 +121,18 @@ def _at_once(model: nn.Module, positions: int, device: torch.device) -> int:
     return max(1, at_once.plain_tokens // positions if recurrent else at_once.pairs // positions**2)
 
 
-def _one_block(model: Any, batch: Batch, free_running: bool) -> _Block:
+def _one_block(model: Any, batch: Batch, free_running: bool, stop_at_error: bool) -> _Block:
     device = next(model.parameters()).device
     there = batch.to(device)
-    forced = score(model(there.tokens), there)
+    forced = score(predict(model, there, stop_at_error), there)
+    left = (forced.first_error >= 0) & stop_at_error  # the share of right letters of a string that was left is unknown
+    letter_accuracy = forced.letter_accuracy.masked_fill(left, torch.nan)
     free = torch.full_like(forced.letter_accuracy, torch.nan)
     if free_running:
         first, last = _one_run(batch)
         written = model.generate(there.tokens[:, : first + 1], last - first + 1)
         free = score_generated(written[:, first + 1 :], there).letter_accuracy
-    return _Block(forced.string_correct, forced.letter_accuracy, forced.first_error, free)
+    return _Block(forced.string_correct, letter_accuracy, forced.first_error, free)
 
 
 def _one_run(batch: Batch) -> tuple[int, int]:

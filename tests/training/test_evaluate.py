@@ -12,7 +12,9 @@ from interp.models.recurrent.mamba.model import HookedMamba, MambaConfig
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.results.training import TrainLog
 from interp.tasks import CopyTask, NgramLookup
+from interp.tasks.score import score
 from interp.training.evaluate import accuracy_by_length
+from interp.training.forced import UNREAD, predict
 from interp.training.loop import train
 from interp.training.recipe import TrainConfig
 
@@ -147,3 +149,54 @@ def test_training_mode_comes_back_even_after_an_error(generator) -> None:
     with pytest.raises(UserError):
         accuracy_by_length(model, CopyTask(), (0,), 4, generator())
     assert model.training
+
+
+LONG = {
+    "n_heads": (3, 2),
+    "d_head": (8, 16),
+    "d_model": 32,
+    "windows": ((2, 3, 4), (None, None)),
+    "even": (True, False),
+}
+
+
+@pytest.fixture(scope="module", params=["even", "hard-alibi", "one layer"])
+def copying(request) -> HookedTransformer:
+    """Trained for a moment, so that it errs at different letters."""
+    shape = {"even": LONG, "hard-alibi": {"n_heads": 4, "windows": (2, 3, None, None)}, "one layer": {"n_layers": 1}}
+    config = TransformerConfig(d_vocab=30, position="nope", **{"d_model": 32, **shape[request.param]})
+    model = HookedTransformer(config, seed=0)
+    train(model, CopyTask(), TrainConfig(steps=30, length=6, warmup=2, evaluate_lengths=(6,)), progress=False)
+    return model
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_long_strings_are_predicted_as_the_plain_forward_does(copying, monkeypatch, stop) -> None:
+    batch = CopyTask().sample(3, 40, 5)
+    plain = copying(batch.tokens).argmax(-1)
+    monkeypatch.setattr("interp.training.forced.LETTERS_AT_ONCE", 7)
+    monkeypatch.setattr("interp.base.budget.CPU", Budget(pairs=1))
+    monkeypatch.setattr("interp.models.stack.attention.LEAST_QUERIES", 6)
+    found = predict(copying, batch, stop_at_error=stop)
+    read = batch.answer & (found != UNREAD)
+    assert torch.equal(found[read], plain[read])
+    assert torch.equal(score(found, batch).first_error, score(plain, batch).first_error)
+    assert bool((read == batch.answer).all()) is not stop  # it errs soon
+
+
+def test_a_string_that_is_left_at_its_first_error_has_no_share_of_right_letters(copying) -> None:
+    found = accuracy_by_length(copying, CopyTask(), (30,), 8, 3, stop_at_error=True)
+    whole = accuracy_by_length(copying, CopyTask(), (30,), 8, 3)
+    assert np.array_equal(found.first_error, whole.first_error)
+    assert np.isnan(found.letter_accuracy[~found.string_correct]).all() and not np.isnan(whole.letter_accuracy).any()
+
+
+def test_a_string_that_does_not_fit_into_memory_is_refused_before_it_is_run(copying, monkeypatch) -> None:
+    monkeypatch.setattr("interp.base.budget.memory", lambda *_: 10**8)
+    with pytest.raises(UserError, match=r"activations of strings of 200,\d+ tokens must fit into memory"):
+        accuracy_by_length(copying, CopyTask(), (100_000,), 1, 0)
+
+
+def test_only_models_that_run_their_last_layer_for_some_positions_are_stopped() -> None:
+    with pytest.raises(UserError, match="stop_at_error must be False for a Copier"):
+        accuracy_by_length(Copier(), CopyTask(), (4,), 2, 0, stop_at_error=True)

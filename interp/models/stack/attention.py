@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.base.axes import HeadVectors, Residual
-from interp.base.budget import budget
+from interp.base.budget import budget, check_fits
 from interp.models.hooks.point import HookPoint, in_use
 from interp.models.stack.config import TransformerConfig
 from interp.models.stack.key_values import KeyValues
@@ -129,6 +129,7 @@ class Attention(nn.Module):
         return list(F.linear(x, weight.flatten(1).T, bias.flatten()).unflatten(-1, bias.shape).unbind(2))
 
     def _explicit(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask) -> Queries:
+        check_fits(2 * k.element_size() * len(q) * q.shape[2] * q.shape[1] * k.shape[1], "an attention pattern")
         scores = self.hook_attn_scores(scaled_scores(q, k, mask.bias(self.heads)))
         return einsum(self.hook_pattern(self.to_pattern(scores)), v, "b h q k, b k h d -> b q h d")
 
