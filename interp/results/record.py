@@ -20,6 +20,8 @@ from interp.results.axes import check_axes
 
 RESULTS, ARRAYS = "results.json", "arrays.npz"
 SCHEMA = "interp/2"
+"""A result of another schema is refused, never translated. It changes where a field that older results lack can have no
+default."""
 GLANCE = 120
 """Characters that a result shows of a field, unless it is a sentence."""
 R = TypeVar("R", bound="Result")  # not Self: beartype, under which the tests run, cannot check it method by method
@@ -62,7 +64,7 @@ class Result:
 
     @classmethod
     def load(cls: type[R], folder: str | Path) -> R:
-        """Read what `save` wrote; a field that did not exist then has its default.
+        """Read what `save` wrote. A field that did not exist then has its default; another schema is refused.
 
         Raises: UserError if the folder holds no result or another kind of result; InterpError if it is damaged, or its
             files are of two runs.
@@ -74,11 +76,12 @@ class Result:
         found = document.pop("schema", None), document.pop("result", None)
         if found != (SCHEMA, cls.__name__):
             raise UserError(
-                f"{folder} must hold a {cls.__name__} of schema {SCHEMA}; got {found[1]} of schema {found[0]}."
+                f"{folder} must hold a {cls.__name__} of schema {SCHEMA}; got {found[1]} of schema {found[0]}. "
+                f"{'Name another folder' if found[0] == SCHEMA else 'Run the analysis again with this version'}."
             )
         try:
             arrays = read_arrays(folder / ARRAYS, document.pop("arrays_sha256", None))
-            return unpacked(cls, cls._restore(cls._upgrade(document)), arrays)
+            return unpacked(cls, cls._restore(document), arrays)
         except DAMAGE as error:
             raise InterpError(
                 f"the result in {folder} must be as it was written; got a damaged one ({str(error).rstrip('.')}). "
@@ -93,11 +96,6 @@ class Result:
     @staticmethod
     def _restore(document: dict[str, Any]) -> dict[str, Any]:
         """The inverse of `_arrange`."""
-        return document
-
-    @staticmethod
-    def _upgrade(document: dict[str, Any]) -> dict[str, Any]:
-        """A document of an earlier version as this one has it, where a default does not say so."""
         return document
 
 

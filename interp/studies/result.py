@@ -16,9 +16,3 @@ class StudyResult(Result):
     """Command, seed, versions: `interp.base.provenance`."""
     model: dict[str, Any]
     """What the model is, as JSON values: `interp.loading.Loaded.description`."""
-
-    @staticmethod
-    def _upgrade(document: dict[str, Any]) -> dict[str, Any]:
-        """Results from before verdicts had parts hold a text, or none."""
-        before = document.get("verdict", "")
-        return {**document, "verdict": {"answer": "unsure", "says": before}} if isinstance(before, str) else document

@@ -1,12 +1,15 @@
 """Kills, two writers, odd logs and broken folders: what is kept stays whole, and a mixture is never read."""
 
+import errno
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from interp.base.errors import InterpError, UserError
 from interp.base.files import TEMPORARY, write_text
@@ -46,6 +49,25 @@ def test_a_kill_at_any_rename_of_retraining_leaves_a_run_that_opens(keep, which,
     assert keep(read=load_run).stamp.finished
     folder = keep(retrain=True)
     assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [folder.name]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOLCK])
+def test_models_kept_where_nothing_can_be_written_are_read_and_what_is_not_kept_is_a_sentence(
+    keep, number, monkeypatch
+) -> None:
+    kept = keep()
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(FileLock, "acquire", refused)
+    monkeypatch.setattr(Path, "mkdir", refused)
+    assert keep(read=load_run).folder == kept
+    shutil.rmtree(kept)
+    with pytest.raises(
+        InterpError, match=rf"must be writable to keep models there; got an error \({os.strerror(number)}"
+    ):
+        keep()
 
 
 def test_a_kept_folder_without_its_config_is_trained_again(keep) -> None:

@@ -7,7 +7,6 @@ from interp.base.stats import Interval
 from interp.results.attention import AttentionView
 from interp.results.record import Result
 from interp.results.state import Bits, Knee
-from interp.studies.result import StudyResult
 from interp.studies.study import Verdict
 
 
@@ -64,5 +63,3 @@ class StateGrowth(Result):
     notes: tuple[str, ...]
     attention: tuple[AttentionView, ...] = ()
     """Where the smallest and the largest member look on the same string; empty for models without heads."""
-
-    _upgrade = staticmethod(StudyResult._upgrade)  # its verdict was a text once, as theirs
