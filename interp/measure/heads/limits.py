@@ -1,0 +1,118 @@
+"""Where a copier will stop, and why, said before it is measured: from its margins on shorter strings and its n.
+
+Three causes, apart. *Collisions*: an n-gram recurs with another letter after it, and a copier of n letters must guess.
+*Crosstalk*: a key that shares fewer letters scores above the right one, because keys are too narrow for what they hold.
+*Dispersion*: no key does, but all together outweigh the right one. The first follows from n and the alphabet alone.
+The others are read off the lower tail of margins: of several heads the median one's, for a letter is lost when most of
+them are fooled. Margins fall by a constant for each e-fold of keys, as the largest of ever more chance likenesses does;
+their tail beyond what was seen is a generalised Pareto distribution's (Pickands 1975).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from interp.base.errors import UserError
+from interp.base.stats import Interval
+from interp.results.margins import HeadMargins, Limit
+
+TAIL = 0.02
+"""Share of the letters, those of the least margins, that the tail is fitted to."""
+RESAMPLES = 200
+MASTERED = 0.95
+CAUSES = ("collisions", "crosstalk", "dispersion", "together")
+
+
+def predict_accuracy(
+    margins: Sequence[HeadMargins], n: int, alphabet: int, lengths: Sequence[int], seed: int = 0
+) -> Limit:
+    """Predict the string accuracy at other lengths, and what each cause alone would leave of it.
+
+    Args:
+        margins: of the lookup heads, at two lengths or more that are shorter than those predicted.
+        n: letters that they match.
+        alphabet: letters of the task.
+        lengths: to predict at.
+        seed: of the bootstrap over strings.
+
+    Raises: UserError for margins at fewer than two lengths.
+    """
+    if len({each.length for each in margins}) < 2:
+        raise UserError("margins must be measured at two lengths at least; got fewer. Measure at 256 and 1024, say.")
+    best = [_median_head(each.over_best[:, :, n:]) for each in margins]
+    odds = [_median_head(each.over_all[:, :, n:]) for each in margins]
+    sizes = np.array([each.length for each in margins], dtype=float)
+    generator = np.random.default_rng(seed)
+    collisions = np.array([ideal_string_accuracy(n, alphabet, length) for length in lengths])
+
+    def of(best: list[np.ndarray], odds: list[np.ndarray]) -> np.ndarray:
+        fooled, outweighed = _error_rates(best, sizes, lengths), _error_rates(odds, sizes, lengths)
+        letters = np.maximum(np.array(lengths, dtype=float) - n, 0)
+        crosstalk = (1 - fooled) ** letters
+        dispersion = np.minimum(1.0, (1 - outweighed) ** letters / np.maximum(crosstalk, 1e-300))
+        return np.stack([collisions, crosstalk, dispersion, collisions * crosstalk * dispersion])
+
+    curves = of(best, odds)
+    draws = []
+    for _ in range(RESAMPLES):
+        rows = [generator.integers(len(each), size=len(each)) for each in best]
+        resampled = [[part[row] for part, row in zip(parts, rows, strict=True)] for parts in (best, odds)]
+        draws.append(of(*resampled)[3])
+    low, high = np.quantile(np.array(draws), [0.025, 0.975], axis=0)
+    bounds: list[Interval] = [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    named = dict(zip(CAUSES, curves, strict=True))
+    return Limit(
+        lengths=tuple(lengths),
+        n=n,
+        **{name: tuple(map(float, curve)) for name, curve in named.items()},
+        interval=tuple(bounds),
+        reach={name: _reach(lengths, curve) for name, curve in named.items()},
+    )
+
+
+def ideal_string_accuracy(n: int, alphabet: int, length: int) -> float:
+    """String accuracy of a copier of n letters on uniform strings: exp(-3/4 (L-n)^2 / 2 D^-n (1 - 1/D)).
+
+    The expected number of pairs of places with equal n-grams and different letters after them; of each pair, both
+    letters are guessed right once in four. Exact where recurrences are rare, and within .02 where they are not
+    (`tasks.probes.ideal` draws strings and counts).
+    """
+    pairs = max(length - n, 0) ** 2 / 2 * alphabet**-n * (1 - 1 / alphabet)
+    return float(np.exp(-0.75 * pairs))
+
+
+def _median_head(values: Float[np.ndarray, "head string letter"]) -> Float[np.ndarray, "string letter"]:
+    """Of each letter the median head's margin; of two heads the better one's, for the sure one is right."""
+    return np.median(values, axis=0) if len(values) != 2 else values.max(axis=0)
+
+
+def _error_rates(
+    margins: list[Float[np.ndarray, "_ _"]], sizes: Float[np.ndarray, " size"], lengths: Sequence[int]
+) -> Float[np.ndarray, " length"]:
+    """Share of letters whose margin is below 0 at each length.
+
+    The tail is fitted to the longest strings, and shifted by its quantile's slope over the log of the length.
+    """
+    quantiles = np.array([np.quantile(each, TAIL) for each in margins])
+    slope = min(0.0, float(np.polyfit(np.log(sizes), quantiles, 1)[0]))
+    longest = int(sizes.argmax())
+    pooled, threshold = margins[longest].ravel(), quantiles[longest]
+    excess = threshold - pooled[pooled < threshold]
+    shape, _, scale = stats.genpareto.fit(excess, floc=0) if np.ptp(excess) > 0 else (0.0, 0.0, 1e-9)
+    shifted = threshold + slope * (np.log(np.array(lengths, dtype=float)) - np.log(sizes[longest]))
+    beyond = np.where(shifted > 0, TAIL * stats.genpareto.sf(shifted, shape, 0, scale), 0.0)
+    return np.where(shifted > 0, beyond, np.mean(pooled - threshold + shifted[:, None] < 0, axis=1))
+
+
+def _reach(lengths: Sequence[int], curve: Float[np.ndarray, " length"]) -> float | None:
+    """Where a falling curve crosses 95 %, by interpolation over the log of the length."""
+    below = np.flatnonzero(curve < MASTERED)
+    if not len(below):
+        return None
+    at = int(below[0])
+    if at == 0:
+        return float(lengths[0])
+    (x0, x1), (y0, y1) = np.log(lengths[at - 1 : at + 1]), curve[at - 1 : at + 1]
+    return float(np.exp(x0 + (y0 - MASTERED) / (y0 - y1) * (x1 - x0)))

@@ -1,0 +1,124 @@
+"""By how much lookup heads know the right place: its score less the best rival's, less all rivals' together.
+
+In long strings there are so many other places that some key resembles the right one by chance. Whether a copier stops
+there shows in its margins long before it does in its accuracy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import einsum
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.base.axes import HeadVectors
+from interp.base.budget import budget
+from interp.base.errors import UserError
+from interp.measure.attention.rows import query_key_hooks, wide
+from interp.models.heads import Head, Heads, HeadTable
+from interp.models.stack.masks import head_bias
+from interp.models.stack.model import StackModel
+from interp.models.surface import Enough, run_to_read
+from interp.results.margins import HeadMargins
+from interp.tasks.base import Batch
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Margins of one layer's heads on one string, [head letter]."""
+
+    over_best: Tensor
+    over_all: Tensor
+    shared: Tensor
+
+
+@torch.no_grad()
+def head_margins(model: StackModel, batch: Batch, heads: Heads, context: int = 12) -> HeadMargins:
+    """Measure the margins of some attention heads at every letter of the answer.
+
+    Scores are made in blocks of queries, so that memory is linear in the length. The first letters of an answer, whose
+    context is shorter than what the heads match, are measured as all others; leave them out where that matters.
+
+    Args:
+        model: one of ours; no hook is needed but on queries and keys.
+        batch: strings of one length, on the model's device, whose answers are copied letter by letter.
+        heads: the lookup heads, by name or as `Head`s.
+        context: tokens before a rival that are compared with those before the right place.
+
+    Raises: UserError for heads that do not attend, or answers that are not copied from a place.
+    """
+    chosen = HeadTable.of(model).parse(heads)
+    if not chosen or any(head.kind != "attention" for head in chosen):
+        raise UserError("heads must be at least one attention head; got none, or another kind. Name lookup heads.")
+    length = batch.answer_tokens.shape[1]
+    if bool((batch.answer & (batch.source < 0)).any()):
+        raise UserError("answers must be copied from places of the string; got some that are not. Take CopyTask().")
+    found: dict[Head, list[Tensor]] = {head: [] for head in chosen}
+    for layer in sorted({head.layer for head in chosen}):
+        index = [head for head in chosen if head.layer == layer]
+        for row in range(len(batch)):
+            rows = _layer(model, batch.rows(slice(row, row + 1)), layer, [head.index for head in index], context)
+            for place, head in enumerate(index):
+                found[head].append(torch.stack([rows.over_best[place], rows.over_all[place], rows.shared[place]]))
+    values = torch.stack([torch.stack(found[head]) for head in chosen]).double().cpu().numpy()  # head string 3 letter
+    return HeadMargins(
+        heads=tuple(map(str, chosen)),
+        length=length,
+        over_best=values[:, :, 0],
+        over_all=values[:, :, 1],
+        shared=values[:, :, 2].astype(int),
+        context=context,
+    )
+
+
+def _layer(model: StackModel, string: Batch, layer: int, heads: Sequence[int], context: int) -> _Rows:
+    held: list[HeadVectors] = []
+
+    def keep(q: HeadVectors, k: HeadVectors) -> None:
+        held.extend((wide(q)[:, :, list(heads)], wide(k)[:, :, list(heads)]))
+        raise Enough
+
+    run_to_read(model, string.tokens, query_key_hooks(model, layer, keep))
+    q, k = held
+    asked = string.answer[0].nonzero()[:, 0]
+    at_once = max(1, budget(q.device).pairs // (k.shape[1] * len(heads)))
+    blocks = [_block(model, string, layer, heads, q, k, some, context) for some in asked.split(at_once)]
+    return _Rows(*(torch.cat([getattr(block, name) for block in blocks], dim=1) for name in vars(blocks[0])))
+
+
+def _block(
+    model: StackModel,
+    string: Batch,
+    layer: int,
+    heads: Sequence[int],
+    q: HeadVectors,
+    k: HeadVectors,
+    query: Int[Tensor, " query"],
+    context: int,
+) -> _Rows:
+    """Margins at some query positions."""
+    config = model.attention
+    assert config is not None  # it has attention heads
+    places = torch.arange(k.shape[1], device=k.device)
+    bias = head_bias(config.heads_in(layer).of((*heads,)), query, places, k.dtype)
+    scores = einsum(q[0, query], k[0], "q h d, k h d -> h q k") * q.shape[-1] ** -0.5 + bias
+    source = string.source[0, query]
+    at_source = source[None, :, None].expand(len(scores), -1, 1)
+    own = scores.gather(2, at_source)[..., 0]
+    rivals = scores.scatter(2, at_source, -torch.inf)
+    best = rivals.max(dim=2)
+    shared = _agreeing(string.tokens[0], source - 1, best.indices - 1, context)
+    return _Rows(own - best.values, own - rivals.logsumexp(dim=2), shared)
+
+
+def _agreeing(
+    tokens: Int[Tensor, " pos"], one: Int[Tensor, " query"], other: Int[Tensor, "head query"], most: int
+) -> Float[Tensor, "head query"]:
+    """How many tokens that end at two places agree, counted back to the first that does not."""
+    agree, count = torch.ones_like(other, dtype=torch.bool), torch.zeros_like(other)
+    for back in range(most):
+        inside = (one - back >= 0) & (other - back >= 0)
+        agree = agree & inside & (tokens[(one - back).clamp(min=0)] == tokens[(other - back).clamp(min=0)])
+        count = count + agree
+    return count.double()

@@ -1,0 +1,57 @@
+"""Margins of lookup heads: by how much the score of the right place exceeds those of all others."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from interp.base.stats import Interval
+from interp.results.record import Result
+
+QUANTILES = (0.0, 0.001, 0.01, 0.5)
+"""Shares of letters below a margin, as tables show them; 0 is the least."""
+
+
+@dataclass(frozen=True)
+class HeadMargins(Result):
+    """Margins of some heads at every letter of some strings of one length, in nats."""
+
+    heads: Annotated[tuple[str, ...], "head"]
+    """Names of the heads."""
+    length: int
+    """Letters of a string."""
+    over_best: Float[np.ndarray, "head string letter"]
+    """Score of the place that the letter is copied from, less the best of all other places' that the head sees."""
+    over_all: Float[np.ndarray, "head string letter"]
+    """The same, less the log of the summed exponentials of all other scores: the log-odds of the right place."""
+    shared: Int[np.ndarray, "head string letter"]
+    """Tokens before the best rival that agree with those before the right place, counted back to the first that does
+    not, up to `context`."""
+    context: int
+    """Tokens that are compared, at most."""
+
+    def quantiles(self, values: Float[np.ndarray, "head string letter"]) -> Float[np.ndarray, "head quantile"]:
+        """A margin below which so many of all letters lie, for each of `QUANTILES`."""
+        return np.quantile(values.reshape(len(values), -1), QUANTILES, axis=1).T
+
+
+@dataclass(frozen=True)
+class Limit(Result):
+    """What a cause alone, and all together, leave of the string accuracy at some lengths."""
+
+    lengths: Annotated[tuple[int, ...], "length"]
+    n: int
+    """Letters that the lookup heads match."""
+    collisions: Annotated[tuple[float, ...], "length"]
+    """Share of strings that an ideal copier of n letters copies whole: n-grams recur with other continuations."""
+    crosstalk: Annotated[tuple[float, ...], "length"]
+    """Share of strings in which no rival that shares fewer than n letters scores above the right place."""
+    dispersion: Annotated[tuple[float, ...], "length"]
+    """Share of strings in which all rivals together never outweigh the right place where each alone does not."""
+    together: Annotated[tuple[float, ...], "length"]
+    """The product of the three: the string accuracy that is predicted."""
+    interval: Annotated[tuple[Interval, ...], "length"]
+    """95 % interval of `together`, from a bootstrap over strings."""
+    reach: dict[str, float | None]
+    """Cause -> the length at which it takes the accuracy to 95 %; None if it does not within the lengths asked for."""

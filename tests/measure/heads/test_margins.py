@@ -1,0 +1,81 @@
+"""Margins against scores written out, and predictions against copiers whose end is known."""
+
+import numpy as np
+import pytest
+
+import interp.base.budget
+from interp.base.budget import Budget
+from interp.base.errors import UserError
+from interp.measure.heads.limits import ideal_string_accuracy, predict_accuracy
+from interp.measure.heads.margins import head_margins
+from interp.models import build
+from interp.models.planted import planted_copier
+from interp.results.margins import HeadMargins
+from interp.tasks.copy import CopyTask
+from interp.tasks.probes.ideal import ideal_ngram_accuracy
+
+
+@pytest.mark.parametrize("position", ["nope", "alibi", "rope"])
+def test_margins_are_those_of_the_scores(position, monkeypatch):
+    shape = {"n_heads": (2, 3), "d_head": 4, "d_model": 12, "windows": ((2, 3), (None, None, 7))}
+    model = build({"kind": "transformer", "position": position, **shape}, seed=3).double()
+    batch = CopyTask().sample(2, 9, 0)
+    monkeypatch.setattr(interp.base.budget, "CPU", Budget(pairs=100))
+    found = head_margins(model, batch, ["L1H0", "L1H1"])
+    scores = model.run_with_cache(batch.tokens)[1]["blocks.1.attn.hook_attn_scores"].numpy()
+    for head, string, letter in np.ndindex(2, 2, 9):
+        row = scores[string, head, 10 + letter, : 11 + letter]
+        others = np.delete(row, letter + 1)
+        assert found.over_best[head, string, letter] == pytest.approx(row[letter + 1] - others.max())
+        assert found.over_all[head, string, letter] == pytest.approx(row[letter + 1] - np.log(np.exp(others).sum()))
+        rival, shared = int(np.flatnonzero(row == others.max())[0]), 0
+        said = batch.tokens[string].tolist()
+        while min(rival - 1, letter) >= shared and said[rival - 1 - shared] == said[letter - shared]:
+            shared += 1
+        assert found.shared[head, string, letter] == shared
+    assert found.quantiles(found.over_best).shape == (2, 4)
+
+
+def test_a_planted_copier_is_fooled_only_by_what_shares_its_n_letters():
+    model, planting = planted_copier(2, 5)
+    batch = CopyTask(alphabet=5).sample(6, 60, 1)
+    found = head_margins(model, batch, ["L1H3"] if planting.n == 2 else [])
+    lost = found.over_best[..., 2:] < 1e-6
+    assert lost.any() and (found.shared[..., 2:][lost] >= 2).all()
+
+
+def test_the_ceiling_by_its_formula_is_the_one_that_is_drawn():
+    for n, length in ((2, 20), (3, 60), (3, 150)):
+        drawn = ideal_ngram_accuracy(CopyTask(alphabet=16), n, [length], 0, samples=2000).string[0]
+        assert ideal_string_accuracy(n, 16, length) == pytest.approx(drawn, abs=0.03)
+
+
+def made(length: int, generator: np.random.Generator, location: float, heads: int = 3) -> HeadMargins:
+    """Margins that are the least of L chance likenesses below a fixed score."""
+    rivals = generator.gumbel(np.log(length), 1.0, (1, 40, length))
+    best = np.repeat(location - rivals, heads, axis=0)
+    return HeadMargins(tuple(f"L1H{i}" for i in range(heads)), length, best, best - 0.1, np.zeros(best.shape, int), 12)
+
+
+def test_accuracy_is_predicted_from_the_tail_of_margins_at_shorter_lengths():
+    """The margin of a letter is below 0 with the probability 1 - exp(-exp(log L - location))."""
+    generator, location = np.random.default_rng(0), 16.0
+    margins = [made(length, generator, location) for length in (128, 512, 2048)]
+    found = predict_accuracy(margins, 30, 26, (1000, 4000, 8000))
+    truth = [float(np.exp(-(length**2) * np.exp(-location))) for length in found.lengths]
+    assert found.collisions == pytest.approx((1, 1, 1))
+    for expected, (low, high) in zip(truth, found.interval, strict=True):
+        assert low - 0.1 <= expected <= high + 0.1
+    assert found.together[0] > found.together[1] > found.together[2] and found.reach["collisions"] is None
+    assert 400 < (found.reach["together"] or 0) < 4000
+
+
+def test_margins_at_one_length_say_nothing_of_others():
+    with pytest.raises(UserError, match="margins must be measured at two lengths at least"):
+        predict_accuracy([made(64, np.random.default_rng(0), 9.0)], 5, 26, (100,))
+
+
+def test_heads_that_do_not_attend_have_no_margins():
+    model = build({"kind": "mamba", "d_model": 8})
+    with pytest.raises(UserError, match="heads must be at least one attention head"):
+        head_margins(model, CopyTask().sample(1, 4, 0), ["L0H0"])
