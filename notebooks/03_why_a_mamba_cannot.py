@@ -171,8 +171,8 @@ print("the host, with the donor's state, writes:", task.vocabulary.decode(writte
 # %% [markdown]
 # ## When is it full?
 # `saturation_study` asks everything of a state, by length: bits **used**, read from the answers; bits **held**, read by
-# probes from the state; how little of the state would do; what follows it when it is put over whole or in part. Beside
-# the Mamba a memory built by hand, which keeps the first eight letters and is full then.
+# probes from the state; how little of the state would do; what follows it when it is transplanted whole or in part.
+# Beside the Mamba a memory built by hand, which keeps the first eight letters and is full then.
 
 # %%
 known = interp.load("planted:register?k=4" if TINY else "planted:register?k=8")

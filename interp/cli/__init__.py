@@ -8,7 +8,7 @@ In the order in which a command line passes through it:
     parsing    from a command line to options, by tyro; refuses numbers and text that nothing could use
     streams    stdout and stderr that outlive their reader; lines and tables for a terminal, a pipe, a file
     endings    how a command ends: done, refused, interrupted, out of memory
-    places     the folder for what is found, made before the work and taken away again if nothing came of it
+    places     the folder for what is found, made before the work and removed again if nothing comes of it
     devices    the device that was asked for
     studies, grow, train, presets    what the commands do
 

@@ -1,4 +1,4 @@
-"""Where a command leaves what it finds: made and tried before the work, taken away again if nothing came of it."""
+"""Where a command leaves what it finds: made and tried before the work, removed again if nothing comes of it."""
 
 import errno
 import os

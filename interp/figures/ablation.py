@@ -1,10 +1,11 @@
-"""What is lost when heads are taken away, beside what is lost when others are."""
+"""What is lost when heads are ablated, beside what is lost when others are."""
 
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from interp.base import words
 from interp.base.stats import Interval
 from interp.figures.theme import (
     LETTERS,
@@ -40,7 +41,7 @@ def ablations(results: Sequence[AblationResult]) -> go.Figure:
     panels = {group: [r for r in results if r.group == group] for group in PANELS}
     panels = {group: rows for group, rows in panels.items() if rows}
     if not panels:
-        return dress(go.Figure(), "Accuracy after ablation", "Nothing was taken away: there is no lookup head.", 200)
+        return dress(go.Figure(), "Accuracy after ablation", "Nothing was ablated: there is no lookup head.", 200)
     figure = make_subplots(
         1,
         len(panels),
@@ -163,7 +164,7 @@ def _random_orders(rows: Sequence[AblationResult], others: Sequence[AblationResu
 def _label(result: AblationResult) -> str:
     if result.group == "cumulative":
         return str(len(result.heads))
-    return {"all": f"{len(result.heads)} head{'s' * (len(result.heads) > 1)}", "edges": "match"}.get(
+    return {"all": words.count(len(result.heads), "head"), "edges": "match"}.get(
         result.group, result.name.removeprefix("all but ")
     )
 

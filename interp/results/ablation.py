@@ -1,4 +1,4 @@
-"""What ablations cost: sets of heads or edges taken away, beside controls of the same size."""
+"""What ablations cost: sets of ablated heads or edges, beside controls of the same size."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from interp.results.record import Result
 
 @dataclass(frozen=True)
 class Control:
-    """As many other heads (or as much other attention) taken away in the same manner."""
+    """As many other heads (or as much other attention) ablated in the same way."""
 
     name: str
     pool: int
@@ -30,7 +30,7 @@ class Control:
 
 @dataclass(frozen=True)
 class AblationResult(Result):
-    """A set of heads (or edges) taken away, and what it cost."""
+    """A set of heads (or edges) that was ablated, and what it cost."""
 
     name: str
     group: Literal["single", "cumulative", "random order", "all but one", "all", "edges"]

@@ -1,4 +1,4 @@
-"""Attention as a person looks at it: patterns of heads on one string, as the model is and with parts of it taken away.
+"""Attention as a person looks at it: patterns of heads on one string, as the model is and with parts of it ablated.
 
 A view knows the string and where each letter of its answer is copied from, what was found about every head before, on
 other strings, and under each variant the patterns and what the model answers.
@@ -17,7 +17,7 @@ from interp.results.record import Result
 
 @dataclass(frozen=True)
 class HeadCost:
-    """What taking one head away costs, measured on other strings than the one that is viewed."""
+    """What ablating one head costs, measured on other strings than the one that is viewed."""
 
     kind: str
     """zero, mean, resample, ..."""
@@ -27,7 +27,7 @@ class HeadCost:
     interval: Interval
     """Interval of the drop."""
     control: float | None
-    """String accuracy without as many other heads; None where there are none to take."""
+    """String accuracy without as many other heads; None where there are none to ablate."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def find_heads(
 def head_costs(
     loaded: Loaded, scores: HeadScores, strings: Batch, kind: str = "mean", seed: int = 0
 ) -> tuple[AblationResult, ...]:
-    """What each head costs that is taken away alone, beside other heads; on bridges, which run anew for each, of the
+    """What each head costs that is ablated alone, beside other heads; on bridges, which run anew for each, of the
     lookup heads only. Edges are cut in heads whose pattern can be edited."""
     model, with_role = loaded.model, [head.name for head in scores.heads if head.role != "none" or head.flagged]
     table = HeadTable.of(model)

@@ -86,7 +86,7 @@ METRICS: Mapping[str, Metric] = {
     "ngram_n": _found("lookup heads: letters of context at which attention to a match jumps", lambda f: f.n),
     "ngram_q": _found("q-value of the n-gram score against untrained models, over all heads", lambda f: f.q_value),
     "ablation_effect": Metric(
-        "drop of the share of strings copied right when this head alone is taken away; measured on other strings",
+        "drop of the share of strings copied right when this head alone is ablated; measured on other strings",
         lambda _p, _t, head: head.cost.before - head.cost.after if head.cost else None,
     ),
 }

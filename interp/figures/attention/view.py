@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
+from interp.base import words
 from interp.base.files import write_text
 from interp.figures.attention.encoding import ERROR, SIGNED_ERROR, encode
 from interp.figures.page import facts, render
@@ -96,7 +97,7 @@ def says(view: AttentionView) -> str:
     string = "".join(map(visible, view.labels))
     string = string if len(string) <= 120 else f"{string[:117]}..."
     hidden = " (hidden attention as signed sums)" if view.variants[0].signed else ""
-    found = f"Attention{hidden} of {len(view.heads)} head{'s' * (len(view.heads) != 1)} on the string {string}."
+    found = f"Attention{hidden} of {words.count(len(view.heads), 'head')} on the string {string}."
     on_source = np.array(view.on_source())
     if np.isnan(on_source).any():
         return found

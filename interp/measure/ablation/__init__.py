@@ -2,7 +2,7 @@
 
 The words, in the order in which they come up:
 
-    HeadSet           heads that are taken away together, and how that is reported (`sets`)
+    HeadSet           heads that are ablated together, and how that is reported (`sets`)
     Value, EdgeEdit   what a head does instead: another output, or attention knockout (`interventions`)
     Ablation          heads and what they do instead: one run of the model (`sets`)
     ControlPool       heads that controls are drawn from (`controls`)

@@ -1,4 +1,4 @@
-"""Proof by ablation: take heads away, compare with taking others away, and say what it cost, with intervals.
+"""Proof by ablation: ablate heads, compare with ablating others, and say what it cost, with intervals.
 
 `ablate` does it for any sets of heads. `ablation_study` does it for the lookup heads that were found before, on other
 strings. They are redundant copies of each other, so the unit is the set: each head alone, cumulatively in the order of

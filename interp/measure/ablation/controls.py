@@ -1,4 +1,4 @@
-"""What an ablation is held against: as many other heads taken away, or as much other attention.
+"""What an ablation is compared with: as many other heads ablated, or as much other attention.
 
 *Same layer*: as many heads of the same layers, without a role. *Any layer*: as many of all heads of the same kind
 without a role (a recurrent layer is no match for an attention head). Both are drawn from heads that can see the source

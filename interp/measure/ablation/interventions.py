@@ -26,9 +26,9 @@ ROUNDING = 8
 
 @dataclass(frozen=True, eq=False)
 class EdgeEdit(ABC):
-    """Attention taken away from single places at the answer's queries.
+    """Attention cut to single places at the answer's queries.
 
-    What is left is divided by 1 less what was taken away: the softmax without these scores. In a model with attention
+    What is left is divided by 1 less what was cut: the softmax without these scores. In a model with attention
     sinks, whose rows sum to less than 1, the sink keeps its share like any other place. Where nothing is left (the
     softmax can round to exactly 1 on one place), the row becomes even over the other places that the head sees; a head
     that sees no other place writes nothing. It assumes that a head could look elsewhere with the rest of the model as
@@ -41,7 +41,7 @@ class EdgeEdit(ABC):
 
     @abstractmethod
     def removed(self, pattern: Pattern) -> Pattern:
-        """How much attention is taken away from each place."""
+        """How much attention to each place is cut."""
 
     @abstractmethod
     def rows(self, index: slice | Int[Tensor, " row"]) -> "EdgeEdit":
@@ -66,7 +66,7 @@ class EdgeEdit(ABC):
         return torch.where(touched, edited, wide).to(pattern.dtype)
 
     def amount(self, pattern: Pattern) -> Float[Tensor, "batch head"]:
-        """Return the mean attention taken away from a query of the answer."""
+        """Return the mean attention that is cut from a query of the answer."""
         asked = (self.source >= 0).sum(dim=1)[:, None].clamp(min=1)
         return self.removed(pattern.to(torch.promote_types(pattern.dtype, torch.float32))).sum(dim=(2, 3)) / asked
 

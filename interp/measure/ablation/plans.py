@@ -1,4 +1,4 @@
-"""Which others to take away beside each set of heads: the plan of a study of ablations."""
+"""Which others to ablate beside each set of heads: the plan of a study of ablations."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -159,6 +159,6 @@ def _mask(ablations: Sequence[Ablation], heads: Sequence[Head], like: Tensor) ->
 
 
 def _chosen(ablations: Sequence[Ablation], layer: int, n: int, like: Tensor) -> Bool[Tensor, "ablation head"]:
-    """Which of the `n` heads of a layer each ablation takes away."""
+    """Which of the `n` heads of a layer each ablation ablates."""
     taken = [{head.index for head in a.heads if head.layer == layer} for a in ablations]
     return torch.tensor([[i in of_layer for i in range(n)] for of_layer in taken], device=like.device)

@@ -1,4 +1,4 @@
-"""Which heads are taken away: sets of them as they are reported, and ablations as they are run."""
+"""Which heads are ablated: sets of them as they are reported, and ablations as they are run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -52,7 +52,7 @@ class Ablation:
 
 @dataclass(frozen=True)
 class HeadSet:
-    """Heads that are taken away together, and how that is reported."""
+    """Heads that are ablated together, and how that is reported."""
 
     name: str
     group: Group

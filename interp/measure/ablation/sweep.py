@@ -61,7 +61,7 @@ def sweep(
         model: one of ours, or any with TransformerLens's surface (which always takes the slow version).
         batch: the strings; all of them make the means and the donors, however the work is cut.
         vocabulary: which tokens are letters.
-        ablations: what to take away, in any order.
+        ablations: what to ablate, in any order.
         slow: one run of the model for each ablation, on our models too.
         floats_at_once: bounds the memory of activations (None: as the device allows); the clean ones of the layers
             concerned come on top.
@@ -103,7 +103,7 @@ def hooks_on_first(model: Model, batch: Batch, ablation: Ablation) -> list[Hook]
     Args:
         model: as in `sweep`.
         batch: the string, first among others.
-        ablation: what to take away.
+        ablation: what to ablate.
 
     Raises: UserError as `sweep` does.
     """

@@ -92,7 +92,7 @@ def view_variants(
 def viewed_heads(
     model: Model, shown: Heads, scores: HeadScores | None = None, ablations: Sequence[AblationResult] = ()
 ) -> tuple[ViewedHead, ...]:
-    """Return the heads with what was found about them: their scores, and the cost of those taken away alone.
+    """Return the heads with what was found about them: their scores, and the cost of those ablated alone.
 
     Args:
         model: the one that has them.

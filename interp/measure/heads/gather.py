@@ -3,7 +3,7 @@
 Between attention heads the path from a head's output to a lookup head's queries and keys is cut, and nothing else:
 path patching (Wang et al. 2023) with mean ablation, along the direct path through the residual stream and the norm. For
 hidden attention on either side, and on models where what a head writes is changed before it is added to the stream, the
-head is taken away altogether, so that its effect may come by way of heads and MLPs between the two.
+head is ablated altogether, so that its effect may act through heads and MLPs between the two.
 
 Both report the root mean square change of the lookup head's scores from the query to the letters of the first copy,
 each row centred (the softmax does not see a shift), over the same of the clean row: the largest over the lookup heads,
@@ -114,7 +114,7 @@ def total_effects(
         model: any.
         probe: ordinary copies, one question to each.
         lookups: the lookup heads, by name or as `Head`s.
-        earlier: heads that are taken away; None for all. The others are left at 0.
+        earlier: heads that are ablated; None for all. The others are left at 0.
         on_step: told how far it is.
     """
     table = HeadTable.of(model)
@@ -125,7 +125,7 @@ def total_effects(
     for rows in blocks(model, probe.batch.tokens) if away else ():
         some = probe.rows(rows)
         clean = _seen_scores(model, some, chosen)
-        for head in announced(away, "heads taken away", on_step):
+        for head in announced(away, "heads ablated", on_step):
             shape = *some.batch.tokens.shape, *means[head.layer].shape
             edit = Edit(Site.of(head), Donor(means[head.layer].expand(shape)))
             relative = _relative(_seen_scores(model, some, chosen, [edit.hook(model)]), clean)
@@ -136,7 +136,7 @@ def total_effects(
 
 @torch.no_grad()
 def writes_are_sums(model: Model, probe: Probe) -> bool:
-    """Whether attention adds z W_O of each head to the stream, but for a constant: what the direct path takes away.
+    """Whether attention adds z W_O of each head to the stream, but for a constant: what the direct path subtracts.
 
     So it is in our models. A bridge may normalise what attention writes (Gemma 2) or scale it (Granite) before; other
     models do not say.

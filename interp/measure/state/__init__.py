@@ -10,5 +10,5 @@ geometry       rank, norm, saturated decays
 decay          how fast each number fades; choose: numbers by layer, by time constant, at random
 remembrance    how far back a letter still moves the output
 transplant     one string's state, or a part of it, in the run on another
-ablations      parts of the state taken away
+ablations      parts of the state ablated
 """

@@ -1,4 +1,4 @@
-"""Numbers of the state taken away before the answer: set to zero, to their mean, or to another string's.
+"""Numbers of the state ablated before the answer: set to zero, to their mean, or to another string's.
 
 Beside each stands the same done to as many numbers drawn at random, several times; where all of the state is taken
 away, there are no others to draw.
@@ -44,7 +44,7 @@ def others(state: Carried, generator: torch.Generator) -> Carried:
 
 
 KINDS: dict[str, Callable[[Carried, torch.Generator], Carried]] = {"zero": zeros, "mean": means, "resample": others}
-"""What comes in the place of what is taken away."""
+"""What replaces the numbers that are ablated."""
 
 
 @torch.no_grad()

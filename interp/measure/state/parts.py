@@ -1,4 +1,4 @@
-"""Which numbers of a state are put over or taken away: whole, a layer, a window, a band of time constants, at random.
+"""Which numbers of a state are transplanted or ablated: whole, a layer, a window, a band of time constants, at random.
 
 A choice is a mask for each part of the state, alike for all strings; where parts grow with the string (keys, values),
 for all of its positions.

@@ -58,7 +58,7 @@ def behaviour(
     Args:
         circuit: its description.
         letters: one string in each row.
-        cut: heads whose attention to the source is taken away and spread over the rest of the row.
+        cut: heads whose attention to the source is removed and spread over the rest of the row.
     """
     run = _Run(circuit, letters)
     for layer in range(circuit.n_layers):

@@ -43,7 +43,7 @@ class Write:
     to: str = "answer"
     """One of `SLOTS`, or `back:T`, where the letter T back belongs."""
     factor: float = 1.0
-    """Times as much; below 0 it is taken away: a suppressor."""
+    """Times as much; below 0 it is subtracted: a suppressor."""
     letters: tuple[int, int] | None = None
     """Only these letters are carried: from the first up to, and without, the last; None: every token."""
     bos: bool = True

@@ -17,7 +17,7 @@ def turn_stream(model: HookedTransformer, mean: int | None, generator: torch.Gen
 
     Args:
         model: without norms; its weights are changed.
-        mean: the axis that becomes (1, ..., 1) / sqrt(d_model), which a LayerNorm takes away; None: no such axis.
+        mean: the axis that becomes (1, ..., 1) / sqrt(d_model), which a LayerNorm removes; None: no such axis.
         generator: of the turn; None: the least turn that moves `mean` where it belongs.
     """
     d = model.config.d_model

@@ -56,7 +56,7 @@ def tables(study: AblationStudy) -> list[Table]:
 
 def _heading(study: AblationStudy) -> str:
     if not study.ablations:
-        return "nothing was taken away"
+        return "nothing was ablated"
     some = study.ablations[0]
     return f"{words.count(len(some.string_correct), 'string')}, {some.kind} ablation"
 

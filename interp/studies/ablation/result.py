@@ -9,7 +9,7 @@ from interp.studies.result import StudyResult
 
 @dataclass(frozen=True)
 class AblationStudy(StudyResult):
-    """Each set of heads that was taken away, what it cost, and where the heads look without them."""
+    """Each set of heads that was ablated, what it cost, and where the heads look without them."""
 
     ablations: tuple[AblationResult, ...]
     attention: AttentionView

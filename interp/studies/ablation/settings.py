@@ -1,4 +1,4 @@
-"""Which heads a study of ablations takes away, how, and on which strings."""
+"""Which heads a study of ablations ablates, how, and on which strings."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,7 +9,7 @@ from interp.measure.heads.settings import HeadSettings
 
 @dataclass(frozen=True)
 class AblationSettings:
-    """Which heads are taken away, and how. `tiny` is for a look at the machinery, not at a model."""
+    """Which heads are ablated, and how. `tiny` is for a look at the machinery, not at a model."""
 
     heads: tuple[str, ...] = ()
     """Heads by name, layer and head counted from 0: L1H3 L1H5. By default the lookup heads that are found."""

@@ -6,7 +6,7 @@ from interp.base import words
 from interp.results.ablation import AblationResult, Control
 from interp.studies.study import Answer, Evidence, Verdict
 
-NOTHING = "No head was taken away: none was named, and no lookup head was found."
+NOTHING = "No head was ablated: none was named, and no lookup head was found."
 
 
 def ablation_verdict(ablations: Sequence[AblationResult]) -> Verdict:

@@ -39,7 +39,7 @@ def head_verdict(
 def _answer(scores: HeadScores, ablations: tuple[AblationResult, ...]) -> Answer:
     """yes: there are lookup heads, and without all of them fewer strings (where few are right, letters) are right, with
     the whole interval. partly: there are, and that is not so. no: no head goes to the source. unsure: some do, and not
-    by the match alone; or nothing was taken away."""
+    by the match alone; or nothing was ablated."""
     if not scores.of_role("lookup"):
         return "unsure" if any(head.flagged for head in scores.heads) else "no"
     together = _of_group(ablations, "all")

@@ -1,8 +1,8 @@
 """How full is a model's state: what it holds and uses of a string, by length, and is that really the state?
 
 In this order: behaviour by length, bits used, bits held, the size of the state and how little of it would do, its
-geometry, how far back letters still count, where the bits stop growing, the state put over from string to string and
-taken away in parts, one string watched letter by letter, where heads look on one string, and a verdict in words.
+geometry, how far back letters still count, where the bits stop growing, the state transplanted from string to string
+and ablated in parts, one string watched letter by letter, where heads look on one string, and a verdict in words.
 """
 
 import math
@@ -189,7 +189,7 @@ def _size(asked: Asked, used: Bits) -> dict[str, Any]:
 
 
 def _edited(asked: Asked, at: int) -> dict[str, Any]:
-    """The state put over and taken away in strings of `at` letters, watched letter by letter, and where heads look."""
+    """The state transplanted and ablated in strings of `at` letters, watched letter by letter, and where heads look."""
     model, task, settings, seed = asked.model, asked.task, asked.settings, asked.seed
     pairs, watched = settings.pairs, movie_length(asked.lengths)
     return {

@@ -28,7 +28,7 @@ class SaturationSettings:
     pairs: int = 128
     """Donors and hosts of the transplants; strings of the ablations."""
     ablations: tuple[str, ...] = ("zero", "mean", "resample")
-    """What comes in the place of what is taken away: `interp.measure.state.ablations.KINDS`."""
+    """What replaces the part of the state that is ablated: `interp.measure.state.ablations.KINDS`."""
 
     @classmethod
     def tiny(cls) -> "SaturationSettings":

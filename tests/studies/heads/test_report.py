@@ -113,7 +113,7 @@ def test_lookup_heads_of_several_n_do_not_agree(studies):
 
 def test_a_study_without_lookup_heads_says_so(pages):
     text = page_of(pages["no_lookup"]).text
-    assert "no lookup head" in text and "There was nothing to take away" in text
+    assert "no lookup head" in text and "There was nothing to ablate" in text
     assert "No head has a role" in text
     assert "OV circuits are not measured" in text
     assert "How did it learn?" not in text

@@ -85,7 +85,7 @@ export const about =
     if (shown.gone(head))
       lines.push(`Here its output is replaced (${shown.variant().kind}), so that what it looks at does not count.`);
     if (shown.differs() && shown.ownLargest(head) === 0)
-      lines.push("Nothing changes: what was taken away is in its own layer or above.");
+      lines.push("Nothing changes: what was ablated is in its own layer or above.");
     const mean = shown.meanOnSource();
     const of = shown.differs() ? "change of " : "";
     if (mean !== null) lines.push(`On this string: mean ${of}weight on the place copied from ${three(mean)}.`);

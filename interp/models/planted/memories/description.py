@@ -52,7 +52,7 @@ class Memory:
     grid: float = 0.0
     """Step to which every number of the state is rounded after each letter; 0: it is not."""
     matched: bool = False
-    """Of "keys": whether a letter is read by its own key, from which the other letters are not taken away. "codes" are
+    """Of "keys": whether a letter is read by its own key, from which the other letters are not subtracted. "codes" are
     always read so."""
     reads: int | None = None
     """Letters that are read of strings longer than `reads_all_to`: the first or last of those kept; None: all."""

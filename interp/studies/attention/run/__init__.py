@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from interp.base import words
 from interp.base.errors import UserError, unknown
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
@@ -158,7 +159,7 @@ def _notes(loaded: Loaded, batch: Batch) -> tuple[str, ...]:
     notes = []
     trained, answer = loaded.trained_lengths, int(batch.answer_lengths[0])
     if trained and answer and not trained[0] <= answer <= trained[1]:
-        letters = f"{answer} letter{'s' * (answer > 1)}"
+        letters = words.count(answer, "letter")
         notes.append(f"the string has {letters}; the model was trained on {trained[0]} to {trained[1]}")
     if loaded.pretrained and not answer:
         notes.append("means and donors of ablations are those of this text alone")

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from interp.base import words
 from interp.figures import theme
 from interp.figures.training import span, string_intervals
 from interp.results.heads import HeadScores
@@ -25,7 +26,7 @@ def model_line(study: HashHeadStudy) -> str:
 
 def shape_line(n_layers: int, scores: HeadScores) -> str:
     """`2 layers of 8 heads`; where layers differ, or attention is hidden, how many heads there are of each kind."""
-    layers = f"{n_layers} layer{'s' * (n_layers != 1)}"
+    layers = words.count(n_layers, "layer")
     of_layer, of_kind = (Counter(getattr(head, name) for head in scores.heads) for name in ("layer", "kind"))
     if scores.plain and len(of_layer) == n_layers and len(set(of_layer.values())) == 1:
         return f"{layers} of {_heads(of_layer[0])}"
@@ -34,7 +35,7 @@ def shape_line(n_layers: int, scores: HeadScores) -> str:
 
 
 def _heads(n: int) -> str:
-    return f"{n} head{'s' * (n != 1)}"
+    return words.count(n, "head")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _by_heads(study: HashHeadStudy) -> Card:
     if not lookups:
         flagged, n = sum(head.flagged for head in study.heads), _heads(len(study.heads))
         none = f"None of {n} attends by the match{' alone' * (flagged > 0)}."
-        some = f" {flagged} attend{'s' * (flagged == 1)} to the source, but not to a rival that matches as far."
+        some = f" {flagged} {words.verb(flagged, 'attend')} to the source, but not to a rival that matches as far."
         return Card("By which heads?", "no lookup head", none + some * (flagged > 0))
     found, fed = (_with_kinds(names, study.scores) for names in (lookups, gathers))
     detail = f"Lookup heads: {found}. Gather heads: {fed or 'none found'}."
@@ -109,7 +110,7 @@ def _without(study: HashHeadStudy) -> Card:
     asks = "And without the lookup heads?"
     result = next((r for r in study.ablations if r.group == "all"), None)
     if result is None:
-        return Card(asks, theme.ABSENT, "There was nothing to take away.")
+        return Card(asks, theme.ABSENT, "There was nothing to ablate.")
     fall = f"{theme.percent(result.string_accuracy_before)} → {theme.percent(result.string_accuracy_after)}"
     before, after = theme.percent(result.letter_accuracy_before), theme.percent(result.letter_accuracy_after)
     letters = f"of strings; letters {before} → {after}"

@@ -20,7 +20,7 @@ def tables(study: HashHeadStudy) -> list[Table]:
             ("head", "role", "n", "attention or effect, 95 %", "q", "gathers letters back"),
             tuple(heads),
         ),
-        Table("Without the lookup heads", ("taken away", "strings right", "drop, 95 %", "control"), tuple(taken)),
+        Table("Without the lookup heads", ("ablated", "strings right", "drop, 95 %", "control"), tuple(taken)),
     ]
     return [table for table in found if table.rows]
 

@@ -1,4 +1,4 @@
-"""What follows the state: parts of it put over from string to string, parts of it taken away."""
+"""What follows the state: parts of it transplanted from string to string, parts of it ablated."""
 
 from collections.abc import Sequence
 
@@ -100,14 +100,14 @@ def ablations(profiles: Sequence[StateProfile]) -> go.Figure:
 
 def _transplant_says(parts: Sequence[Transplant]) -> str:
     if not parts:
-        return "Nothing was put over."
+        return "Nothing was transplanted."
     cells = [f"{theme.percent(part.follows_donor)} with {part.name}" for part in parts]
     return f"Letters that follow the donor, in strings of {parts[0].length}: {theme.names(cells)}."
 
 
 def _ablation_says(found: Sequence[StateAblation]) -> str:
     if not found:
-        return "Nothing was taken away."
+        return "Nothing was ablated."
     worst = min(found, key=lambda a: a.letter_accuracy_after)
     before = theme.percent(worst.letter_accuracy_before)
     control = "" if worst.control_mean is None else f", as many at random: {theme.percent(worst.control_mean)}"

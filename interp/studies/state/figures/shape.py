@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from interp.base import words
 from interp.figures import theme
 from interp.results.state import EffectiveSize, Remembrance
 from interp.studies.state.figures.facets import (
@@ -70,7 +71,7 @@ def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
         hover = f"%{{x}} letters: %{{y:.3~g}} positions in the median<extra>{own}</extra>"
         figure.add_trace(theme.band(profile.lengths, low, high, color, name, legendgroup=name), 1, 2)
         figure.add_trace(median.update(hovertemplate=hover), 1, 2)
-        ends = f"{_positions(middle[0])} in the median at {profile.lengths[0]} letter{'s' * (profile.lengths[0] > 1)}"
+        ends = f"{_positions(middle[0])} in the median at {words.count(profile.lengths[0], 'letter')}"
         if middle[-1] != middle[0]:
             ends += f", {_positions(middle[-1])} at {profile.lengths[-1]}"
         says.append(f"{name}: {ends} (90% from {_positions(low[-1])} to {_positions(high[-1])})")
@@ -173,11 +174,11 @@ def _size_says(size: EffectiveSize) -> str:
     ):
         if clean < 0.5:
             continue  # an answer near chance has little to lose
-        few = bits or f"more than {size.bits_per_number[-1]}"
-        many = kept or f"more than {size.directions[-1]}"
-        cells.append(f"{few} bit{'' if few == 1 else 's'} and {many} directions at {length}")
+        few = words.count(bits, "bit") if bits else f"more than {size.bits_per_number[-1]} bits"
+        many = words.count(kept, "direction") if kept else f"more than {size.directions[-1]} directions"
+        cells.append(f"{few} and {many} at {length}")
     where = f"each alone, where half of the letters are right: {theme.names(cells)} letters."
-    return f"The fewest that keep letter accuracy, {where}" if cells else "At no length half of the letters are right."
+    return f"The fewest that keep letter accuracy, {where}" if cells else "At no length are half of the letters right."
 
 
 def _far_says(found: Remembrance) -> str:
