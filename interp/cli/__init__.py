@@ -10,7 +10,7 @@ In the order in which a command line passes through it:
     endings    how a command ends: done, refused, interrupted, out of memory
     places     the folder for what is found, made before the work and removed again if nothing comes of it
     devices    the device that was asked for
-    studies, grow, train, presets    what the commands do
+    studies, grow, record, train, presets    what the commands do
 
 `--help` stays fast as long as nothing here imports torch, or what imports it, before the work begins.
 """

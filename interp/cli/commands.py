@@ -65,6 +65,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("", "Mambas of six state sizes"),
         ("--kind lstm --vary d_model --values 16 24 32 48 64 --longest 16", "LSTMs"),
     ),
+    "record": (
+        ("", "five copiers that are trained on 64 letters and copy 65,536"),
+        ("--arms long32 softmax-nape --seeds 1 --lengths 1024 4096 --strings 50 20", "two, less far"),
+    ),
     "train": (
         ("", "the demo's model, under a minute on two CPU cores"),
         ("--model rope --seed 1 --out runs/rope-1", "another preset"),
@@ -74,6 +78,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 OTHERS = {
     "grow": "Does a model with a larger state copy longer strings before it is full?",
+    "record": "How long a string can a copier of a third of a million parameters copy, and what stops it?",
     "train": "How does a small copier learn? Trains one and keeps it in a run folder, which every --model can name.",
     "presets": "Which models are there by name, how large are they, how well do they copy?",
 }

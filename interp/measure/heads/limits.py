@@ -20,6 +20,8 @@ from interp.results.margins import HeadMargins, Limit
 
 TAIL = 0.02
 """Share of the letters, those of the least margins, that the tail is fitted to."""
+FEWEST = 20
+"""Letters that the tail is fitted to at least."""
 RESAMPLES = 200
 MASTERED = 0.95
 CAUSES = ("collisions", "crosstalk", "dispersion", "together")
@@ -95,15 +97,25 @@ def _error_rates(
 
     The tail is fitted to the longest strings, and shifted by its quantile's slope over the log of the length.
     """
-    quantiles = np.array([np.quantile(each, TAIL) for each in margins])
-    slope = min(0.0, float(np.polyfit(np.log(sizes), quantiles, 1)[0]))
     longest = int(sizes.argmax())
-    pooled, threshold = margins[longest].ravel(), quantiles[longest]
-    excess = threshold - pooled[pooled < threshold]
-    shape, _, scale = stats.genpareto.fit(excess, floc=0) if np.ptp(excess) > 0 else (0.0, 0.0, 1e-9)
+    pooled = np.sort(margins[longest].ravel())
+    inside = min(max(FEWEST, int(TAIL * pooled.size)), pooled.size - 1)
+    share, threshold = inside / pooled.size, pooled[inside]
+    quantiles = [np.quantile(each, share) for each in margins]
+    slope = min(0.0, float(np.polyfit(np.log(sizes), quantiles, 1)[0]))
+    shape, scale = _pareto(threshold - pooled[:inside])
     shifted = threshold + slope * (np.log(np.array(lengths, dtype=float)) - np.log(sizes[longest]))
-    beyond = np.where(shifted > 0, TAIL * stats.genpareto.sf(shifted, shape, 0, scale), 0.0)
+    beyond = share * stats.genpareto.sf(np.maximum(shifted, 0.0), shape, 0, scale)
     return np.where(shifted > 0, beyond, np.mean(pooled - threshold + shifted[:, None] < 0, axis=1))
+
+
+def _pareto(excess: Float[np.ndarray, " letter"]) -> tuple[float, float]:
+    """Shape and scale of a generalised Pareto distribution, by its first two moments (Hosking & Wallis 1987)."""
+    mean, variance = float(excess.mean()), float(excess.var())
+    if variance <= 1e-12:
+        return 0.0, max(mean, 1e-9)
+    ratio = mean**2 / variance
+    return (1 - ratio) / 2, mean * (1 + ratio) / 2
 
 
 def _reach(lengths: Sequence[int], curve: Float[np.ndarray, " length"]) -> float | None:

@@ -1,0 +1,65 @@
+"""How far each copier copies, beside what its margins had predicted, the three causes apart."""
+
+import plotly.graph_objects as go
+
+from interp.experiments.record.result import RecordResult, Training
+from interp.figures.theme import NEUTRAL, dress, error_bars, literal, shades
+
+CAUSES = {"collisions": "dot", "crosstalk": "dash", "dispersion": "dashdot"}
+
+
+def accuracy_curves(found: RecordResult) -> go.Figure:
+    """String accuracy by length, a line a training, each with Wilson's intervals."""
+    figure = go.Figure()
+    colors = dict(zip(found.arms, shades(len(found.arms)), strict=True))
+    for training in found.trainings:
+        shares = [right / n for right, n in zip(training.right, training.strings, strict=True)]
+        figure.add_trace(
+            go.Scatter(
+                x=training.lengths,
+                y=shares,
+                mode="lines+markers",
+                line={"color": colors[training.arm]},
+                error_y=error_bars(shares, training.interval),
+                name=literal(f"{training.arm}, seed {training.seed}"),
+            )
+        )
+    figure.update_xaxes(type="log", title_text="letters of a string")
+    figure.update_yaxes(title_text="strings copied whole", range=[-0.03, 1.03])
+    return dress(figure, "Strings copied whole, by length", "Each line is one training; bars are 95 % intervals.")
+
+
+def predicted_curves(found: RecordResult) -> go.Figure:
+    """Predicted and measured string accuracy of the first training that was predicted, with each cause alone."""
+    figure = go.Figure()
+    training = next((each for each in found.trainings if each.predicted is not None), None)
+    if training is not None:
+        _add_prediction(figure, training)
+    figure.update_xaxes(type="log", title_text="letters of a string")
+    figure.update_yaxes(title_text="strings copied whole", range=[-0.03, 1.03])
+    which = "no training" if training is None else f"{training.arm}, seed {training.seed}"
+    return dress(
+        figure,
+        "What margins on short strings predicted",
+        f"{which}: predicted with its 95 % interval, what each cause alone leaves, and what was measured.",
+    )
+
+
+def _add_prediction(figure: go.Figure, training: Training) -> None:
+    limit = training.predicted
+    assert limit is not None
+    for cause, dash in CAUSES.items():
+        line = {"color": NEUTRAL, "dash": dash}
+        figure.add_trace(go.Scatter(x=limit.lengths, y=getattr(limit, cause), mode="lines", line=line, name=cause))
+    figure.add_trace(
+        go.Scatter(
+            x=limit.lengths,
+            y=limit.together,
+            mode="lines+markers",
+            error_y=error_bars(list(limit.together), list(limit.interval)),
+            name="predicted",
+        )
+    )
+    shares = [right / n for right, n in zip(training.right, training.strings, strict=True)]
+    measured = error_bars(shares, list(training.interval))
+    figure.add_trace(go.Scatter(x=training.lengths, y=shares, mode="markers", error_y=measured, name="measured"))

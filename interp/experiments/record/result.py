@@ -1,0 +1,61 @@
+"""What was found: each arm's trainings, how far each copies, its margins, and what they had predicted."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from interp.base.stats import Interval
+from interp.results.margins import Limit
+from interp.results.record import Result
+from interp.studies.study import Verdict
+
+
+@dataclass(frozen=True)
+class Training:
+    """One trained copier, measured."""
+
+    arm: str
+    seed: int
+    n_parameters: int
+    cpu_seconds: float | None
+    """Processor time of its training; None if it was kept from before."""
+    lookups: tuple[str, ...]
+    """Heads of the last layer that see everything."""
+    lengths: Annotated[tuple[int, ...], "measured"]
+    strings: Annotated[tuple[int, ...], "measured"]
+    """Strings of each length."""
+    right: Annotated[tuple[int, ...], "measured"]
+    """How many of them were copied whole."""
+    interval: Annotated[tuple[Interval, ...], "measured"]
+    """Wilson's 95 % interval of their share."""
+    first_errors: tuple[tuple[int, ...], ...]
+    """Of each length, the letters (counted from 0) at which the others went wrong."""
+    least_margins: Annotated[tuple[float, ...], "margin"]
+    """At each length of `margin_lengths`, the margin below which one letter in a thousand lies, in the best head."""
+    margin_lengths: Annotated[tuple[int, ...], "margin"]
+    predicted: Limit | None
+    """What the margins said before; None where it is not known how many letters the heads match."""
+
+    @property
+    def inside(self) -> int | None:
+        """At how many of the predicted lengths the measured share's interval meets the predicted one."""
+        if self.predicted is None:
+            return None
+        return sum(
+            low <= b and a <= high for (low, high), (a, b) in zip(self.predicted.interval, self.interval, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class RecordResult(Result):
+    """Copiers trained on short strings, followed to the length at which they stop."""
+
+    verdict: Verdict
+    provenance: dict[str, Any]
+    arms: dict[str, str]
+    """Arm -> what distinguishes it."""
+    trained: tuple[int, int]
+    """Shortest and longest strings of training."""
+    examples: int
+    """Strings of each training."""
+    alphabet: int
+    trainings: tuple[Training, ...]

@@ -1,0 +1,163 @@
+"""Train each arm's copiers (what is kept is taken), say how far each will copy, then measure how far it does."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from interp.base.errors import unknown
+from interp.base.provenance import provenance
+from interp.base.seeds import own_generator
+from interp.base.stats import proportion_interval
+from interp.experiments.record.result import RecordResult, Training
+from interp.experiments.record.run.arms import ARMS
+from interp.experiments.record.settings import RecordSettings
+from interp.experiments.record.verdict import record_verdict
+from interp.measure.heads.limits import predict_accuracy
+from interp.measure.heads.margins import head_margins
+from interp.models.heads import HeadTable
+from interp.models.transformer import HookedTransformer
+from interp.results.margins import QUANTILES, HeadMargins, Limit
+from interp.studies.study import UNDECIDED, OnStep, silent
+from interp.training.evaluate import accuracy_by_length
+from interp.training.kept_runs import kept_run
+from interp.training.run_folder import Run, load_run
+
+FROM_LETTERS = 4096
+"""Strings of so many letters, and longer ones, are left at their first error."""
+
+
+@dataclass(frozen=True)
+class How:
+    """Where copiers are trained, and who is told."""
+
+    device: torch.device | str
+    seed: int
+    retrain: bool
+    progress: bool
+    on_step: OnStep
+
+
+def record_study(
+    settings: RecordSettings | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    retrain: bool = False,
+    progress: bool = True,
+    on_step: OnStep = silent,
+) -> RecordResult:
+    """Train the copiers of every arm, and follow each to the length at which it stops.
+
+    Args:
+        settings: see `RecordSettings`.
+        device: where they are trained and measured.
+        seed: of the first training of each arm; the others count on from it. And of the strings that are copied.
+        retrain: train anew what is kept.
+        progress: show a bar for each training.
+        on_step: told what is being done.
+
+    Raises: UserError for an arm that does not exist.
+    """
+    settings = settings or RecordSettings()
+    for name in settings.arms:
+        if name not in ARMS:
+            raise unknown("arm", name, ARMS)
+    how, trainings = How(device, seed, retrain, progress, on_step), []
+    for name in settings.arms:
+        trainings += [_one(settings, name, seed + number, how) for number in range(settings.seeds)]
+    _, task, recipe = ARMS[settings.arms[0]][1]()
+    recipe = recipe if settings.steps is None else replace(recipe, steps=settings.steps)
+    found = RecordResult(
+        verdict=UNDECIDED,
+        provenance=provenance(str(device), seed),
+        arms={name: ARMS[name][0] for name in settings.arms},
+        trained=recipe.lengths,
+        examples=recipe.steps * recipe.batch,
+        alphabet=task.n_letters,
+        trainings=tuple(trainings),
+    )
+    return replace(found, verdict=record_verdict(found))
+
+
+def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
+    how.on_step(f"{name}, seed {seed}: training")
+    model, task, recipe = ARMS[name][1]()
+    recipe = replace(recipe, seed=seed)
+    if settings.steps is not None:
+        recipe = replace(recipe, steps=settings.steps)
+    began = time.process_time()
+    folder = kept_run(
+        f"record/{name}", model, task, recipe, device=how.device, retrain=how.retrain, progress=how.progress
+    )
+    took = time.process_time() - began
+    run = load_run(folder, how.device)
+    how.on_step(f"{name}, seed {seed}: margins, and what they predict")
+    lookups = lookup_heads(run.model)
+    margins = [_margins(settings, run, lookups, length, how.seed) for length in settings.margin_lengths]
+    predicted = _predicted(settings, run, margins, how.seed)
+    how.on_step(f"{name}, seed {seed}: copying strings of up to {max(settings.lengths):,} letters")
+    rows = [_copies(run, *which, how.seed) for which in zip(settings.lengths, settings.strings, strict=True)]
+    trained_now = took > 1e-2 * recipe.steps  # a step takes at least ten milliseconds; reading what is kept does not
+    return Training(
+        arm=name,
+        seed=seed,
+        n_parameters=run.model.n_parameters,
+        cpu_seconds=took if trained_now else None,
+        lookups=lookups,
+        lengths=settings.lengths,
+        strings=settings.strings,
+        right=tuple(int((errors < 0).sum()) for errors in rows),
+        interval=tuple(proportion_interval(int((errors < 0).sum()), len(errors)) for errors in rows),
+        first_errors=tuple(tuple(int(error) for error in errors if error >= 0) for errors in rows),
+        least_margins=tuple(float(_best_head(each)) for each in margins),
+        margin_lengths=settings.margin_lengths,
+        predicted=predicted,
+    )
+
+
+def lookup_heads(model: Any) -> tuple[str, ...]:
+    """Names of the heads of the last layer that see everything: those that can look a letter up."""
+    last = max(HeadTable.of(model).by_layer)
+    windows = model.attention.heads_in(last).windows
+    heads = HeadTable.of(model).by_layer[last]
+    return tuple(str(head) for head in heads if windows is None or windows[head.index] is None)
+
+
+def letters_matched(model: HookedTransformer) -> int | None:
+    """Letters that a key can hold: one less than the longest window below the last layer, if all there have one.
+
+    The current token is the first of them, and the window ends with the token before the one that is looked up.
+    """
+    config = model.config
+    windows = [w for layer in range(config.n_layers - 1) for w in config.heads_in(layer).windows or (None,)]
+    limited = [w for w in windows if w is not None]
+    return max(limited) - 1 if limited and len(limited) == len(windows) else None
+
+
+def _margins(settings: RecordSettings, run: Run, lookups: tuple[str, ...], length: int, seed: int) -> HeadMargins:
+    strings = run.task.sample(settings.margin_strings, length, own_generator("margins", seed)).to(run.model.device)
+    model: Any = run.model
+    return head_margins(model, strings, list(lookups))
+
+
+def _best_head(margins: HeadMargins) -> float:
+    """The margin below which one letter in a thousand lies, in the head that has the largest."""
+    return float(margins.quantiles(margins.over_best)[:, QUANTILES.index(0.001)].max())
+
+
+def _predicted(settings: RecordSettings, run: Run, margins: list[HeadMargins], seed: int) -> Limit | None:
+    model: Any = run.model
+    n = letters_matched(model)
+    if n is None or n >= min(settings.margin_lengths):
+        return None
+    return predict_accuracy(margins, n, run.task.n_letters, settings.lengths, seed)
+
+
+def _copies(run: Run, length: int, strings: int, seed: int) -> np.ndarray:
+    """The first wrong letter of each string, -1 where none is."""
+    generator = own_generator(f"record {length}", seed)
+    stop = length >= FROM_LETTERS
+    return accuracy_by_length(run.model, run.task, (length,), strings, generator, stop_at_error=stop).first_error[0]

@@ -1,0 +1,52 @@
+"""The arms: copiers that differ in one thing, trained on equally many strings, with about as many weights."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from interp.training.presets import Preset, long32
+from interp.training.recipe import TrainConfig
+
+
+def _model(**fields: Any) -> Callable[[], Preset]:
+    """`long32` with other fields of its config: heads of layer 0 half as wide where they have queries and keys."""
+
+    def arm() -> Preset:
+        model, task, training = long32()
+        return model | {"d_head": (16, 96), "even": False, **fields}, task, training
+
+    return arm
+
+
+def _training(change: Callable[[TrainConfig], TrainConfig]) -> Callable[[], Preset]:
+    def arm() -> Preset:
+        model, task, training = long32()
+        return model, task, change(training)
+
+    return arm
+
+
+def _without_hard_letters(training: TrainConfig) -> TrainConfig:
+    return replace(training, phases=tuple(replace(phase, hard_letters=None) for phase in training.phases))
+
+
+def _of_length(length: int) -> Callable[[TrainConfig], TrainConfig]:
+    """Strings of one length alone; there is no first phase of short ones."""
+    return lambda training: replace(training, length=length, hard_letters=training.phases[0].hard_letters, phases=())
+
+
+ARMS: dict[str, tuple[str, Callable[[], Preset]]] = {
+    "long32": ("windows of 2 to 9 that look evenly", long32),
+    "learned-windows": ("the same windows with queries and keys of their own", _model()),
+    "nope": ("no positions", _model(windows=None)),
+    "alibi": ("ALiBi in every head", _model(position="alibi", windows=None)),
+    "rope": ("rotary positions", _model(position="rope", windows=None)),
+    "softmax-nape": ("ALiBi in half of the heads", _model(position="nape", windows=None)),
+    "log-n-nape": ("the same, scores times log N", _model(position="nape", windows=None, score_scale="log-n")),
+    "ssmax-nape": ("the same, scalable softmax", _model(position="nape", windows=None, score_scale="ssmax")),
+    "entmax-nape": ("the same, entmax with a learned alpha", _model(position="nape", windows=None, pattern="entmax")),
+    "plain-strings": ("no strings of few letters in training", _training(_without_hard_letters)),
+    "strings-of-20": ("strings of 20 letters alone", _training(_of_length(20))),
+    "strings-of-32": ("strings of 32 letters alone", _training(_of_length(32))),
+}
+"""Name -> what distinguishes it, and its model, task and recipe."""

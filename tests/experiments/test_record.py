@@ -1,0 +1,81 @@
+"""The record, end to end in a tiny size; counts, predictions and the verdict on trainings that are made up."""
+
+from dataclasses import replace
+
+import pytest
+
+from interp.base.errors import UserError
+from interp.cli.record import Options
+from interp.experiments.record.report import tables, training_rows, write_record_report
+from interp.experiments.record.result import RecordResult, Training
+from interp.experiments.record.run import letters_matched, lookup_heads, record_study
+from interp.experiments.record.run.arms import ARMS
+from interp.experiments.record.settings import RecordSettings
+from interp.experiments.record.verdict import record_verdict
+from interp.models import build
+from interp.results.margins import Limit
+from interp.studies.study import UNDECIDED
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory) -> RecordResult:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERP_HOME", str(tmp_path_factory.mktemp("home")))
+        return record_study(RecordSettings.tiny(), progress=False)
+
+
+def test_every_arm_is_trained_predicted_and_measured(found, tmp_path):
+    assert [training.arm for training in found.trainings] == ["long32", "softmax-nape"]
+    windowed, other = found.trainings
+    assert windowed.lookups == ("L1H0", "L1H1", "L1H2") and windowed.predicted is not None
+    assert other.predicted is None  # nothing bounds what its keys may hold
+    assert windowed.right == (0, 0) and windowed.strings == (4, 2)  # after four steps
+    page = write_record_report(found, tmp_path)
+    assert RecordResult.load(tmp_path).trainings == found.trainings
+    text = page.read_text(encoding="utf-8")
+    assert "0 of 4" in text and "ALiBi in half of the heads" in text
+    assert (tmp_path / "trainings.csv").is_file() and tables(found)[0].rows[0][0] == "long32, seed 0"
+    assert [row["length"] for row in training_rows(found)] == [16, 48, 16, 48]
+
+
+def test_arms_have_about_as_many_weights_and_equal_strings():
+    recipes = {name: arm() for name, (_, arm) in ARMS.items()}
+    sizes = {name: build(model).n_parameters for name, (model, _, _) in recipes.items()}
+    assert max(sizes.values()) <= 350_000 and min(sizes.values()) > 0.98 * max(sizes.values())
+    assert len({recipe.steps * recipe.batch for *_, recipe in recipes.values()}) == 1
+    assert all(recipe.lengths[1] <= 64 for *_, recipe in recipes.values())
+
+
+def test_letters_that_a_key_can_hold_follow_from_the_windows():
+    model = build(ARMS["long32"][1]()[0])
+    assert letters_matched(model) == 8 and lookup_heads(model) == ("L1H0", "L1H1", "L1H2")
+    assert letters_matched(build(ARMS["rope"][1]()[0])) is None
+
+
+def training(right: int, seed: int = 0) -> Training:
+    limit = Limit((64, 4096), 8, (1.0, 1.0), (1.0, 0.9), (1.0, 1.0), (1.0, 0.9), ((0.9, 1.0), (0.7, 1.0)), {})
+    interval = ((0.97, 1.0), (right / 100 - 0.05, right / 100))
+    return Training("long32", seed, 9, 1.0, (), (64, 4096), (100, 100), (100, right), interval, ((), ()), (), (), limit)
+
+
+@pytest.mark.parametrize(("right", "answer"), [((99, 100), "yes"), ((99, 40), "partly"), ((3, 4), "no")])
+def test_the_verdict_is_of_every_seed(found, right, answer):
+    trainings = tuple(training(count, seed) for seed, count in enumerate(right))
+    made = replace(found, verdict=UNDECIDED, trained=(1, 64), trainings=trainings)
+    verdict = record_verdict(made)
+    assert verdict.answer == answer
+    assert f"{sum(right)} of 200 of 4,096 letters" in str(verdict) and "over 2 trainings" in str(verdict)
+
+
+def test_a_measured_share_lies_in_the_predicted_interval_or_not():
+    assert training(99).inside == 2 and training(40).inside == 1
+
+
+def test_settings_that_do_not_fit_are_refused():
+    with pytest.raises(UserError, match="strings must be a number of at least 1 for each of the 2 lengths"):
+        RecordSettings(lengths=(4, 5), strings=(3,))
+    with pytest.raises(UserError, match="no arm is called 'long'; the nearest known: long32"):
+        record_study(RecordSettings(arms=("long",)), progress=False)
+    with pytest.raises(UserError, match="no size is called 'desk'"):
+        RecordSettings.of_size("desk")
+    assert Options().size == "laptop"
