@@ -45,3 +45,7 @@ class StepCurve(Result):
     n: int | None
     """Where it steps; None if it does not."""
     examples: Float[np.ndarray, "step example"]
+    n_interval: tuple[int, int] | None = None
+    """95 % of the n found on strings drawn again; one more than the last step stands for none."""
+    offsets: tuple[int, ...] = ()
+    """By intervention: which letters back move the answer; (0, 1, 2) are the last three. Other sets have no n."""

@@ -13,6 +13,10 @@ Role = Literal["lookup", "gather", "none"]
 
 HeadKind = Literal["attention", "hidden attention"]
 
+LEAST_EFFECT = 0.05
+"""A head copies, or suppresses, if the right letter's logit loses or gains so much when its edge is cut: less is
+rounding."""
+
 
 @dataclass(frozen=True)
 class HeadScore:
@@ -61,6 +65,22 @@ class HeadScore:
     effect_interval: Interval | None = None
     written: float | None = None
     """Share of what it writes that is the source's, above another letter's, if its attention lies below the floor."""
+    ordered: bool | None = None
+    """Whether the order of the letters counts, of a head that matches several; None where that was not told."""
+    n_interval: tuple[int, int] | None = None
+    """95 % of the n found on strings drawn again from the probes, of a head that attends to the match; one more than
+    the longest probe stands for none."""
+    by_position: bool | None = None
+    """Whether it attends to the source whatever letters have been copied, of a flagged head that does not go by the
+    match."""
+    backup: bool = False
+    """Whether it attends to the match only while the other lookup heads are taken away: what is said of it was measured
+    then."""
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether it takes the letter away that it attends to, with the whole interval."""
+        return self.effect_interval is not None and self.effect_interval[1] < -LEAST_EFFECT
 
 
 @dataclass(frozen=True)

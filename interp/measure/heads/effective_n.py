@@ -5,21 +5,24 @@ from k = n on. Cause: when the copied letter t back is changed to that of a riva
 for t < n and does not for t >= n.
 """
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.base.axes import Tokens
 from interp.base.seeds import as_generator
 from interp.base.stats import Interval, paired_proportions_interval, proportion_interval
 from interp.measure.attention.rows import blocks
+from interp.measure.heads.n_interval import Rule, n_interval
 from interp.models.surface import Model, device, run
 from interp.results.accuracy import StepCurve
 from interp.tasks.base import Task
-from interp.tasks.probes.planted_repeats import offset_swaps, planted_repeats
+from interp.tasks.probes.planted_repeats import Probe, offset_swaps, order_swaps, planted_repeats
 
 LEAST_STEP = 0.2
 """A curve that falls by less in all (in accuracy, or in share of answers moved) has no n."""
@@ -62,9 +65,8 @@ def behavioural_n(
     guess = answers(model, probe.batch.tokens, probe.query)
     right = guess == probe.batch.targets.take_along_dim(probe.query[:, None], 1)[:, 0]
     values = right.reshape(longest + 1, strings).double().cpu().numpy()
-    mean = values.mean(axis=1)
     interval = [proportion_interval(int(row.sum()), strings) for row in values]
-    return _curve(values, interval, _fallen(mean, mean[-1]))
+    return _curve(values, interval, _fallen_to_last)
 
 
 def causal_n(
@@ -83,8 +85,8 @@ def causal_n(
     2
 
     At t = 0, ..., `longest`, the value is the share of strings answered with the rival's letter after the edit,
-    less the share before it. n is the number of offsets before the curve has fallen below a quarter of what it is at
-    t = 0; a model that moves at no offset, or at all of them, has none.
+    less the share before it. `offsets` are those at which it is more than a quarter of what it is at most; n is their
+    number if they are the last ones in a row. A model that moves at no offset, or at all of them, has none.
 
     Args:
         longest: furthest offset. The two places agree in `longest` + 1 letters but for one.
@@ -98,14 +100,64 @@ def causal_n(
     t = torch.arange(longest + 1).repeat_interleave(strings)
     probe, edited = offset_swaps(task, t, longest + 1, length, as_generator(generator))
     probe, edited = probe.to(device(model)), edited.to(device(model))
-    letter = probe.batch.tokens.take_along_dim(probe.rival[:, None], 1)[:, 0]
-    before, after = (
-        (answers(model, tokens, probe.query) == letter).reshape(longest + 1, strings).cpu().numpy()
-        for tokens in (probe.batch.tokens, edited)
-    )
+    before, after = _to_rival(model, probe, edited, longest + 1)
     moved = after.astype(float) - before.astype(float)
     interval = [paired_proportions_interval(*pair) for pair in zip(before, after, strict=True)]
-    return _curve(moved, interval, _fallen(moved.mean(axis=1), 0.0))
+    curve = _curve(moved, interval, _last_in_a_row)
+    return replace(curve, offsets=_that_move(moved.mean(axis=1)))
+
+
+def causal_order(
+    model: Model,
+    task: Task,
+    length: int | tuple[int, int],
+    offsets: tuple[int, ...],
+    longest: int,
+    strings: int,
+    generator: Any,
+) -> StepCurve:
+    """Measure how far the answer moves to a rival place with two letters exchanged, when the copied ones are, too.
+
+    Exchanged are letters next to each other among `offsets`: one step a pair, `x` its nearer letter. A model that looks
+    them up in order moves; one that compares bags of letters does not. There is no n.
+
+    Args:
+        offsets: letters back that move the answer (`causal_n`), at least two.
+        longest: letters in which the two places agree otherwise, besides the last.
+        strings: how many for each pair.
+        model, task, length, generator: as in `behavioural_n`.
+
+    Raises: UserError if the places do not fit into the strings.
+    """
+    pairs = list(pairwise(offsets))
+    near, far = (torch.tensor(ends).repeat_interleave(strings) for ends in zip(*pairs, strict=True))
+    probe, edited = order_swaps(task, near, far, longest + 1, length, as_generator(generator))
+    before, after = _to_rival(model, probe.to(device(model)), edited.to(device(model)), len(pairs))
+    interval = [paired_proportions_interval(*pair) for pair in zip(before, after, strict=True)]
+    moved = after.astype(float) - before.astype(float)
+    mean = tuple(float(v) for v in moved.mean(axis=1))
+    return StepCurve(x=offsets[:-1], value=mean, interval=tuple(interval), n=None, examples=moved)
+
+
+def order_counts(curve: StepCurve) -> bool | None:
+    """Say whether the order of the letters counts: some pair moves the answer, or none; None where neither is sure.
+
+    Args:
+        curve: what `causal_order` returns.
+    """
+    if any(low > 0 and value > REMAINS for (low, _), value in zip(curve.interval, curve.value, strict=True)):
+        return True
+    return False if all(high < REMAINS for _, high in curve.interval) else None
+
+
+def _to_rival(
+    model: Model, probe: Probe, edited: Tokens, steps: int
+) -> tuple[Bool[np.ndarray, "step string"], Bool[np.ndarray, "step string"]]:
+    """Whether the answer is the letter that follows the rival place, before and after an edit."""
+    letter = probe.batch.tokens.take_along_dim(probe.rival[:, None], 1)[:, 0]
+    runs = (answers(model, tokens, probe.query) == letter for tokens in (probe.batch.tokens, edited))
+    before, after = (found.reshape(steps, -1).cpu().numpy() for found in runs)
+    return before, after
 
 
 @torch.no_grad()
@@ -118,13 +170,31 @@ def answers(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> Int[T
     return torch.cat(parts)
 
 
-def _fallen(curve: Float[np.ndarray, " step"], end: float) -> int | None:
-    """The first step at which at most `REMAINS` of the whole fall to `end` is left; None if there is no fall."""
-    whole = curve[0] - end
-    fallen = np.flatnonzero(curve - end <= REMAINS * whole)
+def _fallen_to_last(curve: Float[np.ndarray, " step"]) -> int | None:
+    """The first step at which at most `REMAINS` of the whole fall is left; None if there is no fall."""
+    whole = curve[0] - curve[-1]
+    fallen = np.flatnonzero(curve - curve[-1] <= REMAINS * whole)
     return int(fallen[0]) if whole >= LEAST_STEP and len(fallen) else None
 
 
-def _curve(values: Float[np.ndarray, "step example"], interval: list[Interval], n: int | None) -> StepCurve:
-    mean = tuple(float(v) for v in values.mean(axis=1))
-    return StepCurve(x=tuple(range(len(values))), value=mean, interval=tuple(interval), n=n, examples=values)
+def _that_move(curve: Float[np.ndarray, " step"]) -> tuple[int, ...]:
+    """The steps at which the answer moves: by more than `REMAINS` of the most; none if it moves at all of them."""
+    found = np.flatnonzero(curve > REMAINS * curve.max()) if curve.max() >= LEAST_STEP else np.array([], int)
+    return tuple(found.tolist()) if len(found) < len(curve) else ()
+
+
+def _last_in_a_row(curve: Float[np.ndarray, " step"]) -> int | None:
+    moving = _that_move(curve)
+    return len(moving) if moving and moving == tuple(range(len(moving))) else None
+
+
+def _curve(values: Float[np.ndarray, "step example"], interval: list[Interval], rule: Rule) -> StepCurve:
+    mean = values.mean(axis=1)
+    return StepCurve(
+        x=tuple(range(len(values))),
+        value=tuple(map(float, mean)),
+        interval=tuple(interval),
+        n=rule(mean),
+        examples=values,
+        n_interval=n_interval(rule, values, most=len(values) - 1),
+    )

@@ -11,6 +11,9 @@ from interp.measure.heads.settings import HeadSettings
 from interp.models.heads import HeadTable
 from interp.results.heads import HeadScore, HeadScores
 
+NOTHING = 1e-3
+"""Attention above chance that is not told from none."""
+
 
 def flag_heads(table: HeadTable, looked: Looked, null: Null, settings: HeadSettings, seed: int) -> HeadScores:
     """Say which heads are flagged, and which of them look a match up: of which n.
@@ -28,13 +31,13 @@ def flag_heads(table: HeadTable, looked: Looked, null: Null, settings: HeadSetti
     source, rival, shuffled = (by_match(x, steps) for x in (looked.source, looked.rival, looked.shuffled))
     attention, chance = source[:, 0], shuffled[:, 0]
     above = attention - chance
-    p, q = _tested(table, above.mean(axis=1), null)
+    p, q = _tested(table, _plain(looked, settings).surely_above_chance().cpu().numpy(), null)
     low, _ = np.stack(bootstrap_interval(above, seed=seed))
     flagged = (q < settings.level) & (low > settings.floor)
     response = np.concatenate([rival.mean(axis=2), attention.mean(axis=1, keepdims=True)], axis=1)
     response[:, 0] = chance.mean(axis=1)
     interval, gain = np.stack(bootstrap_interval(attention, seed=seed), axis=1), _score_gain(looked, steps)
-    found = [_jump(rival[i].mean(axis=1), source[i].mean(axis=1), settings.alike) for i in range(len(table))]
+    found = [jump(rival[i].mean(axis=1), source[i].mean(axis=1), settings.alike) for i in range(len(table))]
     n = [found[i] if flagged[i] else None for i in range(len(table))]
     rows = tuple(
         HeadScore(
@@ -76,10 +79,16 @@ def by_match(values: Float[Tensor, "head example"], steps: int) -> Float[np.ndar
     return values.double().cpu().numpy().reshape(len(values), steps, -1)
 
 
+def _plain(looked: Looked, settings: HeadSettings) -> Looked:
+    """Attention at the probes without a rival, which stand first."""
+    return Looked(**{name: values[:, : settings.strings] for name, values in vars(looked).items()})
+
+
 def _tested(
     table: HeadTable, above: Float[np.ndarray, " head"], null: Null
 ) -> tuple[Float[np.ndarray, " head"], Float[np.ndarray, " head"]]:
-    """p and q of every head, held against its like and corrected among them."""
+    """p and q of every head, held against its like and corrected among them; less than `NOTHING` is alike in all."""
+    above, null = np.maximum(above, NOTHING), np.maximum(null, NOTHING)
     kinds = np.array(table.kinds)
     p, q = np.ones(len(kinds)), np.ones(len(kinds))
     for kind in set(table.kinds):
@@ -89,7 +98,7 @@ def _tested(
     return p, q
 
 
-def _jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"], alike: float) -> int | None:
+def jump(rival: Float[np.ndarray, " match"], source: Float[np.ndarray, " match"], alike: float) -> int | None:
     """The shortest match at which the rival draws at least `alike` of what the true place does.
 
     None where a rival with the longest match draws less: the head tells the two apart by something else.
@@ -126,12 +135,5 @@ def _notes(table: HeadTable, rows: tuple[HeadScore, ...], settings: HeadSettings
             notes.append(
                 f"the null holds {draws} heads ({kind}), too few for one of {len(alike)} alone to be flagged at the "
                 f"level {settings.level}"
-            )
-    for head in rows:
-        if head.flagged and head.n is None:
-            notes.append(
-                f"{head.name} attends to the source but not to a rival that agrees in {settings.longest} "
-                f"letter{'s' * (settings.longest > 1)}: it goes by something else as well, or its n is greater; it is "
-                f"not called a lookup head"
             )
     return tuple(notes)

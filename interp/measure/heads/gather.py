@@ -84,7 +84,7 @@ def path_effects(
     chosen = table.parse(lookups)
     layers, earlier = sorted({head.layer for head in chosen}), _before(chosen, table.of_kind("attention"))
     effect = torch.zeros(len(table), len(probe), device=probe.query.device)
-    means = _mean_outputs(model, probe, earlier)
+    means = mean_outputs(model, probe, earlier)
     for rows in blocks(model, probe.batch.tokens) if earlier else ():
         some = probe.rows(rows)
         entered, letters = enter(model, some.batch.tokens, some.query, layers), some.whole.copied_from
@@ -121,7 +121,7 @@ def total_effects(
     chosen = table.parse(lookups)
     away = _before(chosen, table.heads if earlier is None else table.parse(earlier))
     effect = torch.zeros(len(table), len(probe), device=probe.query.device)
-    means = _mean_outputs(model, probe, away)
+    means = mean_outputs(model, probe, away)
     for rows in blocks(model, probe.batch.tokens) if away else ():
         some = probe.rows(rows)
         clean = _seen_scores(model, some, chosen)
@@ -166,8 +166,8 @@ def _before(lookups: Sequence[Head], heads: Sequence[Head]) -> list[Head]:
     return [head for head in heads if head.layer < last]
 
 
-def _mean_outputs(model: Model, probe: Probe, heads: Sequence[Head]) -> dict[int, Float[Tensor, "head d_head"]]:
-    """Layer -> the mean output of each of its heads over all strings and positions, however the work is cut."""
+def mean_outputs(model: Model, probe: Probe, heads: Sequence[Head]) -> dict[int, Float[Tensor, "head d_head"]]:
+    """Return layer -> the mean output of each of its heads over all strings and positions, however the work is cut."""
     hooks = {head.layer: head.output_hook for head in heads}
     total: dict[int, Tensor] = {}
 

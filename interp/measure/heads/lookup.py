@@ -4,6 +4,7 @@ Each probe asks one question: attention from the query to the place that follows
 follows a rival match of exactly k letters, and to the other letters of the string.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,8 +12,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.measure.attention.rows import blocks, rows_at
+from interp.models.hooks.model import Hook
 from interp.models.surface import Model
 from interp.tasks.probes.planted_repeats import Probe
+
+ENDS = 1.96
+"""Standard errors from a mean to the ends of its interval at 95 %."""
 
 
 @dataclass(frozen=True)
@@ -31,20 +36,36 @@ class Looked:
     """Where there is no rival: the mean over the other letters."""
 
     def above_chance(self) -> Float[Tensor, "head example"]:
-        """Return the attention to the source, less that to a shuffled target: what is tested."""
+        """Return the attention to the source, less that to a shuffled target."""
         return self.source - self.shuffled
 
+    def surely_above_chance(self) -> Float[Tensor, " head"]:
+        """Return the lower end of the mean attention above chance, 1.96 standard errors below it: what is tested.
 
-def look(model: Model, probe: Probe) -> Looked:
-    """Measure how every head of a model attends at the probes' queries, a block of strings at a time."""
-    parts = [vars(_look_block(model, probe.rows(block))) for block in blocks(model, probe.batch.tokens)]
+        An untrained head that is sharp hits the source of a few strings by luck; a head that finds it in every string
+        stands out from it, however little attention it gives.
+        """
+        above = self.above_chance().double()
+        error = above.std(dim=1, correction=0) * max(1, above.shape[1] - 1) ** -0.5
+        return above.mean(dim=1) - ENDS * error
+
+
+def look(model: Model, probe: Probe, hooks: Sequence[Hook] = ()) -> Looked:
+    """Measure how every head of a model attends at the probes' queries, a block of strings at a time.
+
+    Args:
+        model: any.
+        probe: the questions.
+        hooks: edits that are in force meanwhile, the same for every string.
+    """
+    parts = [vars(_look_block(model, probe.rows(block), hooks)) for block in blocks(model, probe.batch.tokens)]
     return Looked(**{name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]})
 
 
-def _look_block(model: Model, probe: Probe) -> Looked:
+def _look_block(model: Model, probe: Probe, hooks: Sequence[Hook]) -> Looked:
     others = probe.whole.copied_from
     others = others.scatter(1, probe.source[:, None], False)
-    layers = rows_at(model, probe.batch.tokens, probe.query)
+    layers = rows_at(model, probe.batch.tokens, probe.query, hooks)
     pattern = torch.cat([rows.pattern for rows in layers], dim=1)
     has_rival = probe.rival >= 0
     shuffled = _mean_over(pattern, others)

@@ -21,7 +21,7 @@ Null = Float[np.ndarray, "untrained head"] | Float[np.ndarray, " draw"]
 
 
 def null_statistics(model: Model, probe: Probe, draws: int, seed: int) -> Float[Tensor, "untrained head"]:
-    """Measure the mean attention above chance of every head of untrained models of the same shape.
+    """Measure the attention surely above chance of every head of untrained models of the same shape.
 
     The untrained model is the unit: its heads have real biases of their own, so more probes would not make them vanish.
 
@@ -73,7 +73,7 @@ def of_kind(null: Null, kinds: tuple[HeadKind, ...], kind: HeadKind) -> Float[np
 
 
 def _statistics(models: Iterable[Model], probe: Probe) -> Float[Tensor, "untrained head"]:
-    return torch.stack([look(model, probe).above_chance().mean(dim=1) for model in models])
+    return torch.stack([look(model, probe).surely_above_chance() for model in models])
 
 
 def _alike(models: Iterable[Any], n_heads: int) -> Iterable[Model]:

@@ -10,15 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from interp.base.seeds import as_generator
-from interp.base.stats import bootstrap_interval
+from interp.measure.heads.backups import with_backups
+from interp.measure.heads.feeding import Feeding, with_gather_heads
 from interp.measure.heads.flags import flag_heads
-from interp.measure.heads.gather import effects_on
 from interp.measure.heads.lookup import look
 from interp.measure.heads.null import given_null, null_statistics
-from interp.measure.heads.offsets import decode_offsets
 from interp.measure.heads.ov import copies_letter
 from interp.measure.heads.roles import flag_by_writing, with_roles
 from interp.measure.heads.settings import HeadSettings
@@ -27,13 +24,8 @@ from interp.models.heads import HeadTable
 from interp.models.stack.model import StackModel
 from interp.models.surface import Model, device
 from interp.results.heads import HeadScores
-from interp.tasks.base import Batch, Task, need
+from interp.tasks.base import Task, need
 from interp.tasks.probes.planted_repeats import Probe
-
-FAINT = 0.03
-"""Heads that change a lookup head's scores by less are never gather heads."""
-ALIKE = 0.7
-"""Where weaker heads are needed, those count that change scores by this share of what the weakest needed one does."""
 
 
 def score_heads(
@@ -102,8 +94,10 @@ def score_heads(
     ordinary = strings.ordinary()
     on_step("what the heads copy")
     scores = _with_copying(model, task, ordinary, scores)
+    on_step("what the heads match")
     scores = with_roles(model, strings, settings, scores, looked, seed)
-    return _with_gather_heads(model, strings, settings, scores, ordinary, seed, on_step)
+    scores = with_backups(model, strings, settings, scores, plain, seed)
+    return with_gather_heads(Feeding(model, strings, settings, seed, on_step, ordinary), scores)
 
 
 def _with_copying(model: Model, task: Task, ordinary: Probe, scores: HeadScores) -> HeadScores:
@@ -116,84 +110,3 @@ def _with_copying(model: Model, task: Task, ordinary: Probe, scores: HeadScores)
     found = iter(copies)
     rows = (replace(h, copying=float(next(found))) if h.kind == "attention" else h for h in scores.heads)
     return replace(scores, heads=tuple(rows))
-
-
-def _with_gather_heads(
-    model: Model,
-    strings: Strings,
-    settings: HeadSettings,
-    scores: HeadScores,
-    ordinary: Probe,
-    seed: int,
-    on_step: Callable[[str], None],
-) -> HeadScores:
-    """Add which heads feed the lookup heads, and which letters back these bring."""
-    lookups = scores.of_role("lookup")
-    if not lookups:
-        return scores
-    on_step("which heads feed the lookup heads")
-    effects, by_way = effects_on(model, ordinary, lookups, on_step)
-    effects = effects.double().cpu().numpy()
-    low, high = np.stack(bootstrap_interval(effects, seed=seed))
-    rows = list(scores.heads)
-    for i, head in enumerate(rows):
-        interval = (float(low[i]), float(high[i]))
-        rows[i] = replace(head, gather_effect=float(effects[i].mean()), gather_interval=interval)
-    scores = replace(scores, heads=tuple(rows), notes=(*scores.notes, *by_way))
-    least = {head.name: low[i] for i, head in enumerate(rows)}
-    free = sorted((head for head in rows if head.role == "none"), key=lambda head: -(head.gather_effect or 0.0))
-    weaker = [head.name for head in free if least[head.name] > FAINT]
-    on_step("which letters the gather heads bring")
-    strong = [name for name in weaker if least[name] > settings.gather_floor]
-    return _reaching(model, strings, settings, scores, strong, weaker) if weaker else scores
-
-
-def _reaching(
-    model: Model, strings: Strings, settings: HeadSettings, scores: HeadScores, strong: list[str], weaker: list[str]
-) -> HeadScores:
-    """Give gather heads their role: those above the floor and, while letters that are matched are missing, weaker ones.
-
-    Args:
-        model, strings, settings, scores: as in `score_heads`.
-        strong: heads above the floor, strongest first.
-        weaker: these and others below it, strongest first.
-    """
-    offsets = {at for head in scores.heads if head.role == "lookup" for t in head.matched for at in (t, t + 1)}
-    needed, batch, chosen = {t for t in offsets if 0 < t <= settings.longest}, strings.to_decode(), list(strong)
-    found = _with_offsets(model, strings, settings, scores, chosen, batch)
-    for name in (name for name in weaker if name not in strong):
-        if needed <= {*found.set_offsets}:
-            break
-        chosen.append(name)
-        found = _with_offsets(model, strings, settings, scores, chosen, batch)
-    if not needed <= {*found.set_offsets}:
-        found = _with_offsets(model, strings, settings, scores, strong, batch)
-        missing = ", ".join(map(str, sorted(needed - {*found.set_offsets})))
-        note = f"the lookup heads match letters that no set of earlier heads was found to bring: {missing} back"
-        return replace(found, notes=(*found.notes, note))
-    if len(chosen) == len(strong):
-        return found
-    effect = {head.name: head.gather_effect or 0.0 for head in scores.heads}
-    least = ALIKE * min(effect[name] for name in chosen)
-    return _with_offsets(model, strings, settings, scores, [name for name in weaker if effect[name] >= least], batch)
-
-
-def _with_offsets(
-    model: Model, strings: Strings, settings: HeadSettings, scores: HeadScores, gathers: list[str], batch: Batch
-) -> HeadScores:
-    """Add which letters back the gather heads bring: together, and which of them only with each one."""
-    if not gathers:
-        return scores
-    task = strings.task
-    decoded = decode_offsets(model, task.vocabulary, batch, gathers, settings.longest + 1)
-    accuracy, without = (x.mean(dim=-1).cpu().numpy() for x in (decoded.together, decoded.without))
-    chance = 1 / task.n_letters
-    covered = tuple(t for t, a in enumerate(accuracy) if a > (1 + chance) / 2)
-    lost = {
-        name: tuple(t for t in covered if accuracy[t] - rest[t] > (accuracy[t] - chance) / 4)
-        for name, rest in zip(gathers, without, strict=True)
-    }
-    rows = tuple(
-        replace(head, role="gather", offsets=lost[head.name]) if head.name in lost else head for head in scores.heads
-    )
-    return replace(scores, heads=rows, set_offsets=covered, offset_accuracy=tuple(map(float, accuracy)))

@@ -1,5 +1,6 @@
 """The strings on which heads are scored, drawn one purpose after the other from one generator."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -8,7 +9,7 @@ import torch
 from interp.base.seeds import own_generator
 from interp.measure.heads.settings import HeadSettings
 from interp.tasks.base import Batch, Task
-from interp.tasks.probes.planted_repeats import Probe, offset_swaps, planted_repeats
+from interp.tasks.probes.planted_repeats import Probe, offset_swaps, order_swaps, planted_repeats
 
 
 class Strings:
@@ -41,6 +42,14 @@ class Strings:
         edited = replace(probe, batch=replace(probe.batch, tokens=tokens))
         return probe.to(self.device), edited.to(self.device)
 
+    def of_every_order(self, pairs: Sequence[tuple[int, int]]) -> tuple[Probe, Probe]:
+        """Draw `strings` probes for each pair of offsets, in turn, whose places agree but that these two letters are
+        exchanged; and the same with the copied letters exchanged."""
+        near, far = (torch.tensor(t).repeat_interleave(self.settings.strings) for t in zip(*pairs, strict=True))
+        probe, tokens = order_swaps(self.task, near, far, self.settings.longest, self.length, self.generator)
+        edited = replace(probe, batch=replace(probe.batch, tokens=tokens))
+        return probe.to(self.device), edited.to(self.device)
+
     def apart(self, purpose: str, seed: int) -> "Strings":
         """Return the same with a generator of its own, so that the strings that follow here stay as they are."""
         drawn = own_generator(purpose, seed)
@@ -52,6 +61,16 @@ class Strings:
         context = self.settings.longest
         probe = planted_repeats(self.task, none, self.length, self.generator, exclusive=False, context=context)
         return probe.to(self.device)
+
+    def scrambled(self, probe: Probe) -> Probe:
+        """Return a probe whose copied letters, up to the query, are others at random: what remains is where they
+        stand."""
+        tokens, vocabulary = probe.batch.tokens, self.task.vocabulary
+        at = torch.arange(tokens.shape[1], device=tokens.device)
+        copied = probe.whole.answer.roll(1, dims=1) & (at <= probe.query[:, None]) & (at > 0)
+        drawn = torch.randint(self.task.n_letters, tokens.shape, generator=self.generator).to(tokens.device)
+        other = torch.where(copied, vocabulary.ids(drawn), tokens)
+        return replace(probe, batch=replace(probe.batch, tokens=other))
 
     def to_decode(self) -> Batch:
         """Draw copies on which letters are decoded, half to fit and half to test."""

@@ -20,7 +20,7 @@ from interp.tasks.vocabulary import Vocabulary
 
 
 @torch.no_grad()
-def written_share(model: StackModel, probe: Probe, heads: Sequence[Head]) -> Float[Tensor, "head example"]:
+def written_share(model: Model, probe: Probe, heads: Sequence[Head]) -> Float[Tensor, "head example"] | None:
     """Measure which share of what a head writes at the query is the source's, less that of another letter on average.
 
     Attention times the length of what it brings, |v W_O|: attention that rests on a place whose value is zero counts

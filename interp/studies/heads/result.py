@@ -8,6 +8,7 @@ from interp.results.accuracy import LengthAccuracy, StepCurve
 from interp.results.attention import AttentionView
 from interp.results.heads import HeadScore, HeadScores
 from interp.results.training import TrainLog
+from interp.results.use import HeadUse
 from interp.studies.result import StudyResult
 
 
@@ -19,6 +20,10 @@ class EffectiveN:
     causal: int | None
     heads: int | None
     """The n that most lookup heads have."""
+    offsets: tuple[int, ...] = ()
+    """Letters back that move the answer, by intervention."""
+    ordered: bool | None = None
+    """Whether the order of these letters counts; None where that was not asked, or not told."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class HashHeadStudy(StudyResult):
     attention: AttentionView
     """One string, as the model is, without its lookup heads and without its gather heads, if it has any."""
     training: TrainLog | None
+    use: HeadUse | None = None
+    """What is left of the copy without the lookup heads, and without other heads that attend to the source."""
 
     @property
     def heads(self) -> tuple[HeadScore, ...]:

@@ -15,7 +15,8 @@ from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
 from interp.loading import Loaded, as_loaded
 from interp.measure.ablation.ablate import ablation_study
-from interp.measure.heads.effective_n import behavioural_n, causal_n
+from interp.measure.heads.effective_n import behavioural_n, causal_n, causal_order, order_counts
+from interp.measure.heads.use import use_of_heads
 from interp.models.hooks.model import HookedModel
 from interp.results.heads import HeadScores
 from interp.studies.attention.run import view_attention
@@ -56,7 +57,11 @@ def hash_head_study(
     on_step("effective n")
     behavioural = behavioural_n(model, task, span, longest, settings.n_strings, draws("behaviour"))
     causal = causal_n(model, task, span, longest, settings.n_strings, draws("intervention"))
-    n = EffectiveN(behavioural.n, causal.n, _common_n(scores))
+    ordered = None
+    if len(causal.offsets) > 1:
+        order = causal_order(model, task, span, causal.offsets, longest, settings.n_strings, draws("order"))
+        ordered = order_counts(order)
+    n = EffectiveN(behavioural.n, causal.n, _common_n(scores), causal.offsets, ordered)
     on_step("accuracy by length")
     lengths = settings.lengths or accuracy_lengths(loaded.trained_lengths, longest_string(model, task))
     accuracy = accuracy_by_length(
@@ -73,6 +78,8 @@ def hash_head_study(
     on_step("ablations")
     strings = strings_to_ablate(loaded, seed, settings.ablation_strings, settings.heads.longest)
     ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed, on_step=on_step)
+    on_step("what the copy rests on")
+    use = use_of_heads(model, task.vocabulary, scores, strings, seed)
     on_step("attention")
     costs = head_costs(loaded, scores, strings, settings.ablation_kind, seed)
     view = view_attention(
@@ -84,7 +91,7 @@ def hash_head_study(
         seed=seed,
     )
     return HashHeadStudy(
-        verdict=head_verdict(scores, accuracy, n, ablations, beyond_training(span, loaded.trained_lengths)),
+        verdict=head_verdict(scores, accuracy, n, ablations, beyond_training(span, loaded.trained_lengths), use),
         provenance=provenance(device, seed, model),
         model=loaded.description,
         accuracy_by_length=accuracy,
@@ -95,6 +102,7 @@ def hash_head_study(
         ablations=ablations,
         attention=view,
         training=loaded.training,
+        use=use,
     )
 
 

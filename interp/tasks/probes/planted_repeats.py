@@ -4,6 +4,7 @@ On a plain copy every n-gram lookup looks at the same place, whatever its n. Her
 
     planted_repeats, k = 2     e [c a] b d ... f [c a] d e     maximal: neighbours differ on both sides
     offset_swaps,    t = 1     e [b c a] d ... f [b d a] e     the last K letters agree but for the one t letters back
+    order_swaps, t = 1, 2      e [b c a] d ... f [c b a] e     the last K letters agree but that two are exchanged
 
 The query is the copied last letter of one place; the answer is the letter that follows it, the rival's another one.
 """
@@ -161,6 +162,50 @@ def offset_swaps(
     probe = _probe(whole, offset, true, other, place, rivalled=offset >= 0)
     rival_letter = whole.targets.gather(1, _asking_for(whole, other - offset)[:, None])[:, 0]
     return probe, _put(whole.tokens, probe.query - offset, rival_letter)
+
+
+def order_swaps(
+    task: Task,
+    near: Int[torch.Tensor, " batch"],
+    far: Int[torch.Tensor, " batch"],
+    context: int,
+    length: int | tuple[int, int],
+    generator: torch.Generator | int,
+) -> tuple[Probe, Tokens]:
+    """Strings that tell an n-gram from a bag of letters: a rival place holds the same letters, two of them exchanged.
+
+    In the edited tokens the two *copied* letters are exchanged, as they are at the rival place. A lookup that asks for
+    both, in order, moves to the rival; one that compares bags of letters stays where it is.
+
+    Args:
+        near, far: how many letters back from the last one the two are, for each string; `near` is the smaller.
+        context: K, letters of the places; more than the largest `far`.
+        task, length, generator: as in `offset_swaps`.
+
+    Returns: the probe, unedited (its k is `near`: so many last letters agree), and the edited tokens.
+
+    Raises: UserError if it does not fit, naming what would. It takes an alphabet of 4.
+    """
+    _need_letters(task, 4, "a rival place with its letters exchanged")
+    generator, near, far = as_generator(generator), near.cpu(), far.cpu()
+    lengths, width, ends = _places(len(near), length, context, context, generator)
+    place, true, other = _ask(ends, generator)
+
+    n_common = task.n_letters - 2
+    common = torch.randint(n_common, (len(near), width), generator=generator)
+    common = _agree(common, ends, torch.full_like(near, context), n_common, generator)
+    common = _differ(common, true - near, true - far, n_common, generator)
+    names = _shuffled_alphabets(len(near), task.n_letters, generator)
+    letters = _put(_put(names.gather(1, common), true, names[:, -1]), other, names[:, -1])
+    of_far = letters.gather(1, (true - far)[:, None])[:, 0]
+    letters = _put(letters, true - far, torch.where(near == 0, names[:, -2], of_far))
+    one, two = (letters.gather(1, (true - t)[:, None])[:, 0] for t in (near, far))
+    letters = _put(_put(letters, other - near, two), other - far, one)
+
+    probe = _probe(task.layout(letters, lengths), near, true, other, place, rivalled=near >= 0)
+    here, there = probe.query - near, probe.query - far
+    one, two = (probe.batch.tokens.gather(1, at[:, None])[:, 0] for at in (here, there))
+    return probe, _put(_put(probe.batch.tokens, here, two), there, one)
 
 
 def _need_letters(task: Task, least: int, what: str) -> None:

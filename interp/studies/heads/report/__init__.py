@@ -20,6 +20,7 @@ from interp.figures.study_page import Beside, Frame, write_study_page
 from interp.figures.tables import Row, ablation_rows, accuracy_rows, head_rows
 from interp.figures.training import first_errors, length_accuracy, training
 from interp.studies.heads.report.glance import glance, model_line, question
+from interp.studies.heads.report.rows import does, left_rows, matches
 from interp.studies.heads.report.terminal import tables as tables
 from interp.studies.heads.result import HashHeadStudy
 
@@ -100,6 +101,9 @@ def _shown(study: HashHeadStudy) -> dict[str, Any]:
         "study": study,
         "scores": scores,
         "glance": glance(study),
+        "left": left_rows(study.use),
+        "does": does,
+        "matches": matches,
         "with_role": with_role,
         "best": best,
         "rest": [head for head in scores.heads if head not in with_role and head not in best],

@@ -68,10 +68,7 @@ def _copies(study: HashHeadStudy) -> Card:
 def _by_heads(study: HashHeadStudy) -> Card:
     lookups, gathers = study.scores.of_role("lookup"), study.scores.of_role("gather")
     if not lookups:
-        flagged, n = sum(head.flagged for head in study.heads), _heads(len(study.heads))
-        none = f"None of {n} attends by the match{' alone' * (flagged > 0)}."
-        some = f" {flagged} {words.verb(flagged, 'attend')} to the source, but not to a rival that matches as far."
-        return Card("By which heads?", "no lookup head", none + some * (flagged > 0))
+        return Card("By which heads?", "no lookup head", _no_lookup(study))
     found, fed = (_with_kinds(names, study.scores) for names in (lookups, gathers))
     detail = f"Lookup heads: {found}. Gather heads: {fed or 'none found'}."
     return Card(
@@ -79,6 +76,21 @@ def _by_heads(study: HashHeadStudy) -> Card:
         f"{len(lookups)} of {len(study.heads)} {'is a lookup head' if len(lookups) == 1 else 'are lookup heads'}",
         detail,
     )
+
+
+def _no_lookup(study: HashHeadStudy) -> str:
+    """What the heads do instead that attend to the match, or to the source by something else."""
+    flagged = [head for head in study.heads if head.flagged]
+    attending = [head.name for head in study.heads if head.attends]
+    if attending:
+        return f"{theme.names(attending)} attend{'s' * (len(attending) == 1)} to the match, without copying it."
+    none = f"None of {_heads(len(study.heads))} attends by the match{' alone' * bool(flagged)}."
+    if not flagged:
+        return none
+    if all(head.by_position for head in flagged):
+        return f"{none} {theme.names(h.name for h in flagged)} attend{'s' * (len(flagged) == 1)} by position."
+    some = f"{len(flagged)} attend{'s' * (len(flagged) == 1)} to the source"
+    return f"{none} {some}, but not to a rival that matches as far."
 
 
 def _with_kinds(names: Sequence[str], scores: HeadScores) -> str:
@@ -110,14 +122,26 @@ def _without(study: HashHeadStudy) -> Card:
     asks = "And without the lookup heads?"
     result = next((r for r in study.ablations if r.group == "all"), None)
     if result is None:
-        return Card(asks, theme.ABSENT, "There was nothing to ablate.")
+        return _without_others(study)
     fall = f"{theme.percent(result.string_accuracy_before)} → {theme.percent(result.string_accuracy_after)}"
     before, after = theme.percent(result.letter_accuracy_before), theme.percent(result.letter_accuracy_after)
     letters = f"of strings; letters {before} → {after}"
     controls = [
         f"{c.name} {theme.percent(c.string_accuracy)}" for c in result.controls if c.string_accuracy is not None
     ]
+    needed = {"part": "A part of the copy. ", "spare": "Not needed for the copy. "}
+    letters = needed.get((study.use and study.use.use) or "", "") + letters
     control = (
         f"Controls leave: {', '.join(controls)}." if controls else "No control could be drawn: the pools are too small."
     )
     return Card(asks, fall, f"{letters}. {control}")
+
+
+def _without_others(study: HashHeadStudy) -> Card:
+    """What the heads carry that attend to the source without being lookup heads."""
+    use = study.use
+    if use is None or use.others is None:
+        return Card("And without the lookup heads?", theme.ABSENT, "There was nothing to ablate.")
+    fall = f"{theme.percent(use.whole.letters)} → {theme.percent(use.others.letters)}"
+    strings = f"strings {theme.percent(use.whole.strings)} → {theme.percent(use.others.strings)}"
+    return Card("And without what attends there?", fall, f"of letters; {strings}. {theme.names(use.others.heads)}.")

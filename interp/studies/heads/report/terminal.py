@@ -3,6 +3,7 @@
 from interp.base import words
 from interp.results.ablation import AblationResult
 from interp.results.heads import HeadScore
+from interp.studies.heads.report.rows import matches
 from interp.studies.heads.result import HashHeadStudy
 from interp.studies.study import Table
 
@@ -30,13 +31,19 @@ def _head(head: HeadScore) -> tuple[str, ...]:
         return (
             head.name,
             head.role,
-            str(head.n),
+            words.names([head.n] if head.n is not None else [matches(head)]) + _ends(head),
             words.with_interval(head.score, head.interval),
             f"{head.q_value:.4f}",
             "",
         )
     effect = words.with_interval(head.gather_effect, head.gather_interval)
     return head.name, head.role, "", effect, "", " ".join(map(str, head.offsets))
+
+
+def _ends(head: HeadScore) -> str:
+    """The interval of n, where there is more than one n in it."""
+    ends = head.n_interval
+    return "" if ends is None or ends[0] == ends[1] else f" [{ends[0]}, {ends[1]}]"
 
 
 def _ablation(found: AblationResult) -> tuple[str, ...]:
