@@ -17,8 +17,8 @@
 # **At the end** you can read any quantity inside a transformer or a Mamba, change it, and see what the change does.
 # **It takes** a quarter of a minute on a laptop, and five to read: nothing is trained.
 #
-# The model here is built by hand: its head L1H4 looks the last three letters up, so that we know beforehand what each
-# edit must do.
+# The model here is built by hand: its head L1H4 looks up the last three letters (an induction head, generalised from
+# one token to three), so we know beforehand what each edit must do.
 
 # %%
 import torch
@@ -64,8 +64,7 @@ print("from", at, "it looks at", int(pattern[0, head, at].argmax()), "; copied f
 
 # %% [markdown]
 # ## Changing
-# A hook gets the tensor and gives back what shall stand in its place. It holds for one run. Without the head's output
-# nothing is copied:
+# A hook gets the tensor and returns what replaces it, for one run. Without the head's output nothing is copied:
 
 
 # %%
@@ -105,7 +104,7 @@ for name in mamba.hook_names(lambda name: name.startswith("blocks.0.")):
     print(name)
 
 # %% [markdown]
-# Whole states are large: they are kept only where they are named. The state after one position is a hook point too,
+# Whole states are large: they are cached only when they are named. The state after one position is a hook point too,
 # made when it is first named: `blocks.0.mixer.h.5`.
 
 # %%
@@ -116,9 +115,9 @@ for name, value in cache.items():
 torch.testing.assert_close(cache[names[0]][:, 5], cache[names[1]])
 
 # %% [markdown]
-# **What a hook makes of `h.5` is carried on**: the recurrence goes on from it. Before position 5 nothing changes (but
-# for rounding), after it everything may. `hook_state` stands behind the recurrence: an edit there changes what is read
-# from the state at that position, and no more.
+# **The recurrence continues from what a hook makes of `h.5`.** Before position 5 nothing changes (up to rounding),
+# after it everything may. `hook_state` comes after the recurrence: an edit there changes what is read from the state
+# at that position, and nothing else.
 
 
 # %%
@@ -143,8 +142,8 @@ assert read_alone[5] > 1e-6 and torch.cat([read_alone[:5], read_alone[6:]]).max(
 
 # %% [markdown]
 # ## What does not exist is refused
-# Before anything runs, and with the nearest names that do. A misspelt name never gives an empty cache, nor a hook that
-# never fires.
+# Before anything runs, and with the nearest names that do. A misspelt name never leads to an empty cache, or to a
+# hook that never fires.
 
 
 # %%
@@ -163,8 +162,8 @@ print(refusal(lambda: mamba.run_with_cache(batch.tokens, names_filter="blocks.0.
 
 # %% [markdown]
 # ## The same through nnsight
-# Hook points are modules, so that nnsight's traces read and edit them by the same names. (The state of one position is
-# to be named to the model before it is wrapped.)
+# Hook points are modules, so that nnsight's traces read and edit them by the same names. (The state of one position
+# must be named to the model before it is wrapped.)
 
 # %%
 import nnsight

@@ -15,13 +15,13 @@
 # # How a transformer copies
 #
 # **At the end** you know how a small trained transformer copies: which heads do it, by how many letters, and what is
-# left without them; and how each of these claims was tested. **It takes** about two minutes on a laptop, half a minute
-# of it a training that is kept.
+# left without them; and how each of these claims was tested. **It takes** about two minutes on a laptop, half a
+# minute of it for training a model, which is kept.
 #
 # A transformer that copies a string has to know, at every letter, where it is in the string. The paper *Repeat After
 # Me* (arXiv 2402.01032) proves that two layers can do it by **hashing n-grams**: some heads gather the last letters
 # into a key, another head looks for the place where the same letters stood before and attends to the letter that
-# followed.
+# followed. (They are a previous-token head and an induction head, generalised from one token to n.)
 
 # %%
 import os
@@ -51,8 +51,8 @@ print(batch.source[0].tolist())
 
 # %% [markdown]
 # ## Does it copy, and how far?
-# Dashed: ideal copiers that know only the last n letters and guess where these stand in several places. They fall with
-# the length, because n letters recur by chance. Far beyond the strings of its training the model lies above the one
+# Dashed: ideal copiers that know only the last n letters and guess where these stand in several places. They fall
+# with the length, because n letters recur by chance. Far beyond its training lengths the model lies above the one
 # that knows three letters: it must use more.
 
 # %%
@@ -103,8 +103,9 @@ figures.response(scores)
 
 # %% [markdown]
 # A head is flagged only if it beats the heads of untrained models of the same shape (corrected for all heads tested)
-# and by a stated margin. The gather heads were found by intervening: their output was taken off the path to the lookup
-# heads' queries and keys. `scores.set_offsets` says which letters back can be read linearly from all of them together.
+# and by a stated margin. The gather heads were found by intervening: their output was removed from the lookup heads'
+# queries and keys, and from nothing else (path patching). `scores.set_offsets` says which letters back can be read
+# linearly from all of them together.
 
 # %%
 print("letters back in the key:", scores.set_offsets, [round(a, 2) for a in scores.offset_accuracy])
@@ -125,8 +126,8 @@ figures.effective_n(behavioural, causal)
 
 # %% [markdown]
 # ## Proof by ablation
-# Lookup heads are often copies of each other: one can go unnoticed, all of them cannot. As a control, attention is cut
-# in the same heads from places that do not match: as much, or all there is.
+# Lookup heads are often copies of each other: one can go unnoticed, all of them cannot. As a control, attention to
+# places that do not match is cut in the same heads: as much, or all there is.
 
 # %%
 from interp.measure.ablation.ablate import ablation_study
@@ -149,8 +150,8 @@ view = interp.view_attention(loaded, prompt, scores=scores, ablations=ablations)
 figures.attention_view(view)
 
 # %% [markdown]
-# The string is lost without the lookup heads, and as much without those that gather for them: then the lookup heads
-# have nothing to look up.
+# The string is lost without the lookup heads, and just as much without those that gather for them: then the lookup
+# heads have nothing to look up.
 
 # %%
 asked = view.source >= 0

@@ -14,9 +14,10 @@
 # %% [markdown]
 # # Why a Mamba cannot
 #
-# **At the end** you know what a state-space model carries from a string to its copy, how long it keeps it, whose string
-# is copied if the state of another is put in its place, and when that state is full; and what of this is shown and what
-# is not. **It takes** about five minutes on a laptop, a minute and a half of them a training that is kept.
+# **At the end** you know what a state-space model carries from a string to its copy, how long it keeps it, whose
+# string is copied if the state is swapped for that of another, and when the state is full; and which of these claims
+# are proved and which are not. **It takes** about five minutes on a laptop, of which a minute and a half is training
+# a model, which is kept.
 #
 # A transformer that copies can look back at the string. A state-space model cannot: all that it will repeat must be in
 # its **state** when it reads the separator, and a state of b bits tells no more than 2^b strings apart (*Repeat After
@@ -53,7 +54,7 @@ print(f"{model.n_parameters:,} parameters; the state of one string:", model.stat
 
 # %% [markdown]
 # ## How far does it copy?
-# It was trained on short strings, and stops soon behind the longest of them.
+# It was trained on short strings, and stops copying soon after the longest of them.
 
 # %%
 lengths = (2, 4) if TINY else (4, 8, 10, 12, 13, 14, 16, 20)
@@ -90,7 +91,8 @@ torch.testing.assert_close(y[:, t], read, atol=1e-4, rtol=1e-4)
 # %% [markdown]
 # ## What it keeps, and for how long
 # A number of the state fades by exp(ΔA) at each step: its time constant is how many letters pass until a share of 1/e
-# is left. Here it is hundreds of letters and more: within strings of ten nothing fades. What is lost is lost otherwise.
+# is left. Here it is hundreds of letters and more: within strings of ten nothing fades. What is lost is lost in
+# another way.
 
 # %%
 decays = log_decays(model, batch)
@@ -101,8 +103,8 @@ px.histogram(x=spread.log10().tolist(), color=of_layer, nbins=60, labels=axes)
 
 # %% [markdown]
 # ## A state edited on the way
-# `blocks.1.mixer.h.5` is the state after position 5, and exists as soon as it is named. Whatever a hook makes of it is
-# carried on. Which letters of the answer are lost if both layers forget everything at one position?
+# `blocks.1.mixer.h.5` is the state after position 5, and exists as soon as it is named. Later positions continue from
+# whatever a hook makes of it. Which letters of the answer are lost if both layers forget everything at one position?
 
 
 # %%
@@ -140,7 +142,7 @@ px.imshow(
 
 # %% [markdown]
 # ## Does it look where the answer comes from?
-# With Δ, B and C held, a Mamba layer is a matrix like attention, channel by channel and exactly. This **hidden
+# With Δ, B and C held fixed, a Mamba layer is a matrix like attention, channel by channel and exactly. This **hidden
 # attention** can be negative.
 
 # %%
@@ -150,7 +152,7 @@ torch.testing.assert_close(again, parts.outputs, atol=1e-4, rtol=1e-4)
 print("alpha", list(parts.alpha.shape), "[batch channel query key]")
 
 # %% [markdown]
-# One matrix for a layer is a summary of its channels; how it is made, and when it misleads, stands in the docstring of
+# One matrix for a layer is a summary of its channels; how it is made, and when it misleads, is in the docstring of
 # `hidden_pattern`. The view shows it with its sign, and the norm of the state below the string.
 
 # %%
@@ -159,7 +161,8 @@ figures.attention_view(view)
 
 # %% [markdown]
 # ## The state is the string
-# The state just before the separator is taken from one string and put into the run on another. Whose string is copied?
+# The state just before the separator is taken from the run on one string and put into the run on another (activation
+# patching). Whose string is copied?
 
 # %%
 donor, host = batch.rows(slice(0, 1)), batch.rows(slice(1, 2))
@@ -170,9 +173,10 @@ print("the host, with the donor's state, writes:", task.vocabulary.decode(writte
 
 # %% [markdown]
 # ## When is it full?
-# `saturation_study` asks everything of a state, by length: bits **used**, read from the answers; bits **held**, read by
-# probes from the state; how little of the state would do; what follows it when it is transplanted whole or in part.
-# Beside the Mamba a memory built by hand, which keeps the first eight letters and is full then.
+# `saturation_study` measures everything about a state, by length: bits **used**, read from the answers; bits
+# **held**, read by probes from the state; how little of the state would do; what follows it when it is transplanted
+# whole or in part. Beside the Mamba stands a memory built by hand, which keeps the first eight letters and is then
+# full.
 
 # %%
 known = interp.load("planted:register?k=4" if TINY else "planted:register?k=8")
@@ -186,8 +190,8 @@ state_figures.saturation([of_mamba, of_register])
 
 # %% [markdown]
 # What the register uses and what it holds bend together, and stay: **full**. What the Mamba holds bends too, some
-# letters behind the lengths of its training; but what it uses *falls*. Which letters are left, by their distance from
-# the separator:
+# letters beyond its training lengths; but what it uses *falls*. Which letters are left, by their distance from the
+# separator:
 
 # %%
 state_figures.recoverability([of_mamba, of_register])
@@ -199,21 +203,21 @@ read = [place + 1 for place, bits in enumerate(of_each) if bits > 0.9 * letter]
 print(f"of strings of {length} letters probes read these: {read}; the answers show {of_mamba.used.total[-1]:.1f} bits")
 
 # %% [markdown]
-# Behind the longest strings the first letters can still be read from the state, and the last ones; the answer shows
+# After the longest strings the first letters can still be read from the state, and the last ones; the answer shows
 # none of them. What ended the copying there is a failure to fetch what is held, **not a full state**. And what the
-# probes do not read, the middle, need not be gone: they are linear, and saw so many strings.
+# probes do not read, the middle, need not be gone: they are linear, and were fitted on a limited number of strings.
 
 # %% [markdown]
 # ## Which part carries it?
-# With the whole state of another string the model writes that string's answer, from logits that are the same but for
-# rounding: nothing else carries. Of its parts the second layer takes most letters with it, the convolution's windows
-# hardly any.
+# With the whole state of another string the model writes that string's answer, from logits that are the same up to
+# rounding: nothing else carries the string. Of its parts the second layer carries most letters, the convolution's
+# windows hardly any.
 
 # %%
 state_figures.transplants([of_mamba])
 
 # %% [markdown]
-# ## What is shown, and what is not
+# ## What is proved, and what is not
 # The theorem bounds what *any* model with a state of so many bits can copy. It does not say that this one is near the
 # bound:
 
@@ -225,9 +229,9 @@ print(f"probes read {max(of_mamba.bits_probe):.0f} bits at most, {max(of_mamba.b
 print(f"and from the state of an untrained model of its shape {max(of_mamba.held.untrained.total):.0f}")
 
 # %% [markdown]
-# Shown: that the state carries the string, and nothing else does; how many bits of it the answers use; a lower bound on
-# what it holds, part of which any recurrence of this shape would hold, and where that stops growing.
+# Proved: that the state carries the string, and nothing else does; how many bits of it the answers use; a lower bound
+# on what it holds, part of which any recurrence of this shape would hold, and where that stops growing.
 #
-# Not shown: that the state could hold no more. The model was trained on strings of at most ten letters, and nothing
+# Not proved: that the state could hold no more. The model was trained on strings of at most ten letters, and nothing
 # taught it to keep more; a probe that reads linearly finds less than there is. Whether a larger state copies longer
 # strings is a question about many models, each trained beyond what it can do: `analyses/grow_state.py`.

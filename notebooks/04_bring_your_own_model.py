@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Bring your own model
 #
-# **At the end** you can train a copier of your own shape, train and open a model of another library, open a pretrained
-# one from a folder, and read what the study says of each, "no lookup head" included. **It takes** about two minutes on
-# a laptop, most of it two small trainings. Nothing is downloaded.
+# **At the end** you can train a copier of your own shape, train and open a model of another library, open a
+# pretrained one from a folder, and read what the study says about each, "no lookup head" included. **It takes** about
+# two minutes on a laptop, most of it for two small trainings. Nothing is downloaded.
 
 # %%
 import os
@@ -33,7 +33,7 @@ from interp.base.errors import UserError
 from interp.models import build
 from interp.studies.heads.settings import HeadStudySettings
 
-# The tests take a few steps and a few strings: what is learned then is nothing.
+# The tests take a few steps and a few strings: nothing is learned then.
 TINY = bool(os.environ.get("INTERP_TINY"))
 settings = HeadStudySettings.tiny() if TINY else HeadStudySettings()
 folder = Path(tempfile.mkdtemp())
@@ -41,9 +41,10 @@ transformers.utils.logging.disable_progress_bar()
 
 # %% [markdown]
 # ## A shape of your own
-# `build` makes a model, `TrainConfig` is the recipe, `train` trains in place and keeps a **run folder**. Here the heads
-# of each layer see 2, 3 and 4 positions, three times everything: room for keys of up to three letters. (From step 100
-# on half of the training's strings are of four letters only, so that short keys recur and long ones pay.)
+# `build` makes a model, `TrainConfig` is the recipe, `train` trains in place and keeps a **run folder**. Here the
+# heads of each layer see 2, 3 and 4 positions, and three of them everything: room for keys of up to three letters.
+# (From step 100 on half of the training's strings are of four letters only, so that short keys recur and long ones
+# pay off.)
 
 # %%
 model = build(
@@ -77,7 +78,7 @@ figures.response(study.scores)
 # %% [markdown]
 # The windows set the n: three letters back is as far as any head of the first layer sees.
 #
-# A folder is never overwritten; an interrupted training goes on with `resume=True`.
+# A folder is never overwritten; an interrupted training continues with `resume=True`.
 
 # %%
 try:
@@ -88,8 +89,8 @@ except UserError as error:
 
 # %% [markdown]
 # ## Any module
-# `train` and `accuracy_by_length` take whatever makes logits out of tokens. Here a Llama of transformers, two layers
-# with rotary positions.
+# `train` and `accuracy_by_length` accept anything that maps tokens to logits. Here a Llama of transformers, two
+# layers with rotary positions.
 
 
 # %%
@@ -120,9 +121,9 @@ accuracy = interp.accuracy_by_length(Logits(llama), task, lengths, strings, draw
 figures.length_accuracy(accuracy)
 
 # %% [markdown]
-# A run folder keeps this package's models only; this one is kept as transformers keeps it, and opened by `hf:`, through
-# TransformerLens's bridge, as every pretrained model is. What it was trained on, and how long the strings were, nobody
-# but you can say:
+# A run folder keeps this package's models only; this one is kept as transformers keeps it, and opened by `hf:`,
+# through TransformerLens's bridge, as every pretrained model is. Only you can say what it was trained on, and how
+# long the strings were:
 
 # %%
 llama.save_pretrained(folder / "llama")
@@ -134,10 +135,10 @@ print(found.verdict)
 figures.response(found.scores)
 
 # %% [markdown]
-# It copies, and a place with the same letters before it draws nothing: its heads do not go by the last letters alone.
-# (From another seed they looked three and four places past the source; then none is flagged, because that is not the
-# place that is asked about.) A head that goes by position does not need the letters that were copied so far. Put the
-# next of the alphabet in the place of each, so that nothing can be looked up:
+# It copies, and a place with the same letters before it draws no attention: its heads do not go by the last letters
+# alone. (From another seed they looked three and four places past the source; then none is flagged, because that is
+# not the place that is asked about.) A head that goes by position does not need the letters that were copied so far.
+# Replace each of them by the next letter of the alphabet, so that nothing can be looked up:
 
 # %%
 from interp.models.surface import patterns
@@ -155,12 +156,12 @@ for name, its in (("mine", mine.model), ("llama", opened.model)):
 
 # %% [markdown]
 # The lookup heads lose their way; the Llama's heads keep half of theirs. So these go by position, in part or
-# altogether, and behind the lengths of training the copying ends.
+# altogether, and beyond the training lengths the copying ends.
 
 # %% [markdown]
 # ## Any model with TransformerLens's surface
-# Hook points under TransformerLens's names make any module one that can be looked at. Here one layer of attention,
-# written out; `Loaded` is made by hand.
+# With hook points under TransformerLens's names, any module can be looked at. Here one layer of attention, written
+# out; `Loaded` is made by hand.
 
 # %%
 from transformer_lens import HookedRootModule
@@ -216,11 +217,11 @@ for variant in view.variants:
 print("attention to the source:", [round(share, 2) for share in view.on_source()])
 
 # %% [markdown]
-# Attention, hooks and ablations need no more than that. To score heads, untrained models of the same shape must be
-# drawn besides, which is known of this package's models and of bridges.
+# Attention, hooks and ablations need no more than that. To score heads, untrained models of the same shape are needed
+# as well, which can only be built for this package's models and for bridges.
 #
-# The bridge over a model that you have in memory needs no folder either. Put it in evaluation mode first: with dropout
-# nothing is measured well.
+# The bridge over a model that you have in memory needs no folder either. Put it in evaluation mode first: dropout
+# would disturb every measurement.
 
 # %%
 from transformer_lens.model_bridge.sources import build_bridge_from_module

@@ -40,9 +40,9 @@ generator = torch.Generator().manual_seed(0)
 
 # %% [markdown]
 # ## A copier with a known n, among decoys
-# `planted_copier` sets the paper's construction by hand: n + 1 gather heads bring the last n letters to each place, and
-# a lookup head attends to the letter that followed them. Beside it can stand heads that do nothing, heads at random,
-# and **decoys**, which look right on an ordinary copy, or like nothing much, and look nothing up:
+# `planted_copier` sets the paper's construction by hand: n + 1 gather heads bring the last n letters to each place,
+# and a lookup head attends to the letter that followed them. It can be surrounded by heads that do nothing, random
+# heads, and **decoys**, which look right on an ordinary copy, or unremarkable, and look nothing up:
 
 # %%
 print(*DECOYS)
@@ -62,8 +62,8 @@ figures.response(found)
 
 # %% [markdown]
 # ## Nothing, where there is nothing
-# A head is flagged only against untrained models of the same shape. So untrained models are the null in which it must
-# find nothing:
+# A head is flagged only against untrained models of the same shape. So untrained models are the null case, in which
+# it must find nothing:
 
 # %%
 shape = {"kind": "transformer", "d_model": 48, "n_heads": 6, "windows": (2, 3, 4, None, None, None)}
@@ -77,7 +77,7 @@ print(f"{flagged} heads flagged in {seed + 1} untrained models of {len(scores.he
 # %% [markdown]
 # ## Pushed too far, it says so
 # **An n beyond the longest planted match.** The head matches six letters; planted repeats have four at most. It is
-# flagged, and its n cannot be said: nothing tells it from a head that goes by position.
+# flagged, but its n cannot be determined: nothing tells it from a head that goes by position.
 
 # %%
 deep, _ = interp.planted_copier(6, 8)
@@ -88,7 +88,7 @@ assert not found.of_role("lookup")
 
 # %% [markdown]
 # **Strings of one length.** On them a head that attends a fixed distance back always finds the source. It is flagged,
-# too; it does not follow the match, so that it is not called a lookup head.
+# too; it does not follow the match, so it is not called a lookup head.
 
 # %%
 model, planting = interp.planted_copier(2, 8, decoys=("position:24",))
@@ -127,9 +127,9 @@ for make in (register, shift):
 px.line(curves, x="letters", y=list(curves)[1:], labels={"value": "bits", "variable": ""}, markers=True)
 
 # %% [markdown]
-# The four curves lie on each other. Letter by letter, behind strings twice as long as fit: the register has the first k
-# letters, the shift register the last k; of a decaying memory's last k each is left with the probability that its age
-# gives.
+# The four curves coincide. Letter by letter, after strings twice as long as fit: the register has the first k
+# letters, the shift register the last k; each of a decaying memory's last k is left with a probability that depends
+# on its age.
 
 # %%
 rows = {"letter": list(range(1, 2 * k + 1))}
@@ -152,8 +152,9 @@ for train in (128, 512) if TINY else (128, 192, 256, 512, 1024):
     print(f"{train:5} strings: {total:6.1f} of {24 * 4.7004:.1f} bits")
 
 # %% [markdown]
-# So bits held are a lower bound, and say how many strings it took (`HeldBits.strings`); fewer than four for each letter
-# of the alphabet are refused. Shuffled labels are the null: probes read nothing of letters that the state never saw.
+# So bits held are a lower bound, and the result says how many strings were used (`HeldBits.strings`); fewer than four
+# for each letter of the alphabet are refused. Shuffled labels are the null: probes read nothing of letters that the
+# state never saw.
 
 # %%
 print("shuffled:", held_bits(large, interp.CopyTask(), [24], generator, probes).shuffled.total[0])
