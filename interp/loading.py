@@ -22,6 +22,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, shortened, unknown
 from interp.base.files import read_json
 from interp.base.paths import LONGEST_NAME, expanded, is_there
@@ -75,6 +76,7 @@ class Loaded:
         return f"<Loaded {self.description.get('spec', 'a model')}: {', '.join(known)}>"
 
 
+@checked_call
 def load(
     spec: str | Path,
     task: str | Task | None = None,
@@ -210,6 +212,7 @@ def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
     return Loaded(model, task, _describe(model, f"hf:{name}", "pretrained", task), pretrained=known)
 
 
+@checked_call
 def vocabulary_over(model: Any, seed: int = 0, separator: bool = False) -> Vocabulary:
     """Choose letters for a pretrained model: `LETTERS` of its ordinary tokens (of fewer, all), drawn at random.
 

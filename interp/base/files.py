@@ -5,6 +5,7 @@ files of a writer that was killed are removed when the folder is written to next
 own, so that theirs are left alone.
 """
 
+import errno
 import json
 import math
 import os
@@ -17,7 +18,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from interp.base.errors import InterpError, UserError
+from interp.base.errors import InterpError, UserError, shortened
 from interp.base.paths import short_name
 
 try:
@@ -188,12 +189,16 @@ def locked_folder(folder: Path) -> Iterator[None]:
 def cannot_write(path: Path, error: Exception) -> InterpError:
     """The error for a file that the system would not write."""
     why = getattr(error, "strerror", None) or error
-    return InterpError(f"{path} must be writable; got an error ({why}). What was there before is unchanged.")
+    return InterpError(
+        f"{shortened(str(path), 300)} must be writable; got an error ({why}). What was there before is unchanged."
+    )
 
 
 @contextmanager
 def _temporary_beside(path: Path) -> Iterator[Path]:
     """An empty file in the same folder, locked while it is in use; removed at the end if it was not renamed."""
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "a name cannot hold a NUL", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = _locked_file(path)
     try:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from scipy import stats
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 
 Interval = tuple[float, float]
@@ -17,6 +18,7 @@ LEVEL = 0.95
 RESAMPLES = 2000
 
 
+@checked_call
 def bootstrap_interval(values: Shaped[np.ndarray, "*axes example"], seed: int | np.random.Generator = 0) -> Bounds:
     """Percentile bootstrap interval of the mean over the last axis; the axes before it share their resamples.
 
@@ -48,6 +50,7 @@ def bootstrap_interval(values: Shaped[np.ndarray, "*axes example"], seed: int | 
     return np.where(constant, value, found.low)[()], np.where(constant, value, found.high)[()]
 
 
+@checked_call
 def paired_difference_interval(
     before: Shaped[np.ndarray, "*axes example"],
     after: Shaped[np.ndarray, "*axes example"],
@@ -60,12 +63,16 @@ def paired_difference_interval(
     return bootstrap_interval(np.asarray(after, np.float64) - np.asarray(before, np.float64), seed)
 
 
+@checked_call
 def proportion_interval(successes: int, trials: int) -> tuple[float, float]:
     """Wilson's score interval of a proportion (Wilson 1927): of positive width at 0 and at 1, too."""
+    if not 0 <= successes <= trials or trials < 1:
+        raise UserError(f"successes must be from 0 to trials, and trials 1 or more; got {successes} of {trials}.")
     found = stats.binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
     return float(found.low), float(found.high)
 
 
+@checked_call
 def paired_proportions_interval(
     before: Bool[np.ndarray, " example"], after: Bool[np.ndarray, " example"]
 ) -> tuple[float, float]:
@@ -83,6 +90,7 @@ def paired_proportions_interval(
     return float(max(p - q - low, -1.0)), float(min(p - q + high, 1.0))
 
 
+@checked_call
 def empirical_p(
     statistic: Float[np.ndarray, "*axes"] | float, null: Float[np.ndarray, " draw"]
 ) -> Float[np.ndarray, "*axes"]:
@@ -91,6 +99,7 @@ def empirical_p(
     return np.asarray((1 + len(null) - below) / (1 + len(null)))
 
 
+@checked_call
 def benjamini_hochberg(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
     """q-values: the least false discovery rate at which each test is rejected (Benjamini & Hochberg 1995)."""
     return stats.false_discovery_control(p, method="bh")

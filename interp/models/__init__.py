@@ -5,6 +5,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from interp.base.calls import checked_call
 from interp.base.codec import from_plain
 from interp.base.errors import UserError, unknown
 
@@ -22,6 +23,7 @@ LARGE = 8192
 """Size of an axis from which it is asked, before a model is built, whether its weights fit into memory."""
 
 
+@checked_call
 def build(config: dict[str, Any], seed: int = 0) -> "HookedModel":
     """Build the model of a `config_dict`, with first weights drawn anew, in evaluation mode.
 

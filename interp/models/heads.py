@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import torch
 from transformer_lens.model_protocol import TransformerLensModel
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, shown, unknown
 from interp.models.hidden_attention.layer import hidden_heads
 from interp.models.recurrent.mixer import RecurrentBlock
@@ -65,6 +66,7 @@ class HeadTable:
     heads: tuple[Head, ...]
 
     @classmethod
+    @checked_call
     def of(cls, model: TransformerLensModel) -> "HeadTable":
         """Return the table of a model, made at the first call and kept as long as the model lives.
 
@@ -110,6 +112,7 @@ class HeadTable:
         """
         return self._place[self.parse([head])[0]]
 
+    @checked_call
     def parse(self, heads: Heads) -> tuple[Head, ...]:
         """Return the heads of these names, each once.
 

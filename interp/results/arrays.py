@@ -48,6 +48,10 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+class OfAnotherRun(InterpError):
+    """The arrays are not those that the document beside them names; a writer may be between its two renames."""
+
+
 def read_arrays(path: Path, named: str | None) -> dict[str, np.ndarray]:
     """Read a file of arrays. Nothing is unpickled.
 
@@ -55,15 +59,15 @@ def read_arrays(path: Path, named: str | None) -> dict[str, np.ndarray]:
         path: of the file.
         named: the digest that it must have; None for a result from before digests.
 
-    Raises: InterpError if it is not there, has another digest, or would unfold to more than `MOST_BYTES`; whatever is
-        in `DAMAGE` if it is damaged.
+    Raises: OfAnotherRun if it has another digest; InterpError if it is not there, or would unfold to more than
+        `MOST_BYTES`; whatever is in `DAMAGE` if it is damaged.
     """
     try:
         content = read_bytes(path, "the arrays of a result", MOST_BYTES)
     except UserError as error:  # the other file is there: it is not the user who named a wrong place
         raise InterpError(str(error)) from error
     if named is not None and digest(content) != named:
-        raise InterpError(
+        raise OfAnotherRun(
             f"{path} must be of the same run as the results.json beside it; got a file that is damaged or of "
             "another run. Run the analysis again."
         )

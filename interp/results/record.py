@@ -5,6 +5,7 @@ to the types of the fields (`interp.base.codec`) and to the axes that they share
 """
 
 import dataclasses
+import time
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +16,15 @@ import numpy as np
 from interp.base.codec import from_plain, to_plain
 from interp.base.errors import InterpError, UserError
 from interp.base.files import Write, json_text, read_json, write_together
-from interp.results.arrays import DAMAGE, digest, npz_bytes, read_arrays
+from interp.results.arrays import DAMAGE, OfAnotherRun, digest, npz_bytes, read_arrays
 from interp.results.axes import check_axes
 
 RESULTS, ARRAYS = "results.json", "arrays.npz"
 SCHEMA = "interp/2"
 """A result of another schema is refused, never translated. It changes where a field that older results lack can have no
 default."""
+AGAIN = (0.01, 0.03, 0.1)
+"""Seconds after which a result is read again whose two files do not belong together: a writer may be between them."""
 GLANCE = 120
 """Characters that a result shows of a field, unless it is a sentence."""
 R = TypeVar("R", bound="Result")  # not Self: beartype, under which the tests run, cannot check it method by method
@@ -69,7 +72,15 @@ class Result:
         Raises: UserError if the folder holds no result or another kind of result; InterpError if it is damaged, or its
             files are of two runs.
         """
-        folder = Path(folder)
+        for wait in AGAIN:
+            try:
+                return cls._load(Path(folder))
+            except OfAnotherRun:
+                time.sleep(wait)
+        return cls._load(Path(folder))
+
+    @classmethod
+    def _load(cls: type[R], folder: Path) -> R:
         document = read_json(folder / RESULTS, "a result")
         if not isinstance(document, dict):
             raise UserError(f"{folder} must hold a {cls.__name__}; got a {RESULTS} that holds no result.")

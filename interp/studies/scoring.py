@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import own_generator
 from interp.loading import Loaded
@@ -17,6 +18,7 @@ from interp.studies.study import OnStep, silent
 from interp.tasks.base import Batch, Task, need
 
 
+@checked_call
 def find_heads(
     loaded: Loaded, seed: int = 0, settings: HeadSettings | None = None, on_step: OnStep = silent
 ) -> HeadScores:
@@ -40,6 +42,7 @@ def find_heads(
     return replace(scores, notes=(*scores.notes, *beyond, *(short if longest < settings.longest else ())))
 
 
+@checked_call
 def head_costs(
     loaded: Loaded, scores: HeadScores, strings: Batch, kind: str = "mean", seed: int = 0
 ) -> tuple[AblationResult, ...]:
@@ -53,6 +56,7 @@ def head_costs(
     return ablate(model, loaded.task.vocabulary, strings, alone, kind, with_role, seed, edge_control=False)
 
 
+@checked_call
 def strings_to_ablate(loaded: Loaded, seed: int, strings: int, longest: int = HeadSettings.longest) -> Batch:
     """Strings of the longest trained length; where that is not known, of the longest that heads are probed on."""
     home = loaded.trained_lengths[1] if loaded.trained_lengths else probed(loaded, longest)[1][1]

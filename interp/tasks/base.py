@@ -20,6 +20,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.base.axes import Tokens
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.tasks.batch import Batch as Batch
 from interp.tasks.batch import ContrastPair as ContrastPair
@@ -122,6 +123,7 @@ class Task(ABC):
         task: Any = self
         return replace(task, alphabet=vocabulary.n_letters, vocab=None if standard else vocabulary)
 
+    @checked_call
     def decode(self, tokens: Tokens) -> list[str]:
         """Write token ids as text, one string per row."""
         return [self.vocabulary.decode(row) for row in tokens]

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch, ContrastPair, Task
 from interp.tasks.contrast import change_one_letter
@@ -16,6 +17,7 @@ from interp.tasks.vocabulary import Vocabulary
 
 
 @register("copy")
+@checked_call
 @dataclass(frozen=True)
 class CopyTask(Task):
     """Asks for a copy of the string.
@@ -59,6 +61,7 @@ class CopyTask(Task):
     def contrasts(self) -> bool:
         return True
 
+    @checked_call
     def sample(
         self,
         n: int,
@@ -78,6 +81,7 @@ class CopyTask(Task):
         letters = draw_letters(n, high, self.alphabet, generator, letters_per_string)
         return self.layout(letters, None if low == high else lengths)
 
+    @checked_call
     def contrast(
         self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
     ) -> ContrastPair:
@@ -89,6 +93,7 @@ class CopyTask(Task):
         generator = as_generator(generator)
         return change_one_letter(self.sample(n, length, generator), self.vocabulary, generator, place)
 
+    @checked_call
     def layout(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"] | None = None) -> Batch:
         """Make the batch that asks for copies of these strings: letter i is copied from position i + 1.
 

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, shown
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch, ContrastPair, Task
@@ -30,6 +31,7 @@ Drawn = tuple[Int[Tensor, "batch letter"], Int[Tensor, " batch"], Int[Tensor, " 
 
 
 @register("ngram")
+@checked_call
 @dataclass(frozen=True)
 class NgramLookup(Task):
     """Asks for what follows the key in the string.
@@ -83,6 +85,7 @@ class NgramLookup(Task):
     def contrasts(self) -> bool:
         return not self.ambiguous
 
+    @checked_call
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`. The key's place is uniform over all at which key and answer fit.
 
@@ -111,6 +114,7 @@ class NgramLookup(Task):
         )
         return join([*mark(v.bos, letters), *before, answer, *mark(v.eos, letters, trained=True)], v.pad)
 
+    @checked_call
     def contrast(
         self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
     ) -> ContrastPair:

@@ -7,6 +7,7 @@ by itself; a task of one's own is known once its module is imported.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from interp.base.calls import checked_call
 from interp.base.codec import from_plain, to_plain
 from interp.base.errors import UserError, shown, unknown
 from interp.tasks.base import Task
@@ -66,6 +67,7 @@ def task_from_config(config: dict[str, Any]) -> Task:
     return from_plain(task_class(str(fields.pop("kind", None))), fields)
 
 
+@checked_call
 def task_from_spec(spec: str, vocabulary: Vocabulary | None = None) -> Task:
     """Make the task that a text asks for: a name, and after a question mark fields that differ from their defaults.
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch, ContrastPair, Task
 from interp.tasks.contrast import change_one_letter
@@ -16,6 +17,7 @@ from interp.tasks.vocabulary import Vocabulary
 
 
 @register("reverse")
+@checked_call
 @dataclass(frozen=True)
 class ReverseCopy(Task):
     """Write the string from its last letter to its first.
@@ -51,6 +53,7 @@ class ReverseCopy(Task):
     def contrasts(self) -> bool:
         return True
 
+    @checked_call
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`."""
         generator = as_generator(generator)
@@ -66,6 +69,7 @@ class ReverseCopy(Task):
         pieces = [*mark(v.bos, ids), Piece(ids, lengths), *mark(v.separator, ids), backwards]
         return join([*pieces, *mark(v.eos, ids, trained=True)], v.pad)
 
+    @checked_call
     def contrast(
         self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
     ) -> ContrastPair:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch, Task
@@ -16,6 +17,7 @@ from interp.tasks.vocabulary import Vocabulary
 
 
 @register("copy-unique")
+@checked_call
 @dataclass(frozen=True)
 class UniqueCopy(Task):
     """Write a string of different letters once more, in the token layout of `CopyTask`.
@@ -43,6 +45,7 @@ class UniqueCopy(Task):
     def has_prompt_end(self) -> bool:
         return self.vocabulary.separator is not None
 
+    @checked_call
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`. Each string of different letters is as likely as any other.
 

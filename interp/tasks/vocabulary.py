@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, shown
 
 LETTERS = string.ascii_letters + "".join(map(chr, range(0x4E00, 0x9FF0)))
@@ -15,6 +16,7 @@ PAPERS = 26, 27, 28, 29
 """Special tokens of the paper's alphabet of 26."""
 
 
+@checked_call
 @dataclass(frozen=True)
 class Vocabulary:
     """Letters first, then the special tokens, as in the paper's code: a..z are 0..25, `$`=26, `|`=27, `.`=28, `*`=29.
@@ -48,10 +50,14 @@ class Vocabulary:
             )
         if min(ids := [*self._specials, *(self.letter_ids or ())]) < 0:
             raise UserError(f"token ids must be at least 0; got {min(ids)}.")
-        if clash := set(self._specials) & set(self.letter_ids or range(self.n_letters)):
+        if self.n_letters < 1:
+            raise UserError(f"n_letters must be at least 1; got {self.n_letters}.")
+        letters = set(self.letter_ids) if self.letter_ids is not None else range(self.n_letters)
+        if clash := {special for special in self._specials if special in letters}:
             raise UserError(f"special tokens must have ids that no letter has; got {min(clash)} for both.")
 
     @classmethod
+    @checked_call
     def of_letters(cls, n_letters: int) -> "Vocabulary":
         """Lay out a vocabulary of so many letters: the special tokens follow after the last."""
         if isinstance(n_letters, bool) or not isinstance(n_letters, int) or not 2 <= n_letters <= len(LETTERS):
@@ -81,6 +87,7 @@ class Vocabulary:
     def _specials(self) -> list[int]:
         return [i for i in (self.bos, self.separator, self.eos, self.pad) if i is not None]
 
+    @checked_call
     def ids(self, letters: Int[Tensor, "*axes"]) -> Int[Tensor, "*axes"]:
         """Turn letter numbers into token ids.
 
@@ -95,6 +102,7 @@ class Vocabulary:
             return letters
         return torch.tensor(self.letter_ids, device=letters.device)[letters]
 
+    @checked_call
     def decode(self, tokens: Int[Tensor, " pos"]) -> str:
         """Write token ids as text: letters and `$ | . *`; an id that is neither is shown as `<id>`.
 
@@ -106,6 +114,7 @@ class Vocabulary:
             raise UserError(f"token ids must be at least 0; got {min(written)}.")
         return "".join(specials.get(i) or self._letter(i) for i in written)
 
+    @checked_call
     def encode(self, text: str) -> Int[Tensor, " pos"]:
         """Read text of this alphabet's letters (and `$ | . *`) as token ids.
 

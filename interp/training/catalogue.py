@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from interp.base.calls import checked_call
 from interp.models import build
 from interp.training.kept_runs import kept_folder
 from interp.training.presets import MEASURED, PRESETS, preset_place
@@ -30,6 +31,7 @@ class PresetFacts:
     """Its run folder; None if it is not trained yet."""
 
 
+@checked_call
 def presets(seed: int = 0) -> tuple[PresetFacts, ...]:
     """List the presets.
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from interp.base.budget import budget
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.models.hooks.model import HookedModel
@@ -30,6 +31,7 @@ class _Block:
     free_letter_accuracy: Tensor
 
 
+@checked_call
 @torch.no_grad()
 def accuracy_by_length(
     model: nn.Module,

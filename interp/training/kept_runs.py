@@ -11,6 +11,7 @@ import torch
 from filelock import FileLock
 from torch import nn
 
+from interp.base.calls import checked_call
 from interp.base.errors import InterpError
 from interp.base.paths import expanded
 from interp.models import build
@@ -20,6 +21,7 @@ from interp.training.recipe import TrainConfig
 from interp.training.run_folder import CONFIG, digest, recipe
 
 
+@checked_call
 def kept_run(
     place: str,
     config: dict[str, Any],

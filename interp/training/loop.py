@@ -19,6 +19,7 @@ from accelerate.utils import broadcast
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from interp.base.calls import checked_call
 from interp.base.errors import InterpError, UserError
 from interp.results.training import TrainLog
 from interp.tasks.base import Task
@@ -36,6 +37,7 @@ READ_EVERY = 10
 """Steps whose losses are read from the device at once: reading one waits for it."""
 
 
+@checked_call
 def train(
     model: nn.Module,
     task: Task,
@@ -243,6 +245,8 @@ class _Training:
         if self.folder is not None and resume:
             stamp, self.records = self.folder.resume(self.model, self.optimizer)
             self.done, self.examples, self.finished = stamp.step, stamp.examples, stamp.finished
+            if self.finished and self.accelerator.is_main_process:
+                self.folder.complete(self.model, stamp)
         elif self.folder is not None:
             self.folder.refuse_if_begun()
         self.accelerator.wait_for_everyone()  # all have looked before one writes

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from interp.base.calls import checked_call
 from interp.base.errors import InterpError, UserError
 from interp.base.files import read_json, write_json
 from interp.base.provenance import versions
@@ -99,6 +100,7 @@ def read_run_config(folder: str | Path) -> dict[str, Any]:
     return described
 
 
+@checked_call
 def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     """Read a run folder, finished or not. Nothing is unpickled.
 

@@ -10,7 +10,7 @@ from typing import cast
 from torch import nn
 from torch.optim import Optimizer
 
-from interp.base.errors import UserError
+from interp.base.errors import InterpError, UserError
 from interp.base.files import cannot_write, locked_folder
 from interp.models.checkpoint import CONFIG, WEIGHTS
 from interp.models.hooks.model import HookedModel
@@ -84,6 +84,15 @@ class RunFolder:
         check_recipe(stamp, described, self.path / STATE)
         load_state(tensors, model, optimizer)
         return stamp, read_records(self.path / LOG, until=stamp.step)
+
+    def complete(self, model: nn.Module, stamp: Stamp) -> None:
+        """Write the weights that belong to the state, if a kill has left those of the checkpoint before beside it."""
+        try:
+            behind = read_tensors(self.path / WEIGHTS, "a model's weights")[0] != stamp
+        except InterpError:
+            behind = True
+        if behind:
+            write_tensors(self.path / WEIGHTS, model.state_dict(), stamp)
 
     def checkpoint(self, model: nn.Module, optimizer: Optimizer, step: int, examples: int, finished: bool) -> None:
         """Write state, then weights. A kill between the two leaves both whole, the weights one checkpoint behind."""

@@ -29,7 +29,7 @@ def messages(source: str) -> set[str]:
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
             continue
-        if node.func.id in ("UserError", "InterpError"):
+        if node.func.id in ("UserError", "InterpError", "OfAnotherRun"):
             found.add(literal(node.args[0]))
         if node.func.id == "unknown":
             found.add(f"no {literal(node.args[0])} is called …")

@@ -15,6 +15,8 @@ import torch
 from torch import nn
 
 from interp.base.errors import InterpError, UserError
+from interp.training import under_way
+from interp.training.checkpoint import Stamp
 from interp.training.loop import train
 from interp.training.run_folder import load_run
 
@@ -132,6 +134,27 @@ def test_a_resumed_training_that_had_finished_changes_nothing(task, tiny, recipe
     log = train(tiny(99), task, recipe, tmp_path, resume=True, progress=False)
     assert len(log.loss) == recipe.steps
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_training_killed_between_its_last_two_renames_has_its_weights_when_it_is_resumed(
+    task, tiny, recipe, tmp_path, monkeypatch
+) -> None:
+    written = under_way.write_tensors
+
+    def killed(path: Path, tensors: dict, stamp: Stamp) -> Path:
+        if stamp.finished:
+            raise KeyboardInterrupt
+        return written(path, tensors, stamp)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(under_way, "write_tensors", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny(), task, recipe, tmp_path, progress=False)
+    assert load_run(tmp_path).stamp.step == 10
+    again = tiny(99)
+    train(again, task, recipe, tmp_path, resume=True, progress=False)
+    assert load_run(tmp_path).stamp.step == 12
+    assert_same_bits(again, load_run(tmp_path).model)
 
 
 def test_another_recipe_cannot_be_resumed_and_the_error_names_the_difference(task, tiny, recipe, tmp_path) -> None:

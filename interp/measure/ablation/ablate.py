@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
 from interp.base.stats import Interval, paired_difference_interval, paired_proportions_interval
 from interp.measure.ablation.controls import control_interval
@@ -29,6 +30,7 @@ Row = dict[str, np.ndarray]
 """Fields of `PerStringScores` for one ablation, string by string."""
 
 
+@checked_call
 def ablation_study(
     model: Model,
     vocabulary: Vocabulary,
@@ -64,6 +66,7 @@ def ablation_study(
     return ablate(model, vocabulary, batch, sets, kind, with_role, seed, draws, on_step=on_step)
 
 
+@checked_call
 def ablate(
     model: Model,
     vocabulary: Vocabulary,

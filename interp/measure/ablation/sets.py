@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.measure.ablation.interventions import EdgeEdit, Intervention
 from interp.models.heads import Heads, HeadTable
@@ -15,6 +16,7 @@ from interp.models.surface import Model
 Group = Literal["single", "cumulative", "random order", "all but one", "all", "edges"]
 
 
+@checked_call
 @dataclass(frozen=True)
 class Ablation:
     """A set of heads, and what they do instead; without heads, the model as it is.
@@ -50,6 +52,7 @@ class Ablation:
         return replace(self, heads=heads)
 
 
+@checked_call
 @dataclass(frozen=True)
 class HeadSet:
     """Heads that are ablated together, and how that is reported."""

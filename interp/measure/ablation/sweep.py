@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from interp.base.axes import HeadVectors, Logits
 from interp.base.budget import budget
+from interp.base.calls import checked_call
 from interp.measure.ablation.context import BlockContext, segment_of, visible
 from interp.measure.ablation.interventions import EdgeEdit, Intervention
 from interp.measure.ablation.runs import hooks_of, one_by_one, together
@@ -44,6 +45,7 @@ class PerStringScores:
     """Right letter's logit less the mean of the other letters', averaged over the answer."""
 
 
+@checked_call
 @torch.no_grad()
 def sweep(
     model: Model,

@@ -15,6 +15,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.base.axes import Tokens
+from interp.base.budget import check_fits
+from interp.base.calls import checked_call
+from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.base.stats import Interval, paired_proportions_interval, proportion_interval
 from interp.measure.attention.rows import blocks
@@ -26,10 +29,13 @@ from interp.tasks.probes.planted_repeats import Probe, offset_swaps, order_swaps
 
 LEAST_STEP = 0.2
 """A curve that falls by less in all (in accuracy, or in share of answers moved) has no n."""
+BYTES = 1024
+"""Memory that a string of a few letters takes while it is asked, at least."""
 REMAINS = 0.25
 """Below this share of its whole fall, a curve counts as fallen: what a letter further back still adds is less."""
 
 
+@checked_call
 def behavioural_n(
     model: Model,
     task: Task,
@@ -60,7 +66,7 @@ def behavioural_n(
 
     Raises: UserError if the repeats do not fit into the strings.
     """
-    k = torch.arange(longest + 1).repeat_interleave(strings)
+    k = _places(longest, strings)
     probe = planted_repeats(task, k, length, as_generator(generator), exclusive=True, context=longest).to(device(model))
     guess = answers(model, probe.batch.tokens, probe.query)
     right = guess == probe.batch.targets.take_along_dim(probe.query[:, None], 1)[:, 0]
@@ -69,6 +75,7 @@ def behavioural_n(
     return _curve(values, interval, _fallen_to_last)
 
 
+@checked_call
 def causal_n(
     model: Model,
     task: Task,
@@ -97,7 +104,7 @@ def causal_n(
 
     Raises: UserError if the places do not fit into the strings.
     """
-    t = torch.arange(longest + 1).repeat_interleave(strings)
+    t = _places(longest, strings)
     probe, edited = offset_swaps(task, t, longest + 1, length, as_generator(generator))
     probe, edited = probe.to(device(model)), edited.to(device(model))
     before, after = _to_rival(model, probe, edited, longest + 1)
@@ -168,6 +175,14 @@ def answers(model: Model, tokens: Tokens, query: Int[Tensor, " batch"]) -> Int[T
         logits = run(model, tokens[block])
         parts.append(logits.take_along_dim(query[block, None, None], 1)[:, 0].argmax(dim=-1))
     return torch.cat(parts)
+
+
+def _places(longest: int, strings: int) -> Int[Tensor, " batch"]:
+    """0, ..., `longest`, each for so many strings. Raises: UserError for less than one string, or too many to hold."""
+    if longest < 0 or strings < 1:
+        raise UserError(f"longest must be 0 or more, and strings 1 or more; got {longest} and {strings}.")
+    check_fits((longest + 1) * strings * BYTES, f"{strings:,} strings for each of {longest + 1:,} places")
+    return torch.arange(longest + 1).repeat_interleave(strings)
 
 
 def _fallen_to_last(curve: Float[np.ndarray, " step"]) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
 from interp.measure.heads.backups import with_backups
 from interp.measure.heads.feeding import Feeding, with_gather_heads
@@ -28,6 +29,7 @@ from interp.tasks.base import Task, need
 from interp.tasks.probes.planted_repeats import Probe
 
 
+@checked_call
 def score_heads(
     model: Model,
     task: Task,

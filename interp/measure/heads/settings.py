@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 
 
+@checked_call
 @dataclass(frozen=True)
 class HeadSettings:
     """How heads are scored and what counts."""

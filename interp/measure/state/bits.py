@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.base.stats import LEVEL, RESAMPLES
@@ -22,6 +23,7 @@ from interp.results.state import Bits
 from interp.tasks.base import Task, need
 
 
+@checked_call
 @torch.no_grad()
 def used_bits(
     model: HookedModel,

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.measure.state.bits import check_lengths
@@ -23,6 +24,7 @@ SATURATED = (0.001, 0.999)
 """A decay beyond these forgets at once, or never."""
 
 
+@checked_call
 @torch.no_grad()
 def geometry(
     model: HookedModel, task: Task, lengths: Sequence[int], strings: int, generator: torch.Generator | int

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 
 EACH = 4
 """Training strings per letter, at least."""
 
 
+@checked_call
 @dataclass(frozen=True)
 class ProbeSettings:
     """Strings, other ones for each purpose and each length."""

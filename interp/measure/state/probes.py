@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
 from interp.measure.state.bits import bits_of, check_lengths
 from interp.measure.state.joint_probes import joint_bits, places
@@ -26,6 +27,7 @@ from interp.tasks.base import Batch, Task, need
 Rows = Float[np.ndarray, "test pos"]
 
 
+@checked_call
 @torch.no_grad()
 def held_bits(
     model: HookedModel,

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.measure.state.bits import check_lengths
@@ -30,6 +31,7 @@ Way = Callable[[Carried], Carried]
 """What is done to a state before the answer."""
 
 
+@checked_call
 @torch.no_grad()
 def state_size(model: HookedModel, lengths: Sequence[int]) -> StateSize:
     """Numbers and bits that a model carries for one string, counted on a string of each length.
@@ -66,6 +68,7 @@ def utilisation(
     return tuple(float(bits / min(length * np.log2(alphabet), size)) for bits, size, length in rows)
 
 
+@checked_call
 @torch.no_grad()
 def effective_size(
     model: HookedModel,

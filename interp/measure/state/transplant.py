@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.base.stats import bootstrap_interval
@@ -42,6 +43,7 @@ class Graft:
     mix: Mix
 
 
+@checked_call
 @torch.no_grad()
 def transplants(
     model: HookedModel,

@@ -7,11 +7,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.base.axes import Tokens
+from interp.base.budget import check_fits
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
+from interp.base.words import count
 
 if TYPE_CHECKING:
     from interp.models.hooks.model import HookedModel
+
+BYTES = 128
+"""Memory that a token takes while it is written, at least: its id and what the model carries of it."""
 
 
 @torch.no_grad()
@@ -31,6 +36,9 @@ def generate(
             f"temperature must be a number of at least 0; got {temperature}. At 0 the most likely token is "
             "always taken."
         )
+    if stop_at is not None and not 0 <= stop_at < model.config.d_vocab:
+        raise UserError(f"stop_at must be a token id from 0 to {model.config.d_vocab - 1}, or None; got {stop_at}.")
+    check_fits(len(tokens) * max_new_tokens * BYTES, f"{max_new_tokens:,} new tokens of {count(len(tokens), 'string')}")
     generator = None if generator is None else as_generator(generator)
     past, new, out = model.new_past(), tokens, [tokens]
     finished = torch.zeros_like(tokens[:, :1], dtype=torch.bool)
@@ -50,7 +58,7 @@ def _draw(
     logits: Float[Tensor, "batch vocab"], temperature: float, generator: torch.Generator | None
 ) -> Int[Tensor, "batch 1"]:
     """The next token of each string, drawn on the CPU: the same on every device."""
-    if temperature == 0 or logits.is_meta:
+    if temperature <= torch.finfo(logits.dtype).tiny or logits.is_meta:
         return logits.argmax(dim=-1, keepdim=True)
-    probability = (logits / temperature).softmax(dim=-1)
+    probability = ((logits - logits.amax(dim=-1, keepdim=True)) / temperature).softmax(dim=-1)
     return torch.multinomial(probability.cpu(), 1, generator=generator).to(logits.device)

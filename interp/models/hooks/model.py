@@ -17,6 +17,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.base.axes import Tokens
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.models.checkpoint import WEIGHTS, load_weights, read_config, save_model
 from interp.models.hooks.cache import Cache, Hook, keeping_hooks
@@ -129,6 +130,7 @@ class HookedModel(NamedPoints):
         with self.lock:
             super().add_hook(self.checked_name(name), *args, **kwargs)
 
+    @checked_call
     def run_with_hooks(self, *args: Any, fwd_hooks: Sequence[Hook] = (), **kwargs: Any) -> Any:
         """As in TransformerLens; a hook that the run does not come to, because it stops before, is an error."""
         fired: set[str] = set()
@@ -203,6 +205,7 @@ class HookedModel(NamedPoints):
 
     # ------------------------------------------------------------------ generation
 
+    @checked_call
     def generate(
         self,
         tokens: Tokens,
@@ -232,6 +235,7 @@ class HookedModel(NamedPoints):
         describe = getattr(self.config, "to_dict", lambda: dataclasses.asdict(self.config))
         return {"kind": self.kind, **describe()}
 
+    @checked_call
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `config.json` and `model.safetensors`, or leave the folder as it was. Returns the folder.
 
@@ -241,6 +245,7 @@ class HookedModel(NamedPoints):
         return Path(folder)
 
     @classmethod
+    @checked_call
     def from_pretrained(cls: type[M], folder: str | Path, device: torch.device | str = "cpu") -> M:
         """Build the model that `save_pretrained` (or a training) left in a folder, in the dtype that it has there.
 

@@ -3,7 +3,7 @@
 A name that does not exist is an error that lists the nearest known ones, never an empty cache.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from transformer_lens import HookedRootModule
 
@@ -70,7 +70,8 @@ class NamedPoints(HookedRootModule):
                 f"names_filter must match a hook point; got one that matches none of the model's {n}. Print "
                 "model.hook_dict to see them."
             )
-        chosen = [names] if isinstance(names, str | int) else list(names)
+        listed = isinstance(names, Iterable) and not isinstance(names, str)
+        chosen = list(names) if listed else [names]
         if not all(isinstance(name, str) for name in chosen):
             raise UserError(
                 f"names_filter must be a hook point's name, a list of names or a predicate; got {shown(names)}."

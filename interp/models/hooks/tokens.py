@@ -25,7 +25,7 @@ def as_tokens(tokens: Any, d_vocab: int, check_values: bool = True) -> Tokens:
 
     Raises: UserError for anything else: text, numbers with a fraction, no string, no position, ids out of bounds.
     """
-    if not isinstance(tokens, Tensor):
+    if not isinstance(tokens, Tensor) or tokens.is_sparse:
         raise UserError(
             f"tokens must be a tensor of token ids; got {_briefly(tokens)}. Encode text with a task's vocabulary: "
             f'task.vocabulary.encode("$ab|ab.").'

@@ -1,10 +1,12 @@
 """The planted copier of Theorem 2.3: a description with the options of its name, `planted:ngram?n=3&tau=20`."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, unknown
 from interp.models.planted.compiler import plant
 from interp.models.planted.decoys import decoy, needs_position
@@ -12,9 +14,14 @@ from interp.models.planted.description import Circuit, HeadSpec, Write
 from interp.models.planted.gathering import by_windows
 from interp.models.planted.looks import Anywhere, Match
 from interp.models.planted.planting import Planting
+from interp.models.planted.stream import Stream
 from interp.models.transformer import HookedTransformer
 
+LARGEST = 1 << 29
+"""Weights of a planted copier, at most: 2 GB in float32. Every head has its own maps from the whole stream."""
 
+
+@checked_call
 def planted_copier(
     n: int = 4,
     alphabet: int = 26,
@@ -73,7 +80,7 @@ def planted_copier(
             f"gather_layer must come before lookup_layer, both among the {n_layers} layers; got "
             f"{gather_layer} and {lookup_layer}."
         )
-    if n_lookup < 1 or min(zero_heads, random_heads) < 0 or not tau > 0 or n_ctx < 1:
+    if n_lookup < 1 or min(zero_heads, random_heads) < 0 or not 0 < tau < math.inf or n_ctx < 1:
         raise UserError(
             "n_lookup and n_ctx must be at least 1, zero_heads and random_heads at least 0, and tau "
             f"positive; got n_lookup={n_lookup}, n_ctx={n_ctx}, zero_heads={zero_heads}, "
@@ -81,6 +88,7 @@ def planted_copier(
         )
     if idle not in ("zero", "random"):
         raise unknown("idle head", idle, ("zero", "random"))
+    _refuse_giants(n, alphabet, n_layers, n + 1 + n_lookup + len(decoys) + zero_heads + random_heads)
     positioned = any(needs_position(name) for name in decoys)
     purposeful = [
         *by_windows(n, gather_layer),
@@ -123,3 +131,13 @@ def _lengths(n_ctx: int | None) -> tuple[int, int]:
     """Strings as long as the truth is stated for elsewhere, or as fit."""
     most = 32 if n_ctx is None else max(1, min(32, (n_ctx - 2) // 2))
     return min(24, most), most
+
+
+def _refuse_giants(n: int, alphabet: int, n_layers: int, n_heads: int) -> None:
+    """Raises: UserError for a copier that would fill the memory."""
+    stream = Stream(n, alphabet)
+    if (weights := n_layers * n_heads * 4.0 * stream.d_model * n * stream.n_tokens) > LARGEST:
+        raise UserError(
+            f"a planted copier must have at most {LARGEST:.2g} weights; got {weights:.2g}. Plant a smaller n, or "
+            f"fewer heads or layers."
+        )

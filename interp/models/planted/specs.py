@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, shortened, unknown
 from interp.models.hooks.model import HookedModel
 from interp.models.planted.compiler import plant
@@ -14,9 +15,9 @@ from interp.models.planted.kinds import draw
 from interp.models.planted.memories import MemoryTruth, planted_memory
 from interp.models.planted.memory import PlantedCapacity, decay, register, shift
 from interp.models.planted.planting import Planting
-from interp.models.planted.stream import Stream
 
 
+@checked_call
 def drawn_circuit(kind: str = "windows", seed: int = 0) -> tuple[HookedModel, Planting]:
     """A circuit of a kind (`interp.models.planted.kinds.KINDS`), its parameters drawn from a seed."""
     return plant(draw(kind, seed))
@@ -62,10 +63,9 @@ MOST: dict[str, tuple[float, str]] = {
     "n_ctx": (1 << 20, "No text here is longer."),
 }
 """Option -> its largest value, and why; for every kind that has it."""
-LARGEST_COPIER = 1 << 29
-"""Weights of a planted copier, at most: 2 GB in float32. Every head has its own maps from the whole stream."""
 
 
+@checked_call
 def planted_from_spec(spec: str) -> tuple[HookedModel, Truth]:
     """Build the planted model of this name, and say what was planted: `ngram`, `ngram?n=3&alphabet=4`.
 
@@ -100,17 +100,3 @@ def _refuse_giants(kind: str, options: dict[str, Any]) -> None:
     for name, (most, why) in MOST.items():
         if not options.get(name, 0) <= most:  # so that NaN is refused, too
             raise UserError(f"{name} of planted:{kind} must be at most {most:.10g}; got {options[name]:.10g}. {why}")
-    if kind == "ngram" and (weights := _weights(options)) > LARGEST_COPIER:
-        raise UserError(
-            f"planted:{kind} must have at most {LARGEST_COPIER:.2g} weights; got {weights:.2g}. Plant a smaller n, or "
-            f"fewer heads or layers."
-        )
-
-
-def _weights(options: dict[str, Any]) -> float:
-    """About how many weights the heads of a planted copier have."""
-    parameters = inspect.signature(planted_copier).parameters
-    of = {name: options.get(name, parameter.default) for name, parameter in parameters.items()}
-    stream = Stream(of["n"], of["alphabet"])
-    heads = of["n"] + 1 + of["n_lookup"] + len(of["decoys"]) + of["zero_heads"] + of["random_heads"]
-    return of["n_layers"] * heads * 4.0 * stream.d_model * of["n"] * stream.n_tokens

@@ -6,6 +6,7 @@ Roles are measured first, on other strings, so that no head with a role serves a
 from pathlib import Path
 from typing import Any
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
@@ -73,6 +74,7 @@ def head_ablation_study(
     )
 
 
+@checked_call
 def ablation_study(
     model: Any,
     vocabulary: Vocabulary | None = None,

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.measure.heads.settings import HeadSettings
 
 
+@checked_call
 @dataclass(frozen=True)
 class AblationSettings:
     """Which heads are ablated, and how. `tiny` is for a look at the machinery, not at a model."""

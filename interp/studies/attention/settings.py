@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from interp.base.calls import checked_call
 from interp.measure.heads.settings import HeadSettings
 
 
+@checked_call
 @dataclass(frozen=True)
 class AttentionSettings:
     """Which string is shown, which heads, and without which. `tiny` is for a look at the machinery, not at a model."""

@@ -11,6 +11,7 @@ from typing import cast
 
 from torch import nn
 
+from interp.base.calls import checked_call
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
 from interp.loading import Loaded, as_loaded
@@ -28,6 +29,7 @@ from interp.studies.study import OnStep, silent
 from interp.training.evaluate import accuracy_by_length
 
 
+@checked_call
 def hash_head_study(
     loaded: Loaded | str | Path, seed: int = 0, settings: HeadStudySettings | None = None, on_step: OnStep = silent
 ) -> HashHeadStudy:

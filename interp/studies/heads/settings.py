@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from interp.base.calls import checked_call
 from interp.measure.heads.settings import HeadSettings
 
 
+@checked_call
 @dataclass(frozen=True)
 class HeadStudySettings:
     """How much is measured. `tiny` is for a look at the machinery, not at a model."""

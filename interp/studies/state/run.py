@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator, spawn
@@ -68,6 +69,7 @@ class Asked:
         return own_generator(what, self.seed)
 
 
+@checked_call
 def saturation_study(
     loaded: Loaded | str | Path,
     seed: int = 0,

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from interp.base.calls import checked_call
 from interp.measure.state.probe_settings import ProbeSettings
 
 
+@checked_call
 @dataclass(frozen=True)
 class SaturationSettings:
     """How much is measured. `tiny` is for a look at the machinery, not at a model."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.base import words
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, unknown
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
@@ -69,6 +70,7 @@ def attention_study(
     )
 
 
+@checked_call
 def view_attention(
     loaded: Loaded | str | Path,
     prompt: str | None = None,
