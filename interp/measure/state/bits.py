@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.base.axes import Logits
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
@@ -34,6 +35,9 @@ def used_bits(
     seed: int = 0,
 ) -> Bits:
     """log2 D less the teacher-forced cross-entropy of each answer letter, summed over the letters that it shows.
+
+    Probabilities are those of the letters among themselves: what a model gives to the separator, to the end or to
+    padding says nothing of which letter it was, and would cost an untrained model bits that it never claimed.
 
     Args:
         model: carries a state from call to call.
@@ -105,13 +109,23 @@ def _one_length(
 ) -> Float[np.ndarray, "string pos"]:
     """Bits per letter of each string; negative where the model is surer of another letter than chance would be."""
     batch, found = task.sample(strings, length, generator), []
+    letters = task.vocabulary.ids(torch.arange(task.n_letters))
     for rows in blocks(batch, model.device):
         block = batch.rows(rows).to(model.device)
-        log_p = answer_logits(model, block, carry(model, block)).double().log_softmax(dim=-1)
-        found.append(_bits(log_p, block.answer_tokens, task.n_letters).cpu())
+        logits = answer_logits(model, block, carry(model, block))
+        found.append(letter_bits(logits, block.answer_tokens, letters.to(logits.device)).cpu())
     return torch.cat(found).numpy()
 
 
-def _bits(log_p: Float[Tensor, "batch letter vocab"], wanted: Tensor, alphabet: int) -> Float[Tensor, "batch letter"]:
-    right = log_p.gather(2, wanted[..., None])[..., 0]
-    return (right + np.log(alphabet)) / np.log(2)
+def letter_bits(
+    logits: Logits, wanted: Int[Tensor, "batch letter"], letters: Int[Tensor, " alphabet"]
+) -> Float[Tensor, "batch letter"]:
+    """log2 D less the surprise at each letter, by the probabilities of letters among themselves.
+
+    Args:
+        logits: of the whole vocabulary, [batch letter vocab].
+        wanted: the right tokens.
+        letters: the tokens that are letters; D of them.
+    """
+    right = logits.double().gather(2, wanted[..., None])[..., 0] - logits[..., letters].double().logsumexp(dim=-1)
+    return (right + np.log(len(letters))) / np.log(2)

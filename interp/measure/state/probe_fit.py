@@ -9,8 +9,8 @@ Statistics 23, 1995). Which of the two, which penalty, which temperature, and ho
 mixed in, each position chooses on strings that the regression has not seen.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, product
 
 import numpy as np
 import torch
@@ -32,20 +32,40 @@ SINGULAR = 1e-3
 """Of the mean variance, added to each: a position's scores add up to 0, so that their covariance has no inverse."""
 ROUNDING = 1e-6
 """Variance of scores without noise, in float32."""
+READ = 0.99
+"""Share of a letter's bits from which on no other probe is tried."""
+Regression = tuple[Float[Tensor, "train train"], Float[Tensor, "other train"]]
+"""The inverse that ridge regression needs, and the inner products of the other strings."""
 
 
 class Probes:
     """Probes of one kind of features; what they read is asked by `bits`.
 
     Args:
-        kinds: one or several kinds of inner products of all strings' centred features with those of the first n, the
-            training strings; of several, each position takes the kind that serves it best.
+        first: inner products of all strings' centred features with those of the first n, the training strings.
+        others: make other kinds of inner products, or none; each position takes the kind that serves it best, and none
+            is made that no position needs.
         penalties: of the ridge regression; each position takes the better.
     """
 
-    def __init__(self, *kinds: Float[Tensor, "string train"], penalties: Sequence[float] = PENALTIES) -> None:
-        self.train = kinds[0].shape[1]
-        self.regressions = [regression for products in kinds for regression in _regressions(products, penalties)]
+    def __init__(
+        self,
+        first: Float[Tensor, "string train"],
+        *others: Callable[[], Float[Tensor, "string train"] | None],
+        penalties: Sequence[float] = PENALTIES,
+    ) -> None:
+        self.train = first.shape[1]
+        kinds = chain([first], (products for make in others if (products := make()) is not None))
+        self._coming = (regression for products in kinds for regression in _regressions(products, penalties))
+        self._made: list[Regression] = []
+
+    @property
+    def regressions(self) -> Iterator["Regression"]:
+        """Of each kind and penalty, made when it is first asked for."""
+        yield from self._made
+        for regression in self._coming:
+            self._made.append(regression)
+            yield regression
 
     def bits(self, letters: Int[Tensor, "string pos"], alphabet: int, temper: int) -> Float[np.ndarray, "test pos"]:
         """log2 D less the cross-entropy of each letter of each test string.
@@ -66,13 +86,15 @@ class Probes:
             gain, rows = tempered(logits, letters[n:], temper)
             bits = torch.where(gain > best, rows, bits)
             best = gain.clamp(min=best)
+            if float(best.min()) > READ * np.log2(alphabet):
+                break
         return bits
 
     def _logits(self, letters: Int[Tensor, "train pos"], alphabet: int) -> Iterator[Float[Tensor, "other pos letter"]]:
         """Of the strings that were not trained on: for each penalty, from equal noise, and from a discriminant."""
-        wanted = one_hot(letters, alphabet).to(self.regressions[0][1].dtype)
-        flat = (wanted - 1 / alphabet).flatten(1)
         for inverse, products in self.regressions:
+            wanted = one_hot(letters, alphabet).to(products.dtype)
+            flat = (wanted - 1 / alphabet).flatten(1)
             trained, others = (
                 rearrange(x, "string (pos letter) -> pos string letter", letter=alphabet).double()
                 for x in ridge_scores(inverse, products, flat)
@@ -82,9 +104,7 @@ class Probes:
                 yield rearrange(logits, "pos string letter -> string pos letter").contiguous()
 
 
-def _regressions(
-    products: Float[Tensor, "string train"], penalties: Sequence[float]
-) -> Iterator[tuple[Float[Tensor, "train train"], Float[Tensor, "other train"]]]:
+def _regressions(products: Float[Tensor, "string train"], penalties: Sequence[float]) -> Iterator[Regression]:
     """For each penalty the inverse that ridge regression needs, and the other strings' inner products."""
     n = products.shape[1]
     scale = products[:n].diagonal().mean()

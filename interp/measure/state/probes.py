@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
 from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
 from interp.measure.state.bits import bits_of, check_lengths
-from interp.measure.state.joint_probes import joint_bits, places
+from interp.measure.state.joint_probes import joint_bits
 from interp.measure.state.probe_features import inner_products, standardised, state_features
 from interp.measure.state.probe_fit import Probes
 from interp.measure.state.probe_settings import ProbeSettings
@@ -66,12 +65,14 @@ def held_bits(
         order = torch.randperm(len(batch), generator=generator).to(model.device)
         letters = _letters(task, batch).to(model.device)
         features = state_features(model, batch, seed)
-        if settings.joint:
-            found.setdefault("joint", []).append(_jointly(features, letters, task.n_letters, settings))
+        numbers = _side_by_side(features, settings.train) if settings.joint else None
         for name, probes in _probes(features, settings.train, settings.by_layer):
             found.setdefault(name, []).append(probes.bits(letters, task.n_letters, settings.temper))
             if name == "held":
                 found.setdefault("shuffled", []).append(probes.bits(letters[order], task.n_letters, settings.temper))
+        if numbers is not None:
+            alone, how = found["held"][-1], (task.n_letters, settings.train, settings.temper)
+            found.setdefault("joint", []).append(joint_bits(numbers, letters, *how, alone))
         if untrained is not None:
             for _, probes in _probes(state_features(untrained, batch, seed), settings.train, False):
                 found.setdefault("untrained", []).append(probes.bits(letters, task.n_letters, settings.temper))
@@ -92,17 +93,9 @@ def _letters(task: Task, batch: Batch) -> Int[Tensor, "string pos"]:
     return (batch.answer_tokens[..., None] == ids).byte().argmax(dim=2)
 
 
-def _jointly(
-    features: Mapping[str, Float[Tensor, "string _"]],
-    letters: Int[Tensor, "string pos"],
-    alphabet: int,
-    settings: ProbeSettings,
-) -> Rows:
-    """Bits of every letter given the letters before it: read at some places, interpolated between them."""
-    length, read = letters.shape[1], places(letters.shape[1])
-    numbers = torch.cat([standardised(layer, settings.train) for layer in features.values()], dim=1)
-    rows = joint_bits(numbers, letters, alphabet, settings.train, settings.temper, read)
-    return make_interp_spline(read, rows, k=1, axis=1)(np.arange(length)) if len(read) > 1 else rows
+def _side_by_side(features: Mapping[str, Float[Tensor, "string _"]], train: int) -> Float[Tensor, "string feature"]:
+    """The numbers of all layers, each with mean 0 and variance 1 over the training strings."""
+    return torch.cat([standardised(layer, train) for layer in features.values()], dim=1)
 
 
 def _probes(features: dict[str, Float[Tensor, "string _"]], train: int, by_layer: bool) -> Iterator[tuple[str, Probes]]:

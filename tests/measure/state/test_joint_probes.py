@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import one_hot
 
 from interp.measure.state.bits import bits_of
-from interp.measure.state.joint_probes import explained, joint_bits, places
+from interp.measure.state.joint_probes import explained, fill, joint_bits
 from interp.measure.state.probe_features import inner_products, standardised
 from interp.measure.state.probe_fit import Probes
 
@@ -18,8 +18,8 @@ def _strings(length, seed=0):
 
 
 def _jointly(features, letters):
-    rows = joint_bits(standardised(features, TRAIN), letters, D, TRAIN, TEMPER, range(letters.shape[1]))
-    return rows.mean(axis=0)
+    alone = Probes(inner_products(features, TRAIN)).bits(letters, D, TEMPER)
+    return joint_bits(standardised(features, TRAIN), letters, D, TRAIN, TEMPER, alone).mean(axis=0)
 
 
 def _alone(features, letters):
@@ -51,7 +51,7 @@ def test_letters_that_stand_apart_are_read_the_same_either_way():
 def test_a_state_that_says_nothing_holds_nothing_whatever_letters_are_known():
     letters = _strings(12)
     noise = torch.randn(len(letters), 200, generator=torch.Generator().manual_seed(2))
-    rows = joint_bits(standardised(noise, TRAIN), letters, D, TRAIN, TEMPER, range(12))
+    rows = joint_bits(standardised(noise, TRAIN), letters, D, TRAIN, TEMPER, np.zeros((TEST, 12)))
     assert bits_of((12,), [rows]).total[0] < 0.1
 
 
@@ -65,7 +65,25 @@ def test_a_number_that_depends_on_a_pair_is_told_from_noise_by_the_variance_betw
     assert share[2] == pytest.approx(expected, abs=0.1)
 
 
-def test_of_a_long_string_first_and_last_letter_are_read_and_some_between():
-    assert places(5) == [0, 1, 2, 3, 4]
-    assert places(100, 4) == [0, 33, 66, 99]
-    assert places(1) == [0]
+def test_digits_of_one_number_are_read_whichever_comes_first():
+    letters = _strings(3)
+    powers = torch.tensor([1.0, 9.0, 81.0])
+    for weights in (powers, powers.flip(0)):
+        number = ((letters + 1) * weights).sum(dim=1, keepdim=True)
+        assert _alone(number, letters).sum() < 3.5
+        assert _jointly(number, letters).sum() > 7.5  # of 9
+
+
+@pytest.mark.parametrize("kept", [3, 10, 17, 31])
+def test_of_a_long_string_no_more_is_said_to_be_read_than_is(kept):
+    """Between letters that are read and letters that are not, the edge is looked for, and nothing is made up."""
+    bits, read = np.where(np.arange(40) < kept, 3.0, 0.0), []
+
+    def one(place):
+        read.append(place)
+        return np.full(4, bits[place])
+
+    found = fill(one, np.zeros((4, 40)), 3.0)
+    assert (found <= bits).all() and found[0].sum() >= 0.95 * bits.sum() and len(read) <= 10
+    held = fill(one, np.tile(bits, (4, 1)), 3.0)
+    np.testing.assert_array_equal(held, np.tile(bits, (4, 1)))

@@ -40,6 +40,22 @@ def decoding(memory: Memory) -> Encoding:
     return (codes > 0).double() if memory.code == "numbers" else codes
 
 
+def interference(memory: Memory) -> Float[Tensor, "read slot"]:
+    """Variance of what all other letters add to the score of a slot's letter, after so many letters (0 to k).
+
+    A pair of slots disturbs each other by the square of their product, in the mean over both letters; what was read
+    before is weaker by the fade.
+    """
+    if not memory.estimates:
+        return torch.zeros(0, 0)
+    codes, asked = encoding(memory), decoding(memory)
+    products = torch.einsum("sln,tmn->sltm", asked, codes).square().mean(dim=(1, 3))
+    others = products.fill_diagonal_(0.0)
+    read, slot = torch.arange(memory.k + 1)[:, None], torch.arange(memory.k)
+    weights = (memory.fade ** (2 * (read - 1 - slot)).clamp(min=0)) * (slot < read)
+    return weights.double() @ others.mT
+
+
 def places(memory: Memory) -> tuple[Float[Tensor, " slot"], Float[Tensor, " slot"]]:
     """Of "numbers": what a slot's number is multiplied by so that its digit is the units, and half of what the least
     digit then is."""

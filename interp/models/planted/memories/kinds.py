@@ -77,8 +77,8 @@ def _codes(dice: Dice) -> MemoryTruth:
 
 def _matched(dice: Dice) -> MemoryTruth:
     """A linear attention's state with fewer numbers in a key than there are letters, read key by key."""
-    scale, width = dice.whole(5, 8), dice.whole(8, 12)
-    memory = Memory("keys", k=BEYOND * scale, width=width, matched=True, alphabet=dice.pick(4, 6, 8), seed=_seed(dice))
+    scale, width = dice.whole(11, 13), dice.whole(8, 10)
+    memory = Memory("keys", k=BEYOND * scale, width=width, matched=True, alphabet=3, seed=_seed(dice))
     return MemoryTruth("matched", memory, scale, None, "unread")
 
 
@@ -131,7 +131,7 @@ def _fading(dice: Dice) -> MemoryTruth:
     memory = Memory(
         "codes",
         k=BEYOND * scale,
-        width=dice.whole(20, 40),
+        width=dice.whole(40, 64),
         fade=fade,
         grid=dice.real(0.08, 0.15),
         alphabet=dice.pick(4, 6),

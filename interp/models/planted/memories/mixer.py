@@ -8,7 +8,7 @@ from torch import Tensor
 from interp.base.axes import Residual
 from interp.models.hooks.point import HookPoint
 from interp.models.planted.clock import Clock, log_probabilities
-from interp.models.planted.memories.codes import decoding, encoding, hashes, places
+from interp.models.planted.memories.codes import decoding, encoding, hashes, interference, places
 from interp.models.planted.memories.description import Memory
 from interp.models.recurrent.mixer import Mixer, RecurrentState
 
@@ -32,6 +32,7 @@ class CodedMixer(Mixer):
     move: Tensor
     scale: Tensor
     least: Tensor
+    interference: Tensor
     hashes: Tensor
     sums: Tensor
 
@@ -47,6 +48,7 @@ class CodedMixer(Mixer):
             "move": _moving(config, encode),
             "scale": scale,
             "least": least,
+            "interference": interference(config),
             "hashes": hashes(config) if config.code == "hashed" else torch.zeros(0),
             "sums": torch.nn.functional.one_hot((letters[:, None] + letters) % config.alphabet, config.alphabet),
         }
@@ -163,12 +165,10 @@ class CodedMixer(Mixer):
 
     def _certainty(self, clock: Clock) -> Float[Tensor, "batch pos"]:
         """Nats for each unit of score: what is left of the letter, over the variance of the others in a score."""
-        config, age = self.config, clock.read - 1 - clock.written
-        left = config.fade ** age.clamp(min=0)
-        all_left = (config.fade ** (2 * torch.arange(1024, device=age.device))).cumsum(dim=0).to(left)
-        others = all_left[(clock.read - 1).clamp(0, 1023).long()] - left**2
-        alike = config.alphabet if config.code == "keys" else 1  # others disturb the score of their own letter alone
-        noise = others / (alike * config.width) + config.grid**2 / 12 + 1 / CLEAR
+        config, k = self.config, self.config.k
+        read, at = clock.read.clamp(max=k).long(), clock.written.clamp(max=k - 1).long()
+        left = config.fade ** (clock.read - 1 - clock.written).clamp(min=0)
+        noise = self.interference.to(left)[read, at] + config.grid**2 / 12 + 1 / CLEAR
         return left / noise
 
 

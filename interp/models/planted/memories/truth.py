@@ -96,7 +96,9 @@ class MemoryTruth:
 
 
 def estimated_bits(memory: Memory, length: int, strings: int = STRINGS) -> float:
-    """Bits used through interference: the mean over strings of log2 D + log2 p, p the softmax of the matched scores.
+    """Bits used through interference: of each letter the mean over strings of log2 D + log2 p, where it is above 0.
+
+    p is the softmax of the matched scores.
 
     Each letter's certainty is its share of the state over the variance of the others in a score, as a Gaussian's is.
     """
@@ -108,13 +110,11 @@ def estimated_bits(memory: Memory, length: int, strings: int = STRINGS) -> float
         h = memory.fade * h + codes[place][letters[:, place]]
         h = np.round(h / memory.grid) * memory.grid if memory.grid else h
     left = memory.fade ** (length - 1 - places)
-    alike = memory.alphabet if memory.code == "keys" else 1
-    others = ((left**2).sum() - left**2) / (alike * memory.width)
+    pairs = (np.einsum("sln,tmn->sltm", asked[:length], codes[:length]) ** 2).mean(axis=(1, 3))
+    others = (pairs * (1 - np.eye(length))) @ left**2
     certainty = left / (others + memory.grid**2 / 12 + 1 / CLEAR)
-    read, bits = memory.read(length), 0.0
-    for place in read:
-        bits += float(_bits(certainty[place] * (h @ asked[place].T), letters[:, place]).mean())
-    return max(bits, 0.0)
+    found = (_bits(certainty[place] * (h @ asked[place].T), letters[:, place]) for place in memory.read(length))
+    return sum(max(0.0, float(bits.mean())) for bits in found)
 
 
 def _bits(scores: Float[np.ndarray, "string letter"], letters: np.ndarray) -> Float[np.ndarray, " string"]:
