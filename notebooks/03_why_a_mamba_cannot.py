@@ -210,8 +210,8 @@ print(f"of strings of {length} letters probes read these: {read}; the answers sh
 # %% [markdown]
 # ## Which part carries it?
 # With the whole state of another string the model writes that string's answer, from logits that are the same up to
-# rounding: nothing else carries the string. Of its parts the second layer carries most letters, the convolution's
-# windows hardly any.
+# rounding. So would any model, since nothing else is carried: that checks the code. Of its parts the second layer
+# carries most letters, the convolution's windows hardly any; as many numbers at random stand beside them.
 
 # %%
 state_figures.transplants([of_mamba])
@@ -229,8 +229,8 @@ print(f"probes read {max(of_mamba.bits_probe):.0f} bits at most, {max(of_mamba.b
 print(f"and from the state of an untrained model of its shape {max(of_mamba.held.untrained.total):.0f}")
 
 # %% [markdown]
-# Proved: that the state carries the string, and nothing else does; how many bits of it the answers use; a lower bound
-# on what it holds, part of which any recurrence of this shape would hold, and where that stops growing.
+# Shown: how many bits of the string the answers use; which parts of the state carry it; a lower bound on what it
+# holds, part of which any recurrence of this shape would hold, and where that stops growing.
 #
 # Not proved: that the state could hold no more. The model was trained on strings of at most ten letters, and nothing
 # taught it to keep more; a probe that reads linearly finds less than there is. Whether a larger state copies longer

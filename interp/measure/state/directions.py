@@ -37,10 +37,37 @@ def gram(features: Float[Tensor, "string feature"]) -> Float[Tensor, "string str
 
 def principal_axes(features: Float[Tensor, "string feature"], n: int) -> Float[Tensor, "direction feature"]:
     """The `n` leading principal directions, of norm 1; fewer where the features vary along fewer."""
+    return _mixed(features, _coefficients(features)[:, :n])
+
+
+def random_axes(
+    features: Float[Tensor, "string feature"], n: int, sets: int, generator: torch.Generator
+) -> list[Float[Tensor, "direction feature"]]:
+    """Sets of `n` directions of norm 1, at right angles, drawn at random among all along which the features vary.
+
+    >>> axes, *others = random_axes(torch.randn(40, 9), 3, 8, torch.Generator().manual_seed(0))
+    >>> axes.shape, len(others)
+    (torch.Size([3, 9]), 7)
+    """
+    coefficients, found = _coefficients(features), []
+    for _ in range(sets):
+        drawn = torch.randn(coefficients.shape[1], n, generator=generator, dtype=torch.float64)
+        turned, _ = torch.linalg.qr(drawn.to(coefficients.device))
+        found.append(_mixed(features, coefficients @ turned))
+    return found
+
+
+def _coefficients(features: Float[Tensor, "string feature"]) -> Float[Tensor, "string direction"]:
+    """What each centred string counts in each principal direction, the leading ones first."""
     variances, coefficients = torch.linalg.eigh(gram(features))
-    variances, coefficients = variances.flip(0)[:n], coefficients.flip(1)[:, :n]
+    variances, coefficients = variances.flip(0), coefficients.flip(1)
     kept = variances > max(float(variances[0]) * NO_VARIANCE, 0)
-    coefficients = coefficients[:, kept] / variances[kept].sqrt()
+    return coefficients[:, kept] / variances[kept].sqrt()
+
+
+def _mixed(
+    features: Float[Tensor, "string feature"], coefficients: Float[Tensor, "string direction"]
+) -> Float[Tensor, "direction feature"]:
     pieces = []
     for piece in features.split(budget(features.device).features, dim=1):
         centred = piece.double() - piece.double().mean(dim=0)

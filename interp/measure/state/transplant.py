@@ -1,8 +1,9 @@
 """Whose string is copied when the state of one is put into the run on another?
 
 The state just before the separator is taken from string x (the donor) and put, whole or in part, into the run on string
-y (the host), which then writes its answer freely. The whole state must give exactly what x's own run gives: that proves
-that nothing else carries. Of a part the question is which letters of the answer follow it.
+y (the host), which then writes its answer freely. The whole state gives exactly what x's own run gives, of any model:
+what is carried is all that the rest of the run sees. It checks the code, not the model. Of a part the question is which
+letters of the answer follow it, and whether more do than follow as many numbers, or directions, drawn at random.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from interp.base.stats import bootstrap_interval
 from interp.measure.state.blocks import carry_all, each_block
 from interp.measure.state.carried import Carried, answer_logits, free_answer, separator_at
 from interp.measure.state.decay import log_decays
-from interp.measure.state.directions import along, check_calibration, principal_axes, unflat
+from interp.measure.state.directions import along, check_calibration, principal_axes, random_axes, unflat
 from interp.measure.state.parts import Choice, at_random, bands, layers, whole, windows
 from interp.models.hooks.model import HookedModel
 from interp.results.state import Transplant
@@ -59,7 +60,8 @@ def transplants(
 
     Parts: the whole, each layer, the convolution windows and all but them, three bands of time constants, the leading
     principal directions of the states and what is left without them; and beside layers, windows and bands as many
-    numbers drawn at random, `CONTROLS` sets for parts of one size: of these the mean over sets, and their range.
+    numbers drawn at random, beside directions as many others among those along which the states vary, `CONTROLS` sets
+    for parts of one size: of these the mean over sets, and their range.
 
     Args:
         model: carries a state from call to call.
@@ -88,7 +90,7 @@ def transplants(
     donor, host = carry_all(model, x), carry_all(model, y)
     parts = _choices(model, x, donor, generator)
     if directions:
-        parts += _subspaces(carry_all(model, task.sample(calibration, length, generator)), directions)
+        parts += _subspaces(carry_all(model, task.sample(calibration, length, generator)), directions, generator)
     found: dict[tuple[str, str], list[Transplant]] = {}
     for graft in parts:
         done = _transplant(graft, model, x, y, graft.mix(donor, host), seed)
@@ -126,14 +128,16 @@ def _beside(parts: list[Choice], state: Carried, generator: torch.Generator) -> 
     return found
 
 
-def _subspaces(states: Carried, directions: Sequence[int]) -> list[Graft]:
-    """The leading principal directions of all states, and the rest."""
+def _subspaces(states: Carried, directions: Sequence[int], generator: torch.Generator) -> list[Graft]:
+    """The leading principal directions of all states, the rest, and as many directions drawn at random."""
     flat = states.flat()
     axes = principal_axes(flat, max(directions))
     found = []
     for n in sorted({min(n, len(axes)) for n in directions if len(axes)}):
         found.append(Graft(f"directions 1-{n}", "subspace", n, _along(axes[:n], inside=True)))
         found.append(Graft(f"all but directions 1-{n}", "subspace", flat.shape[1] - n, _along(axes[:n], inside=False)))
+        drawn = random_axes(flat, n, CONTROLS, generator)
+        found += [Graft(f"as many as directions 1-{n}, at random", "control", n, _along(some, True)) for some in drawn]
     return found
 
 

@@ -52,7 +52,8 @@ def test_what_a_register_keeps_follows_the_donor_and_the_rest_is_chance(
 ) -> None:
     model, _ = make(3, 5)
     found = {each.name: each for each in transplants(model, CopyTask(5), 8, 500, generator(0), directions=(12,))}
-    assert list(found) == ["whole", "layer 0", "directions 1-12", "all but directions 1-12"]
+    at_random = "as many as directions 1-12, at random"
+    assert list(found) == ["whole", "layer 0", "directions 1-12", "all but directions 1-12", at_random]
     for name in ("whole", "layer 0", "directions 1-12"):
         follows = found[name].by_position
         np.testing.assert_array_equal(follows[inside], 1)
@@ -62,6 +63,8 @@ def test_what_a_register_keeps_follows_the_donor_and_the_rest_is_chance(
         assert low < (3 + 5 / 5) / 8 < high and low < found[name].follows_donor < high
         low, high = found[name].host_interval
         assert low < (5 / 5) / 8 < high
+    # The states vary along these 12 alone, so that as many at random are the same ones, turned.
+    np.testing.assert_allclose(found[at_random].by_position, found["directions 1-12"].by_position)
     rest = found["all but directions 1-12"]  # nothing of the letters
     np.testing.assert_array_equal(rest.by_position[inside], 0)
     assert rest.follows_host > 0.45 and rest.size == found["whole"].size - 12 == 3 * 5 + 3 - 12
@@ -147,6 +150,7 @@ def test_all_parts_of_a_mamba_are_put_over(generator: Any) -> None:
         "as many as fast band, at random",
         "directions 1-2",
         "all but directions 1-2",
+        "as many as directions 1-2, at random",
     ]
     sizes = {each.name: each.size for each in found}
     assert sizes["layer 0"] + sizes["layer 1"] == sizes["windows"] + sizes["all but windows"] == sizes["whole"]

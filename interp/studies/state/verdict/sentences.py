@@ -98,16 +98,14 @@ def _share_of_state(profile: StateProfile) -> str:
 
 
 def _carried(whole: Transplant, copies: bool) -> str:
-    """Whether the whole state brings the other string's answer with it."""
-    where = f"After its state is swapped for that of another {whole.length}-letter string"
+    """Whether the whole state brings the other string's answer with it: it must, in any model."""
+    where = f"As a check of the code, its state is swapped for that of another {whole.length}-letter string"
     exact = "its logits equal those of that string's own run"
     if whole.largest_difference:
         exact = f"its logits differ from those of that string's own run by {whole.largest_difference:.1g} at most"
     if not copies:
-        return f"{where}, {exact}."
-    return (
-        f"{where}, {exact} and {_percent(whole.follows_donor)} of the letters are that string's: the state carries it."
-    )
+        return f"{where}: {exact}."
+    return f"{where}: {exact} and {_percent(whole.follows_donor)} of the letters are that string's."
 
 
 def _with(knee: Knee) -> str:
