@@ -72,7 +72,7 @@ validate: setup-dev
 	$(PYTEST) --runslow -m slow
 
 bench: setup-dev
-	@failed=; for name in scan mamba transformer state attention_view; do echo "$$name"; \
+	@failed=; for name in scan mamba transformer long state attention_view; do echo "$$name"; \
 		$(BIN)/python benchmarks/$$name.py || failed="$$failed $$name"; done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 

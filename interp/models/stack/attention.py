@@ -129,7 +129,8 @@ class Attention(nn.Module):
         return list(F.linear(x, weight.flatten(1).T, bias.flatten()).unflatten(-1, bias.shape).unbind(2))
 
     def _explicit(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask) -> Queries:
-        check_fits(2 * k.element_size() * len(q) * q.shape[2] * q.shape[1] * k.shape[1], "an attention pattern")
+        cells = len(q) * q.shape[2] * q.shape[1] * k.shape[1]
+        check_fits(3 * k.element_size() * cells, "an attention pattern, its scores and its mask")
         scores = self.hook_attn_scores(scaled_scores(q, k, mask.bias(self.heads)))
         return einsum(self.hook_pattern(self.to_pattern(scores)), v, "b h q k, b k h d -> b q h d")
 
