@@ -23,7 +23,7 @@ class Options(Analysis):
     """Options of this command."""
 
     kind: str = "mamba"
-    """Kind of model: mamba, mamba2 or lstm; what is not varied it has from the preset of that name."""
+    """Kind of model: mamba, mamba2 or lstm; what is not varied comes from the preset of that name."""
     vary: str = "d_state"
     """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
     values: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
@@ -33,10 +33,10 @@ class Options(Analysis):
     seeds: int = 2
     """Trainings at each rate; the best of all is measured."""
     initialization: str | None = None
-    """First weights of Mamba and Mamba-2: authors, or mimetic, as their presets have; from the authors' some trainings
+    """First weights of Mamba and Mamba-2: authors, or mimetic, as their presets have; with the authors' some trainings
     never begin to copy."""
     steps: int = 1200
-    """Steps of 64 strings, for each training."""
+    """Steps of each training, of 64 strings."""
     longest: int = 24
     """Letters of the longest strings of training."""
     strings: int = 512

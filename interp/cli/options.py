@@ -10,13 +10,13 @@ class Shared:
     """Options of every command that computes something."""
 
     out: str | None = None
-    """Folder for what is found; by default a new one, under results/ or runs/."""
+    """Folder for the results; by default a new one, under results/ or runs/."""
     device: str = "auto"
     """auto (CUDA if there is any, else the CPU), cpu, cuda or cuda:N."""
     seed: int = 0
     """Seed of everything that is drawn at random."""
     quiet: bool = False
-    """Print nothing but where the results are."""
+    """Print only where the results are."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Analysis(Shared):
     """Options of a study or an experiment."""
 
     retrain: bool = False
-    """Train anew what is kept from an earlier run."""
+    """Train again instead of using what was kept from an earlier run."""
     tiny: bool = False
-    """A quick look at the machinery on few strings; the numbers mean nothing. Options that are given still count."""
+    """A quick look at the machinery on few strings; the numbers mean nothing. Options that you give still count."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """The models that are looked at."""
+    """The models to look at."""
 
     model: UseAppendAction[tuple[str, ...]] = ()
     """What to look at: a run folder; a preset, trained once and kept (see `interp presets`); a model built by hand

@@ -28,17 +28,17 @@ class Options(Shared):
     """Options of this command."""
 
     model: str = "hard-alibi"
-    """Preset: see `interp presets`."""
+    """Preset to train; `interp presets` lists them."""
     resume: bool = False
-    """Go on with the training that was cut short in the run folder, to the same bits as if it had not been."""
+    """Continue the interrupted training in the run folder, to the same bits as if it had not been interrupted."""
     steps: int | None = None
-    """Steps, instead of the preset's."""
+    """Number of steps, instead of the preset's."""
     batch: int | None = None
     """Strings per step, instead of the preset's."""
     length: tuple[int, int] | None = None
     """Shortest and longest string, instead of the preset's; the longest is then what is evaluated."""
     learning_rate: float | None = None
-    """Peak of the learning rate, instead of the preset's."""
+    """Peak learning rate, instead of the preset's."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs forward and loss under autocast."""
     compile: bool = False
@@ -46,9 +46,9 @@ class Options(Shared):
     log_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Also log to these, below the run folder."""
     run_name: str | None = None
-    """What the run is called there, instead of what its folder is."""
+    """Name of the run there, instead of its folder's."""
     run_group: str | None = None
-    """What it shares there with the runs that it belongs to, instead of the preset's name."""
+    """Group of the run there, instead of the preset's name."""
 
 
 def work(options: Options) -> None:

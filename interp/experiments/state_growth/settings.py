@@ -10,8 +10,8 @@ class GrowthSettings:
     """Which family, how it is trained, how it is measured. `tiny` is for a look at the machinery."""
 
     kind: str = "mamba"
-    """Kind of model: a recurrent family, as mamba, mamba2 or lstm; what is not varied it has from the preset of that
-    name, or, if there is none, from the defaults of its config."""
+    """Kind of model: a recurrent family such as mamba, mamba2 or lstm. What is not varied comes from the preset of that
+    name or, if there is none, from the defaults of its config."""
     vary: str = "d_state"
     """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
     values: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
@@ -23,7 +23,7 @@ class GrowthSettings:
     rates: tuple[float, ...] = (0.004, 0.008)
     """Learning rates that each member is trained at."""
     seeds: int = 2
-    """Trainings at each rate; the best of all is taken, for the question is what the state can hold."""
+    """Trainings at each rate; the best of all is measured, since the question is what the state can hold."""
     steps: int = 1200
     """Steps of each training."""
     batch: int = 64

@@ -12,16 +12,18 @@ EACH = 4
 @checked_call
 @dataclass(frozen=True)
 class ProbeSettings:
-    """Strings, other ones for each purpose and each length."""
+    """How many strings probes are fitted on; different ones for each purpose and each length."""
 
     train: int = 2048
+    """Strings that the probes are trained on."""
     temper: int = 1024
-    """Choose each probe's penalty, temperature and mixture with the uniform distribution."""
+    """Strings that choose each probe's penalty, temperature and mixture with the uniform distribution."""
     test: int = 1024
+    """Strings that the probes are tested on."""
     by_layer: bool = True
-    """Whether single layers are read, too."""
+    """Whether probes also read single layers."""
     joint: bool = True
-    """Whether letters are also read given the letters before them (`interp.measure.state.joint_probes`)."""
+    """Whether letters are also read jointly: each given the letters before it."""
 
     @classmethod
     def tiny(cls) -> "ProbeSettings":

@@ -17,15 +17,15 @@ class AblationSettings:
     """Heads by name, layer and head counted from 0: L1H3 L1H5. By default the lookup heads that are found."""
     kind: Literal["zero", "mean", "mean-per-position", "resample", "edges"] = "mean"
     """What a head does instead: write nothing; its mean output, over strings and positions or over strings alone; what
-    it writes on another string; or look anywhere but at the match."""
+    it writes on another string; or attend anywhere but to the match (attention knockout)."""
     length: int | None = None
-    """Letters of a string; by default as in training, else 30."""
+    """Letters per string; by default as in training, else 30."""
     strings: int = 200
-    """How many strings: 2 or more."""
+    """How many strings, at least 2."""
     view_length: int = 24
-    """Letters of the string whose attention is shown, at most."""
+    """Most letters of the string whose attention is shown."""
     scoring: HeadSettings = field(default_factory=HeadSettings)
-    """How heads are scored before: no head with a role serves as a control."""
+    """How heads are scored first, so that no head with a role serves as a control."""
 
     @classmethod
     def tiny(cls) -> "AblationSettings":

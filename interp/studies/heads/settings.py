@@ -14,9 +14,9 @@ class HeadStudySettings:
     lengths: tuple[int, ...] | None = None
     """Lengths at which accuracy is measured; None: from the trained lengths up to ten times as long."""
     accuracy_strings: int = 128
-    """Strings for each length."""
+    """Strings of each length."""
     free_up_to: int = 100
-    """Longest strings that our own models also write freely, each letter read from their own output."""
+    """Longest strings that are also written freely, each letter read from the model's own output."""
     ideal: tuple[int, ...] = (3, 4, 5, 6)
     """The n of the ideal copiers shown beside the model; its own n is added."""
     heads: HeadSettings = field(default_factory=HeadSettings)
@@ -26,9 +26,9 @@ class HeadStudySettings:
     ablation_strings: int = 192
     """Strings that heads are ablated on."""
     ablation_kind: str = "mean"
-    """What an ablated head writes instead: `interp.measure.ablation.interventions`."""
+    """What an ablated head writes instead: zero, mean, mean-per-position or resample."""
     view_length: int = 24
-    """Letters of the string whose attention is shown, or of the longest of training if these are shorter."""
+    """Letters of the string whose attention is shown; at most those of the longest string of training."""
 
     @classmethod
     def tiny(cls) -> "HeadStudySettings":

@@ -12,7 +12,7 @@ class SaturationSettings:
     """How much is measured. `tiny` is for a look at the machinery, not at a model."""
 
     lengths: tuple[int, ...] | None = None
-    """Letters of the strings; None: from a sixth of the trained lengths up to four times as long."""
+    """Letters of the strings; None: from a sixth of the longest trained length to four times as many."""
     accuracy_strings: int = 256
     """Strings of each length whose answers are scored, teacher-forced and free-running."""
     used_strings: int = 512
@@ -20,17 +20,17 @@ class SaturationSettings:
     probes: ProbeSettings = field(default_factory=ProbeSettings)
     """How the probes of the bits held are fitted."""
     movie_probes: ProbeSettings = field(default_factory=lambda: ProbeSettings(train=1024, temper=512, test=256))
-    """The same for the string that is watched step by step."""
+    """How the probes of the string that is watched step by step are fitted."""
     size_strings: int = 128
-    """Strings of each length whose state is made smaller."""
+    """Strings of each length whose state is quantised and projected."""
     geometry_strings: int = 512
-    """Strings of each length whose states give rank and norm."""
+    """Strings of each length from whose states rank and norm are computed."""
     remembrance_strings: int = 64
     """Strings of each length in which letters are replaced, one at a time."""
     pairs: int = 128
-    """Donors and hosts of the transplants; strings of the ablations."""
+    """Pairs of donor and host for the transplants; strings for the ablations."""
     ablations: tuple[str, ...] = ("zero", "mean", "resample")
-    """What replaces the part of the state that is ablated: `interp.measure.state.ablations.KINDS`."""
+    """What replaces the part of the state that is ablated: zero, mean, resample."""
 
     @classmethod
     def tiny(cls) -> "SaturationSettings":
