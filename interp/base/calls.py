@@ -142,7 +142,7 @@ def _is_one(value: Any, kind: Any) -> bool:
 
 
 def _of_number(value: Any, kind: type) -> int | float:
-    """A number of Python's own; an integer in the place of a float stays one, unless it is too large for its bits."""
+    """A number of Python's own; an integer in place of a float stays one, unless it is too large for its bits."""
     _kept(value, isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool))
     number = value.item() if hasattr(value, "item") else value
     if isinstance(number, int) and not -LARGEST <= number <= LARGEST:

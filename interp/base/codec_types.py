@@ -200,7 +200,7 @@ def _of_mapping(kind: Any, converter: Converter) -> Hook:
 
 
 def _each(converter: Converter, names: Any, values: Any, kinds: Any) -> list[Any]:
-    """Structure values one by one; the first that is wrong is told by its name or number."""
+    """Structure values one by one; the first that is wrong is named by its field or index."""
     done = []
     for name, value, kind in zip(names, values, kinds, strict=True):
         try:

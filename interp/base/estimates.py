@@ -8,7 +8,7 @@
 | a mean over control sets, all on the same strings | `crossed_interval` | Korn-Graubard over sets and strings |
 | a mean of numbers without bounds, one a string | `mean_intervals` | Student t and Hall |
 | a mean over a few trainings or seeds | `student_intervals` | Student t |
-| what is no mean (a knee, an n), from resamples of the strings | `percentile_interval` | percentile bootstrap |
+| what is not a mean (a knee, an n), from resamples of the strings | `percentile_interval` | percentile bootstrap |
 
 The unit (a string, a model) lies along the last axis, and units are independent. How often each method covers is
 measured in `tests/base/test_coverage.py`. A function in the plural keeps the leading axes; `[i]` picks an `Interval`.
@@ -152,7 +152,7 @@ def mean_intervals(values: Values) -> Intervals:
     alone, and the bootstrap in its usual forms, cover 85 to 90 % of the means of skewed numbers of 48 strings.
 
     It assumes strings that are independent, and tells nothing of rare large values that the sample does not hold: of
-    numbers that are 0 but for one in twenty, 48 strings are too few (it covers 83 %). Equal values have no width.
+    numbers that are 0 except for one in twenty, 48 strings are too few (it covers 83 %). Equal values have no width.
 
     >>> low, high = mean_interval(np.array([0.1, 0.3, 0.2, 2.0]))
     >>> low < 0.65 < high
@@ -218,8 +218,8 @@ def resampled(
 def percentile_interval(draws: Shaped[np.ndarray, " resample"]) -> Interval:
     """The percentile bootstrap: what 95 % of the resamples lie between, each end one of them.
 
-    For what is no mean, so that nothing better fits: where a curve bends, an n. It misleads by being narrow: for means
-    of shares near 1 it covers 36 to 84 %.
+    For what is not a mean, so that nothing better fits: where a curve bends, an n. It misleads by being narrow: for
+    means of shares near 1 it covers 36 to 84 %.
 
     >>> tuple(percentile_interval(np.arange(1000.0)))
     (25.0, 974.0)

@@ -127,7 +127,7 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def read_bytes(path: Path, what: str, most: int) -> bytes:
-    """Read a file of at most so many bytes; `what` names it in the error.
+    """Read a file of at most this many bytes; `what` names it in the error.
 
     Raises: UserError if it is not there, or not a file (a pipe would be waited for without end); InterpError if it is
         larger or cannot be read.
@@ -144,7 +144,7 @@ def read_bytes(path: Path, what: str, most: int) -> bytes:
 def check_file(path: Path, what: str) -> None:
     """Refuse what cannot be read as a file, before it is opened.
 
-    Raises: UserError if there is nothing at the path, or something else than a file; InterpError if the path cannot be
+    Raises: UserError if there is nothing at the path, or something other than a file; InterpError if the path cannot be
         looked at.
     """
     try:

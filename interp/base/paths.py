@@ -10,7 +10,7 @@ LONGEST_NAME = 255
 
 
 def expanded(text: str | Path, what: str) -> Path:
-    """Put a home folder in the place of a leading `~` or `~name`.
+    """Put a home folder in place of a leading `~` or `~name`.
 
     Args:
         text: the path.

@@ -38,7 +38,7 @@ class Registry(Mapping[str, T]):
         self._known: dict[str, T] = {}
 
     def register(self, thing: T) -> T:
-        """Add a thing under its name, in the place of what had the name before. Returns: the thing."""
+        """Add a thing under its name, in place of what had the name before. Returns: the thing."""
         self._known[thing.name] = thing
         return thing
 

@@ -23,7 +23,7 @@ def as_generator(seed: Any) -> torch.Generator:
     """Turn what a measurement is given, a seed or a generator, into a generator.
 
     Args:
-        seed: a whole number from 0 on, which gives a new generator, or a `torch.Generator` on the CPU, which goes on
+        seed: a non-negative integer, which makes a new generator, or a `torch.Generator` on the CPU, which continues
             from where it is.
 
     Returns:
@@ -56,7 +56,7 @@ def own_generator(measurement: str, seed: int) -> torch.Generator:
 
 
 def numbered_generator(*numbers: int) -> torch.Generator:
-    """Make the generator that belongs to a few numbers from 0 on, such as a seed, a purpose and a step."""
+    """Make the generator that belongs to a few non-negative integers, such as a seed, a purpose and a step."""
     return _generator([check_seed(number) for number in numbers])
 
 
@@ -65,7 +65,7 @@ def spawn(seed: int, *key: int | str) -> int:
 
     Args:
         seed: of the study.
-        key: what the child is for: names and numbers from 0 on.
+        key: what the child is for: names and non-negative integers.
 
     Returns:
         a number below 2^53, which JSON and JavaScript keep exactly.

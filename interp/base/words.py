@@ -28,7 +28,7 @@ def percent(share: SupportsFloat | None, digits: int = 1) -> str:
 
 
 def number(value: SupportsFloat | None, digits: int = 2) -> str:
-    """Write a number with so many digits behind the point.
+    """Write a number with this many digits after the decimal point.
 
     >>> number(0.456)
     '0.46'
@@ -86,5 +86,5 @@ def plural(n: int, noun: str, many: str | None = None) -> str:
 
 
 def verb(n: int, stem: str) -> str:
-    """Choose the form of a verb that goes with so many subjects: `attends` with 1, `attend` with any other."""
+    """Choose the form of a verb that goes with this many subjects: `attends` with 1, `attend` with any other."""
     return f"{stem}s" if n == 1 else stem

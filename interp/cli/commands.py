@@ -82,7 +82,7 @@ OTHERS = {
     "train": "How does a small copier learn? Trains one and keeps it in a run folder, which every --model can name.",
     "presets": "Which models are there by name, how large are they, how well do they copy?",
 }
-"""Commands that are no studies: each is a module of `interp.cli` with `Options`, `TINY` and `work`."""
+"""Commands that are not studies: each is a module of `interp.cli` with `Options`, `TINY` and `work`."""
 
 
 def names() -> tuple[str, ...]:

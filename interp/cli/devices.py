@@ -21,7 +21,7 @@ def resolve_device(name: str = "auto") -> "torch.device":
         )
     if name not in ("auto", "cpu", "cuda") and not (kind == "cuda" and colon and index.isascii() and index.isdecimal()):
         raise unknown("device", name, ("auto", "cpu", "cuda", "cuda:0"))
-    import torch  # only now: a slip is told at once
+    import torch  # only now: a slip is reported at once
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

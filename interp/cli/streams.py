@@ -1,7 +1,7 @@
 """Stdout and stderr that outlive their reader, and lines and tables for whoever reads them.
 
 A reader that goes away (`interp heads | head -1`), a full disk behind a redirection or a terminal that knows only ASCII
-must not cost the result: what cannot be printed is dropped or spelt out, and the work goes on.
+must not cost the result: what cannot be printed is dropped or spelt out, and the work continues.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any
 IN_ASCII = {0x2192: "->", 0x2212: "-", 0x2013: "-", 0x2026: "...", 0xD7: "x", 0xB1: "+-", 0x2264: "<=", 0x2265: ">="}
 """Arrow, minus, dash, dots, times, plus or minus, at most, at least: what our own sentences and tables hold."""
 WIDE = 10_000
-"""Columns of what is no terminal: lines there are never folded."""
+"""Columns of what is not a terminal: lines there are never folded."""
 
 
 class Lasting:

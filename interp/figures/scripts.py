@@ -1,7 +1,7 @@
 """One script of many: the modules that a page's script imports, joined into one text that stands in the page.
 
 The sources are ES modules, so that editors, type checkers and `node --test` read them as they are; but a page that is
-opened from a disk may not import. Joined, each module is a function that runs once, behind those that it imports, and
+opened from a disk may not import. Joined, each module is a function that runs once, after those that it imports, and
 returns what it exports.
 """
 
@@ -31,7 +31,7 @@ def joined(entry: Path) -> str:
 
 
 def _add(path: Path, functions: dict[Path, str], importers: tuple[Path, ...]) -> None:
-    """Put a module behind those that it imports, unless it is there."""
+    """Put a module after those that it imports, unless it is there."""
     if path in importers:
         raise ValueError(f"modules must not import each other in a circle; got {path.name} from {importers[-1].name}.")
     if path in functions:

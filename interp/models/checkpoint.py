@@ -33,7 +33,7 @@ def save_model(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Put the tensors of a file in the place of the model's, in the file's dtype; names and shapes must agree exactly.
+    """Put the tensors of a file in place of the model's, in the file's dtype; names and shapes must agree exactly.
 
     Raises: UserError if the file is not there or belongs to another model; InterpError if it is damaged or was altered.
     """
@@ -60,7 +60,7 @@ def weights_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes
 
 
 def set_weights(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Put tensors in the place of all of a model's, in their dtype; names and shapes must agree exactly."""
+    """Put tensors in place of all of a model's, in their dtype; names and shapes must agree exactly."""
     model.load_state_dict(tensors, assign=True)
 
 

@@ -67,7 +67,7 @@ class Variant:
     probability: Float[np.ndarray, " pos"]
     """Given to the token that follows each position; nan at a last position that nothing follows."""
     predicted: Annotated[tuple[str, ...], "pos"]
-    """The likeliest token behind each position."""
+    """The likeliest token after each position."""
     strips: tuple[Strip, ...] = ()
 
 

@@ -1,7 +1,7 @@
 """Axes that must agree: what is called `length` in two fields of a result is equally long in both.
 
 Arrays name their axes in their annotation (`Float[np.ndarray, "length pos"]`), tuples in an `Annotated`:
-`lengths: Annotated[tuple[int, ...], "length"]`. A part that is no result of its own (a `HeadScore` in `HeadScores`)
+`lengths: Annotated[tuple[int, ...], "length"]`. A part that is not a result of its own (a `HeadScore` in `HeadScores`)
 shares the axes of what it is part of.
 """
 

@@ -52,7 +52,7 @@ class HeadScore:
     """Gather heads: letters back that the set can decode only with this head."""
     kind: HeadKind = "attention"
     """Attention layer, or recurrent layer, whose attention is hidden: the share of each position in what the head
-    writes by way of its state."""
+    writes through its state."""
     attends: bool = False
     """Whether it attends to the place after the match, whatever it makes of what stands there."""
     matched: tuple[int, ...] = ()

@@ -32,7 +32,7 @@ class HeadMargins(Result):
     """Tokens that are compared, at most."""
 
     def quantiles(self, values: Float[np.ndarray, "head string letter"]) -> Float[np.ndarray, "head quantile"]:
-        """A margin below which so many of all letters lie, for each of `QUANTILES`."""
+        """A margin below which this many of all letters lie, for each of `QUANTILES`."""
         return np.quantile(values.reshape(len(values), -1), QUANTILES, axis=1).T
 
 

@@ -133,7 +133,7 @@ def unpacked(kind: type[R], document: Mapping[str, Any], arrays: Mapping[str, np
 
 
 def _without_arrays(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
-    """Plain values with a key in the place of each array: its path."""
+    """Plain values with a key in place of each array: its path."""
     if isinstance(value, np.ndarray):
         arrays[where] = value
         return {"array": where}

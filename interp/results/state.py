@@ -54,7 +54,7 @@ class Bits(Result):
     """Bits, summed over the letters of the string that are shown (`interp.measure.state.bits.bits_of`)."""
     interval: Annotated[tuple[Interval, ...], "length"]
     by_position: Float[np.ndarray, "length pos"]
-    """Bits of each letter, 0 or near it where it is not shown; nan behind the string's end."""
+    """Bits of each letter, 0 or near it where it is not shown; nan after the string's end."""
     draws: Float[np.ndarray, "length resample"]
     """The total over bootstrap resamples of the strings: intervals of whatever is computed from it."""
 
@@ -154,7 +154,7 @@ class Remembrance(Result):
 
     lengths: Annotated[tuple[int, ...], "length"]
     effect: Float[np.ndarray, "length pos"]
-    """Mean total variation at the answer letter that copies it; nan behind the end."""
+    """Mean total variation at the answer letter that copies it; nan after the end."""
     elsewhere: Float[np.ndarray, "length pos"]
     """Mean total variation at the other answer letters."""
     interval: Float[np.ndarray, "length pos bound"]
@@ -205,7 +205,7 @@ class StateAblation(Result):
 
 @dataclass(frozen=True)
 class StateMovie(Result):
-    """One string read letter by letter: numbers of the state, and what probes read from it, behind each letter."""
+    """One string read letter by letter: numbers of the state, and what probes read from it, after each letter."""
 
     letters: Annotated[tuple[str, ...], "pos"]
     chance: float
@@ -217,6 +217,6 @@ class StateMovie(Result):
     time_constants: Annotated[tuple[tuple[float, ...] | None, ...], "part"]
     """Time constants of those numbers, in positions."""
     readable: Float[np.ndarray, "step pos"]
-    """Probability that a probe of the state behind each letter gives to every letter so far; nan for those to come."""
+    """Probability that a probe of the state after each letter gives to every letter so far; nan for those to come."""
     average: Float[np.ndarray, "step pos"]
     """The same, its mean over other strings that the probes were not trained on."""

@@ -38,7 +38,7 @@ class Evidence:
     interval: tuple[float, float] | None = None
     """(low, high) at 95 %."""
     threshold: float | None = None
-    """What the value was held against."""
+    """What the value was compared with."""
     n: int | None = None
     """Examples that the value comes from."""
     about: tuple[str, ...] = ()

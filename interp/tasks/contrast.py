@@ -46,7 +46,7 @@ def change_one_letter(
     position = torch.arange(batch.tokens.shape[1])
     copied = batch.answer & (batch.source == source)  # the targets that are copied from it
     follows = torch.nn.functional.pad(copied, (1, 0))[:, :-1]  # as the tokens that they become
-    seen = follows & (batch.tokens == batch.targets.roll(1, dims=1))  # a string's last target is no token
+    seen = follows & (batch.tokens == batch.targets.roll(1, dims=1))  # a string's last target is not a token
     tokens = torch.where((position == source) | seen, letter, batch.tokens)
     targets = torch.where((position + 1 == source) | copied, letter, batch.targets)
     return ContrastPair(batch, replace(batch, tokens=tokens, targets=targets), query)

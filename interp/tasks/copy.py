@@ -72,7 +72,7 @@ class CopyTask(Task):
         """Draw `n` strings; see `Task.sample`.
 
         Args:
-            letters_per_string: draw each string over a random subset of so many letters (for all strings, or for
+            letters_per_string: draw each string over a random subset of this many letters (for all strings, or for
                 each). It forces long keys, because short ones recur. It is not the paper's distribution: for training.
         """
         generator = as_generator(generator)

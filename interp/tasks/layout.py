@@ -27,7 +27,7 @@ class Piece:
     also: Int[Tensor, "batch letter place"] | None = None
     """Further positions that each could be copied from; see `Batch.also`. Given for one piece at most."""
     trained: bool = False
-    """Trained though it is no answer: the end token."""
+    """Trained though it is not part of the answer: the end token."""
 
 
 def mark(token: int | None, like: Int[Tensor, "batch letter"], trained: bool = False) -> list[Piece]:

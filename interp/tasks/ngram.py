@@ -89,7 +89,7 @@ class NgramLookup(Task):
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`. The key's place is uniform over all at which key and answer fit.
 
-        Letters are independent and uniform, but for surplus keys, whose letters are drawn again until none is left.
+        Letters are independent and uniform, except for surplus keys, whose letters are drawn again until none is left.
 
         Raises: UserError if the strings are too short for key and answer, or keys so short that they are not unique.
         """

@@ -45,7 +45,8 @@ def pack(
     order = present.view(n, -1).logical_not().byte().argsort(dim=1, stable=True)[:, : context + 1]
 
     def row(first: Tensor, values: Tensor) -> Tensor:
-        """Rows of what belongs to each token, from what belongs to each target; a string's first token is no target."""
+        """Rows of what belongs to each token, from what belongs to each target; a string's first token is not a
+        target."""
         return torch.cat([first.to(values.dtype), values], dim=1).view(n, -1).gather(1, order)
 
     nothing = torch.zeros_like(strings.tokens[:, :1])

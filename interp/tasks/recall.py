@@ -1,8 +1,8 @@
 """Multi-query associative recall (Arora et al. 2023, "Zoology"): pairs of key and value, then keys that ask for values.
 
 Zoology's definitions, between the marks of the copy task: keys are of the alphabet's first half, values of its second;
-in the part behind the separator, keys take slots at gaps that follow a power law; slots that ask nothing hold letters
-at random. One departure: behind each key stands its value, as the paper draws it, where the code has a random letter.
+in the part after the separator, keys take slots at gaps that follow a power law; slots that ask nothing hold letters
+at random. One departure: after each key stands its value, as the paper draws it, where the code has a random letter.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from interp.tasks.sampling import Length, below, draw_lengths, draw_letters, spa
 @register("recall")
 @dataclass(frozen=True)
 class Recall(InHalves):
-    """Write behind each key that is asked for the value that it has.
+    """Write after each key that is asked for the value that it has.
 
     `Recall(alphabet=6)` has the keys a, b and c and the values d, e and f: `$ceaf|cea` asks behind `c` for e, which is
     copied from position 2, and behind `a` for f, from position 4. A length counts pairs.
@@ -34,13 +34,13 @@ class Recall(InHalves):
     """
 
     updates: int = 0
-    """Pairs at the end that give so many of the keys another value; the last one counts."""
+    """Pairs at the end that give this many of the keys another value; the last one counts."""
     passes: int = 1
     """How often the pairs stand one after the other: the answer then stands at several places (`Batch.also`)."""
     queries: int | None = None
     """Keys that are asked for, each once; None: all."""
     spread: int = 1
-    """Slots behind the separator for each key that is asked for: 1 leaves no gaps."""
+    """Slots after the separator for each key that is asked for: 1 leaves no gaps."""
     power: float = 0.01
     """Slot s = 1, 2, ... is taken in proportion to s^(power - 1): at 1 all slots alike, below 1 the first ones."""
 

@@ -25,7 +25,7 @@ def draw_lengths(
         shortest: the least that is allowed.
         letters: letters of the string for each that its length counts, where that counts pairs or entries.
 
-    Raises: UserError for less than one string, a range that is none, a length below `shortest`, or strings that do not
+    Raises: UserError for less than one string, an empty range, a length below `shortest`, or strings that do not
         fit into memory.
     """
     low, high = span(length)

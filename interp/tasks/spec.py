@@ -1,4 +1,4 @@
-"""Fields of a dataclass from the text behind a question mark, `n=3&key=prefix`, and back."""
+"""Fields of a dataclass from the text after a question mark, `n=3&key=prefix`, and back."""
 
 import dataclasses
 import types

@@ -59,7 +59,7 @@ class Vocabulary:
     @classmethod
     @checked_call
     def of_letters(cls, n_letters: int) -> "Vocabulary":
-        """Lay out a vocabulary of so many letters: the special tokens follow after the last."""
+        """Lay out a vocabulary of this many letters: the special tokens follow after the last."""
         if isinstance(n_letters, bool) or not isinstance(n_letters, int) or not 2 <= n_letters <= len(LETTERS):
             raise UserError(f"alphabet must be 2 to {len(LETTERS)} letters; got {shown(n_letters)}.")
         return cls(n_letters, bos=n_letters, separator=n_letters + 1, eos=n_letters + 2, pad=n_letters + 3)

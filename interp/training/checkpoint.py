@@ -1,4 +1,4 @@
-"""Tensors on disk that prove themselves whole, and the state from which a training goes on bit by bit.
+"""Tensors on disk that prove themselves whole, and the state from which a training continues bit by bit.
 
 Each file names, in its safetensors header, the step, the recipe that it belongs to, and a digest of all its content.
 Weights and optimizer of a checkpoint share one file, `state.safetensors`: one rename makes it valid, and no moment

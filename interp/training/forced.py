@@ -63,7 +63,7 @@ def predict(model: Any, batch: Batch, stop_at_error: bool = False) -> Int[Tensor
 
 
 def check_memory(model: Any, strings: int, positions: int) -> None:
-    """Raises: UserError if the activations of so many strings would not fit into memory. Asked of transformers alone:
+    """Raises: UserError if the activations of this many strings would not fit into memory. Asked of transformers alone:
     recurrent models make no more of a string than the strings themselves take."""
     if not isinstance(model, HookedTransformer):
         return

@@ -36,11 +36,11 @@ def kept_run(
     """The run folder of a recipe, trained now unless it is kept from before.
 
     Kept under `home()` by `place` (a path below it), seed and recipe: a changed recipe is trained anew. An interrupted
-    training goes on. The model's first weights have the seed of the training.
+    training continues. The model's first weights have the seed of the training.
 
     Args:
         config: the model's, as `interp.models.build` takes it.
-        read: reads the folder, while no other process can train in it; what it returns is returned in the place of the
+        read: reads the folder, while no other process can train in it; what it returns is returned in place of the
             folder's path.
 
     Raises: InterpError if nothing can be kept there; otherwise as `train`.

@@ -61,7 +61,7 @@ def train(
         task: draws the strings.
         config: the recipe.
         folder: where the run is kept (see `interp.training.run_folder`); None keeps nothing.
-        resume: go on from the checkpoint in `folder`, to the very weights that an uninterrupted training would have.
+        resume: continue from the checkpoint in `folder`, to the very weights that an uninterrupted training would have.
         progress: whether to show a progress bar.
         trackers: what follows it besides the folder's `log.jsonl`: of `interp.training.trackers`, or accelerate's own.
 
@@ -241,7 +241,8 @@ class _Training:
             self.folder.checkpoint(self.model, self.optimizer, self.done, self.examples, self.finished)
 
     def _open(self, resume: bool) -> None:
-        """Find the training that is to go on, or begin one; a tracker that cannot start leaves the folder as it was."""
+        """Find the training that is to continue, or begin one; a tracker that cannot start leaves the folder as it
+        was."""
         if self.folder is not None and resume:
             stamp, self.records = self.folder.resume(self.model, self.optimizer)
             self.done, self.examples, self.finished = stamp.step, stamp.examples, stamp.finished

@@ -222,7 +222,7 @@ def trained_preset(
 ) -> Any:
     """The run folder of a preset, trained now unless it is kept from before.
 
-    Kept under `home()` by name, seed and recipe: a changed recipe is trained anew. An interrupted training goes on.
+    Kept under `home()` by name, seed and recipe: a changed recipe is trained anew. An interrupted training continues.
 
     Args:
         read: as of `kept_run`.

@@ -11,7 +11,7 @@ from interp.training.phase import MOST, HardLetters, Phase, check_hard_letters, 
 PRECISIONS = ("fp32", "bf16")
 LARGEST_SEED = 2**63 - 1
 COUNTS = ("steps", "batch", "evaluate_every", "evaluate_strings", "checkpoint_every", "context")
-"""Fields that count something from 1 on."""
+"""Fields that are counts of at least 1."""
 LATER = ("one_length", "phases")
 """Fields that are left out of a recipe's dict where they have their default, so that older recipes keep their name."""
 
@@ -48,13 +48,13 @@ class TrainConfig:
     clip: float = 1.0
     """Largest norm of the gradient."""
     hard_letters: HardLetters = None
-    """From step `hard_from` on, half of each batch are strings over a random subset of so many letters, one subset per
-    string, so that short keys recur and long ones pay; of several numbers each such string draws one. It changes the
-    training distribution only (it is not the paper's); every evaluation is on the plain task."""
+    """From step `hard_from` on, half of each batch are strings over a random subset of this many letters, one subset
+    per string, so that short keys recur and long ones pay; of several numbers each such string draws one. It changes
+    the training distribution only (it is not the paper's); every evaluation is on the plain task."""
     hard_from: int = 0
     """First step with hard strings; where there are fewer steps, none has them. Without `hard_letters` not used."""
     phases: tuple[Phase, ...] = ()
-    """Later parts of the training, by their first step: each has lengths and hard letters of its own, in the place of
+    """Later parts of the training, by their first step: each has lengths and hard letters of its own, in place of
     `length` and `hard_letters`, and a factor on the learning rate, whose schedule spans all of them."""
     context: int | None = None
     """Tokens per row, filled with several strings; None: one string per row."""

@@ -3,7 +3,7 @@
     config.json          schema; model, task, training (what `build`, `task_from_config`, `TrainConfig.from_dict` read);
                          seed; versions of what ran, and by which method each scan did
     model.safetensors    the weights of the last checkpoint
-    state.safetensors    weights and optimizer of the last checkpoint, to go on from
+    state.safetensors    weights and optimizer of the last checkpoint, to continue from
     log.jsonl            a record per step and per evaluation
 
 A folder is a run as soon as `config.json` is there, which is written last of the four. Every file is whole or absent,
@@ -80,7 +80,7 @@ def write_run_config(folder: Path, described: dict[str, Any], scans: dict[str, s
 def read_run_config(folder: str | Path) -> dict[str, Any]:
     """The content of a run's `config.json`.
 
-    Raises: UserError if the folder is no run, or a run of another version; InterpError if the file is damaged.
+    Raises: UserError if the folder is not a run, or a run of another version; InterpError if the file is damaged.
     """
     path = Path(folder) / CONFIG
     if not path.is_file():
@@ -104,7 +104,7 @@ def read_run_config(folder: str | Path) -> dict[str, Any]:
 def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     """Read a run folder, finished or not. Nothing is unpickled.
 
-    Raises: UserError if the folder is no run or of another version; InterpError if a file is damaged or altered.
+    Raises: UserError if the folder is not a run or of another version; InterpError if a file is damaged or altered.
     """
     folder = Path(folder)
     described = read_run_config(folder)

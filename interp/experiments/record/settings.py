@@ -24,7 +24,7 @@ class RecordSettings:
     margin_strings: int = 40
     """How many of each."""
     steps: int | None = None
-    """Steps of each training, in the place of the recipe's; its phases begin where they do."""
+    """Steps of each training, in place of the recipe's; its phases begin where they do."""
 
     def __post_init__(self) -> None:
         if len(self.lengths) != len(self.strings) or not self.lengths or min(self.strings) < 1:

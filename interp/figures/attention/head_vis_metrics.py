@@ -53,7 +53,7 @@ def distance_moments(pattern: Pattern) -> tuple[float, float]:
 
 
 def induction(pattern: Pattern, tokens: Tokens) -> float | None:
-    """Mean attention to each position behind an earlier occurrence of the query's token; weights under `FAINT` count 0.
+    """Mean attention to each position after an earlier occurrence of the query's token; weights under `FAINT` count 0.
     None where no token occurs twice."""
     query, earlier = np.nonzero(np.tril(tokens[:, None] == tokens[None], -1))
     if not len(query):

@@ -39,7 +39,7 @@ class BlockContext:
         return 0 if isinstance(self.columns, slice) else int(self.columns[0])
 
     def asked(self, times: int) -> Batch:
-        """Return the columns of the strings, all of them so many times."""
+        """Return the columns of the strings, all of them this many times."""
         kept = {name: value[:, self.columns] for name, value in vars(self.batch).items() if value is not None}
         return replace(self.batch, **{name: value.repeat(times, 1) for name, value in kept.items()})
 
@@ -66,5 +66,5 @@ def _visible(batch: Batch, windows: tuple[Window, ...] | None) -> Bool[Tensor, "
 
 
 def segment_of(batch: Batch, times: int = 1) -> dict[str, Any]:
-    """Return what the model must be told of packing: nothing, or the strings' segments, so many times."""
+    """Return what the model must be told about packing: nothing, or the strings' segments, this many times."""
     return {} if batch.segment is None else {"segment": batch.segment.repeat(times, 1)}

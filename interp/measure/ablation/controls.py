@@ -2,9 +2,9 @@
 
 *Same layer*: as many heads of the same layers, without a role. *Any layer*: as many of all heads of the same kind
 without a role (a recurrent layer is no match for an attention head). Both are drawn from heads that can see the source
-on these strings; a head whose window hides it is no control. *Edges*: in the same heads, as much attention taken from
-places that do not match. In a small model the first two pools may be nearly empty: then a control says so by its number
-of draws, and has no interval.
+on these strings; a head whose window hides it is not a control. *Edges*: in the same heads, as much attention taken
+from places that do not match. In a small model the first two pools may be nearly empty: then a control says so by its
+number of draws, and has no interval.
 """
 
 from collections.abc import Sequence
@@ -54,12 +54,12 @@ class ControlPool:
 
 
 def control_pool(model: Model, batch: Batch, with_role: Heads) -> ControlPool:
-    """Return the heads that can see the source of every answer in the batch, but for those with a role.
+    """Return the heads that can see the source of every answer in the batch, except for those with a role.
 
     Args:
         model: any.
         batch: strings that are to be ablated.
-        with_role: heads that have a role, by name, or as `Head`s: they are no controls.
+        with_role: heads that have a role, by name, or as `Head`s: they are not controls.
 
     Raises: UserError for a head with a role that the model does not have.
     """

@@ -21,7 +21,7 @@ from interp.measure.values import Mean, MeanPerPosition, Resample, Value, Zero
 from interp.tasks.base import Batch
 
 ROUNDING = 8
-"""A row of attention that lacks no more than so many times its dtype's precision sums to 1: it has no sink."""
+"""A row of attention whose sum is within this many times its dtype's precision of 1 has no sink."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ class EdgeControl(EdgeEdit):
 
 
 def _sink(pattern: Pattern, kept_in: torch.dtype) -> Float[Tensor, "batch head query 1"]:
-    """What each row gives to an attention sink; 0 where the row sums to 1, but for rounding."""
+    """What each row gives to an attention sink; 0 where the row sums to 1, up to rounding."""
     share = 1 - pattern.sum(dim=-1, keepdim=True)
     return share.where(share > ROUNDING * torch.finfo(kept_in).eps, 0.0)
 

@@ -108,7 +108,7 @@ def viewed_heads(
 
 @torch.no_grad()
 def state_strips(model: Model, batch: Batch, hooks: Sequence[Any] = ()) -> tuple[Strip, ...]:
-    """Measure the Euclidean norm of each recurrent layer's state behind each position of the first string.
+    """Measure the Euclidean norm of each recurrent layer's state after each position of the first string.
 
     Args:
         model: any.

@@ -75,7 +75,7 @@ class ReadLayer(ABC):
 
     @abstractmethod
     def numbers_per_channel(self, pairs: int) -> int:
-        """Numbers of the largest intermediate result for one channel and string, for so many pairs of positions."""
+        """Numbers of the largest intermediate result for one channel and string, for this many pairs of positions."""
 
 
 @dataclass(frozen=True)

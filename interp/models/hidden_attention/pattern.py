@@ -156,7 +156,7 @@ def reading_hooks(model: RecurrentModel, layer: int, show: Callable[[ReadLayer],
 
 
 def _brought(read: ReadLayer, channels: slice, rows: Rows) -> Float[Tensor, "batch query key d_model"]:
-    """What each position brings to the stream by way of the state, through some channels."""
+    """What each position brings to the stream through the state, through some channels."""
     alpha = read.alpha(channels, rows, through_conv=True, gated=True, direct=False)
     return einsum(
         alpha * read.x[..., channels].transpose(1, 2)[:, :, None], read.W_out[channels], "b c q k, c m -> b q k m"

@@ -48,7 +48,7 @@ def keeping_hooks(
 
     Args:
         names: hook points.
-        cache: what they fill: a point's name -> its tensor; the gradient has `_grad` behind the name.
+        cache: what they fill: a point's name -> its tensor; the gradient has `_grad` after the name.
         made_anew: whether the tensor at a point may be kept without a copy, unless another hook stands there.
         incl_bwd: whether gradients are kept, too.
         device: where they are kept; None: where they are.

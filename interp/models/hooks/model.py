@@ -96,7 +96,7 @@ class HookedModel(NamedPoints):
         In training on an accelerator the values are left to its own check in the embedding, which stops the process
         for good, but waits for nothing.
 
-        Raises: UserError for what is not token ids (text: there is no tokenizer here), and for ids out of bounds.
+        Raises: UserError for anything but token ids (text: there is no tokenizer here), and for ids out of bounds.
         """
         on_cpu = isinstance(tokens, Tensor) and tokens.device.type == "cpu"
         return as_tokens(tokens, self.config.d_vocab, check_values=on_cpu or not self.training)

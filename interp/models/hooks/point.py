@@ -1,7 +1,7 @@
 """`HookPoint`: a place in the forward pass where a tensor can be read and replaced; and whether anything listens there.
 
-TransformerLens's own, which also holds a hook to the shape of what it replaces: a tensor of another shape would go on
-until some later product fails, or broadcasts in silence.
+TransformerLens's own, which also holds a hook to the shape of what it replaces: a tensor of another shape would
+continue until some later product fails, or broadcasts in silence.
 """
 
 from typing import Any

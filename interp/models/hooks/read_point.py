@@ -1,4 +1,4 @@
-"""`ReadPoint`: a hook point behind a loop, where a quantity of all its steps is shown at once. It is for reading.
+"""`ReadPoint`: a hook point after a loop, where a quantity of all its steps is shown at once. It is for reading.
 
 An edit there would come too late and is refused. A gradient there is one that the loop had: that of the loss by the
 quantity at each step, on every way between them, later steps included.
@@ -27,7 +27,7 @@ class Reading:
         self.values: list[Tensor] = []
 
     def take(self, value: Tensor) -> Tensor:
-        """Note the value of the next step, [batch ...]; returns that with which the loop has to go on."""
+        """Note the value of the next step, [batch ...]; returns what the loop must continue with."""
         if self.zeros is not None:
             value = value + self.zeros[len(self.values)]
         self.values.append(value)

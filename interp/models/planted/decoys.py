@@ -30,7 +30,7 @@ def decoy(name: str, n: int, tau: float, layer: int, column: int) -> HeadSpec:
         tau: nats of a matching letter.
         layer, column: where it stands.
 
-    Raises: UserError for a name that is none, or a distance that is no number from 1 on.
+    Raises: UserError for an unknown name, or a distance that is not a number of at least 1.
     """
     return HeadSpec(layer, column, _look(name, n, tau), (Write(to="scratch"),), decoy=name)
 

@@ -75,7 +75,7 @@ class Match:
     unless: bool = False
     """Whether the head rests at BOS wherever the flag says that an answer stands there already."""
     first_copy: bool = False
-    """Whether places behind the separator are left out."""
+    """Whether places after the separator are left out."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "offsets", tuple(sorted(self.offsets)))

@@ -103,7 +103,7 @@ class PlantedCapacity:
         return min(length, self.k) * math.log2(self.alphabet)
 
     def kept(self, length: int) -> list[float]:
-        """Probability that each letter of a string, first to last, is still held behind its end."""
+        """Probability that each letter of a string, first to last, is still held after its end."""
         if self.memory == "register":
             return [float(index < self.k) for index in range(length)]
         ages = [length - 1 - index for index in range(length)]
@@ -130,7 +130,7 @@ class PlantedMemory(RecurrentModel):
 
     @torch.no_grad()
     def init_weights(self, seed: int) -> None:  # noqa: ARG002
-        """The stream holds tokens one-hot before the layer, and logits behind it."""
+        """The stream holds tokens one-hot before the layer, and logits after it."""
         torch.nn.init.eye_(self.W_E)
         torch.nn.init.eye_(self.unembed.W_U)
         torch.nn.init.zeros_(self.unembed.b_U)

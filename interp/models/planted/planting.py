@@ -10,7 +10,7 @@ finder      attends to the match, and writes where it is, for a lookup head that
 copier      copies by position or by counting
 gather      brings letters further back to where a lookup head reads them
 marker      finds the separator for another head
-decoy       does something that nothing reads, or that is no copying"""
+decoy       does something that nothing reads, or that is not copying"""
 Copies = Literal["copies", "suppresses", "no"]
 Carries = Literal["alone", "together", "no"]
 """Whether the answer loses something if a head's edges to the source are cut: of it alone; only of all such heads

@@ -1,4 +1,4 @@
-"""A head that looks a fixed distance back by RoPE: queries and keys that are constant but for a phase."""
+"""A head that looks a fixed distance back by RoPE: queries and keys that are constant except for a phase."""
 
 import torch
 from jaxtyping import Float

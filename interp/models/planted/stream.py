@@ -21,7 +21,7 @@ found    a position's code, written by a head that found it
 index    the position as a share u of the longest sequence, with sqrt(1 - u^2) beside it, so that the length is 1
 square   u^2
 start    u of the separator
-second   1 behind the separator
+second   1 after the separator
 flag     1 where the answer is one letter
 ballast  a constant
 mean     nothing: LayerNorm takes this axis away"""

@@ -75,7 +75,7 @@ def truth(
 
 
 def _head(circuit: Circuit, spec: HeadSpec, empty: PlantedHead) -> PlantedHead:
-    """One head, but for what it carries."""
+    """One head, except for what it carries."""
     look, copies = spec.look, _copies(spec)
     if isinstance(look, Found):
         finder = next(h.look for h in circuit.heads if isinstance(h.look, Match) and _writes(h, "found"))
@@ -127,7 +127,7 @@ def _writes(spec: HeadSpec, slot: str) -> bool:
 
 
 def _acts(spec: HeadSpec) -> bool:
-    """Whether what it writes can reach the answer, but for letters further back, which are taken for granted."""
+    """Whether what it writes can reach the answer, except for letters further back, which are taken for granted."""
     return any(_writes(spec, slot) for slot in ("answer", "relay", "found"))
 
 

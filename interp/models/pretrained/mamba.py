@@ -1,8 +1,8 @@
 """Pretrained Mamba models: the checkpoints of Hugging Face and of state-spaces/mamba, read straight into ours.
 
 Read the config, make the model without weights, read the tensors, hold them to what the model asks for, and put them in
-its place. Both layouts name the tensors alike but for the embedding; each tensor of theirs is one or more of ours, row
-upon row, since their maps are [out in] and ours [in out].
+its place. Both layouts name the tensors alike except for the embedding; each tensor of theirs is one or more of ours,
+row upon row, since their maps are [out in] and ours [in out].
 """
 
 from collections.abc import Mapping

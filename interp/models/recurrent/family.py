@@ -79,7 +79,7 @@ class Family:
 def register(family: Family) -> Family:
     """Make a family known in this process; a second one of the same kind takes the place of the first.
 
-    Raises: UserError for a kind that is no word, or that means something else already.
+    Raises: UserError for a kind that is not an identifier, or that means something else already.
     """
     if not family.kind.isidentifier() or family.kind in TAKEN:
         raise UserError(

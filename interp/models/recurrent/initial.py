@@ -53,8 +53,8 @@ def init_mamba(mixer: Any, config: Any, generator: torch.Generator) -> None:
 def init_mamba2(mixer: Any, config: Any, generator: torch.Generator) -> None:
     """Draw the weights of a `Mamba2Mixer` as the authors' code (state-spaces/mamba, `mamba2.py`) does.
 
-    As in `init_mamba`, but for A, drawn uniformly within A_range for each head, and the map to Delta, which reads the
-    stream and is U(+-1/sqrt(d_model)); the norm's scale is 1. Where `config.initialization` is "mimetic",
+    As in `init_mamba`, except for A, drawn uniformly within A_range for each head, and the map to Delta, which reads
+    the stream and is U(+-1/sqrt(d_model)); the norm's scale is 1. Where `config.initialization` is "mimetic",
     `mimic_attention` follows, and the convolution is made an identity.
     """
     for name in ("W_gate", "W_x", "W_B", "W_C", "W_dt", "W_out"):
@@ -78,7 +78,8 @@ def mimic_attention(mixer: Any) -> None:
     """Make a drawn layer begin as linear attention does (Trockman et al. 2024, arXiv 2410.11135).
 
     Nothing is forgotten and each position counts alike: A_bar = exp(-e^-8) and Delta = 1, whatever the input. A
-    position reads most where the like was written: W_C becomes (W_C + W_B) / 2, so that W_C W_B^T is close to the
+    position reads most where something similar was written: W_C becomes (W_C + W_B) / 2, so that W_C W_B^T is close to
+        the
     identity times a positive number, without the two maps being one.
 
     Args:

@@ -40,7 +40,7 @@ class RecurrentState:
         return self.parts.get(name)
 
     def advance(self, positions: int, **parts: Tensor) -> None:
-        """Replace what is carried, after so many more positions."""
+        """Replace what is carried, after this many more positions."""
         self.parts, self.length = parts, self.length + positions
 
 
@@ -171,7 +171,7 @@ class RecurrentBlock(nn.Module):
     def forward(
         self, x: Residual, mask: Mask, past: RecurrentState | None = None
     ) -> Float[Tensor, "batch query d_model"]:
-        """Run the layer; returns the stream behind it at the positions that `mask` asks for."""
+        """Run the layer; returns the stream after it at the positions that `mask` asks for."""
         x = self.hook_resid_pre(x)
         out = self.hook_mixer_out(self.mixer(self.hook_mixer_in(self.norm(x)), past, mask.first))
         out = x[:, mask.first :] + out if self.residual else out

@@ -209,7 +209,7 @@ class RecurrentModel(StackModel):
     ) -> Iterator[tuple[slice, Any]]:
         """Read hook points over a long string, a stretch of positions at a time.
 
-        The model goes on from its own state, so that the whole is never held. The budget, of Mamba: in one layer at a
+        The model continues from its own state, so that the whole is never held. Memory, for Mamba: in one layer at a
         time three tensors [batch positions channel state] (decays, writes, states), of which those that are named stay
         until the caller lets the stretch go. At a batch of 8, 64 positions, 256 channels and 16 states in float32
         each takes 8.4 MB, however long the string.

@@ -24,7 +24,7 @@ State = tuple[Float[Tensor, "batch channel"], Float[Tensor, "batch channel"]]
 """h and c."""
 Visit = Callable[[str, int, Tensor], Tensor]
 """`visit(quantity, position, value)` sees i, f, g, o, c and h [batch channel] of each step, in this order and as soon
-as they are there; the recurrence goes on with what it returns."""
+as they are there; the recurrence continues with what it returns."""
 
 
 def lstm_scan(

@@ -61,7 +61,7 @@ class Block(nn.Module):
     def write_from_tokens(
         self, tokens: Tokens, W_E: Float[Tensor, "token d_model"], first: int
     ) -> Float[Tensor, "batch query d_model"]:
-        """The stream behind the block, at the positions from `first` on, if it is the model's first one.
+        """The stream after the block, at the positions from `first` on, if it is the model's first one.
 
         The mean over a window of what single tokens would have written: the token's share of the window, times the
         token's row in a table of each head. Equal to `forward` on their embeddings, in value and in gradient.
@@ -84,7 +84,7 @@ class Block(nn.Module):
         return self.hook_resid_post(mid + self.hook_mlp_out(mlp_out))
 
     def past_shapes(self, length: int) -> dict[str, tuple[int, ...]]:
-        """What it carries for each string after so many positions: name -> shape."""
+        """What it carries for each string after this many positions: name -> shape."""
         n_heads, d_head, _ = self.attn.W_O.shape
         return {"keys": (length, n_heads, d_head), "values": (length, n_heads, d_head)}
 

@@ -41,8 +41,8 @@ class TransformerConfig:
     activation: str = "gelu"
     """One of `layers.ACTIVATIONS`."""
     position: str = "hard-alibi"
-    """One of `POSITIONS`. With "nape" the first half of the heads have ALiBi's bias, with the slopes of so many heads,
-    and the others know no positions (NoPE and ALiBi; Vasylenko et al. 2025)."""
+    """One of `POSITIONS`. With "nape" the first half of the heads have ALiBi's bias, with the slopes of this many
+    heads, and the others know no positions (NoPE and ALiBi; Vasylenko et al. 2025)."""
     windows: tuple[Window | tuple[Window, ...], ...] | None = None
     """One window per head, the same in every layer, or a list for each layer: how many positions it sees, itself
     included; None sees all. Of "hard-alibi" the default is `default_windows`; may be given with any other position

@@ -67,10 +67,10 @@ class StackModel(LensModel):
             queries_from: the first position that is wanted (negative: from the end). `model(tokens, queries_from=q)`
                 equals `model(tokens)[:, q:]`, in value and in gradient, without what the last block would compute for
                 the others alone: for a loss that begins at the answer (cut its mask alike). The last block's hooks then
-                have only these positions, but for what the others are needed for: keys and values, a recurrence and
+                have only these positions, except for what the others are needed for: keys and values, a recurrence and
                 what feeds it (a pattern has these query rows).
 
-        Raises: UserError for what is not token ids of this vocabulary (`HookedModel.to_tokens`), for a past of other
+        Raises: UserError for anything but token ids of this vocabulary (`HookedModel.to_tokens`), for a past of other
             strings or of another model, and where options do not fit together.
         """
         if return_type not in RETURN_TYPES:

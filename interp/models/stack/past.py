@@ -1,4 +1,4 @@
-"""The check of what a model is given to go on from (`past`): a cache of other strings must never be read as its own."""
+"""Check what a model is given to continue from (`past`): a cache of other strings must never be read as its own."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from interp.base.errors import UserError
 
 
 def check_past(past: Any, blocks: nn.ModuleList, layers: range, batch: int, device: torch.device) -> None:
-    """Hold a past to the model and the strings that go on from it.
+    """Check a past against the model and the strings that continue from it.
 
     Args:
         past: what `new_past` gave, as earlier calls left it.

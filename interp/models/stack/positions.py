@@ -1,6 +1,6 @@
 """Where a token stands: position encodings as a bias on the scores, or as a rotation of queries and keys.
 
-ALiBi adds slope x distance; Hard-ALiBi cuts each head off behind its window (Jelassi et al. 2024, section 2); RoPE
+ALiBi adds slope x distance; Hard-ALiBi cuts each head off beyond its window (Jelassi et al. 2024, section 2); RoPE
 rotates (Su et al. 2021, in GPT-NeoX's half-split layout). NoPE leaves only the causal mask.
 """
 

@@ -22,7 +22,7 @@ def running_means(
     Args:
         values: what is averaged; with one head for all windows where they average the same.
         windows: one per head; None: all positions so far.
-        last: give the last so many positions alone; None: all.
+        last: return only this many of the last positions; None: all.
     """
     first, cut = 0 if last is None else values.shape[1] - last, 0
     if all(windows):

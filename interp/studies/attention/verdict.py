@@ -11,7 +11,7 @@ SPOKEN = 3
 def attention_verdict(view: AttentionView) -> Verdict:
     """Whether any head goes to the place that the answer is copied from: yes if one was scored as a lookup head.
 
-    A single string is no test, so that heads which were not scored leave the answer open.
+    A single string is not a test, so heads which were not scored leave the answer open.
     """
     on_source = dict(zip((head.name for head in view.heads), view.on_source(), strict=True))
     if not (view.source >= 0).any():
@@ -22,7 +22,7 @@ def attention_verdict(view: AttentionView) -> Verdict:
     n = int((view.source >= 0).sum())
     because = tuple(Evidence("attention_to_source", on_source[name], n=n, about=(name,)) for name in best)
     answer: Answer = "unsure" if not scored else "yes" if lookups else "no"
-    caveats = () if scored else ("one string is no test: the heads were not scored on others",)
+    caveats = () if scored else ("one string is not a test: the heads were not scored on others",)
     most = words.names(f"{name} {words.number(on_source[name])}" for name in best)
     found = f"Of its attention on this string most goes to the place that is copied from in {most}."
     if scored:

@@ -37,7 +37,7 @@ class StateProfile(StudyResult):
     expected_accuracy: tuple[float, ...]
     """The probability that an answer drawn letter by letter is right to the end: rates too small to count."""
     accuracy_bound: tuple[float, ...]
-    """The most that any model can reach that has a state of so many bits (of a planted memory: so many states that
+    """The most that any model can reach that has a state of this many bits (for a planted memory: this many states that
     strings can reach): min(1, |S| / D^L), theorem 2.7 of Jelassi et al. 2024."""
     half_length: Knee
     """Where letter accuracy crosses a half, from a fitted curve (`slope` and `plateau` are the curve's)."""

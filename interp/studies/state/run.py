@@ -1,6 +1,6 @@
 """How full is a model's state: what it holds and uses of a string, by length, and is that really the state?
 
-In this order: behaviour by length, bits used, bits held, the size of the state and how little of it would do, its
+In this order: behaviour by length, bits used, bits held, the size of the state and how little of it is enough, its
 geometry, how far back letters still count, where the bits stop growing, the state transplanted from string to string
 and ablated in parts, one string watched letter by letter, where heads look on one string, and a verdict in words.
 """
@@ -124,7 +124,7 @@ def saturation_study(
 
 def _asked(loaded: Loaded, settings: SaturationSettings, seed: int) -> Asked:
     """Refuse before any work what cannot be measured."""
-    model, task = cast(HookedModel, loaded.model), loaded.task  # what is none, `carry` refuses
+    model, task = cast(HookedModel, loaded.model), loaded.task  # `carry` refuses anything else
     need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     lengths = tuple(sorted(set(settings.lengths or state_lengths(loaded))))
     check_lengths(lengths)
@@ -176,7 +176,7 @@ def _bits(asked: Asked, on_step: OnStep) -> dict[str, Any]:
 
 
 def _size(asked: Asked, used: Bits) -> dict[str, Any]:
-    """How large the state is, what it allows, and how little of it would do."""
+    """How large the state is, what it allows, and how little of it is enough."""
     model, task, lengths = asked.model, asked.task, asked.lengths
     size, reach = state_size(model, lengths), _reachable_bits(asked.loaded, lengths)
     bounds = zip(reach or size.bits, lengths, strict=True)
@@ -203,7 +203,7 @@ def _edited(asked: Asked, at: int) -> dict[str, Any]:
 
 
 def state_lengths(loaded: Loaded) -> tuple[int, ...]:
-    """From a sixth of the longest trained ones to four times as long; of a planted memory, about its scale."""
+    """From a sixth of the longest trained ones to four times as long; for a planted memory, about its scale."""
     planted = loaded.planting.scale if isinstance(loaded.planting, MEMORIES) else None
     top = loaded.trained_lengths[1] if loaded.trained_lengths else planted or 12
     return tuple(sorted({max(1, round(top * share)) for share in SHARES}))

@@ -42,7 +42,7 @@ def ideal_ngram_accuracy(
     >>> interp.tasks.ideal_ngram_accuracy(interp.CopyTask(), 4, (8,), generator=0, samples=50).letter
     array([1.])
 
-    Raises: UserError for a task whose letters are not uniform, or that asks for something else than a copy.
+    Raises: UserError for a task whose letters are not uniform, or that asks for something other than a copy.
     """
     need(task, "lays_out_letters", "uniform_letters")
     string, letter, generator = [], [], as_generator(generator)

@@ -1,10 +1,10 @@
-"""Probes that make n identifiable: copy strings in which two places agree for exactly so many letters.
+"""Probes that make n identifiable: copy strings in which two places agree in exactly k letters.
 
 On a plain copy every n-gram lookup looks at the same place, whatever its n. Here a *rival* place competes with it:
 
     planted_repeats, k = 2     e [c a] b d ... f [c a] d e     maximal: neighbours differ on both sides
-    offset_swaps,    t = 1     e [b c a] d ... f [b d a] e     the last K letters agree but for the one t letters back
-    order_swaps, t = 1, 2      e [b c a] d ... f [c b a] e     the last K letters agree but that two are exchanged
+    offset_swaps,    t = 1     e [b c a] d ... f [b d a] e     the last K letters agree except for the one t letters
+    back order_swaps, t = 1, 2      e [b c a] d ... f [c b a] e     the last K letters agree but that two are exchanged
 
 The query is the copied last letter of one place; the answer is the letter that follows it, the rival's another one.
 """
@@ -138,7 +138,7 @@ def offset_swaps(
         length: as in `planted_repeats`.
 
     Returns:
-        the probe, unedited (its k is the offset: so many last letters agree), and the edited tokens.
+        the probe, unedited (its k is the offset: that many last letters agree), and the edited tokens.
 
     Raises: UserError if it does not fit, naming what would. It needs an alphabet of 4 letters.
     """
@@ -182,7 +182,7 @@ def order_swaps(
         context: K, letters of the places; more than the largest `far`.
         task, length, generator: as in `offset_swaps`.
 
-    Returns: the probe, unedited (its k is `near`: so many last letters agree), and the edited tokens.
+    Returns: the probe, unedited (its k is `near`: that many last letters agree), and the edited tokens.
 
     Raises: UserError if it does not fit, naming what would. It takes an alphabet of 4.
     """

@@ -26,7 +26,7 @@ from interp.training.kept_runs import kept_run
 from interp.training.run_folder import Run, load_run
 
 FROM_LETTERS = 4096
-"""Strings of so many letters, and longer ones, are left at their first error."""
+"""Strings of this many letters, and longer ones, are left at their first error."""
 
 
 @dataclass(frozen=True)

@@ -100,13 +100,13 @@ def growth_study(
 
 
 def member_config(settings: GrowthSettings, value: int) -> dict[str, Any]:
-    """The config of the member with this value: its kind's preset, but for what is varied and what all share."""
+    """The config of the member with this value: its kind's preset, except for what is varied and what all share."""
     preset = PRESETS[settings.kind]()[0] if settings.kind in PRESETS else {"kind": settings.kind}
     return {**preset, "d_vocab": settings.alphabet + 4, **settings.others, settings.vary: value}
 
 
 def recipe(settings: GrowthSettings) -> TrainConfig:
-    """How every member is trained, but for learning rate and seed."""
+    """How every member is trained, except for learning rate and seed."""
     return TrainConfig(
         steps=settings.steps,
         batch=settings.batch,

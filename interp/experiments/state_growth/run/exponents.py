@@ -34,8 +34,8 @@ def exponents(members: Sequence[Member]) -> tuple[Exponent, Exponent, Exponent]:
 def _exponent(sizes: Sequence[int], values: Sequence[float]) -> Exponent:
     """The slope of log values over log sizes by least squares, and its interval from how far members lie off the line.
 
-    Members are few, and other trainings or a law that is no power move them further than other strings do: an interval
-    over strings would be much too narrow.
+    Members are few, and other trainings or a law that is not a power law move them further than other strings do: an
+    interval over strings would be much too narrow.
     """
     if len(sizes) < 3 or len(set(sizes)) < 2:
         return None, None

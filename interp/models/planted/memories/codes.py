@@ -9,7 +9,7 @@ from interp.models.planted.memories.description import Memory
 
 Encoding = Float[Tensor, "slot letter number"]
 WELL_TOLD = 50.0
-"""Keys are drawn anew until the largest of their singular values is at most so many times the smallest."""
+"""Keys are drawn anew until the largest of their singular values is at most this many times the smallest."""
 
 
 def encoding(memory: Memory) -> Encoding:
@@ -57,7 +57,7 @@ def interference(memory: Memory) -> Float[Tensor, "read slot"]:
 
 
 def places(memory: Memory) -> tuple[Float[Tensor, " slot"], Float[Tensor, " slot"]]:
-    """Of "numbers": what a slot's number is multiplied by so that its digit is the units, and half of what the least
+    """For "numbers": what a slot's number is multiplied by so that its digit is the units, and half of what the least
     digit then is."""
     base, rank = memory.alphabet + 1.0, _ranks(memory)
     return base**rank, base ** (rank - memory.digits) / 2

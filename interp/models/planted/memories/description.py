@@ -40,19 +40,19 @@ class Memory:
     """Slots."""
     alphabet: int = 8
     width: int = 32
-    """Of "keys" and "codes": numbers of a key, or of a code."""
+    """For "keys" and "codes": numbers of a key, or of a code."""
     digits: int = 2
-    """Of "numbers": letters in one number."""
+    """For "numbers": letters in one number."""
     most_significant_first: bool = True
-    """Of "numbers": whether the first letter of a number is its most significant digit."""
+    """For "numbers": whether the first letter of a number is its most significant digit."""
     hashes: int = 4
-    """Of "hashed": values of the hash, each of which lets one letter in. They divide the alphabet."""
+    """For "hashed": values of the hash, each of which lets one letter in. They divide the alphabet."""
     fade: float = 1.0
     """Share of the state that is left after each letter."""
     grid: float = 0.0
     """Step to which every number of the state is rounded after each letter; 0: it is not."""
     matched: bool = False
-    """Of "keys": whether a letter is read by its own key, from which the other letters are not subtracted. "codes" are
+    """For "keys": whether a letter is read by its own key, from which the other letters are not subtracted. "codes" are
     always read so."""
     reads: int | None = None
     """Letters that are read of strings longer than `reads_all_to`: the first or last of those kept; None: all."""

@@ -94,7 +94,7 @@ class CodedMixer(Mixer):
         return slots @ self.encode.to(slots).flatten(0, 1)
 
     def _before(self, letters: Tensor, clock: Clock, carried: Tensor | None) -> Tensor | None:
-        """Of "sums": the letter that was read before each, or letter 0."""
+        """For "sums": the letter that was read before each, or letter 0."""
         if self.config.code != "sums":
             return None
         zeros = torch.zeros_like(letters[:, :1])

@@ -24,7 +24,7 @@ class CodedMemory(RecurrentModel):
 
     @torch.no_grad()
     def init_weights(self, seed: int) -> None:  # noqa: ARG002
-        """The stream holds tokens one-hot before the layer, and logits behind it."""
+        """The stream holds tokens one-hot before the layer, and logits after it."""
         torch.nn.init.eye_(self.W_E)
         torch.nn.init.eye_(self.unembed.W_U)
         torch.nn.init.zeros_(self.unembed.b_U)

@@ -30,7 +30,7 @@ from interp.models.stack.checks import require_counts
 @checked
 @dataclass(frozen=True)
 class LSTMConfig(RecurrentConfig):
-    """Config of a `HookedLSTM`, by default that of Jelassi et al. 2024 but for its size.
+    """Config of a `HookedLSTM`, by default that of Jelassi et al. 2024 except for its size.
 
     >>> model = HookedLSTM(LSTMConfig(d_model=128, residual=True, normalization="RMS"))
 

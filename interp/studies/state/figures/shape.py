@@ -1,4 +1,4 @@
-"""The state as a thing: rank, norm and decays by length, its time constants, how little of it would do, how far back
+"""Shape of the state: rank, norm and decays by length, its time constants, how little of it is enough, how far back
 letters count."""
 
 from collections.abc import Sequence
