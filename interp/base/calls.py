@@ -10,12 +10,13 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, cast, overload
 
 from interp.base.errors import UserError, shown, unknown
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Class = TypeVar("Class", bound=type)
 
 
 LARGEST = 2**63 - 1
@@ -31,7 +32,11 @@ class _Giant(_Misfit):
     want = "an integer of 64 bits"
 
 
-def checked_call(function: Callable[P, R]) -> Callable[P, R]:
+@overload
+def checked_call(function: Class) -> Class: ...
+@overload
+def checked_call(function: Callable[P, R]) -> Callable[P, R]: ...
+def checked_call(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a function, or a dataclass, so that it refuses arguments of other types than its annotations say.
 
     Numbers of numpy become Python's, lists become tuples where a tuple is wanted; what an annotation leaves open, or
@@ -50,7 +55,7 @@ def checked_call(function: Callable[P, R]) -> Callable[P, R]:
     signature = inspect.signature(function)
 
     @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+    def call(*args: Any, **kwargs: Any) -> Any:
         given = _bound(function, signature, args, kwargs)
         for name, hint in _hints(function).items():
             if name in given.arguments:
@@ -144,7 +149,7 @@ def _is_one(value: Any, kind: Any) -> bool:
 def _of_number(value: Any, kind: type) -> int | float:
     """A number of Python's own; an integer in place of a float stays one, unless it is too large for its bits."""
     _kept(value, isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool))
-    number = value.item() if hasattr(value, "item") else value
+    number = cast("int | float", getattr(value, "item", lambda: value)())
     if isinstance(number, int) and not -LARGEST <= number <= LARGEST:
         raise _Giant
     return number

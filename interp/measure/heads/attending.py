@@ -49,7 +49,8 @@ def matched(asking: Asking, rows: Sequence[HeadScore], names: Collection[str], f
     if asking.strings.task.n_letters < OFFSETS_NEED or not any(h.attends and h.name in names for h in rows):
         return rows
     steps = asking.settings.longest
-    found = moved(*map(asking.look, asking.strings.of_every_offset()), steps)
+    plain, edited = asking.strings.of_every_offset()
+    found = moved(asking.look(plain), asking.look(edited), steps)
     whole = weightiest(found)
     share = shares(found, least_that_counts(whole), asking.seed)
     rows = [
@@ -115,7 +116,8 @@ def _by_order(asking: Asking, rows: list[HeadScore], names: Collection[str], who
     pairs = sorted({pair for head in known for pair in _pairs(head) if pair[1] < asking.settings.longest})
     if not pairs:
         return rows
-    found = moved(*map(asking.look, asking.strings.of_every_order(pairs)), len(pairs))
+    plain, edited = asking.strings.of_every_order(pairs)
+    found = moved(asking.look(plain), asking.look(edited), len(pairs))
     share, place = shares(found, whole, asking.seed), {head.name: i for i, head in enumerate(rows)}
     for head in known:
         asked = [i for i, pair in enumerate(pairs) if pair in _pairs(head)]

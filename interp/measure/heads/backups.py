@@ -93,5 +93,6 @@ def _risen(scores: HeadScores, looked: Looked, settings: HeadSettings, seed: int
     """Heads that attend to the source with the edits in force, and more than without."""
     above = looked.above_chance().double().cpu().numpy()
     rise = above - (scores.attention - scores.shuffled)
-    low = np.minimum(*(bootstrap_interval(values, seed=seed)[0] for values in (above, rise)))
+    above, rise = (bootstrap_interval(values, seed=seed)[0] for values in (above, rise))
+    low = np.minimum(above, rise)
     return {head.name for head, least in zip(scores.heads, low, strict=True) if least > settings.floor}

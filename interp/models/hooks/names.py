@@ -70,8 +70,7 @@ class NamedPoints(HookedRootModule):
                 f"names_filter must match a hook point; got one that matches none of the model's {n}. Print "
                 "model.hook_dict to see them."
             )
-        listed = isinstance(names, Iterable) and not isinstance(names, str)
-        chosen = list(names) if listed else [names]
+        chosen = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
         if not all(isinstance(name, str) for name in chosen):
             raise UserError(
                 f"names_filter must be a hook point's name, a list of names or a predicate; got {shown(names)}."

@@ -65,7 +65,7 @@ def plant(circuit: Circuit, dtype: torch.dtype = torch.float32) -> tuple[HookedT
         model, spread = fold_norms(model, config, circuit, generator)
     if circuit.noise:
         add_noise(model, circuit.noise, generator)
-    return model.to(dtype), truth(circuit, specs, config.windows, spread)
+    return model.to(dtype), truth(circuit, specs, config.heads_in(0).windows, spread)
 
 
 def _config(circuit: Circuit, stream: Stream, order: list[int], made: dict[tuple[int, int], Maps]) -> TransformerConfig:

@@ -43,7 +43,7 @@ def turn_heads(model: HookedTransformer, fixed: int, generator: torch.Generator)
     width = model.config.head_width
     for block in model.blocks:
         weights = block.attn
-        for head in range(model.config.n_heads):
+        for head in range(weights.W_O.shape[0]):
             scores, values = random_turn(width - fixed, generator), random_turn(width, generator)
             weights.W_QKV[:, :2, head, fixed:] = weights.W_QKV[:, :2, head, fixed:] @ scores
             weights.W_QKV[:, 2, head] = weights.W_QKV[:, 2, head] @ values
