@@ -19,7 +19,7 @@ from jaxtyping import AbstractArray
 from interp.base.errors import shown
 
 Hook = Callable[[Any, Any], Any]
-"""From a plain value and its type to the value."""
+"""Structures a plain value as a value of a type."""
 
 
 class Misfit(Exception):

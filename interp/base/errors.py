@@ -66,7 +66,8 @@ def shown(value: Any) -> str:
 
 
 def _likeness(name: str, known: str) -> float:
-    """From 0 to 1. Initials, as in `lr` for learning_rate, and whole parts, as in `beta` for betas, count for much."""
+    """Return a likeness from 0 to 1. Initials, as in `lr` for learning_rate, and whole parts, as in `beta` for betas,
+    count for much."""
     name, known = shortened(name).casefold(), shortened(known).casefold()
     initials = "".join(word[0] for word in re.split(r"[\W_]+", known) if word)
     shorter, longer = sorted((name, known), key=len)

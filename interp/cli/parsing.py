@@ -1,4 +1,4 @@
-"""From a command line to options, by tyro; numbers and text that nothing could use are refused before any work.
+"""Parse a command line into options, by tyro; numbers and text that nothing could use are refused before any work.
 
 `--tiny` changes the defaults and nothing else: what is given beside it counts. So the line is read twice, the second
 time with the defaults of a quick look.

@@ -35,7 +35,7 @@ class Lasting:
 
     @contextmanager
     def _or_nowhere(self) -> Iterator[None]:
-        """On a failure, lead nowhere: with what the stream still holds, and what libraries write."""
+        """Point a stream that failed at nothing, with what it still holds and what libraries write."""
         try:
             yield
         except OSError:

@@ -20,7 +20,7 @@ TINY = None
 OWN = ("steps", "batch", "length", "learning_rate")
 """What differs from the preset, where it is given."""
 MOST = {"steps": 10_000_000, "batch": 1_000_000, "length": 100_000}
-"""Past these a slip is likelier than a wish: nothing here has the memory, or the years."""
+"""Bounds past which an option is a slip: nothing here has the memory, or the years."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def interval_after(result: AblationResult) -> Interval:
 
 
 def control_notes(results: Sequence[AblationResult]) -> tuple[str, ...]:
-    """In words: which controls could not be drawn, or too seldom for an interval, and from how large a pool."""
+    """Say which controls could not be drawn, or too seldom for an interval, and from how large a pool."""
     notes = []
     for name in dict.fromkeys(control.name for r in results for control in r.controls):
         found = [control for r in results for control in r.controls if control.name == name]

@@ -18,6 +18,8 @@ from interp.base.words import percent as percent
 
 
 class Look(NamedTuple):
+    """Colour and marker of a series."""
+
     color: str
     symbol: str
 

@@ -195,5 +195,6 @@ def _length_says(result: LengthAccuracy) -> str:
 
 
 def span(lengths: tuple[int, int]) -> str:
+    """Write a range of lengths: `20 to 30`, or `20`."""
     low, high = lengths
     return str(low) if low == high else f"{low} to {high}"

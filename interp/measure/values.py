@@ -97,7 +97,7 @@ class Resample(Value):
 
     kind: ClassVar[str] = "resample"
     donor: Int[Tensor, " batch"]
-    """From which string each takes its own; never itself."""
+    """The string from which each takes its own; never itself."""
 
     @classmethod
     def draw(cls, n: int, generator: torch.Generator) -> "Resample":

@@ -48,4 +48,4 @@ class StepCurve(Result):
     n_interval: tuple[int, int] | None = None
     """95 % of the n found on strings drawn again; one more than the last step stands for none."""
     offsets: tuple[int, ...] = ()
-    """By intervention: which letters back move the answer; (0, 1, 2) are the last three. Other sets have no n."""
+    """Letters back that move the answer, by intervention; (0, 1, 2) are the last three. Other sets have no n."""

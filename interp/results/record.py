@@ -156,7 +156,7 @@ def _with_arrays(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def _at_a_glance(value: Any) -> str:
-    """In a few words: `float64 [4 128]`, `StateProfile`, `24 HeadScore`, a number, a sentence."""
+    """A value in a few words: `float64 [4 128]`, `StateProfile`, `24 HeadScore`, a number, a sentence."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} [{' '.join(map(str, value.shape))}]"
     if isinstance(value, Mapping) and value and all(map(_is_large, value.values())):

@@ -42,15 +42,15 @@ class HeadUse(Result):
     whole: Left
     """The model as it is."""
     lookups: Left | None
-    """Without all lookup heads."""
+    """Result without all lookup heads."""
     others: Left | None
-    """Without the heads that attend to the source more than untrained ones, and have no role."""
+    """Result without the heads that attend to the source more than untrained ones, and have no role."""
     both: Left | None
-    """Without these and those."""
+    """Result without both sets."""
     alone: tuple[Left, ...] = ()
-    """Without each of all these heads alone."""
+    """Results without each of all these heads alone."""
     kept: tuple[Left, ...] = ()
-    """Without all lookup heads but one, for each of several; `heads` are those taken away."""
+    """Results without all lookup heads but one, for each of several; `heads` are those ablated."""
 
     def lost(self, left: Left) -> float:
         """Return the share of what is copied above chance that is lost; 0 where nothing is copied."""

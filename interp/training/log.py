@@ -77,10 +77,12 @@ class LogFile:
 
 
 def write_records(path: Path, records: Sequence[Record]) -> Path:
+    """Write records to a file, one JSON object per line, whole or not at all."""
     return write_text(path, "".join(map(as_line, records)))
 
 
 def as_line(record: Record) -> str:
+    """Write a record as a line of JSON."""
     return json.dumps(record, allow_nan=False) + "\n"
 
 

@@ -26,7 +26,7 @@ class Phase:
     length: int | tuple[int, int]
     """Letters per string, or (shortest, longest)."""
     hard_letters: HardLetters = None
-    """As in `TrainConfig`."""
+    """Same as in `TrainConfig`."""
     rate: float = 1.0
     """What the learning rate is multiplied by."""
 

@@ -43,14 +43,15 @@ class TrainConfig:
     """Final learning rate, reached by linear decay at the last step, as a share of the peak."""
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.01
-    """On matrices only: not on norms and biases (they have no scale to bound), nor on embeddings (a row would decay in
-    every step, but learn only where its token occurs)."""
+    """Weight decay of matrices only: not of norms and biases (they have no scale to bound), nor of embeddings (a row
+    would decay in every step, but learn only where its token occurs)."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     hard_letters: HardLetters = None
-    """From step `hard_from` on, half of each batch are strings over a random subset of this many letters, one subset
-    per string, so that short keys recur and long ones pay; of several numbers each such string draws one. It changes
-    the training distribution only (it is not the paper's); every evaluation is on the plain task."""
+    """Letters of hard strings: from step `hard_from` on, half of each batch is strings over a random subset of this
+    many letters, one subset per string, so that short keys recur and long ones pay; of several numbers each such string
+    draws one. It changes the training distribution only (it is not the paper's); every evaluation is on the plain
+    task."""
     hard_from: int = 0
     """First step with hard strings; where there are fewer steps, none has them. Without `hard_letters` not used."""
     phases: tuple[Phase, ...] = ()

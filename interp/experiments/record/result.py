@@ -28,16 +28,16 @@ class Training:
     interval: Annotated[tuple[Interval, ...], "measured"]
     """Wilson's 95 % interval of their share."""
     first_errors: tuple[tuple[int, ...], ...]
-    """Of each length, the letters (counted from 0) at which the others went wrong."""
+    """Letters of each length (counted from 0) at which the others went wrong."""
     least_margins: Annotated[tuple[float, ...], "margin"]
-    """At each length of `margin_lengths`, the margin below which one letter in a thousand lies, in the best head."""
+    """Margin below which one letter in a thousand lies, in the best head."""
     margin_lengths: Annotated[tuple[int, ...], "margin"]
     predicted: Limit | None
     """What the margins said before; None where it is not known how many letters the heads match."""
 
     @property
     def inside(self) -> int | None:
-        """At how many of the predicted lengths the measured share's interval meets the predicted one."""
+        """Number of predicted lengths at which the measured share's interval meets the predicted one."""
         if self.predicted is None:
             return None
         return sum(

@@ -53,7 +53,7 @@ class StateGrowth(Result):
     exponent: float | None
     """Exponent of the saturation length as a power of the numbers of state, by least squares on logarithms."""
     exponent_interval: Interval | None
-    """From how far the members lie off that line (Student's t)."""
+    """Interval from how far the members lie from that line (Student's t)."""
     bare_exponent: float | None
     """The same with the windows left out of the numbers of state; None where there are none."""
     bare_exponent_interval: Interval | None

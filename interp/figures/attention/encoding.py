@@ -37,7 +37,7 @@ ERROR, SIGNED_ERROR = 1 / LEVELS, 1 / SIGNED_LEVELS
 MOST_BYTES = 2**28
 """Bytes of a page, and of a pattern in it, at most."""
 STEERED = 0.24
-"""Below it a weight may be rounded either way: the step there is no larger than half the largest."""
+"""Weight below which rounding goes either way: the step there is no larger than half the largest."""
 
 Patterns = Float[np.ndarray, "head query key"]
 Levels = UInt8[np.ndarray, "head cell"]

@@ -30,10 +30,12 @@ def metrics(pattern: Pattern, tokens: Tokens, head: ViewedHead) -> dict[str, flo
 
 
 def self_attention(pattern: Pattern) -> float:
+    """Average the attention of each position to itself."""
     return float(np.diagonal(pattern).mean())
 
 
 def previous_token(pattern: Pattern) -> float | None:
+    """Average the attention of each position to the one before it; None for a single position."""
     return float(np.diagonal(pattern, -1).mean()) if len(pattern) > 1 else None
 
 

@@ -101,7 +101,7 @@ class EdgeControl(EdgeEdit):
     kind: ClassVar[str] = "edge-control"
     tokens: Int[Tensor, "batch pos"]
     order: Int[Tensor, "batch pos"]
-    """In which order the places of each string are visited."""
+    """The order in which the places of each string are visited."""
 
     @classmethod
     def draw(cls, batch: Batch, generator: torch.Generator) -> "EdgeControl":

@@ -32,7 +32,7 @@ LEAST_STEP = 0.2
 BYTES = 1024
 """Memory that a string of a few letters takes while it is asked, at least."""
 REMAINS = 0.25
-"""Below this share of its whole fall, a curve counts as fallen: what a letter further back still adds is less."""
+"""Share of its whole fall below which a curve counts as fallen: what a letter further back still adds is less."""
 
 
 @checked_call

@@ -85,7 +85,7 @@ def _keep(held: dict[int, Tensor], layer: int, value: Tensor, hook: object) -> N
 
 
 def _own(model: StackModel, layer: int, query: Int[Tensor, " batch"], stream: Residual) -> QueryRow:
-    """Without what positions add to the scores, and of hidden places too: neither changes with the stream."""
+    """Scores without what positions add to them, of hidden places too: neither changes with the stream."""
     first = 0 if query.is_meta else int(query.min())
     found: list[Tensor] = []
 

@@ -86,7 +86,7 @@ def ideal_string_accuracy(n: int, alphabet: int, length: int) -> float:
 
 
 def _median_head(values: Float[np.ndarray, "head string letter"]) -> Float[np.ndarray, "string letter"]:
-    """Of each letter the median head's margin; of two heads the better one's, for the sure one is right."""
+    """The median head's margin for each letter; of two heads the better one's, since the sure one is right."""
     return np.median(values, axis=0) if len(values) != 2 else values.max(axis=0)
 
 

@@ -26,11 +26,11 @@ class Looked:
     has none."""
 
     source: Float[Tensor, "head example"]
-    """To the place that the answer is copied from."""
+    """Attention to the place that the answer is copied from."""
     rival: Float[Tensor, "head example"]
-    """To the place after the rival match; 0 where there is no rival."""
+    """Attention to the place after the rival match; 0 where there is no rival."""
     shuffled: Float[Tensor, "head example"]
-    """To a shuffled target: the mean over the other letters of the first copy, its expectation."""
+    """Attention to a shuffled target: the mean over the other letters of the first copy, its expectation."""
     source_score: Float[Tensor, "head example"]
     rival_score: Float[Tensor, "head example"]
     """Where there is no rival: the mean over the other letters."""

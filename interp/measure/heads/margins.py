@@ -1,4 +1,4 @@
-"""By how much lookup heads know the right place: its score less the best rival's, less all rivals' together.
+"""Margins by which lookup heads know the right place: its score less the best rival's, less all rivals' together.
 
 In long strings there are so many other places that some key resembles the right one by chance. Whether a copier stops
 there shows in its margins long before it does in its accuracy.

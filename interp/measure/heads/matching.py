@@ -35,7 +35,7 @@ class Matching:
     """What the heads of a model match, by their scores, one entry each; only flagged heads' mean something."""
 
     ahead: Float[np.ndarray, "head match strings"]
-    """By how much the true place's score exceeds the rival's, averaged over the two places asked about; nan where a
+    """Margin of the true place's score over the rival's, averaged over the two places asked about; nan where a
     head never sees both."""
     preference: tuple[float | None, ...]
     """Nats by which the later of two equal matches is preferred; below 0 the earlier."""
@@ -106,7 +106,8 @@ def weightiest(found: ReadByString) -> Float[np.ndarray, " head"]:
 
 
 def _ahead(looked: Looked, steps: int) -> Float[np.ndarray, "head match strings"]:
-    """By how much the true place's score exceeds the rival's; where one is hidden, what it is on average elsewhere."""
+    """Compute the margin of the true place's score over the rival's; where one is hidden, what it is on average
+    elsewhere."""
     difference = by_match(_lead(looked), steps)
     difference[~np.isfinite(difference)] = np.nan
     seen = np.isfinite(difference)
@@ -115,7 +116,7 @@ def _ahead(looked: Looked, steps: int) -> Float[np.ndarray, "head match strings"
 
 
 def _lead(looked: Looked) -> Float[torch.Tensor, "head example"]:
-    """By how much the source's score exceeds the rival's."""
+    """Compute the margin of the source's score over the rival's."""
     scores, attention = looked.source_score - looked.rival_score, torch.stack([looked.source, looked.rival]).double()
     logs = attention.clamp(min=torch.finfo(torch.float32).tiny).log()
     other = looked.rival > 0  # without a rival nothing is compared with it: the other letters are

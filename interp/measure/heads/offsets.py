@@ -23,9 +23,9 @@ class OffsetDecoding:
     """How often the letter t back from a position is read right from the outputs of a set of heads."""
 
     together: Float[Tensor, "offset example"]
-    """From all of them; for each string the share of its positions."""
+    """Accuracy from all of them; for each string the share of its positions."""
     without: Float[Tensor, "left_out offset example"]
-    """From all but one, for each in turn."""
+    """Accuracy from all but one, for each in turn."""
 
 
 @torch.no_grad()

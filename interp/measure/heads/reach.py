@@ -58,7 +58,7 @@ def _leads(
     earlier: Sequence[Head],
     means: dict[int, Tensor],
 ) -> Float[Tensor, "set lookup example"]:
-    """By how much the rival's score exceeds the source's."""
+    """Margin of the rival's score over the source's."""
     layers, parts = sorted({head.layer for head in lookups}), []
     for rows in blocks(model, probe.batch.tokens):
         some = probe.rows(rows)

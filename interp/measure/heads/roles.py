@@ -1,4 +1,4 @@
-"""From flags to roles: whether a flagged head attends to the match, which letters it matches, and whether it copies."""
+"""Roles from flags: whether a flagged head attends to the match, which letters it matches, and whether it copies."""
 
 from collections.abc import Collection
 from dataclasses import replace

@@ -28,6 +28,7 @@ CONTROLS = 8
 
 
 def zeros(state: Carried, generator: torch.Generator) -> Carried:  # noqa: ARG001
+    """Replace every number of the state by 0."""
     return state.edited({name: torch.zeros_like(part) for name, part in state.parts.items()})
 
 

@@ -20,7 +20,7 @@ def blocks(batch: Batch, device: torch.device | str = "cpu") -> Iterator[slice]:
 
 
 def carry_all(model: HookedModel, batch: Batch) -> Carried:
-    """As `carry`, block by block: the states of all strings, on the model's device."""
+    """Carry block by block: the states of all strings, on the model's device."""
     states = [carry(model, batch.rows(rows).to(model.device)) for rows in blocks(batch, model.device)]
     parts = [state.parts for state in states]
     return states[0].edited({name: torch.cat([part[name] for part in parts]) for name in parts[0]})

@@ -43,11 +43,11 @@ class Carried:
         return Carried([_with(of_layer, layer, parts) for layer, of_layer in enumerate(self.past)])
 
     def copy(self) -> "Carried":
-        """To run on from: a run moves its past on."""
+        """A copy to run on from, since a run changes its past."""
         return self.edited({})
 
     def rows(self, index: slice | Tensor) -> "Carried":
-        """Of some of the strings, or of the strings in another order."""
+        """The states of some of the strings, or of the strings in another order."""
         return self.edited({name: tensor[index] for name, tensor in self.parts.items()})
 
     def flat(self, choose: Callable[[str], bool] = lambda _: True) -> Float[Tensor, "batch feature"]:

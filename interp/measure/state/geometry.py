@@ -19,7 +19,7 @@ from interp.results.state import Geometry
 from interp.tasks.base import Task, need
 
 QUANTILES = np.linspace(0, 1, 101)
-"""Of the time constants of a part's numbers."""
+"""Quantiles of the time constants of a part's numbers."""
 SATURATED = (0.001, 0.999)
 """A decay beyond these forgets at once, or never."""
 

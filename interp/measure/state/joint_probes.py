@@ -27,7 +27,7 @@ from interp.measure.state.probe_fit import Probes
 PLACES = 10
 """Letters of a string that are read, at most, as each needs a regression of its own."""
 FIRST = 5
-"""Of these, how many are read before it is known where the others would tell most."""
+"""How many of these are read before it is known where the others would tell most."""
 MISSED = 0.02
 """Share of the string's bits that may be missed between two letters that are read."""
 ENOUGH = 0.97
@@ -133,7 +133,7 @@ def fill(
 
 
 def _missed(rows: dict[int, Float[np.ndarray, " test"]], single: Float[np.ndarray, " pos"]) -> list[tuple[float, int]]:
-    """Of each stretch between two letters that were read: the most bits that can be missed in it, and its middle."""
+    """For each stretch between two letters that were read, the most bits that can be missed in it, and its middle."""
     found = [(0.0, 0)]
     for low, high in pairwise(sorted(rows)):
         least, most = sorted((float(rows[low].mean()), float(rows[high].mean())))
@@ -203,6 +203,6 @@ def explained(
 
 
 def _scaled(products: Float[Tensor, "string train"]) -> Float[Tensor, "string train"]:
-    """To a mean of 1 on the diagonal."""
+    """Scale to a mean of 1 on the diagonal."""
     mean = products[: products.shape[1]].diagonal().mean()
     return products / torch.where(mean > 0, mean, 1.0)

@@ -73,7 +73,7 @@ def bands(log_decays: Mapping[str, Float[Tensor, "*state"]], n: int = 3) -> list
 
 
 def at_random(like: Choice, state: Carried, generator: torch.Generator) -> Choice:
-    """As many numbers, drawn at random: of a band from the parts that bands divide, else from all of the state."""
+    """Draw as many numbers at random: for a band from the parts that bands divide, else from all of the state."""
     among = like.masks if like.kind == "band" else state.parts
     parts = {name: part[0] for name, part in state.parts.items() if name in among}
     every = sum(part.numel() for part in parts.values())

@@ -12,7 +12,7 @@ from interp.models.hooks.model import HookedModel
 from interp.tasks.base import Batch
 
 CONSTANT = 1e-4
-"""Of the root mean square spread of a layer's numbers: one that varies less is taken for rounding."""
+"""Fraction of the root mean square spread of a layer's numbers; a number that varies less is taken for rounding."""
 
 
 def state_features(model: HookedModel, batch: Batch, seed: int) -> dict[str, Float[Tensor, "string feature"]]:

@@ -22,14 +22,16 @@ from torch.nn.functional import one_hot
 from interp.base.budget import budget
 
 PENALTIES = (1e-1, 3e-3)
-"""Of the ridge regression, relative to the mean squared norm of a string's features; each position has its own."""
+"""Penalties of the ridge regression, relative to the mean squared norm of a string's features; each position has its
+own."""
 TEMPERATURES = tuple(float(t) for t in np.geomspace(0.3, 10, 12))
 UNIFORM = (1e-4, 1e-3, 1e-2, 1e-1)
 """Shares of the uniform distribution in the mixture: what bounds the loss of a wrong, certain guess."""
 ERRORS = 3.0
-"""A probe that does not beat chance by so many standard errors while it is tempered has nothing to say."""
+"""A probe whose gain over chance in tempering is below this many standard errors scores 0 bits."""
 SINGULAR = 1e-3
-"""Of the mean variance, added to each: a position's scores add up to 0, so that their covariance has no inverse."""
+"""Fraction of the mean variance that is added to each: a position's scores add up to 0, so their covariance is
+singular."""
 ROUNDING = 1e-6
 """Variance of scores without noise, in float32."""
 READ = 0.99
@@ -61,7 +63,7 @@ class Probes:
 
     @property
     def regressions(self) -> Iterator["Regression"]:
-        """Of each kind and penalty, made when it is first asked for."""
+        """The regression of each kind and penalty, made when it is first asked for."""
         yield from self._made
         for regression in self._coming:
             self._made.append(regression)
@@ -91,7 +93,8 @@ class Probes:
         return bits
 
     def _logits(self, letters: Int[Tensor, "train pos"], alphabet: int) -> Iterator[Float[Tensor, "other pos letter"]]:
-        """Of the strings that were not trained on: for each penalty, from equal noise, and from a discriminant."""
+        """Logits of the strings that were not trained on: for each penalty, from equal noise, and from a
+        discriminant."""
         for inverse, products in self.regressions:
             wanted = one_hot(letters, alphabet).to(products.dtype)
             flat = (wanted - 1 / alphabet).flatten(1)

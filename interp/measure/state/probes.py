@@ -99,7 +99,8 @@ def _side_by_side(features: Mapping[str, Float[Tensor, "string _"]], train: int)
 
 
 def _probes(features: dict[str, Float[Tensor, "string _"]], train: int, by_layer: bool) -> Iterator[tuple[str, Probes]]:
-    """Of single layers, where they are asked for and there are several; then of all, `held`. Empties `features`."""
+    """Yield the probes of single layers, where they are asked for and there are several; then of all, `held`. Empties
+    `features`."""
     by_layer, whole = by_layer and len(features) > 1, None
     for layer in list(features):
         products = inner_products(features.pop(layer), train)

@@ -99,7 +99,7 @@ def transplants(
 
 
 def _over_draws(draws: list[Transplant]) -> Transplant:
-    """Of sets of numbers drawn at random, the mean, and as interval the range: sets differ more than pairs do."""
+    """Average over sets of numbers drawn at random, with the range as interval: sets differ more than pairs do."""
     donor, host = ([getattr(draw, name) for draw in draws] for name in ("follows_donor", "follows_host"))
     return replace(
         draws[0],
@@ -119,8 +119,8 @@ def _choices(model: HookedModel, strings: Batch, state: Carried, generator: torc
 
 
 def _beside(parts: list[Choice], state: Carried, generator: torch.Generator) -> list[Choice]:
-    """As many numbers at random, `CONTROLS` times; for sizes that differ by one at most, once. Of all of the state no
-    others can be drawn."""
+    """Draw as many numbers at random, `CONTROLS` times; for sizes that differ by one at most, once. Of the whole state
+    no others can be drawn."""
     found: list[Choice] = []
     for part in parts:
         if part.size < state.flat().shape[1] and all(abs(part.size - control.size) > 1 for control in found):

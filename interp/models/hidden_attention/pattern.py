@@ -189,7 +189,8 @@ def _query_blocks(read: ReadLayer) -> Iterator[slice]:
 
 
 def _channel_blocks(read: ReadLayer, channels: range) -> Iterator[slice]:
-    """As many channels as memory takes: the writes of all positions, the pairs within a block, and the rows."""
+    """Blocks of as many channels as fit into memory: the writes of all positions, the pairs within a block, and the
+    rows."""
     batch, n_pos, _ = read.u.shape
     numbers = read.numbers_per_channel(max(n_pos, QUERIES**2))
     step = max(1, budget(read.u.device).floats // (batch * max(numbers, QUERIES * n_pos)))

@@ -111,7 +111,7 @@ class HookedModel(NamedPoints):
         reset_hooks_end: bool = True,
         clear_contexts: bool = False,
     ) -> Iterator["HookedModel"]:
-        """As in TransformerLens, but every name is checked before the first hook is attached.
+        """Run with hooks, as in TransformerLens, but every name is checked before the first hook is attached.
 
         Compiled code does not look for hooks that came after it: it runs as written while these are attached. One that
         is added for good (`add_hook`) must be there before the model is compiled.
@@ -126,13 +126,14 @@ class HookedModel(NamedPoints):
                 yield self
 
     def add_hook(self, name: str | Callable[[str], bool], *args: Any, **kwargs: Any) -> None:
-        """As in TransformerLens; a name that does not exist is an error."""
+        """Attach a hook, as in TransformerLens; a name that does not exist is an error."""
         with self.lock:
             super().add_hook(self.checked_name(name), *args, **kwargs)
 
     @checked_call
     def run_with_hooks(self, *args: Any, fwd_hooks: Sequence[Hook] = (), **kwargs: Any) -> Any:
-        """As in TransformerLens; a hook that the run does not come to, because it stops before, is an error."""
+        """Run with hooks, as in TransformerLens; a hook that the run never reaches, because it stops before, is an
+        error."""
         fired: set[str] = set()
 
         def noting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,7 +150,8 @@ class HookedModel(NamedPoints):
         return out
 
     def run_with_cache(self, *args: Any, return_cache_object: bool = True, **kwargs: Any) -> tuple[Any, Any]:
-        """As in TransformerLens; returns the output and an `ActivationCache` (or a dict, if so asked).
+        """Run and cache activations, as in TransformerLens; returns the output and an `ActivationCache` (or a dict, if
+        asked).
 
         Cached tensors are copies, or nothing else holds them: no later hook can change them. `pos_slice` cuts the
         position axis (of patterns and scores: the query axis), whatever stands behind it. A hook point that is named

@@ -134,7 +134,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Anywhere:
-    """By random weights, to whatever stands in the stream; what it writes, nothing reads."""
+    """Attends by random weights to whatever is in the stream; nothing reads what it writes."""
 
     loudness: float = 1.0
     """Times as much is written."""

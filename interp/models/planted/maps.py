@@ -210,4 +210,5 @@ def random_maps(stream: Stream, d_head: int, loudness: float, generator: torch.G
 
 
 def zeros(rows: int, columns: int) -> Tensor:
+    """Make a matrix of zeros, in float64."""
     return torch.zeros(rows, columns, dtype=torch.float64)

@@ -50,7 +50,7 @@ class PlantedHead:
     prefers: Preference | None = None
     """Which of two equal matches it prefers."""
     tilt: float = 0.0
-    """By how many nats for each position between them; above 0 the later one."""
+    """Nats by which it prefers one for each position between them; above 0 the later one."""
     copies: Copies = "no"
     carries: Carries = "no"
 

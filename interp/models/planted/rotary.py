@@ -33,7 +33,7 @@ def distance_maps(
 
 
 def _margin(angle: Float[Tensor, " pair"], distance: int) -> float:
-    """By how much the sum of cosines is larger at the wanted distance than at any other."""
+    """Margin by which the sum of cosines is larger at the wanted distance than at any other."""
     others = torch.arange(FARTHEST, dtype=torch.float64)
     others = others[others != distance]
     return float((1 - ((others[:, None] - distance) * angle).cos()).sum(dim=1).min())

@@ -226,4 +226,5 @@ def not_found(name: str, error: Exception) -> InterpError:
 
 
 def first_line(error: Exception) -> str:
+    """Return the first line of an error, without its full stop."""
     return str(error).strip().partition("\n")[0].rstrip(".:")

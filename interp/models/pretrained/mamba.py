@@ -86,7 +86,7 @@ def holds_mamba(path_or_name: str | Path) -> bool:
 def open_mamba(
     path_or_name: str | Path, device: torch.device | str = "cpu"
 ) -> tuple[HookedMamba | HookedMamba2, Pretrained]:
-    """As `load_mamba`, with what is known of the model's tokens."""
+    """Open a Mamba as `load_mamba` does, with what is known about its tokens."""
     name = str(Path(path_or_name).expanduser())
     saved = read_saved(name)
     with torch.device("meta"):
@@ -136,7 +136,7 @@ def _table(model: HookedMamba | HookedMamba2, embedding: str, ours: Mapping[str,
 
 
 def _turned(own: str, tensor: Tensor) -> Tensor:
-    """From our axes to theirs, and back: it is its own inverse."""
+    """Turn our axes into theirs, and back: it is its own inverse."""
     leaf = own.rsplit(".", 1)[-1]
     if leaf == "W_conv":  # [channel width], theirs [channel 1 width]
         return tensor[:, None] if tensor.ndim == 2 else tensor[:, 0]

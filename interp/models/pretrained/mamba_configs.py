@@ -41,7 +41,7 @@ class Saved:
     fields: Mapping[str, str]
     """Axis of a weight -> the field of the config that says how long it is."""
     special: tuple[tuple[int, ...], ...]
-    """As in `Pretrained`."""
+    """Special tokens, as in `Pretrained`."""
     d_text: int
     """The size of the vocabulary, without the rows that fill up the embedding."""
 

@@ -49,10 +49,10 @@ LAYERS = {
         {"d_ssm": None, "D_has_hdim": False, "rmsnorm": True, "norm_before_gate": False},
     ),
 }
-"""By the name that `ssm_cfg` has for them."""
+"""Layers by the name that `ssm_cfg` has for them."""
 
 GPT_NEOX_SIZE, GPT_NEOX_SPECIAL = 50277, ((0,), (0,), (1,))
-"""In GPT-NeoX's tokenizer 0 ends a text, and stands before one; 1 fills up."""
+"""Special tokens of GPT-NeoX's tokenizer: 0 ends a text, and stands before one; 1 is padding."""
 FIELDS = {
     "vocab": "vocab_size",
     "d_model": "d_model",
@@ -92,7 +92,8 @@ def shape_of(config: dict[str, Any]) -> MambaConfig | Mamba2Config:
 
 
 def special_tokens(config: dict[str, Any]) -> tuple[tuple[int, ...], ...]:
-    """As in `Pretrained`. These configs name none; those of GPT-NeoX are known by the size of their vocabulary."""
+    """Find the special tokens, as in `Pretrained`. These configs name none; those of GPT-NeoX are known by the size of
+    their vocabulary."""
     return GPT_NEOX_SPECIAL if config["vocab_size"] == GPT_NEOX_SIZE else ((), (), ())
 
 

@@ -86,7 +86,7 @@ def causal_conv_reference(
 
 
 class _Shifted(torch.autograd.Function):
-    """From zeros before the first position; in place, for large temporaries are what takes the time."""
+    """Convolve from zeros before the first position; in place, since large temporaries are what takes the time."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""In which precision a recurrence runs: float64 where an input has it, float32 otherwise, whatever autocast says.
+"""The precision in which a recurrence runs: float64 where an input has it, float32 otherwise, whatever autocast says.
 
 Half precision would lose the state: it is a sum over all positions so far.
 """

@@ -99,7 +99,7 @@ def _step_again(before, h, decay, delta, write, dy, A, B):
 
 @_compiled
 def _step_back(before, decay, grad, delta, write, dy, A, B, C, ddelta, dwrite, dA):
-    """From the gradient of h after this position to that of h before it, in place; returns the gradient of B."""
+    """Turn the gradient of h after this position into that of h before it, in place; returns the gradient of B."""
     dB = grad.dtype.type(0)
     for c in range(len(grad)):
         dh = grad[c] + dy[c] * C

@@ -119,7 +119,7 @@ def _fast_chunk(d_head: int, state: int) -> int:
 def _chunked(
     chunk: int, x: Heads, delta: PerHead, A: Tensor, B: Groups, C: Groups, D: Tensor, initial: State
 ) -> tuple[Heads, State]:
-    """In the comments b, c, l: batch, chunk, position in it; g, k: group, head in it; p, n: d_head, state."""
+    """The comments' letters b, c, l: batch, chunk, position in it; g, k: group, head in it; p, n: d_head, state."""
     length, heads = x.shape[1], x.shape[2] // B.shape[2]
     inputs, log_decay = x * delta[..., None], delta * A
     if short := -length % chunk:  # positions that write nothing and do not decay

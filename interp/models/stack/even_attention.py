@@ -15,7 +15,7 @@ from interp.models.stack.scores import Entmax
 
 
 class EvenAttention(Attention):
-    """As `Attention`; the heads that look evenly have weights for their values alone.
+    """Attention, in which the heads that look evenly have weights for their values alone.
 
     Their W_Q, W_K, queries and keys are zeros, and their scores whatever a hook makes of those: with a hook on them, on
     scores or on patterns, or where strings are packed, everything is computed as in any other head. Otherwise what they

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from interp.models.hooks.point import HookPoint, in_use
 
 ACTIVATIONS = {"gelu": F.gelu, "gelu_new": partial(F.gelu, approximate="tanh"), "relu": F.relu, "silu": F.silu}
-"""By TransformerLens's names; `gelu_new` is GPT-2's."""
+"""Activations by TransformerLens's names; `gelu_new` is GPT-2's."""
 
 NORMS = ("LN", "LNPre", "RMS", None)
 """LayerNorm with learned scale and shift, or without; RMSNorm; no norm."""

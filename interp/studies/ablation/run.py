@@ -120,7 +120,7 @@ def ablation_study(
 
 
 def _strings(loaded: Loaded, seed: int, settings: AblationSettings) -> Batch:
-    """As many as are asked for, of the length that is asked for, else of one that suits the model."""
+    """Draw as many strings as are asked for, of the length that is asked for, else of one that suits the model."""
     if settings.length is None:
         return strings_to_ablate(loaded, seed, settings.strings, settings.scoring.longest)
     generator = own_generator("ablation", seed)

@@ -109,7 +109,7 @@ def hash_head_study(
 
 
 def accuracy_lengths(trained: tuple[int, int] | None, most: int | None = None) -> tuple[int, ...]:
-    """From the trained lengths up to ten times as long, as far as the context goes."""
+    """Lengths from the trained ones up to ten times as long, as far as the context goes."""
     top = trained[1] if trained else 30
     grid = (*(trained or ()), top, top * 5 // 3, top * 10 // 3, top * 20 // 3, top * 10)
     return tuple(sorted({max(1, min(length, most or length)) for length in grid}))

@@ -103,6 +103,7 @@ def places(profiles: Sequence[StateProfile]) -> list[str]:
 
 
 def question(profiles: Sequence[StateProfile]) -> str:
+    """Ask what the page answers, with the names of the models."""
     return f"How full is the state of {words.names(name_of(profile) for profile in profiles)}?"
 
 
@@ -212,7 +213,7 @@ class Summary:
     state: float
     """Bits of the state."""
     exact: float | None
-    """By how much logits are off when the whole state is put into another run; None where it was not."""
+    """Largest difference in logits when the whole state is transplanted into another run; None where it was not."""
 
     @property
     def bends(self) -> bool:

@@ -203,7 +203,7 @@ def _edited(asked: Asked, at: int) -> dict[str, Any]:
 
 
 def state_lengths(loaded: Loaded) -> tuple[int, ...]:
-    """From a sixth of the longest trained ones to four times as long; for a planted memory, about its scale."""
+    """Lengths from a sixth of the longest trained one to four times as long; for a planted memory, about its scale."""
     planted = loaded.planting.scale if isinstance(loaded.planting, MEMORIES) else None
     top = loaded.trained_lengths[1] if loaded.trained_lengths else planted or 12
     return tuple(sorted({max(1, round(top * share)) for share in SHARES}))

@@ -169,7 +169,7 @@ def _run(settings: GrowthSettings, value: int, rate: float, seed: int, training:
 
 
 def _letters_right(run: Run) -> float:
-    """At the last evaluation, over all lengths."""
+    """Share of letters right at the last evaluation, over all lengths."""
     return float(run.log.letter_accuracy[-1].mean())
 
 

@@ -37,7 +37,7 @@ class Dice:
         return self._random.random() < chance
 
     def some(self, values: Sequence[T], count: int) -> list[T]:
-        """As many different ones, in random order."""
+        """Draw that many different ones, in random order."""
         return self._random.sample(values, count)
 
 

@@ -64,14 +64,14 @@ def places(memory: Memory) -> tuple[Float[Tensor, " slot"], Float[Tensor, " slot
 
 
 def hashes(memory: Memory) -> Float[Tensor, "slot letter hash"]:
-    """Of "hashed", one-hot: the hash of each letter at each place; as many letters have each."""
+    """The hash of each letter at each place for "hashed", one-hot; equally many letters have each hash."""
     first = torch.tensor(np.random.default_rng(memory.seed).integers(memory.hashes, size=memory.k))
     of = (first[:, None] + torch.arange(memory.alphabet)) % memory.hashes
     return torch.nn.functional.one_hot(of, memory.hashes).double()
 
 
 def _ranks(memory: Memory) -> Float[Tensor, " slot"]:
-    """Of each slot's digit: 1 is the most significant."""
+    """Rank of each slot's digit: 1 is the most significant."""
     within = torch.arange(memory.k) % memory.digits
     return (1 + within if memory.most_significant_first else memory.digits - within).double()
 

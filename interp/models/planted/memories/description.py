@@ -60,7 +60,7 @@ class Memory:
     reads_all_to: int = 0
     """Length up to which all that is kept is read."""
     seed: int = 0
-    """Of the random matrix, keys, codes or hashes."""
+    """Seed of the random matrix, keys, codes or hashes."""
 
     n_layers = 1
     normalization = None

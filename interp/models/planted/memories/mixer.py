@@ -177,7 +177,7 @@ CLEAR = 200.0
 
 
 def _moving(memory: Memory, encode: Float[Tensor, "slot letter number"]) -> Float[Tensor, "_ _"]:
-    """Of what keeps the last letters: the map that moves every slot on, in the numbers that are carried."""
+    """The map that moves every slot on, in the numbers that are carried, for what keeps the last letters."""
     if memory.keeps == "first":
         return encode.new_zeros(0, 0)
     flat = encode.flatten(0, 1)

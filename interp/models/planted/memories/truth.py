@@ -62,7 +62,7 @@ class MemoryTruth:
         return self.letter * len(self.memory.read(length))
 
     def held(self, length: int) -> tuple[float, float]:
-        """At least, and at most, the bits that the state holds: H(h). Equal where they are known exactly.
+        """Compute the least and the most bits that the state holds: H(h). Equal where they are known exactly.
 
         Of letters that are wiped out, or rounded away, no closed form is known: at least what is used, at most all.
         """

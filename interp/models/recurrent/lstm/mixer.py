@@ -40,7 +40,8 @@ class LSTMMixer(Mixer):
 
     @torch.no_grad()
     def init_weights(self, generator: torch.Generator) -> None:
-        """As PyTorch does: all U(+-1/sqrt(hidden)), and the bias, of which PyTorch has two, the sum of two."""
+        """Draw first weights as PyTorch does: all U(+-1/sqrt(hidden)), and the bias, of which PyTorch has two, as the
+        sum of two."""
         hidden = len(self.W_h)
         biases = torch.empty_like(self.b), torch.empty_like(self.b)
         for tensor in (self.W_x, self.W_h, *biases, *([] if self.W_out is None else [self.W_out])):

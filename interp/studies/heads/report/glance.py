@@ -12,6 +12,7 @@ from interp.studies.heads.result import HashHeadStudy
 
 
 def question(study: HashHeadStudy) -> str:
+    """Ask what the page answers, with the name of the model."""
     return f"Does {study.model.get('spec', 'this model')} copy by n-gram hashing?"
 
 

@@ -38,7 +38,7 @@ def head_verdict(
 
 
 def _answer(scores: HeadScores, n: EffectiveN, ablations: tuple[AblationResult, ...], use: HeadUse | None) -> Answer:
-    """By use, where heads attend to the match and it was measured; else by the ablation of all lookup heads.
+    """Answer by use, where heads attend to the match and it was measured; else by the ablation of all lookup heads.
 
     yes: without all of them fewer strings (where few are right, letters) are right, with the whole interval. partly:
     that is not so. no: no head goes to the source, or by position alone. unsure: some do, and not by the match; the

@@ -12,7 +12,7 @@ from interp.studies.heads.verdict.evidence import of_group
 from interp.studies.heads.verdict.use import use_says
 
 ENOUGH_STRINGS = 0.5
-"""Below this string accuracy there are too few right strings to lose: an ablation is told by its letters."""
+"""String accuracy below which there are too few right strings to lose: an ablation is then judged by letters."""
 ENOUGH_ATTENTION = 0.1
 """Less than this share of what was cut is no control: a sharp head has nothing else to take."""
 PREFERS = -log(0.75)

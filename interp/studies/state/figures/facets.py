@@ -20,6 +20,7 @@ SHARES = [[0, "rgba(132, 136, 143, 0.10)"], [0.5, "#6470C8"], [1, "#00936B"]]
 
 
 def name_of(profile: StateProfile) -> str:
+    """Return the specification of the model of a profile."""
     return str(profile.model.get("spec", "this model"))
 
 
@@ -60,6 +61,7 @@ def trained_band(figure: go.Figure, trained: tuple[int, int] | None, row: int, c
 
 
 def length_axis(figure: go.Figure, lengths: Sequence[int], row: int, column: int, log: bool = False) -> None:
+    """Put the lengths of strings on the x-axis of a panel."""
     columns = {axis.domain for axis in figure.select_xaxes()}  # panels above each other have one in common
     shown = ticks(lengths, log, 14 / len(columns))
     kind = {"type": "log"} if log else {"rangemode": "tozero"}
@@ -67,7 +69,7 @@ def length_axis(figure: go.Figure, lengths: Sequence[int], row: int, column: int
 
 
 def ticks(lengths: Sequence[int], log: bool, room_for: float = 14) -> list[int]:
-    """As many of the lengths as have room, the longest among them."""
+    """Choose as many of the lengths as there is room for, the longest among them."""
     kept: list[int] = []
     for length in sorted(lengths, reverse=True):
         room = kept[-1] / length >= 1.4 if log and kept else not kept or kept[-1] - length >= max(lengths) / room_for
@@ -87,12 +89,13 @@ def knee_text(knee: Knee) -> str:
 
 
 def bend_text(knee: Knee, lengths: Sequence[int]) -> str:
-    """As `knee_text`, but short where the bits still grow, "beyond 48", or fall."""
+    """Write a knee as `knee_text` does, but short where the bits still grow, "beyond 48", or fall."""
     short = {"falls": "bits fall", "late": f"beyond {max(lengths)}", "smooth": "no bend"}
     return short.get(knee.kind) or knee_text(knee)
 
 
 def with_interval(value: float | None, interval: Interval | None, digits: int = 2) -> str:
+    """Write a number and, if it has one, its interval."""
     if value is None or interval is None:
         return theme.number(value, digits)
     return f"{theme.number(value, digits)} [{theme.number(interval[0], digits)}, {theme.number(interval[1], digits)}]"
