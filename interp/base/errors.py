@@ -25,6 +25,10 @@ class UserError(InterpError, ValueError):
     exit_code = 2
 
 
+class DivergedError(InterpError):
+    """A training whose loss or gradient is no longer finite: it would be again, with the same recipe."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str], limit: int = 6) -> UserError:
     """The error for a name that does not exist: says so and lists the nearest known ones, at most `limit`."""
     known = list(known)

@@ -10,7 +10,8 @@ In the order in which a command line passes through it:
     endings    how a command ends: done, refused, interrupted, out of memory
     places     the folder for what is found, made before the work and removed again if nothing comes of it
     devices    the device that was asked for
-    studies, grow, record, train, presets    what the commands do
+    live       what runs, what is left, and when it will end
+    studies, grow, record, reproduce, train, presets    what the commands do
 
 `--help` stays fast as long as nothing here imports torch, or what imports it, before the work begins.
 """

@@ -69,6 +69,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("", "five copiers that are trained on 64 letters and copy 65,536"),
         ("--arms long32 softmax-nape --seeds 1 --lengths 1024 4096 --strings 50 20", "two, less far"),
     ),
+    "reproduce": (
+        ("samples length --workers 2", "two claims, at the laptop's size, two runs at a time"),
+        ("--list", "what would run, what is kept, and how long the rest takes"),
+        ("--explain samples/L10/mamba/rate0.005/seed0", "the plan of one run, as a document"),
+        ("--size paper --ray-address auto --gpus 1 --workers 8", "the paper's own models, on a cluster"),
+    ),
     "train": (
         ("", "the demo's model, under a minute on two CPU cores"),
         ("--model rope --seed 1 --out runs/rope-1", "another preset"),
@@ -79,6 +85,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
 OTHERS = {
     "grow": "Does a model with a larger state copy longer strings before it is full?",
     "record": "How long a string can a copier of a third of a million parameters copy, and what stops it?",
+    "reproduce": "Does what the paper says hold? Runs its claims one by one, and says which hold, with intervals.",
     "train": "How does a small copier learn? Trains one and keeps it in a run folder, which every --model can name.",
     "presets": "Which models are there by name, how large are they, how well do they copy?",
 }

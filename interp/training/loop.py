@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from interp.base.calls import checked_call
-from interp.base.errors import InterpError, UserError
+from interp.base.errors import DivergedError, UserError
 from interp.results.training import TrainLog
 from interp.tasks.base import Task
 from interp.training.data import count_examples, draw, generator_for, share
@@ -65,8 +65,9 @@ def train(
         progress: whether to show a progress bar.
         trackers: what follows it besides the folder's `log.jsonl`: of `interp.training.trackers`, or accelerate's own.
 
-    Raises: UserError if `folder` holds a run already (or, to resume, none of this recipe); InterpError if the loss is
-        no longer finite or a file cannot be written; KeyboardInterrupt after Ctrl-C, once the checkpoint is written.
+    Raises: UserError if `folder` holds a run already (or, to resume, none of this recipe); DivergedError if the loss is
+        no longer finite; InterpError if a file cannot be written; KeyboardInterrupt after Ctrl-C, once the checkpoint
+        is written.
     """
     return _Training(model, task, config, folder, resume, progress, trackers).run()
 
@@ -178,7 +179,7 @@ class _Training:
         for (step, examples, _, _), loss, norm in values:
             rate = self.config.learning_rate_at(step - 1)
             if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise InterpError(self._diverged(step, rate, loss))
+                raise DivergedError(self._diverged(step, rate, loss))
             self._write({"step": step, "examples": examples, "loss": loss, "learning_rate": rate, "gradient": norm})
         self.bar.update(self.done * self.config.batch - self.bar.n)
         self.bar.set_postfix(self._shown(), refresh=False)

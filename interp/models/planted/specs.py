@@ -9,6 +9,7 @@ import torch
 from interp.base.calls import checked_call
 from interp.base.errors import UserError, shortened, unknown
 from interp.models.hooks.model import HookedModel
+from interp.models.planted.compact import compact_copier
 from interp.models.planted.compiler import plant
 from interp.models.planted.copier import planted_copier
 from interp.models.planted.kinds import draw
@@ -27,6 +28,7 @@ Truth = Planting | PlantedCapacity | MemoryTruth
 """What is true of a planted model."""
 SPECS: dict[str, Callable[..., tuple[HookedModel, Truth]]] = {
     "ngram": planted_copier,
+    "compact": compact_copier,
     "circuit": drawn_circuit,
     "memory": planted_memory,
     "register": register,

@@ -1,0 +1,176 @@
+"""`Claim`: what a paper says, the runs that bear on it, and the rule by which they decide; `ClaimResult`: its end.
+
+`holds` is decided by the rule alone, from numbers: yes, no, or unsure where the runs are too few or too small to tell.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from interp.experiments.kept import Found
+from interp.experiments.plan import RunPlan
+from interp.results.record import Result
+
+Holds = Literal["yes", "no", "unsure"]
+Ends = tuple[float | None, float | None]
+"""Of an interval; None for an end that is not there."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a figure: a value for each x, over trainings, with its interval."""
+
+    arm: str
+    x: tuple[float, ...]
+    y: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    runs: tuple[int, ...]
+    """Trainings behind each value."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The data of one figure."""
+
+    name: str
+    """For files: letters, digits, dashes."""
+    title: str
+    x: str
+    y: str
+    curves: tuple[Curve, ...]
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What follows from what the runs have found, by the rule of the claim."""
+
+    holds: Holds
+    quantity: str
+    """What `measured` is, in words."""
+    measured: float | None
+    interval: Ends | None
+    """At 95 %, over trainings where there are any."""
+    says: str
+    """What was measured, in a sentence or two."""
+    plots: tuple[Plot, ...] = ()
+    kept: tuple[str, ...] = ()
+    """What the best of several rates was, arm by arm, where one was taken."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """What became of a claim at one size."""
+
+    id: str
+    title: str
+    where: str
+    statement: str
+    """What the paper says."""
+    rule: str
+    """How it was decided."""
+    size: str
+    seeds: int
+    holds: Holds
+    quantity: str
+    measured: float | None
+    interval: Ends | None
+    says: str
+    runs: tuple[str, ...]
+    """Digests of the runs that it rests on, by which what they found is named."""
+    failed: tuple[str, ...]
+    """Runs that failed: which, and why."""
+    seconds: float
+    """Processor time of all its runs, as measured where they ran."""
+    plots: tuple[Plot, ...] = ()
+    kept: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    parameters: Mapping[str, int] | None = None
+    """Of each arm."""
+
+
+@dataclass(frozen=True)
+class Claims(Result):
+    """All that was decided, in one `results.json`."""
+
+    paper: str
+    size: str
+    claims: tuple[ClaimResult, ...]
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that a paper says, and how it is put to the test."""
+
+    id: str
+    """How it is asked for: samples, length, ..."""
+    title: str
+    where: str
+    """Where the paper says it: Figure 1a."""
+    statement: str
+    rule: str
+    plans: Callable[[str, Sequence[int]], tuple[RunPlan, ...]]
+    """Size and seeds -> the runs that it needs."""
+    judge: Callable[[Sequence[Found], str], Judged]
+    """What the runs found (those that did not fail), and the size -> what follows."""
+    seeds: int = 3
+    """Trainings of each kind, where no other number is asked for."""
+
+    def decide(self, plans: Sequence[RunPlan], found: Mapping[str, Found], size: str, seeds: int) -> ClaimResult:
+        """Decide the claim from what its runs found.
+
+        Args:
+            plans: its runs.
+            found: by digest; runs that are not among them count as not done.
+            size: which.
+            seeds: trainings of each kind.
+        """
+        mine = [_named(found[plan.digest], plan) for plan in plans if plan.digest in found]
+        well = [one for one in mine if one.failed is None]
+        judged = self.judge(well, size) if well else nothing("no run has ended well")
+        parameters = {one.plan.arm: one.values["model"]["parameters"] for one in well}
+        return ClaimResult(
+            id=self.id,
+            title=self.title,
+            where=self.where,
+            statement=self.statement,
+            rule=self.rule,
+            size=size,
+            seeds=seeds,
+            holds=judged.holds,
+            quantity=judged.quantity,
+            measured=judged.measured,
+            interval=judged.interval,
+            says=judged.says,
+            runs=tuple(one.digest for one in mine),
+            failed=tuple(f"{one.plan.name} ({one.digest}): {one.failed}" for one in mine if one.failed is not None),
+            seconds=float(sum(sum(one.seconds.values()) for one in mine)),
+            plots=judged.plots,
+            kept=judged.kept,
+            notes=judged.notes,
+            parameters=parameters,
+        )
+
+
+def nothing(why: str, quantity: str = "") -> Judged:
+    """What follows from runs that cannot tell. `why` is a clause."""
+    return Judged("unsure", quantity, None, None, f"Too small to tell: {why}.")
+
+
+def _named(found: Found, plan: RunPlan) -> Found:
+    """What a run found, under the name that this claim has for it: claims share runs."""
+    return Found(**{**vars(found), "plan": plan})
+
+
+def above(interval: Ends | None, threshold: float) -> Holds:
+    """yes where the whole interval lies above a threshold, no where it lies below, unsure between."""
+    if interval is None:
+        return "unsure"
+    low, high = interval
+    if low is not None and low > threshold:
+        return "yes"
+    return "no" if high is not None and high < threshold else "unsure"

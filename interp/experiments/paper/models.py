@@ -1,0 +1,72 @@
+"""The models that the paper compares, at each size: position encodings and recurrences with about as many weights.
+
+| size | what |
+|---|---|
+| tiny | 16 wide: a look at the machinery |
+| laptop | two layers (NoPE three, as two hardly begin to copy), 131 to 142 thousand weights each |
+| paper | as released: 12 layers of 1024 with 16 heads and an MLP of 4096 in parallel; 24 layers of Mamba, 4 of LSTM |
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from interp.experiments.grid import Arm
+from interp.models.recurrent.family import kinds
+
+TRANSFORMERS = ("hard-alibi", "alibi", "rope", "nope")
+PARAMETERS = {
+    "rope": 151_218_176,
+    "nope": 151_218_176,
+    "alibi": 151_218_176,
+    "hard-alibi": 151_218_176,
+    "mamba": 162_430_976,
+    "lstm": 33_632_286,
+}
+"""Of the released code, with its vocabulary of 30; our transformers have a bias of the unembedding besides."""
+UNEMBEDDING_BIAS = 30
+
+
+def arms(size: str, names: tuple[str, ...] | None = None) -> tuple[Arm, ...]:
+    """Every kind of model at a size, in the order of the figures; or those with these names."""
+    made = tuple(_transformer(name, size) for name in TRANSFORMERS) + tuple(_recurrent(kind, size) for kind in kinds())
+    return made if names is None else tuple(arm for arm in made if arm.name in names)
+
+
+def with_letters(arm: Arm, alphabet: int) -> Arm:
+    """The same of another alphabet."""
+    return replace(arm, model={**arm.model, "d_vocab": alphabet + 4})
+
+
+def _transformer(name: str, size: str) -> Arm:
+    model: dict[str, Any] = {"kind": "transformer", "position": name, "d_vocab": 30}
+    if size == "paper":
+        shape = {"n_layers": 12, "n_heads": 16, "d_model": 1024, "d_mlp": 4096, "normalization": "LN", "parallel": True}
+        model |= shape | {"n_ctx": 4096}
+        if name == "rope":
+            model |= {"rotary_dim": 16}
+        if name == "hard-alibi":
+            model |= {"windows": (*range(1, 9), *[None] * 8)}
+        return Arm(name, model, (1e-5, 1e-4, 3e-4))
+    if size == "tiny":
+        return Arm(name, model | {"d_model": 16, "n_heads": 4}, (8e-3,))
+    return Arm(name, model | ({"n_layers": 3, "d_model": 104} if name == "nope" else {}), (8e-3,))
+
+
+def _recurrent(kind: str, size: str) -> Arm:
+    """A family that this file has no shape for has its own defaults, at every size but the paper's."""
+    model: dict[str, Any] = {"kind": kind, "d_vocab": 30}
+    if size == "paper":
+        shapes: dict[str, dict[str, Any]] = {
+            "mamba": {"n_layers": 24, "d_model": 1024, "d_state": 32, "normalization": "LN"},
+            "mamba2": {"n_layers": 24, "d_model": 1024},
+            "lstm": {"n_layers": 4, "d_model": 1024},
+        }
+        return Arm(kind, model | shapes.get(kind, {"n_layers": 24, "d_model": 1024}), (1e-5, 1e-4, 3e-4), True)
+    if size == "tiny":
+        return Arm(kind, model | {"d_model": 16}, (8e-3,), True)
+    shapes = {
+        "mamba": {"d_model": 96, "initialization": "mimetic"},
+        "mamba2": {"d_model": 96, "d_state": 32, "d_head": 16, "initialization": "mimetic"},
+        "lstm": {"d_model": 92, "residual": True, "normalization": "RMS"},
+    }
+    return Arm(kind, model | shapes.get(kind, {}), (5e-3,), True)

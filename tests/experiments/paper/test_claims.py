@@ -1,0 +1,255 @@
+"""The rules of the claims, on runs whose outcome is made up; and all of them run through at the tiny size."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from interp.base.errors import UserError
+from interp.experiments.claim import Claims, above
+from interp.experiments.engine import agenda, carry_out_all
+from interp.experiments.executor import Serial
+from interp.experiments.kept import Found, Record
+from interp.experiments.paper import CLAIMS, claims
+from interp.experiments.paper.models import PARAMETERS, UNEMBEDDING_BIAS, arms
+from interp.experiments.paper.report import markdown, write_paper_report
+from interp.experiments.paper.reproduce import decide_all, find_run, largest, plans_of
+from interp.experiments.work import Work
+
+CLAIM = {claim.id: claim for claim in claims()}
+
+
+def made_up(claim: str, numbers, seeds=3, size="laptop"):
+    """What the runs of a claim would have found: `numbers(plan)` for each."""
+    plans = CLAIM[claim].plans(size, range(seeds))
+    return plans, {
+        plan.digest: Found(plan.digest, plan, {"model": {"parameters": 1}, **numbers(plan)}) for plan in plans
+    }
+
+
+def decided(claim: str, numbers, seeds=3):
+    plans, found = made_up(claim, numbers, seeds)
+    return CLAIM[claim].decide(plans, found, "laptop", seeds)
+
+
+def learning(examples):
+    """A training that gets there after so many examples; None: never."""
+    reached = examples is not None
+    at = [examples - 1600, examples] if reached else [38_400, 76_800]
+    return {
+        "training": {
+            "evaluated_at": at,
+            "string_accuracy": [[0.1], [0.96 if reached else 0.2]],
+            "letter_accuracy": [[0.5], [0.99]],
+        }
+    }
+
+
+def test_samples_hold_where_recurrent_models_need_more_examples():
+    def slow(plan):
+        return learning(3200 * (10 if plan.model["kind"] != "transformer" else 1) + 1600 * plan.seed)
+
+    found = decided("samples", slow)
+    assert found.holds == "yes"
+    assert 5 < found.measured < 12
+    assert found.interval[0] > 1
+
+    def quick(plan):
+        return learning(3200 * (10 if plan.model["kind"] == "transformer" else 1) + 1600 * plan.seed)
+
+    assert decided("samples", quick).holds == "no"
+    assert decided("samples", lambda plan: learning(16_000 + 1600 * plan.seed)).holds == "unsure"
+
+
+def test_runs_that_never_get_there_leave_a_lower_bound_alone():
+    found = decided("samples", lambda plan: learning(4800 if plan.model["kind"] == "transformer" else None))
+    assert found.holds == "yes"
+    assert found.measured is None
+    assert found.interval[0] > 5
+    assert found.interval[1] is None
+    assert decided("samples", lambda _: learning(None)).holds == "unsure", "no transformer got there"
+    assert decided("samples", lambda _: learning(4800), seeds=1).holds == "unsure", "one seed has no interval"
+
+
+def lengths(plan, within, beyond):
+    measured = plan.measures[0]
+    longest = plan.training.lengths[1]
+    right = [round((within if length <= longest else beyond) * measured.strings) for length in measured.lengths]
+    return {
+        "accuracy": {
+            "lengths": list(measured.lengths),
+            "strings": measured.strings,
+            "right": right,
+            "letters": [count / measured.strings for count in right],
+        },
+        "state": {"bits": [1e6]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("claim", "better", "worse"),
+    [("length", "hard-alibi", "mamba"), ("suffix", "rope", "lstm"), ("prefix", "mamba", "alibi")],
+)
+def test_beyond_training_the_difference_decides(claim, better, worse):
+    def as_said(plan):
+        return lengths(plan, 1.0, {better: 0.9, worse: 0.2}.get(plan.arm, 0.1) + 0.02 * plan.seed)
+
+    found = decided(claim, as_said)
+    assert found.holds == "yes"
+    assert found.measured == pytest.approx(0.7, abs=0.02)
+
+    def the_other_way(plan):
+        recurrent = plan.model["kind"] != "transformer"
+        high = recurrent if better != "mamba" else not recurrent
+        return lengths(plan, 1.0, 0.8 if high else 0.3)
+
+    assert decided(claim, the_other_way).holds == "no"
+    assert decided(claim, lambda plan: lengths(plan, 0.5, 0.1)).holds == "unsure", "nothing learned the task"
+
+
+def test_repeats_hold_where_the_step_is_the_detectors_n():
+    def with_heads(n):
+        def numbers(_):
+            right = [200] * 4 + [10] * 4
+            return {
+                "repeats": {"k": list(range(8)), "strings": 200, "right": right, "at_repeat": [1.0] * 8, "n": 4},
+                "heads": {"n": n, "lookup": ["L1H5"]},
+            }
+
+        return numbers
+
+    assert decided("repeats", with_heads(4)).holds == "yes"
+    assert decided("repeats", with_heads(5), seeds=5).holds == "no"
+    assert decided("repeats", with_heads(None)).holds == "unsure"
+
+
+def test_a_copier_that_fails_without_a_recurring_ngram_refutes():
+    def numbers(without):
+        def of(plan):
+            lengths = list(plan.measures[0].lengths)
+            n, alphabet = (int(plan.model["spec"].split(f"{name}=")[1].split("&")[0]) for name in ("n", "alphabet"))
+            wrong, recurring = [without] * len(lengths), [5] * len(lengths)
+            counts = {"wrong": wrong, "recurring": recurring, "wrong_without": wrong}
+            return {"against_repeats": {"lengths": lengths, "strings": 500, "alphabet": alphabet, "n": n, **counts}}
+
+        return of
+
+    assert decided("copier", numbers(0)).holds == "yes"
+    assert decided("copier", numbers(1)).holds == "no"
+
+
+def test_a_register_that_copies_one_string_too_many_refutes():
+    def exact(more):
+        def of(plan):
+            if not plan.planted:
+                return lengths(plan, 1.0, 0.0)
+            k = int(plan.model["spec"].split("k=")[1].split("&")[0])
+            alphabet, asked = int(plan.model["spec"].split("alphabet=")[1]), plan.measures[0].lengths
+            right = [alphabet ** min(k, length) + more for length in asked]
+            return {"every_string": {"lengths": list(asked), "alphabet": alphabet, "right": right}}
+
+        return of
+
+    assert decided("registers", exact(0)).holds == "yes"
+    assert decided("registers", exact(1)).holds == "no"
+
+
+@pytest.mark.parametrize(("power", "holds"), [(0.0, "yes"), (-0.8, "no"), (0.5, "unsure")])
+def test_capacity_is_told_from_training_by_how_rho_goes_with_the_state(power, holds):
+    def numbers(plan):
+        bits = 32.0 * 48 * 2 * 2 * plan.model["d_state"]
+        length = 4.0 * (plan.model["d_state"]) ** (1 + power) * (1 + 0.01 * plan.seed)
+        asked = list(range(1, 201))
+        right = [200 if at <= length else 0 for at in asked]
+        accuracy = {"lengths": asked, "strings": 200, "right": right, "letters": [1.0] * 200}
+        return {"accuracy": accuracy, "state": {"bits": [bits]}}
+
+    assert decided("capacity", numbers).holds == holds
+
+
+def test_objections_hold_the_critics_fastest_model_at_its_best_rate_against_the_transformers():
+    def numbers(plan):
+        if plan.model["kind"] == "transformer":
+            return learning(4800 + 1600 * plan.seed)
+        good = plan.arm == "mamba, mimetic weights" and plan.rate == 5e-3
+        return learning(48_000 + 1600 * plan.seed if good else None)
+
+    found = decided("objections", numbers)
+    assert found.holds == "yes"
+    assert "mimetic" in found.quantity
+    kept = next(line for line in found.kept if "mimetic" in line)
+    assert kept == "mamba, mimetic weights: rate 0.005 of 0.002, 0.005, 0.012"
+    edge = next(line for line in found.kept if "authors" in line)
+    assert edge.endswith("at the edge of those tried")
+
+
+def test_an_interval_decides_as_a_whole():
+    assert [above(ends, 1.0) for ends in [(1.1, None), (0.2, 0.9), (0.9, 1.1), None]] == [
+        "yes",
+        "no",
+        "unsure",
+        "unsure",
+    ]
+
+
+def test_the_papers_models_have_the_parameters_of_the_released_code():
+    plans = {arm.name: arm for arm in arms("paper")}
+    for name, parameters in PARAMETERS.items():
+        found = largest([CLAIM["length"].plans("paper", (0,))[[*plans].index(name) * 3]])
+        bias = UNEMBEDDING_BIAS if plans[name].model["kind"] == "transformer" else 0
+        assert found == parameters + bias, name
+
+
+def test_what_does_not_exist_is_refused():
+    with pytest.raises(UserError, match="no claim is called 'sample'; the nearest known: samples"):
+        claims(["sample"])
+    with pytest.raises(UserError, match="no size is called 'laptp'; the nearest known: laptop"):
+        plans_of(claims(), "laptp")
+    with pytest.raises(UserError, match="--seeds must be an integer from 1 on; got 0"):
+        plans_of(claims(), "tiny", 0)
+    with pytest.raises(UserError, match="--explain must name a run; got 'nothing'"):
+        find_run(CLAIM["copier"].plans("tiny", (0,)), "nothing")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Every claim, run through."""
+    place = tmp_path_factory.mktemp("tiny")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("INTERP_HOME", str(place / "home"))
+    plans = plans_of(claims(), "tiny", 2)
+    every = [plan for each in plans.values() for plan in each]
+    record = Record(place / "found")
+    found = carry_out_all(every, Serial(), Work(str(record.folder)), record)
+    patch.undo()
+    return plans, found, record, decide_all(claims(), plans, found, "tiny", 2)
+
+
+def test_every_claim_runs_through_at_the_tiny_size(tiny, tmp_path):
+    plans, found, record, result = tiny
+    assert [claim.id for claim in result.claims] == list(CLAIMS)
+    assert all(one.failed is None for one in found.values())
+    holds = {claim.id: claim.holds for claim in result.claims}
+    assert holds["copier"] == holds["registers"] == "yes", "what was built by hand does what it was built for"
+    assert holds["samples"] == "unsure", "what is hardly trained cannot tell"
+    assert agenda([plan for each in plans.values() for plan in each], record).left == ()
+    assert all(path.stat().st_size < 10_000 for path in record.folder.iterdir()), "a few kilobytes a run"
+
+    page = write_paper_report(result, tmp_path).read_text()
+    assert all(claim.title in page for claim in result.claims)
+    document = json.loads((tmp_path / "results.json").read_text())
+    wanted = {"id", "statement", "size", "seeds", "measured", "interval", "holds", "rule", "runs"}
+    assert all(wanted <= set(claim) for claim in document["claims"])
+    assert markdown(Claims.load(tmp_path)) == (tmp_path / "paper.md").read_text()
+
+
+def test_a_run_that_is_not_done_or_failed_decides_nothing_and_is_told(tiny):
+    plans, found, _, _ = tiny
+    some = dict(list(found.items())[:1])
+    result = decide_all(claims(["copier"]), plans, some, "tiny", 2)
+    assert result.claims[0].holds == "unsure"
+    first = plans["copier"][0]
+    failed = {**found, first.digest: replace(found[first.digest], failed="the loss is not finite", values={})}
+    (claim,) = decide_all(claims(["copier"]), plans, failed, "tiny", 2).claims
+    assert claim.failed == (f"{first.name} ({first.digest}): the loss is not finite",)
+    assert claim.holds == "yes"
