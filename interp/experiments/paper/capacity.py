@@ -88,7 +88,8 @@ def judge(found: Sequence[Found], size: str) -> Judged:
     line: Any = linregress([log(x) for x, _ in points], [log(y) for _, y in points])
     half = float(student.ppf((1 + LEVEL) / 2, len(points) - 2) * line.stderr)
     ends = (float(line.slope) - half, float(line.slope) + half)
-    holds: Holds = "no" if ends[1] < 0 else "yes" if ends[0] > -SLACK and ends[1] < SLACK else "unsure"
+    flat = ends[0] > -SLACK and ends[1] < SLACK
+    holds: Holds = "yes" if flat else "no" if ends[1] < 0 else "unsure"
     del size
     return Judged(
         holds=holds,
