@@ -4,8 +4,8 @@ Three causes, apart. *Collisions*: an n-gram recurs with another letter after it
 *Crosstalk*: a key that shares fewer letters scores above the right one, because keys are too narrow for what they hold.
 *Dispersion*: no key does, but all together outweigh the right one. The first follows from n and the alphabet alone.
 The others are read off the lower tail of margins: of several heads the median one's, for a letter is lost when most of
-them are fooled. Margins fall by a constant for each e-fold of keys, as the largest of ever more chance likenesses does;
-their tail beyond what was seen is a generalised Pareto distribution's (Pickands 1975).
+them are fooled. Beyond what was seen the tail is a generalised Pareto distribution's (Pickands 1975), and the chance of
+being fooled grows with the number of keys, each of which may be the one: errors of a string with its square.
 """
 
 from collections.abc import Sequence
@@ -33,16 +33,16 @@ def predict_accuracy(
     """Predict the string accuracy at other lengths, and what each cause alone would leave of it.
 
     Args:
-        margins: of the lookup heads, at two lengths or more that are shorter than those predicted.
+        margins: of the lookup heads, at one length or more; the longest counts.
         n: letters that they match.
         alphabet: letters of the task.
         lengths: to predict at.
         seed: of the bootstrap over strings.
 
-    Raises: UserError for margins at fewer than two lengths.
+    Raises: UserError for no margins, or of strings that are no longer than n letters.
     """
-    if len({each.length for each in margins}) < 2:
-        raise UserError("margins must be measured at two lengths at least; got fewer. Measure at 256 and 1024, say.")
+    if not margins or min(each.length for each in margins) <= n:
+        raise UserError(f"margins must be of strings of more than n letters, {n}; got none of them, or shorter ones.")
     best = [_median_head(each.over_best[:, :, n:]) for each in margins]
     odds = [_median_head(each.over_all[:, :, n:]) for each in margins]
     sizes = np.array([each.length for each in margins], dtype=float)
@@ -95,18 +95,19 @@ def _error_rates(
 ) -> Float[np.ndarray, " length"]:
     """Share of letters whose margin is below 0 at each length.
 
-    The tail is fitted to the longest strings, and shifted by its quantile's slope over the log of the length.
+    The tail is fitted to the longest strings; in others, a letter is spared with the probability of being spared there
+    to the power of how many times as many keys there are.
     """
     longest = int(sizes.argmax())
     pooled = np.sort(margins[longest].ravel())
     inside = min(max(FEWEST, int(TAIL * pooled.size)), pooled.size - 1)
     share, threshold = inside / pooled.size, pooled[inside]
-    quantiles = [np.quantile(each, share) for each in margins]
-    slope = min(0.0, float(np.polyfit(np.log(sizes), quantiles, 1)[0]))
-    shape, scale = _pareto(threshold - pooled[:inside])
-    shifted = threshold + slope * (np.log(np.array(lengths, dtype=float)) - np.log(sizes[longest]))
-    beyond = share * stats.genpareto.sf(np.maximum(shifted, 0.0), shape, 0, scale)
-    return np.where(shifted > 0, beyond, np.mean(pooled - threshold + shifted[:, None] < 0, axis=1))
+    if threshold <= 0:
+        fooled = float((pooled < 0).mean())
+    else:
+        shape, scale = _pareto(threshold - pooled[:inside])
+        fooled = share * float(stats.genpareto.sf(threshold, shape, 0, scale))
+    return 1 - (1 - min(fooled, 1.0)) ** (np.array(lengths, dtype=float) / sizes[longest])
 
 
 def _pareto(excess: Float[np.ndarray, " letter"]) -> tuple[float, float]:

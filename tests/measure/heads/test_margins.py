@@ -70,9 +70,11 @@ def test_accuracy_is_predicted_from_the_tail_of_margins_at_shorter_lengths():
     assert 400 < (found.reach["together"] or 0) < 4000
 
 
-def test_margins_at_one_length_say_nothing_of_others():
-    with pytest.raises(UserError, match="margins must be measured at two lengths at least"):
-        predict_accuracy([made(64, np.random.default_rng(0), 9.0)], 5, 26, (100,))
+@pytest.mark.parametrize("lengths", [(), (30, 5)])
+def test_margins_of_strings_that_hold_no_whole_key_say_nothing(lengths):
+    margins = [made(length, np.random.default_rng(0), 9.0) for length in lengths]
+    with pytest.raises(UserError, match="margins must be of strings of more than n letters, 5"):
+        predict_accuracy(margins, 5, 26, (100,))
 
 
 def test_heads_that_do_not_attend_have_no_margins():
