@@ -78,7 +78,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "train": (
         ("", "the demo's model, under a minute on two CPU cores"),
         ("--model rope --seed 1 --out runs/rope-1", "another preset"),
-        ("--resume --out runs/rope-1", "go on after Ctrl-C, a crash or a power cut"),
+        ("--resume --out runs/rope-1", "continue after Ctrl-C, a crash or a power cut"),
     ),
     "presets": (("", "and which of them are trained already"),),
 }

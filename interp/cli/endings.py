@@ -59,7 +59,7 @@ def _code(work: Callable[[], object]) -> int:
         except (MemoryError, RuntimeError) as error:
             if not _lacks_memory(error):
                 raise
-            wanted = "What was asked for does not fit into memory; take shorter strings, fewer, or a smaller model."
+            wanted = "The work must fit into memory; got more. Use shorter or fewer strings, or a smaller model."
             why = f" ({str(error).splitlines()[0]})" if str(error) else ""
             return _said(f"{wanted}{why}", InterpError.exit_code)
     return 0

@@ -70,6 +70,6 @@ def _overview() -> str:
             "",
             *lines,
             "",
-            "interp COMMAND --help says the rest; interp --version which version this is.",
+            "interp COMMAND --help lists its options; interp --version prints the version.",
         ]
     )

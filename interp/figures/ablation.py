@@ -89,8 +89,9 @@ def control_notes(results: Sequence[AblationResult]) -> tuple[str, ...]:
     if short:
         wanted, taken = max(short, key=lambda pair: pair[0] - pair[1])
         notes.append(
-            f"The control “edges” took all the attention that there is elsewhere, {taken:.2g} a query against "
-            f"{wanted:.2g} to the match: it shows that the match matters, not what as great a loss elsewhere would do."
+            f"The control “edges” cut all the attention that there is elsewhere, {taken:.2g} per query against "
+            f"{wanted:.2g} to the match: it shows that the match matters, not what an equally large cut elsewhere "
+            f"would do."
         )
     return tuple(notes)
 

@@ -101,6 +101,8 @@ def _add_step(figure: go.Figure, curve: StepCurve, kind: StepKind, column: int) 
 def _step_says(curve: StepCurve, kind: StepKind) -> str:
     steps = [f"{value:.0%} at {x}" for x, value in zip(curve.x, curve.value, strict=True)]
     found = (
-        f"three quarters of the fall are done at n = {curve.n}" if curve.n is not None else "there is no fall, so no n"
+        f"three quarters of the fall have happened by n = {curve.n}"
+        if curve.n is not None
+        else "there is no fall, so no n"
     )
     return f"{_STEP[kind].says} {names(steps)}; {found}."

@@ -156,7 +156,7 @@ def first_errors(result: LengthAccuracy) -> go.Figure:
         for length, first in zip(result.lengths, result.first_error, strict=True)
         if (first >= 0).any()
     ]
-    says = f"Where a string goes wrong, its first wrong letter stands in the median {names(wrong)}."
+    says = f"Where a string goes wrong, the median place of its first wrong letter is {names(wrong)}."
     return dress(figure, "Where strings first go wrong", says if wrong else "No string went wrong.", 380)
 
 

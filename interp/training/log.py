@@ -34,7 +34,7 @@ def read_records(path: Path, until: int | None = None) -> list[Record]:
     if odd := [number for number, record in enumerate(found, 1) if record is None]:
         shown = ", ".join(map(str, odd[:6]))
         warnings.warn(
-            f"the training log at {path} has lines that hold no record, left out here: {shown}.", stacklevel=2
+            f"the training log at {path} has lines that are not records; they are left out: {shown}.", stacklevel=2
         )
     return [record for record in found if record is not None and (until is None or record["step"] <= until)]
 

@@ -40,7 +40,7 @@ def test_a_bug_keeps_its_traceback(ended) -> None:
 def test_what_does_not_fit_into_memory_ends_in_a_sentence(ended) -> None:
     done = ended("import torch\ntorch.empty(2**50)")
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert done.stderr.startswith("What was asked for does not fit into memory; take shorter strings")
+    assert done.stderr.startswith("The work must fit into memory; got more. Use shorter")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -13,7 +13,7 @@ def faults(words: list[str], ended: Ended) -> list[str]:
     found = [fault for fault in ended.faults() if not (fault.startswith("asked for") and _asks_the_hub(words))]
     if ended.error:
         found.append(f"{ended.error[0]}: {ended.said[:300]}\n{ended.where}")
-    allowed = (0, 2) if not (_asks_the_hub(words) or "does not fit into memory" in ended.stderr) else (0, 1, 2)
+    allowed = (0, 2) if not (_asks_the_hub(words) or "The work must fit" in ended.stderr) else (0, 1, 2)
     if ended.code not in allowed and not found:
         found.append(f"exit code {ended.code}: {ended.stderr[-300:]}")
     if ended.code == 0 and "nan" in ended.stdout.lower().split():

@@ -114,9 +114,9 @@ def run(task, tiny, recipe, tmp_path) -> Path:
 def test_a_log_with_an_odd_line_still_opens_the_model_and_says_which_line(run: Path, line: str) -> None:
     lines = (run / LOG).read_text().splitlines()
     (run / LOG).write_text("\n".join([*lines[:3], line, *lines[3:], '{"step": 12, "exa']))
-    with pytest.warns(UserWarning, match="hold no record, left out here: 4"):
+    with pytest.warns(UserWarning, match="are not records; they are left out: 4"):
         assert len(load_run(run).log.loss) == 12
-    with pytest.warns(UserWarning, match="left out here: 4"):
+    with pytest.warns(UserWarning, match="they are left out: 4"):
         assert len(read_records(run / LOG)) == len(lines)
 
 

@@ -78,7 +78,7 @@ METRICS: Mapping[str, Metric] = {
         "mean variance of this distance within a query", lambda p, _t, _h: distance_moments(p)[1]
     ),
     "induction_score": Metric(
-        f"mean attention to positions behind an earlier occurrence of the token; weights under {FAINT} count 0",
+        f"mean attention to positions after an earlier occurrence of the token; weights under {FAINT} count 0",
         lambda p, t, _h: induction(p, t),
     ),
     "ngram_score": _found(

@@ -24,7 +24,7 @@ def attention_verdict(view: AttentionView) -> Verdict:
     answer: Answer = "unsure" if not scored else "yes" if lookups else "no"
     caveats = () if scored else ("one string is not a test: the heads were not scored on others",)
     most = words.names(f"{name} {words.number(on_source[name])}" for name in best)
-    found = f"Of its attention on this string most goes to the place that is copied from in {most}."
+    found = f"On this string most attention to the place that is copied from is in {most}."
     if scored:
         found += f" Scored on other strings, {_called(lookups)}."
     return Verdict(answer, because, caveats, found)
@@ -37,4 +37,4 @@ def _called(lookups: tuple[str, ...]) -> str:
 
 
 def _nowhere(view: AttentionView) -> str:
-    return f"{words.count(len(view.heads), 'head')} on a text of which no place is known to be copied from."
+    return f"{words.count(len(view.heads), 'head')} on a text in which no place is known to be copied from."

@@ -1,4 +1,4 @@
-"""Which heads copy by looking an n-gram up, for which n, and is that how the model copies?"""
+"""Which heads copy by looking up an n-gram, for which n, and is that how the model copies?"""
 
 from interp.studies.heads.settings import HeadStudySettings
 from interp.studies.study import STUDIES, Study
@@ -6,7 +6,7 @@ from interp.studies.study import STUDIES, Study
 STUDIES.register(
     Study(
         name="heads",
-        question="Which heads copy by looking an n-gram up, for which n, and is that how the model copies?",
+        question="Which heads copy by looking up an n-gram, for which n, and is that how the model copies?",
         Settings=HeadStudySettings,
         runs="interp.studies.heads.run:hash_head_study",
         reports="interp.studies.heads.report:write_report",

@@ -234,7 +234,7 @@ def _reachable_bits(loaded: Loaded, lengths: tuple[int, ...]) -> tuple[float, ..
 def _notes(loaded: Loaded, shape: Geometry) -> tuple[str, ...]:
     notes = []
     if isinstance(loaded.planting, MEMORIES):
-        notes.append("a memory built by hand has no untrained version to stand beside it")
+        notes.append("a memory built by hand has no untrained version to compare it with")
     if np.isnan(shape.time_constants).all():
         notes.append("none of its layers has a decay of its own: no time constants, no bands")
     return tuple(notes)

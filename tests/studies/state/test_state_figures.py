@@ -323,5 +323,5 @@ def test_bits_that_fall_are_given_no_saturation_length():
     fallen = profile(used=falling, bits_recovered=falling.total, saturation_held=Knee(8.1, (8.0, 8.2), 3.0, 21.0))
     figure = state_figures([fallen])["saturation"]
     assert [a.text for a in figure.layout.annotations] == ["held stops at 8.1"]
-    assert "fall behind 8 letters" in figure.layout.meta["says"]
+    assert "fall after 8 letters" in figure.layout.meta["says"]
     assert summary(fallen).used_falls and not summary(fallen).bends

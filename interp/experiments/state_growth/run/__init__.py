@@ -203,7 +203,7 @@ def _notes(settings: GrowthSettings, members: list[Member]) -> tuple[str, ...]:
         f"each member is the best of {len(members[0].rates)} trainings ({settings.seeds} at each of "
         f"{len(settings.rates)} rates) by its letter accuracy; their intervals are over strings, that of the exponent "
         "is over members",
-        "numbers of state are all that the recurrent layers carry, windows of convolutions with it",
+        "numbers of state count all that the recurrent layers carry, convolution windows included",
         f"letter accuracy over the trainings of each: {spread}",
     )
     unseen = "; ".join(f"{m.name}: {m.saturation_length.note}" for m in members if m.saturation_length.value is None)

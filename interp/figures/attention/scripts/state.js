@@ -126,7 +126,7 @@ export const KEYS = {
 };
 
 /**
- * The state as the part of an address behind `#`.
+ * The state as the part of an address after `#`.
  * @param {Data} data
  * @param {State} state
  * @param {number} number which view of the page

@@ -39,7 +39,7 @@ const spelt = (letter) => {
  * @param {{
  *   query: number, key: number, labels: string[], weight: number, match: number, copied: boolean,
  *   next: string | null, predicted: string, right: number | null
- * }} what `next` is null behind the end
+ * }} what `next` is null after the end
  */
 export const cellInWords = ({ query, key, labels, weight, match, copied, next, predicted, right }) => {
   const seen = key > query ? "not visible" : three(weight);

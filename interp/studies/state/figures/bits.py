@@ -222,7 +222,7 @@ def _says(profile: StateProfile) -> str:
     knee = profile.saturation_length
     if profile.used_falls:
         stop = (
-            f"The bits used fall behind {profile.lengths[profile.peak]} letters, so that they have no saturation length"
+            f"The bits used fall after {profile.lengths[profile.peak]} letters, so that they have no saturation length"
         )
     elif knee.value is None:
         stop = f"The bits used have no saturation length: {knee.note}"

@@ -69,7 +69,7 @@ def _says(movie: StateMovie) -> str:
     kept = f"letters {theme.names(there)}" if there else "no letter"
     average = theme.percent(float(movie.average[-1].mean()))
     return (
-        f"Behind all {len(end)} letters, probes read {kept} of this string; they give the right letter {average} on "
+        f"After all {len(end)} letters, probes read {kept} of this string; they give the right letter {average} on "
         f"average over strings and places (chance: {theme.percent(movie.chance)})."
     )
 
