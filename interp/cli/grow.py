@@ -5,13 +5,15 @@ measures how many bits of a string it uses, by length, and where they stop growi
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from interp.base.bounds import Bounds
 from interp.base.errors import UserError
 from interp.cli.devices import resolve_device
 from interp.cli.options import Analysis
 from interp.cli.places import result_folder
 from interp.cli.streams import say, show_table
+from interp.experiments.state_growth.settings import GrowthSettings
 from interp.studies.study import silent
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Options(Analysis):
     strings: int = 512
     """Strings of each length that is measured."""
 
+    BOUNDS: ClassVar[Bounds] = GrowthSettings.BOUNDS
+
 
 TINY = Options(values=(1, 2), rates=(0.01,), seeds=1, steps=8, longest=6, strings=16)
 NO_SIZE = ("d_vocab", "kind")
@@ -58,7 +62,7 @@ def work(options: Options) -> None:
     with result_folder("grow", options.out, family) as folder:
         device = resolve_device(options.device)
         from interp.experiments.state_growth.report import write_growth_report
-        from interp.experiments.state_growth.run import GrowthSettings, growth_study
+        from interp.experiments.state_growth.run import growth_study
 
         settings = GrowthSettings(
             kind=options.kind,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from interp.base.bounds import check_bounds
 from interp.base.errors import UserError
 
 Options = TypeVar("Options")
@@ -44,6 +45,7 @@ def parse(
     if tiny is not None and getattr(chosen, "tiny", False):
         chosen = read(tiny)
     refuse_what_cannot_be(chosen)
+    check_bounds(chosen, _option)
     return chosen
 
 
@@ -81,6 +83,11 @@ def _numbers(value: Any, name: str = "-") -> Iterator[tuple[str, int | float]]:
             yield from _numbers(item, name)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield name, value
+
+
+def _option(path: str) -> str:
+    """The option of a field: the settings of a study are options of their own, without a prefix."""
+    return f"--{_dashed(path.removeprefix('settings.'))}"
 
 
 def _dashed(name: str) -> str:

@@ -52,6 +52,10 @@ def test_a_head_that_does_not_exist_ends_in_one_sentence_and_code_2(tmp_path):
 def test_too_few_strings_or_letters_are_refused_and_not_replaced(tmp_path, option):
     done = script("--model", "planted:ngram?n=2", *option, "--out", str(tmp_path / "out"))
     assert done.returncode == 2
-    told = ("--strings must be an integer of at least 1; got 0.", "strings must be at least 2")
+    least = {"--length": "from 1 to 1,000,000", "--strings": "from 2 to 1,000,000"}[option[0]]
+    told = (
+        f"{option[0]} must be an integer {least}; got {option[1]}.",
+        "--strings must be an integer of at least 1; got 0.",
+    )
     assert done.stderr.startswith(told)
     assert not (tmp_path / "out").exists()

@@ -47,7 +47,7 @@ def test_plain_shows_patterns_alone(tmp_path):
     [
         (("--prompt", "ab1"), "prompt must be the string to copy, of the letters abcdefghijklmnopqrstuvwxyz alone"),
         (("--heads", "L7H0"), "no head is called 'L7H0'"),
-        (("--length", "0"), "length must be at least 1 letter; got 0"),
+        (("--length", "0"), "--length must be an integer from 1 to 1,000,000; got 0"),
     ],
 )
 def test_a_mistake_ends_in_one_sentence_and_code_2_before_any_work(tmp_path, options, says):

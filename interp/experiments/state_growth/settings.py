@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+from interp.base.bounds import STRINGS, Bounds
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ class GrowthSettings:
     """Strings of each length that is measured."""
     alphabet: int = 26
     """Letters that strings are drawn from."""
+
+    BOUNDS: ClassVar[Bounds] = {
+        "values": (1, 1_000_000),
+        "rates": (1e-12, 1e3),
+        "seeds": (1, 1000),
+        "steps": (1, 10_000_000),
+        "batch": (1, 1_000_000),
+        "longest": (1, 10_000),
+        "strings": STRINGS,
+        "alphabet": (2, 100_000),
+    }
 
     @classmethod
     def tiny(cls) -> "GrowthSettings":

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from interp.base.bounds import check_bounds
 from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
 from interp.measure.heads.backups import with_backups
@@ -81,7 +82,8 @@ def score_heads(
         longest planted match.
     """
     need(task, "lays_out_letters")
-    settings, drawn, table = settings or HeadSettings(), as_generator(generator), HeadTable.of(model).require()
+    check_bounds(settings := settings or HeadSettings())
+    drawn, table = as_generator(generator), HeadTable.of(model).require()
     strings = Strings(task, length, drawn, settings, device(model))
     probe = strings.of_every_match()
     on_step("attention at planted repeats")

@@ -1,9 +1,10 @@
 """How heads are scored: a module of its own, so that command lines can show the settings without importing torch."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from interp.base.bounds import STRINGS, Bounds
 from interp.base.calls import checked_call
-from interp.base.errors import UserError
 
 
 @checked_call
@@ -27,9 +28,15 @@ class HeadSettings:
     untrained: int | None = None
     """Untrained models for the null; None: 1 / `level`, the fewest with which one head alone can be flagged."""
 
-    def __post_init__(self) -> None:
-        if not 0.001 <= self.level < 1:
-            raise UserError(f"level must be from 0.001 to below 1; got {self.level}. It takes 1 / level draws.")
+    BOUNDS: ClassVar[Bounds] = {
+        "longest": (1, 256),
+        "strings": STRINGS,
+        "level": (0.001, 0.999),  # it takes 1 / level untrained models
+        "floor": (0.0, 1.0),
+        "gather_floor": (0.0, 1e6),
+        "alike": (0.0, 1.0),
+        "untrained": (1, 10_000),
+    }
 
     @property
     def null_draws(self) -> int:

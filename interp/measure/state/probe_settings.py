@@ -1,7 +1,9 @@
 """How many strings probes are fitted and tested on; apart, so that command lines show it without importing torch."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from interp.base.bounds import STRINGS, Bounds
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
 
@@ -24,6 +26,8 @@ class ProbeSettings:
     """Whether probes also read single layers."""
     joint: bool = True
     """Whether letters are also read jointly: each given the letters before it."""
+
+    BOUNDS: ClassVar[Bounds] = {"train": STRINGS, "temper": STRINGS, "test": STRINGS}
 
     @classmethod
     def tiny(cls) -> "ProbeSettings":

@@ -6,6 +6,7 @@ Roles are measured first, on other strings, so that no head with a role serves a
 from pathlib import Path
 from typing import Any
 
+from interp.base.bounds import check_bounds
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.provenance import provenance
@@ -41,7 +42,7 @@ def head_ablation_study(
     Raises: UserError for heads that the model does not have, too few strings or letters, or a task that is not copying.
     """
     settings = settings or AblationSettings()
-    settings.check()
+    check_bounds(settings)
     loaded = as_loaded(loaded, seed)
     model, task = loaded.model, loaded.task
     table = HeadTable.of(model)

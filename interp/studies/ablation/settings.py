@@ -1,10 +1,10 @@
 """Which heads a study of ablations ablates, how, and on which strings."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
+from interp.base.bounds import LETTERS, STRINGS, Bounds
 from interp.base.calls import checked_call
-from interp.base.errors import UserError
 from interp.measure.heads.settings import HeadSettings
 
 
@@ -27,15 +27,9 @@ class AblationSettings:
     scoring: HeadSettings = field(default_factory=HeadSettings)
     """How heads are scored first, so that no head with a role serves as a control."""
 
+    BOUNDS: ClassVar[Bounds] = {"length": LETTERS, "strings": STRINGS, "view_length": (1, 10_000)}
+
     @classmethod
     def tiny(cls) -> "AblationSettings":
         """Few strings: a look at the machinery."""
         return cls(strings=20, scoring=HeadSettings(longest=5, strings=16))
-
-    def check(self) -> None:
-        """Raises: UserError for too few strings or letters."""
-        if self.strings < 2 or (self.length is not None and self.length < 1):
-            raise UserError(
-                "strings must be at least 2, for an interval over them, and length at least 1; got "
-                f"{self.strings} and {self.length}."
-            )

@@ -1,8 +1,9 @@
 """Which string and which heads a study of attention shows."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
+from interp.base.bounds import LETTERS, STRINGS, Bounds
 from interp.base.calls import checked_call
 from interp.measure.heads.settings import HeadSettings
 
@@ -32,6 +33,8 @@ class AttentionSettings:
     """Strings on which the cost of ablating each head is measured."""
     scoring: HeadSettings = field(default_factory=HeadSettings)
     """How heads are scored."""
+
+    BOUNDS: ClassVar[Bounds] = {"length": LETTERS, "strings": STRINGS}
 
     @classmethod
     def tiny(cls) -> "AttentionSettings":

@@ -11,6 +11,7 @@ from typing import cast
 
 from torch import nn
 
+from interp.base.bounds import check_bounds
 from interp.base.calls import checked_call
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
@@ -48,7 +49,9 @@ def hash_head_study(
 
     Raises: UserError if the model's task does not lay out letters.
     """
-    settings, loaded = settings or HeadStudySettings(), as_loaded(loaded, seed)
+    settings = settings or HeadStudySettings()
+    check_bounds(settings)
+    loaded = as_loaded(loaded, seed)
     model, task = loaded.model, loaded.task
     device = str(model.cfg.device)
     draws = partial(own_generator, seed=seed)

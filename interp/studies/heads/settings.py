@@ -1,7 +1,9 @@
 """How much a study of heads measures."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from interp.base.bounds import LETTERS, STRINGS, Bounds
 from interp.base.calls import checked_call
 from interp.measure.heads.settings import HeadSettings
 
@@ -29,6 +31,16 @@ class HeadStudySettings:
     """What an ablated head writes instead: zero, mean, mean-per-position or resample."""
     view_length: int = 24
     """Letters of the string whose attention is shown; at most those of the longest string of training."""
+
+    BOUNDS: ClassVar[Bounds] = {
+        "lengths": LETTERS,
+        "accuracy_strings": (1, STRINGS[1]),
+        "free_up_to": (0, LETTERS[1]),
+        "ideal": (1, 1000),
+        "n_strings": STRINGS,
+        "ablation_strings": STRINGS,
+        "view_length": (1, 10_000),
+    }
 
     @classmethod
     def tiny(cls) -> "HeadStudySettings":

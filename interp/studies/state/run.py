@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from interp.base.bounds import check_bounds
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.provenance import provenance
@@ -92,7 +93,9 @@ def saturation_study(
     Raises: UserError for a model that carries no state from call to call, a task that is not a copy of uniform letters
         or lacks a separator, a length below 1, fewer than three lengths, or too few strings for the probes.
     """
-    asked = _asked(as_loaded(loaded, seed), settings or SaturationSettings(), seed)
+    settings = settings or SaturationSettings()
+    check_bounds(settings)
+    asked = _asked(as_loaded(loaded, seed), settings, seed)
     on_step("behaviour by length")
     behaviour = _behaviour(asked)
     bits = _bits(asked, on_step)
@@ -128,7 +131,8 @@ def _asked(loaded: Loaded, settings: SaturationSettings, seed: int) -> Asked:
     need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     lengths = tuple(sorted(set(settings.lengths or state_lengths(loaded))))
     check_lengths(lengths)
-    settings.probes.check(task.n_letters)
+    for probes in (settings.probes, settings.movie_probes):
+        probes.check(task.n_letters)
     if len(lengths) < 3:
         raise UserError(f"lengths must be at least three, to find where the bits stop growing; got {list(lengths)}.")
     asked = Asked(loaded, model, task, lengths, settings, seed)

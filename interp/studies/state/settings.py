@@ -1,7 +1,9 @@
 """How much a study of a state measures."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from interp.base.bounds import LETTERS, STRINGS, Bounds
 from interp.base.calls import checked_call
 from interp.measure.state.probe_settings import ProbeSettings
 
@@ -31,6 +33,16 @@ class SaturationSettings:
     """Pairs of donor and host for the transplants; strings for the ablations."""
     ablations: tuple[str, ...] = ("zero", "mean", "resample")
     """What replaces the part of the state that is ablated: zero, mean, resample."""
+
+    BOUNDS: ClassVar[Bounds] = {
+        "lengths": LETTERS,
+        "accuracy_strings": (1, STRINGS[1]),
+        "used_strings": STRINGS,
+        "size_strings": STRINGS,
+        "geometry_strings": (4, STRINGS[1]),
+        "remembrance_strings": STRINGS,
+        "pairs": STRINGS,
+    }
 
     @classmethod
     def tiny(cls) -> "SaturationSettings":

@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from interp.base.bounds import check_bounds
 from interp.base.errors import UserError, shown
 from interp.base.provenance import provenance
 from interp.base.stats import LEVEL
@@ -120,12 +121,11 @@ def recipe(settings: GrowthSettings) -> TrainConfig:
 
 def _check(settings: GrowthSettings) -> None:
     """Refuse before any work what cannot be trained or measured."""
+    check_bounds(settings)
     if len(set(settings.values)) < 2:
         raise UserError(f"values must be at least two different sizes; got {shown(settings.values)}.")
     if not settings.rates:
         raise UserError("rates must hold at least one learning rate; got none.")
-    if settings.seeds < 1:
-        raise UserError(f"seeds must be an integer of at least 1; got {settings.seeds}.")
     if len(settings.lengths) < 3:
         raise UserError(f"longest must be at least 6 letters, for three lengths; got {settings.longest}.")
     if settings.kind not in kinds():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.base import words
+from interp.base.bounds import check_bounds
 from interp.base.calls import checked_call
 from interp.base.errors import UserError, unknown
 from interp.base.provenance import provenance
@@ -48,6 +49,7 @@ def attention_study(
     Raises: UserError as `view_attention` does, before any work.
     """
     settings = settings or AttentionSettings()
+    check_bounds(settings)
     loaded = as_loaded(loaded, seed)
     chosen: dict[str, Any] = {"length": settings.length, "heads": settings.heads, "kind": settings.kind, "seed": seed}
     on_step("attention")
