@@ -5,7 +5,9 @@ ones, and leaves one page to look at.
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
+from interp.base.bounds import Bounds
 from interp.cli.devices import resolve_device
 from interp.cli.options import Analysis
 from interp.cli.places import result_folder
@@ -28,6 +30,8 @@ class Options(Analysis):
     """Letters of the strings that are copied."""
     strings: tuple[int, ...] = ()
     """How many strings of each of the lengths."""
+
+    BOUNDS: ClassVar[Bounds] = {"seeds": (1, 1000), "lengths": (1, 10_000_000), "strings": (1, 1_000_000)}
 
 
 TINY = Options(size="tiny")
