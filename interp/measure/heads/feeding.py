@@ -23,6 +23,8 @@ REACHED = 0.1
 share of what the weightiest one moves."""
 IDLE = 0.05
 """A weaker head is left out again if without it no letter's move changes by more than this share."""
+STRINGS = 32
+"""Probes for each offset, at most: the same ones for every set, so that what differs is the set."""
 DECODES = 0.5
 """Share of the way from chance to 1 from which on a letter counts as decoded."""
 
@@ -104,7 +106,9 @@ class _Changed:
 
     def __init__(self, asking: Feeding, lookups: Sequence[Head]) -> None:
         self.model, self.lookups, self.steps = asking.model, lookups, asking.settings.longest
-        self.pair = asking.strings.apart("what gather heads reach", asking.seed).of_every_offset()
+        strings = asking.strings.apart("what gather heads reach", asking.seed)
+        strings.settings = replace(asking.settings, strings=min(asking.settings.strings, STRINGS))
+        self.pair = strings.of_every_offset()
         self.clean = self._moves(HeadTable.of(asking.model).of_kind("attention"))
         self.whole = np.maximum(self.clean.max(axis=1, keepdims=True), 1e-9)
 

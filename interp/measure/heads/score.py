@@ -16,6 +16,7 @@ from interp.base.seeds import as_generator
 from interp.measure.heads.backups import with_backups
 from interp.measure.heads.feeding import Feeding, with_gather_heads
 from interp.measure.heads.flags import flag_heads
+from interp.measure.heads.gather import writes_are_sums
 from interp.measure.heads.lookup import look
 from interp.measure.heads.null import given_null, null_statistics
 from interp.measure.heads.ov import copies_letter
@@ -23,7 +24,6 @@ from interp.measure.heads.roles import flag_by_writing, with_roles
 from interp.measure.heads.settings import HeadSettings
 from interp.measure.heads.strings import Strings
 from interp.models.heads import HeadTable
-from interp.models.stack.model import StackModel
 from interp.models.surface import Model, device
 from interp.results.heads import HeadScores
 from interp.tasks.base import Task, need
@@ -106,10 +106,11 @@ def score_heads(
 
 def _with_copying(model: Model, task: Task, ordinary: Probe, scores: HeadScores) -> HeadScores:
     """Add the OV circuit: does an attention head raise the letter that it attends to?"""
-    if not isinstance(model, StackModel):
-        return replace(scores, notes=(*scores.notes, "OV circuits are measured on this package's own models only"))
-    if model.attention is None:
+    if not any(head.kind == "attention" for head in scores.heads):
         return scores
+    if not writes_are_sums(model, ordinary):
+        note = "OV circuits are not measured, since what a head writes is changed before it is added, or not shown"
+        return replace(scores, notes=(*scores.notes, note))
     copies = copies_letter(model, task.vocabulary, ordinary).double().cpu().numpy().mean(axis=1)
     found = iter(copies)
     rows = (replace(h, copying=float(next(found))) if h.kind == "attention" else h for h in scores.heads)

@@ -1,16 +1,19 @@
 """What heads write from the source: its share of all that they write there, and what is lost when its edge is cut."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
 
 from interp.measure.ablation.interventions import EdgeCut
 from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import sweep
-from interp.measure.attention.rows import blocks, rows_at
+from interp.measure.attention.rows import blocks, rows_at, wide
+from interp.measure.heads.ov import values_of_heads
 from interp.measure.values import Zero
 from interp.models.heads import Head
 from interp.models.stack.model import StackModel
@@ -25,20 +28,28 @@ def written_share(model: Model, probe: Probe, heads: Sequence[Head]) -> Float[Te
 
     Attention times the length of what it brings, |v W_O|: attention that rests on a place whose value is zero counts
     for nothing.
+
+    Args:
+        model: one of ours, or a bridge; None is returned for any other.
+        probe: the questions.
+        heads: attention heads.
     """
+    if not isinstance(model, StackModel | TransformerBridge):
+        return None
     parts = [_share_block(model, probe.rows(block), heads) for block in blocks(model, probe.batch.tokens)]
     return torch.cat(parts, dim=1)
 
 
-def _share_block(model: StackModel, probe: Probe, heads: Sequence[Head]) -> Float[Tensor, "head example"]:
+def _share_block(model: Model, probe: Probe, heads: Sequence[Head]) -> Float[Tensor, "head example"]:
     others = probe.whole.copied_from.scatter(1, probe.source[:, None], False)
     rows = {layer.layer: layer.pattern for layer in rows_at(model, probe.batch.tokens, probe.query)}
     names = {head.layer: f"blocks.{head.layer}.attn.hook_v" for head in heads}
     _, cache = model.run_with_cache(probe.batch.tokens, return_type=None, names_filter=sorted(names.values()))
     shares = []
     for head in heads:
-        value = cache[names[head.layer]][:, :, head.index]
-        brought = einsum(value, model.blocks[head.layer].attn.W_O[head.index], "b k h, h m -> b k m").norm(dim=-1)
+        value = values_of_heads(model, cache[names[head.layer]], head.layer)[:, :, head.index]
+        W_O = cast(Any, model).blocks[head.layer].attn.W_O[head.index]
+        brought = wide(einsum(value, W_O, "b k h, h m -> b k m").norm(dim=-1))
         written = rows[head.layer][:, head.index] * brought
         share = written / written.sum(dim=1, keepdim=True).clamp(min=torch.finfo(written.dtype).tiny)
         chance = (share * others).sum(dim=1) / others.sum(dim=1)
