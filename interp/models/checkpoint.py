@@ -39,13 +39,18 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """
     _check_shapes(model, _read_shapes(path), path)
     tensors = _read(path)
+    warn_if_not_finite(tensors, path)
+    set_weights(model, tensors)
+
+
+def warn_if_not_finite(tensors: dict[str, Tensor], where: Path | str) -> None:
+    """Warn of weights with which a model computes no numbers, whoever wrote them."""
     strange = sorted(
         name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()
     )
     if strange:
-        said = f"the weights in {path} are not all finite numbers ({', '.join(strange[:6])}): the model computes NaN."
-        warnings.warn(said, stacklevel=2)
-    set_weights(model, tensors)
+        said = f"the weights in {where} are not all finite numbers ({', '.join(strange[:6])}): the model computes NaN."
+        warnings.warn(said, stacklevel=3)
 
 
 def weights_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
@@ -108,7 +113,7 @@ def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     try:
         with safe_open(path, framework="pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # not a dict
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise InterpError(
             f"the weights in {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
         ) from error
@@ -120,7 +125,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise InterpError(
             f"the weights in {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
         ) from error

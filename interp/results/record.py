@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from interp.base.codec import from_plain, to_plain
-from interp.base.errors import InterpError, UserError
+from interp.base.errors import InterpError, UserError, shortened
 from interp.base.files import Write, json_text, read_json, write_together
 from interp.results.arrays import DAMAGE, OfAnotherRun, digest, npz_bytes, read_arrays
 from interp.results.axes import check_axes
@@ -85,9 +85,10 @@ class Result:
         if not isinstance(document, dict):
             raise UserError(f"{folder} must hold a {cls.__name__}; got a {RESULTS} that holds no result.")
         found = document.pop("schema", None), document.pop("result", None)
+        kind, schema = (shortened(str(name)) for name in reversed(found))
         if found != (SCHEMA, cls.__name__):
             raise UserError(
-                f"{folder} must hold a {cls.__name__} of schema {SCHEMA}; got {found[1]} of schema {found[0]}. "
+                f"{folder} must hold a {cls.__name__} of schema {SCHEMA}; got {kind} of schema {schema}. "
                 f"{'Name another folder' if found[0] == SCHEMA else 'Run the analysis again with this version'}."
             )
         try:

@@ -51,7 +51,7 @@ def read_tensors(path: Path, what: str) -> tuple[Stamp, dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise InterpError(
             f"{what} at {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
         ) from error

@@ -10,6 +10,8 @@ from interp.training.phase import MOST, HardLetters, Phase, check_hard_letters, 
 
 PRECISIONS = ("fp32", "bf16")
 LARGEST_SEED = 2**63 - 1
+LARGEST_RATE = 1e30
+"""Past it, a step is no number of single precision."""
 COUNTS = ("steps", "batch", "evaluate_every", "evaluate_strings", "checkpoint_every", "context")
 """Fields that are counts of at least 1."""
 LATER = ("one_length", "phases")
@@ -124,8 +126,8 @@ class TrainConfig:
             if not 0 <= getattr(self, name) <= most:
                 raise UserError(f"{name} must be an integer from 0 to {most}; got {shown(getattr(self, name))}.")
         for name in ("learning_rate", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UserError(f"{name} must be a finite number above 0; got {shown(getattr(self, name))}.")
+            if not 0 < getattr(self, name) < LARGEST_RATE:
+                raise UserError(f"{name} must be above 0 and below {LARGEST_RATE:g}; got {shown(getattr(self, name))}.")
         if not 0 <= self.weight_decay < math.inf:
             raise UserError(f"weight_decay must be a finite number of at least 0; got {shown(self.weight_decay)}.")
         if not all(0 <= beta < 1 for beta in self.betas):

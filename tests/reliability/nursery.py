@@ -196,12 +196,23 @@ def _be_a_child(function: Callable[..., Any], arguments: tuple[Any, ...], folder
         ended.said = str(error)
         ended.where = "".join(traceback.format_exception(error)[-8:])
     finally:
-        if os.getpid() == parent:
-            (folder / "ended").write_bytes(_pickled(ended))
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(0)
+        try:
+            _lift_limits()
+            if os.getpid() == parent:
+                os.chdir("/")
+                (folder / "ended").write_bytes(_pickled(ended))
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError, ValueError):
+                    stream.flush()
+        finally:
+            os._exit(0)
+
+
+def _lift_limits() -> None:
+    """Those that an attempt has set: its end must be written."""
+    for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_AS):
+        most = resource.getrlimit(limit)[1]
+        resource.setrlimit(limit, (most, most))
 
 
 def _pickled(ended: Ended) -> bytes:

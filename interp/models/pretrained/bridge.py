@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformer_lens.model_bridge.sources.transformers import determine_architecture_from_hf_config
 
 from interp.base.errors import InterpError, UserError
 from interp.base.files import read_json
+from interp.models.checkpoint import warn_if_not_finite
 from interp.models.pretrained.hub import first_line, only_local, read_tokenizer, refusals, refuse_strange_files
 
 
@@ -35,6 +36,7 @@ def load_bridge(path_or_name: str | Path, device: torch.device | str = "cpu") ->
     """
     name = str(Path(path_or_name).expanduser())
     model = _read(name).to(torch.device(device)).eval()
+    warn_if_not_finite(model.state_dict(), name)
     return _open(model, name, read_tokenizer(name))
 
 
@@ -166,8 +168,11 @@ def _refuse_layers_without_weights(config: Any, name: str) -> None:
         return
     tensors = 0
     for path in files:
-        with safe_open(path, framework="pt") as file:
-            tensors += len(list(file.keys()))
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors += len(list(file.keys()))
+        except MemoryError as error:
+            raise SafetensorError(str(error)) from error  # as of any other damaged file
     if layers > tensors:
         raise UserError(
             f"num_hidden_layers of {name} must be what its weights hold; got {layers} layers and only "

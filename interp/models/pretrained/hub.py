@@ -14,11 +14,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from interp.base.errors import InterpError, UserError
-from interp.base.files import read_json
+from interp.base.files import MOST_JSON, read_json
 
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 SHARDS = tuple(f"{file}.index.json" for file in WHOLE)
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
+UNREADABLE = (SafetensorError, OSError, EOFError, ValueError, RuntimeError, MemoryError, pickle.UnpicklingError)
+"""What a damaged file of weights raises; a file that says it is larger than memory is one."""
 PATIENCE = 10.0
 """Seconds that the hub has to answer whether it is there."""
 
@@ -119,10 +121,12 @@ def refusals(name: str, what: str) -> Iterator[None]:
 
 
 def refuse_strange_files(folder: Path) -> None:
-    """Raises: UserError for a folder that holds a pipe or a device, which may never end."""
+    """Raises: UserError for a folder that holds a pipe or a device, which may never end, or giants of JSON."""
     for path in folder.iterdir():
         if not (path.is_file() or path.is_dir()):
             raise UserError(f"{path} must be a file; got a pipe, a device or a broken link. Remove it.")
+        if path.suffix == ".json" and (size := path.stat().st_size) > MOST_JSON:
+            raise UserError(f"{path} must have at most {MOST_JSON} bytes; got {size}. Fetch the model again.")
 
 
 def read_tokenizer(name: str) -> Any:
@@ -171,7 +175,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             with safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
         tensors: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise InterpError(
             f"the weights in {path} must be a whole file; got a damaged one ({first_line(error)}). Fetch the "
             "model again."

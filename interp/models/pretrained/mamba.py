@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from interp.base.errors import UserError
-from interp.models.checkpoint import set_weights
+from interp.models.checkpoint import set_weights, warn_if_not_finite
 from interp.models.pretrained.bridge import Pretrained
 from interp.models.pretrained.hub import read_tensors, read_tokenizer
 from interp.models.pretrained.mamba_configs import Saved, layout, read_saved
@@ -105,6 +105,7 @@ def _weights(model: HookedMamba | HookedMamba2, saved: Saved, name: str) -> dict
     Raises: UserError for tensors that lack, are left over, or have another shape than the config says.
     """
     path, tensors = read_tensors(name)
+    warn_if_not_finite(tensors, path)
     ours: dict[str, Tensor] = {**model.state_dict()}
     table = _table(model, saved.embedding, ours)
     if model.config.tied:
