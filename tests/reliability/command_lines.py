@@ -6,7 +6,7 @@ import random
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -185,8 +185,11 @@ def _spec(draw: random.Random) -> str:
 # ---------------------------------------------------------------------- in the child
 
 
-def run(words: list[str]) -> None:
-    """Run a command line as `interp` would, in the attempt's own folder, where presets are trained for two steps."""
+def run(words: list[str], begin: Callable[[], Any] = lambda: None) -> None:
+    """Run a command line as `interp` would, in the attempt's own folder, where presets are trained for two steps.
+
+    `begin` is called when all is ready, just before.
+    """
     import interp.training.presets as presets
     from interp.cli import main
 
@@ -196,6 +199,7 @@ def run(words: list[str]) -> None:
     Path("FOLDER").mkdir()
     Path("FOLDER/config.json").write_text(BRACKETS)
     sys.argv = ["interp", *words]
+    begin()
     try:
         main(words)
     finally:

@@ -22,21 +22,18 @@ def _limit(what: int, most: int) -> None:
 def a_file_cannot_grow(most: int, words: list[str]) -> None:
     """Every file is full from so many bytes on, as on a full disk."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    _limit(resource.RLIMIT_FSIZE, most)
-    command_lines.run(words)
+    command_lines.run(words, lambda: _limit(resource.RLIMIT_FSIZE, most))
 
 
 def few_files(most: int, words: list[str]) -> None:
     """Few files may be open at once."""
-    _limit(resource.RLIMIT_NOFILE, most)
-    command_lines.run(words)
+    command_lines.run(words, lambda: _limit(resource.RLIMIT_NOFILE, most))
 
 
 def little_memory(more: int, words: list[str]) -> None:
     """So many bytes more than are taken now."""
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    _limit(resource.RLIMIT_AS, taken + more)
-    command_lines.run(words)
+    command_lines.run(words, lambda: _limit(resource.RLIMIT_AS, taken + more))
 
 
 def read_only(words: list[str]) -> None:
