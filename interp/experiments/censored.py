@@ -23,7 +23,7 @@ LEAST_SPREAD, MOST_SPREAD = 0.02, 5.0
 FURTHEST = math.log(1e6)
 """A ratio of more than a million is not told from one without end."""
 Groups = list[list[tuple[float, float]]]
-"""Of each group the ends, in logarithms, between which each training got there."""
+"""The ends for each group, in logarithms, between which each training got there."""
 
 
 @dataclass(frozen=True)

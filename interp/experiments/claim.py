@@ -13,7 +13,7 @@ from interp.results.record import Result
 
 Holds = Literal["yes", "no", "unsure"]
 Ends = tuple[float | None, float | None]
-"""Of an interval; None for an end that is not there."""
+"""Ends of an interval; None for an end that is not there."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Judged:
     """What `measured` is, in words."""
     measured: float | None
     interval: Ends | None
-    """At 95 %, over trainings where there are any."""
+    """Interval at 95 %, over trainings where there are any."""
     says: str
     """What was measured, in a sentence or two."""
     plots: tuple[Plot, ...] = ()
@@ -89,7 +89,7 @@ class ClaimResult:
     kept: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     parameters: Mapping[str, int] | None = None
-    """Of each arm."""
+    """Parameters of each arm."""
 
 
 @dataclass(frozen=True)

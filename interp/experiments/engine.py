@@ -1,4 +1,4 @@
-"""From plans to what was found: what is kept is taken, the rest is carried out, and each end is told."""
+"""Carrying out plans: what is kept is taken, the rest is run, and each end is reported."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

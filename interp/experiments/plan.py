@@ -36,7 +36,7 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """By which its numbers are found: its kind, and its task where that is not the run's own."""
+        """What its numbers are found by: its kind, and its task where that is not the run's own."""
         return self.kind if self.task == "own" else f"{self.kind}:{self.task}"
 
 

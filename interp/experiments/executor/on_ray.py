@@ -24,7 +24,7 @@ class OnRay:
     """
 
     address: str | None = None
-    """Of a cluster, such as `ray://HOST:10001` or `auto`; None starts one on this machine."""
+    """Address of a cluster, such as `ray://HOST:10001` or `auto`; None starts one on this machine."""
     workers: int = 2
     """CPUs of a cluster that is started here; runs at the same time on any."""
     cpus: float = 1.0

@@ -16,7 +16,7 @@ class Found:
     """The numbers of one run, or why there are none."""
 
     digest: str
-    """Of the plan."""
+    """Digest of the plan."""
     plan: RunPlan
     values: Mapping[str, Any] = field(default_factory=dict)
     """Measurement -> its numbers, in plain JSON values: the same for the same plan, wherever it ran."""

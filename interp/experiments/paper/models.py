@@ -22,7 +22,7 @@ PARAMETERS = {
     "mamba": 162_430_976,
     "lstm": 33_632_286,
 }
-"""Of the released code, with its vocabulary of 30; our transformers have a bias of the unembedding besides."""
+"""Parameters of the released code, with its vocabulary of 30; our transformers also have a bias of the unembedding."""
 UNEMBEDDING_BIAS = 30
 
 

@@ -21,9 +21,9 @@ from interp.models.stack.config import TransformerConfig
 from interp.models.transformer import HookedTransformer
 
 SHARP = 40.0
-"""By how much the score of a key with one more matching letter is larger, at least."""
+"""Least margin of the score of a key with one more matching letter."""
 LOGIT = 20.0
-"""By how much the right letter's logit lies above any other's, at least."""
+"""Least margin of the right letter's logit over any other's."""
 
 
 @dataclass(frozen=True)
