@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy import stats
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.interval import Interval, Method
 
@@ -49,6 +50,7 @@ class Intervals:
         return len(self.low)
 
 
+@checked_call
 def proportion_interval(successes: int, trials: int) -> Interval:
     """Exact interval of a proportion (Clopper & Pearson 1934), from the quantiles of two beta distributions.
 
@@ -69,6 +71,7 @@ def proportion_interval(successes: int, trials: int) -> Interval:
     return Interval(float(found.low), float(found.high), "Clopper-Pearson")
 
 
+@checked_call
 def share_intervals(values: Values) -> Intervals:
     """Intervals of the mean of shares, such as letters right or attention given, over the last axis.
 
@@ -92,11 +95,13 @@ def share_intervals(values: Values) -> Intervals:
     return _korn_graubard(mean, spread, variance / n, n - 1.0, "Korn-Graubard")
 
 
+@checked_call
 def share_interval(values: Shaped[np.ndarray, " example"]) -> Interval:
     """`share_intervals` of one row."""
     return share_intervals(values)[()]
 
 
+@checked_call
 def difference_intervals(before: Values, after: Values) -> Intervals:
     """Intervals of the mean of `after - before`, shares of the same strings, paired over the last axis.
 
@@ -114,11 +119,13 @@ def difference_intervals(before: Values, after: Values) -> Intervals:
     return _named(2 * found.low - 1, 2 * found.high - 1, found.method)
 
 
+@checked_call
 def difference_interval(before: Shaped[np.ndarray, " example"], after: Shaped[np.ndarray, " example"]) -> Interval:
     """`difference_intervals` of one row."""
     return difference_intervals(before, after)[()]
 
 
+@checked_call
 def crossed_interval(values: Shaped[np.ndarray, "set string"]) -> Interval:
     """Interval of the mean share over control sets, all measured on the same strings.
 
@@ -145,6 +152,7 @@ def crossed_interval(values: Shaped[np.ndarray, "set string"]) -> Interval:
     return _korn_graubard(values.mean(), spread, of_sets + of_strings, freedom, method)[()]
 
 
+@checked_call
 def mean_intervals(values: Values) -> Intervals:
     """Intervals of the mean of numbers without bounds, such as losses, logits and bits, over the last axis.
 
@@ -172,11 +180,13 @@ def mean_intervals(values: Values) -> Intervals:
     return _named(np.minimum(student.low, low), np.maximum(student.high, high), "Student t and Hall")
 
 
+@checked_call
 def mean_interval(values: Shaped[np.ndarray, " example"]) -> Interval:
     """`mean_intervals` of one row."""
     return mean_intervals(values)[()]
 
 
+@checked_call
 def student_intervals(values: Values) -> Intervals:
     """Intervals of the mean of a few numbers, one for each training or seed: Student's t over the last axis.
 
@@ -199,11 +209,13 @@ def student_intervals(values: Values) -> Intervals:
     return _named(mean - half, mean + half, "Student t")
 
 
+@checked_call
 def student_interval(values: Shaped[np.ndarray, " example"]) -> Interval:
     """`student_intervals` of one row."""
     return student_intervals(values)[()]
 
 
+@checked_call
 def resampled(
     n: int, seed: int | np.random.Generator = 0, resamples: int = RESAMPLES
 ) -> Float[np.ndarray, "resample example"]:
@@ -215,6 +227,7 @@ def resampled(
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), resamples) / n
 
 
+@checked_call
 def percentile_interval(draws: Shaped[np.ndarray, " resample"]) -> Interval:
     """The percentile bootstrap: what 95 % of the resamples lie between, each end one of them.
 

@@ -216,7 +216,7 @@ def test_the_list_of_heads_stands_at_the_top_of_a_studys_document(tmp_path: Path
     assert {
         *("schema", "provenance", "model", "accuracy_by_length", "effective_n", "heads", "ablations", "verdict")
     } <= set(document)
-    assert document["schema"] == "interp/2"
+    assert document["schema"] == "interp/3"
     assert [row["name"] for row in document["heads"]] == ["L0H0", "L0H1", "L1H0", "L1H1"]
     assert {*("layer", "head", "role", "n", "score", "response", "interval", "p_value", "q_value", "flagged")} <= set(
         document["heads"][0]
@@ -270,7 +270,7 @@ def test_another_schema_or_another_kind_of_document_is_refused(document: Any, tm
 def test_another_kind_of_result_is_refused_by_name(tmp_path: Path) -> None:
     step_curve().save(tmp_path)
     with pytest.raises(
-        UserError, match=r"must hold a TrainLog of schema interp/2; got StepCurve of schema interp/2\. Name"
+        UserError, match=r"must hold a TrainLog of schema interp/3; got StepCurve of schema interp/3\. Name"
     ):
         TrainLog.load(tmp_path)
 
