@@ -5,7 +5,7 @@
 | right or wrong, counted | `proportion_interval` | Clopper-Pearson |
 | a mean of shares from 0 to 1, one a string | `share_intervals` | Korn-Graubard |
 | a mean of differences of two such shares | `difference_intervals` | Korn-Graubard |
-| a mean over control sets, all on the same strings | `crossed_interval` | Korn-Graubard over sets and strings |
+| a mean over control sets, all on the same strings | `crossed_intervals` | Korn-Graubard over sets and strings |
 | a mean of numbers without bounds, one a string | `mean_intervals` | Student t and Hall |
 | a mean over a few trainings or seeds | `student_intervals` | Student t |
 | what is not a mean (a knee, an n), from resamples of the strings | `percentile_interval` | percentile bootstrap |
@@ -126,8 +126,8 @@ def difference_interval(before: Shaped[np.ndarray, " example"], after: Shaped[np
 
 
 @checked_call
-def crossed_interval(values: Shaped[np.ndarray, "set string"]) -> Interval:
-    """Interval of the mean share over control sets, all measured on the same strings.
+def crossed_intervals(values: Shaped[np.ndarray, "*axes set string"]) -> Intervals:
+    """Intervals of the mean share over control sets, all measured on the same strings.
 
     Both sets and strings are samples: the variance of the mean is that of the means of sets, divided by their number,
     and that of the means of strings (with both ends, as in `share_intervals`) by theirs; its degrees of freedom are
@@ -136,20 +136,26 @@ def crossed_interval(values: Shaped[np.ndarray, "set string"]) -> Interval:
 
     It misleads for a few sets of which one in many is unlike all others: four sets need not hold one of these.
 
-    >>> crossed_interval(np.array([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1], [1, 1, 0, 1]])).method
+    >>> crossed_intervals(np.array([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1], [1, 1, 0, 1]])).method
     'Korn-Graubard over sets and strings'
 
     Raises: UserError for fewer than two sets or strings, or values that are not from 0 to 1.
     """
     values = _shares(values)
-    if min(values.shape) < 2:
+    if min(values.shape[-2:]) < 2:
         raise UserError(f"values must hold at least two sets and two strings; got an array of shape {values.shape}.")
-    sets, strings = values.shape
-    spread, variance = _with_both_ends(values.mean(axis=0))
-    of_sets, of_strings = values.mean(axis=1).var(ddof=1) / sets, variance / strings
+    sets, strings = values.shape[-2:]
+    spread, variance = _with_both_ends(values.mean(axis=-2))
+    of_sets, of_strings = values.mean(axis=-1).var(axis=-1, ddof=1) / sets, variance / strings
     freedom = (of_sets + of_strings) ** 2 / (of_sets**2 / (sets - 1) + of_strings**2 / (strings - 1))
     method: Method = "Korn-Graubard over sets and strings"
-    return _korn_graubard(values.mean(), spread, of_sets + of_strings, freedom, method)[()]
+    return _korn_graubard(values.mean(axis=(-2, -1)), spread, of_sets + of_strings, freedom, method)
+
+
+@checked_call
+def crossed_interval(values: Shaped[np.ndarray, "set string"]) -> Interval:
+    """`crossed_intervals` of one table of sets and strings."""
+    return crossed_intervals(values)[()]
 
 
 @checked_call

@@ -72,7 +72,7 @@ def test_windows_are_counted_and_left_out(registers: list[Member]) -> None:
     found = growth(windowed)
     assert found.bare_exponent == pytest.approx(1) and tuple(found.bare_exponent_interval) == pytest.approx((1, 1))
     assert found.exponent is not None and found.exponent > 2  # 70, 80, 100 numbers for 2, 4, 8 letters
-    says = "Without the windows of their convolutions in the size: 1.00 [1.00, 1.00]."
+    says = "Without the windows of their convolutions in the size: 1.00 [1.00, 1.00; 95%, Student t]."
     assert str(growth_verdict(found)).endswith(says)
 
 

@@ -122,7 +122,7 @@ def profile(spec: str = "mamba", **changes) -> StateProfile:
             constants,
         ),
         remembrance=Remembrance(
-            LENGTHS, by_length(0.9), by_length(0.1), np.stack([by_length(0.8), by_length(1.0)], -1)
+            LENGTHS, by_length(0.9), by_length(0.1), np.stack([by_length(0.8), by_length(1.0)], -1), "Korn-Graubard"
         ),
         transplant=tuple(parts),
         state_ablations=(ablation, replace(ablation, kind="mean", control_mean=None, control_interval=None)),
@@ -229,16 +229,16 @@ def test_a_summary_is_that_of_the_length_at_which_most_bits_are_used():
 def test_the_page_formats_the_numbers_of_a_summary(tmp_path):
     page = write_state_report([profile()], tmp_path).read_text(encoding="utf-8")
     for words in (
-        "6.0 [5.8, 6.2]",
-        "12.3 [11.0, 13.5]",
+        "6.0 [5.8, 6.2; 95%, Korn-Graubard]",
+        "12.3 [11.0, 13.5; 95%, Korn-Graubard]",
         "of 31,968 bits",
-        "18.0 [16.2, 19.8] at 8 letters",
+        "18.0 [16.2, 19.8; 95%, Korn-Graubard] at 8 letters",
         "to 2e-06.",
     ):
         assert words in page, words
     assert "Held: beyond 16." in page
     several = write_state_report(SEVERAL, tmp_path / "several").read_text(encoding="utf-8")
-    assert several.count("<td>6.0 [5.8, 6.2]</td><td>beyond 16</td>") == 3
+    assert several.count("<td>6.0 [5.8, 6.2; 95%, Korn-Graubard]</td><td>beyond 16</td>") == 3
 
 
 def test_the_folder_of_three_models_is_small(tmp_path):
@@ -331,7 +331,7 @@ def test_a_browser_draws_every_figure_offline_without_a_complaint(tmp_path, n):
 def test_bits_that_fall_are_given_no_saturation_length():
     falling = replace(
         bits((6.0, 12.0, 18.0, 1.0)),
-        interval=tuple(ends(*ends) for ends in ((6.0, 6.0), (12.0, 12.0), (18.0, 18.0), (0.9, 1.1))),
+        interval=tuple(ends(*pair) for pair in ((6.0, 6.0), (12.0, 12.0), (18.0, 18.0), (0.9, 1.1))),
     )
     fallen = profile(used=falling, bits_recovered=falling.total, saturation_held=Knee(8.1, ends(8.0, 8.2), 3.0, 21.0))
     figure = state_figures([fallen])["saturation"]
