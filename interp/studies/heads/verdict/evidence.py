@@ -43,7 +43,8 @@ def _of_head(head: HeadScore, floor: float, strings: int) -> tuple[Evidence, ...
     about = (head.name,)
     attention = Evidence("attention_to_source", head.score, head.interval, floor + head.chance, strings, about)
     n = None if head.n is None else float(head.n)
-    ends = None if head.n_interval is None else Interval(*map(float, head.n_interval), "percentile bootstrap")
+    least, most = head.n_interval or (0, 0)
+    ends = Interval(float(least), float(most), "percentile bootstrap") if head.n_interval else None
     effect = Evidence("effect_on_right_logit", head.effect, head.effect_interval, 0.0, strings, about)
     return attention, Evidence("n_of_head", n, ends, n=strings, about=about), *([effect] * (head.effect is not None))
 
