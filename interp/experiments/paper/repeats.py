@@ -96,8 +96,8 @@ CLAIM = Claim(
     "wrong from 5 on: it retrieves by something like 5-grams.",
     rule="For each training: the k from which copies with a maximal repeat of k letters go wrong (halfway down), "
     "against the n of the lookup heads that the detector finds in the same model; yes if they are equal in every "
-    "training, of two at least; otherwise by whether the 95 % interval (Clopper-Pearson) of the share that is lies above or "
-    "below one half.",
+    "training, of two at least; otherwise by whether the 95 % interval (Clopper-Pearson) of the share that is lies "
+    "above or below one half.",
     plans=plans,
     judge=judge,
 )
