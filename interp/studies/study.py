@@ -12,7 +12,6 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
 from interp.base.errors import UserError
-from interp.base.interval import Interval
 from interp.base.registry import Registry
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ class Evidence:
     """What was measured, as an identifier: `string_accuracy`, `saturation_length`."""
     value: float | None
     """None where it could not be measured, or where there is no such value."""
-    interval: Interval | None = None
-    """At 95 %, with the name of its method."""
+    interval: tuple[float, float] | None = None
+    """(low, high) at 95 %."""
     threshold: float | None = None
     """What the value was compared with."""
     n: int | None = None

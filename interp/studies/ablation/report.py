@@ -46,9 +46,9 @@ def tables(study: AblationStudy) -> list[Table]:
     columns = (
         "without",
         "strings right",
-        f"drop ({words.methods(found.interval for found in study.ablations)})",
+        "drop, 95 %",
         "letters right",
-        f"rise in loss ({words.methods(found.loss_interval for found in study.ablations)})",
+        "rise in loss, 95 %",
         "controls: strings right",
     )
     return [Table(_heading(study), columns, tuple(map(_row, study.ablations)))]

@@ -17,20 +17,13 @@ export interface Head {
   cost: Cost | null;
 }
 
-/** Two ends at 95 %, and how they were computed. */
-export interface Interval {
-  low: number;
-  high: number;
-  method: string;
-}
-
 /** What was measured of a head on other strings. */
 export interface Found {
   role: string;
   n: number | null;
   score: number;
   chance: number;
-  interval: Interval;
+  interval: [number, number];
   q_value: number;
   flagged: boolean;
   gather_effect: number | null;
@@ -44,7 +37,7 @@ export interface Cost {
   kind: string;
   before: number;
   after: number;
-  interval: Interval;
+  interval: [number, number];
   control: number | null;
 }
 
