@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from interp.base.interval import Interval
 from interp.results.ablation import AblationResult, Control
 from interp.results.accuracy import LengthAccuracy, StepCurve
 from interp.results.attention import AttentionView, HeadCost, Variant, ViewedHead
@@ -27,6 +28,10 @@ HOSTILE = (
 )
 MARKUP = ("<script", "<b>bold", "<img", "<a href", "$x$", "%{hostile}")
 """What of it plotly would take for more than text."""
+
+
+def ends(low: float, high: float) -> Interval:
+    return Interval(low, high, "Korn-Graubard")
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +54,7 @@ def markup_in(figure: go.Figure) -> set[str]:
 def hard_alibi(seed: int = 0) -> HashHeadStudy:
     """Sixteen heads, four that look up the last four letters, four that gather them."""
     rng = np.random.default_rng(seed)
-    copied = Evidence("string_accuracy", 1.0, (0.97, 1.0), n=128, about=("15 letters",))
+    copied = Evidence("string_accuracy", 1.0, ends(0.97, 1.0), n=128, about=("15 letters",))
     return HashHeadStudy(
         verdict=Verdict("yes", (copied,), says=f"It copies 100% of strings of 15 letters. {LOOKED_UP}"),
         provenance={
@@ -85,7 +90,16 @@ def no_lookup(seed: int = 0) -> HashHeadStudy:
     """A model that has not learnt to copy: no role, no n, nothing taken away, no history of its training."""
     study, rng = hard_alibi(seed), np.random.default_rng(seed)
     rows = [
-        replace(head, role="none", n=None, score=0.04, interval=(0.03, 0.05), chance=0.033, q_value=0.9, flagged=False)
+        replace(
+            head,
+            role="none",
+            n=None,
+            score=0.04,
+            interval=ends(0.03, 0.05),
+            chance=0.033,
+            q_value=0.9,
+            flagged=False,
+        )
         for head in study.heads
     ]
     rows = [
@@ -168,7 +182,7 @@ def step(values: list[float], rng: np.random.Generator, n: int | None = N) -> St
     return StepCurve(
         x=tuple(range(len(values))),
         value=tuple(values),
-        interval=tuple((max(0.0, v - 0.06), min(1.0, v + 0.05)) for v in values),
+        interval=tuple(ends(max(0.0, v - 0.06), min(1.0, v + 0.05)) for v in values),
         n=n,
         examples=examples,
     )
@@ -204,7 +218,7 @@ def head(name: str, index: int, rng: np.random.Generator) -> HeadScore:
         role="lookup" if looks else "gather" if gathers else "none",
         n=N if looks else None,
         score=score,
-        interval=(score - 0.012, min(1.0, score + 0.011)),
+        interval=ends(score - 0.012, min(1.0, score + 0.011)),
         chance=0.034,
         response=tuple(curve),
         score_gain=tuple(map(float, gain)),
@@ -213,7 +227,9 @@ def head(name: str, index: int, rng: np.random.Generator) -> HeadScore:
         flagged=looks,
         copying=1.0 if looks else 0.3,
         gather_effect=0.62 - 0.1 * index if gathers else 0.02,
-        gather_interval=(0.55 - 0.1 * index, 0.69 - 0.1 * index) if gathers else (0.0, 0.04),
+        gather_interval=Interval(
+            *((0.55 - 0.1 * index, 0.69 - 0.1 * index) if gathers else (0.0, 0.04)), "Student t and Hall"
+        ),
         offsets=(index + 1,) if gathers and index < 3 else (),
     )
 
@@ -241,8 +257,8 @@ def ablation(
     few = len(heads) > 1
     controls = (
         Control("same layer", 0, 0, None, None) if few else Control("same layer", 1, 1, 1.0, None),
-        Control("any layer", 4, 1, 0.94, None) if few else Control("any layer", 4, 4, 0.98, (0.96, 0.99)),
-        Control("edges", 27, 4, 0.99, (0.98, 1.0), attention=(0.93, 0.06)),
+        Control("any layer", 4, 1, 0.94, None) if few else Control("any layer", 4, 4, 0.98, ends(0.96, 0.99)),
+        Control("edges", 27, 4, 0.99, ends(0.98, 1.0), attention=(0.93, 0.06)),
     )
     return AblationResult(
         name=name,
@@ -251,18 +267,18 @@ def ablation(
         heads=heads,
         string_accuracy_before=0.995,
         string_accuracy_after=strings,
-        interval=(max(0.0, 0.995 - strings - 0.03), min(0.995, 0.995 - strings + 0.03)),
+        interval=ends(max(0.0, 0.995 - strings - 0.03), min(0.995, 0.995 - strings + 0.03)),
         letter_accuracy_before=0.9998,
         letter_accuracy_after=letters,
-        letter_interval=(max(0.0, 0.9998 - letters - 0.01), 0.9998 - letters + 0.01),
+        letter_interval=ends(max(0.0, 0.9998 - letters - 0.01), 0.9998 - letters + 0.01),
         loss_before=0.01,
         loss_after=3.2,
-        loss_interval=(3.1, 3.3),
+        loss_interval=ends(3.1, 3.3),
         logit_difference_before=14.2,
         logit_difference_after=0.1,
-        logit_difference_interval=(13.9, 14.3),
+        logit_difference_interval=ends(13.9, 14.3),
         control_mean=0.94 if few else 0.98,
-        control_interval=None if few else (0.96, 0.99),
+        control_interval=None if few else ends(0.96, 0.99),
         controls=controls,
         string_correct=rng.random(192) < strings,
         letter_correct=np.full(192, letters),
@@ -279,7 +295,7 @@ def view(rng: np.random.Generator) -> AttentionView:
     source[length + 1 : -1] = np.arange(1, length + 1)
     heads = (*LOOKUPS, *GATHERS)
     clean, ablated = (patterns(rng, source, heads, strength) for strength in (6, 0))
-    cost = HeadCost("mean", 0.995, 0.953, (0.02, 0.07), 0.98)
+    cost = HeadCost("mean", 0.995, 0.953, ends(0.02, 0.07), 0.98)
     known = tuple(
         ViewedHead(
             name, "attention", head(name, int(name[1]) * 8 + int(name[3]), rng), cost if name in LOOKUPS else None

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import interp
+from interp.base.interval import Interval
 from interp.results.accuracy import StepCurve
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +101,8 @@ def test_the_presets_are_listed_with_what_is_kept(monkeypatch: pytest.MonkeyPatc
 
 def test_the_tests_check_the_shapes_of_what_interp_is_given() -> None:
     def curve(examples: np.ndarray) -> StepCurve:
-        return StepCurve(x=(0,), value=(1.0,), interval=((0.0, 1.0),), n=None, examples=examples)
+        interval = (Interval(0.0, 1.0, "Clopper-Pearson"),)
+        return StepCurve(x=(0,), value=(1.0,), interval=interval, n=None, examples=examples)
 
     assert curve(np.zeros((1, 2))).n is None
     with pytest.raises(jaxtyping.TypeCheckError):

@@ -41,8 +41,6 @@ class Budget:
     """Numbers of states that are kept whole, not projected."""
     cells: int = 2**22
     """Entries of attention patterns while a page is written."""
-    resamples: int = 2**22
-    """Numbers of a bootstrap that are drawn at once."""
 
 
 CPU = Budget()

@@ -5,7 +5,7 @@
 | right or wrong, counted | `proportion_interval` | Clopper-Pearson |
 | a mean of shares from 0 to 1, one a string | `share_intervals` | Korn-Graubard |
 | a mean of differences of two such shares | `difference_intervals` | Korn-Graubard |
-| a mean over control sets, all on the same strings | `crossed_interval` | Korn-Graubard over sets and strings |
+| a mean over control sets, all on the same strings | `crossed_intervals` | Korn-Graubard over sets and strings |
 | a mean of numbers without bounds, one a string | `mean_intervals` | Student t and Hall |
 | a mean over a few trainings or seeds | `student_intervals` | Student t |
 | what is not a mean (a knee, an n), from resamples of the strings | `percentile_interval` | percentile bootstrap |
@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy import stats
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.interval import Interval, Method
 
@@ -49,6 +50,7 @@ class Intervals:
         return len(self.low)
 
 
+@checked_call
 def proportion_interval(successes: int, trials: int) -> Interval:
     """Exact interval of a proportion (Clopper & Pearson 1934), from the quantiles of two beta distributions.
 
@@ -69,6 +71,7 @@ def proportion_interval(successes: int, trials: int) -> Interval:
     return Interval(float(found.low), float(found.high), "Clopper-Pearson")
 
 
+@checked_call
 def share_intervals(values: Values) -> Intervals:
     """Intervals of the mean of shares, such as letters right or attention given, over the last axis.
 
@@ -92,11 +95,13 @@ def share_intervals(values: Values) -> Intervals:
     return _korn_graubard(mean, spread, variance / n, n - 1.0, "Korn-Graubard")
 
 
+@checked_call
 def share_interval(values: Shaped[np.ndarray, " example"]) -> Interval:
     """`share_intervals` of one row."""
     return share_intervals(values)[()]
 
 
+@checked_call
 def difference_intervals(before: Values, after: Values) -> Intervals:
     """Intervals of the mean of `after - before`, shares of the same strings, paired over the last axis.
 
@@ -114,13 +119,15 @@ def difference_intervals(before: Values, after: Values) -> Intervals:
     return _named(2 * found.low - 1, 2 * found.high - 1, found.method)
 
 
+@checked_call
 def difference_interval(before: Shaped[np.ndarray, " example"], after: Shaped[np.ndarray, " example"]) -> Interval:
     """`difference_intervals` of one row."""
     return difference_intervals(before, after)[()]
 
 
-def crossed_interval(values: Shaped[np.ndarray, "set string"]) -> Interval:
-    """Interval of the mean share over control sets, all measured on the same strings.
+@checked_call
+def crossed_intervals(values: Shaped[np.ndarray, "*axes set string"]) -> Intervals:
+    """Intervals of the mean share over control sets, all measured on the same strings.
 
     Both sets and strings are samples: the variance of the mean is that of the means of sets, divided by their number,
     and that of the means of strings (with both ends, as in `share_intervals`) by theirs; its degrees of freedom are
@@ -129,22 +136,29 @@ def crossed_interval(values: Shaped[np.ndarray, "set string"]) -> Interval:
 
     It misleads for a few sets of which one in many is unlike all others: four sets need not hold one of these.
 
-    >>> crossed_interval(np.array([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1], [1, 1, 0, 1]])).method
+    >>> crossed_intervals(np.array([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1], [1, 1, 0, 1]])).method
     'Korn-Graubard over sets and strings'
 
     Raises: UserError for fewer than two sets or strings, or values that are not from 0 to 1.
     """
     values = _shares(values)
-    if min(values.shape) < 2:
+    if min(values.shape[-2:]) < 2:
         raise UserError(f"values must hold at least two sets and two strings; got an array of shape {values.shape}.")
-    sets, strings = values.shape
-    spread, variance = _with_both_ends(values.mean(axis=0))
-    of_sets, of_strings = values.mean(axis=1).var(ddof=1) / sets, variance / strings
+    sets, strings = values.shape[-2:]
+    spread, variance = _with_both_ends(values.mean(axis=-2))
+    of_sets, of_strings = values.mean(axis=-1).var(axis=-1, ddof=1) / sets, variance / strings
     freedom = (of_sets + of_strings) ** 2 / (of_sets**2 / (sets - 1) + of_strings**2 / (strings - 1))
     method: Method = "Korn-Graubard over sets and strings"
-    return _korn_graubard(values.mean(), spread, of_sets + of_strings, freedom, method)[()]
+    return _korn_graubard(values.mean(axis=(-2, -1)), spread, of_sets + of_strings, freedom, method)
 
 
+@checked_call
+def crossed_interval(values: Shaped[np.ndarray, "set string"]) -> Interval:
+    """`crossed_intervals` of one table of sets and strings."""
+    return crossed_intervals(values)[()]
+
+
+@checked_call
 def mean_intervals(values: Values) -> Intervals:
     """Intervals of the mean of numbers without bounds, such as losses, logits and bits, over the last axis.
 
@@ -172,11 +186,13 @@ def mean_intervals(values: Values) -> Intervals:
     return _named(np.minimum(student.low, low), np.maximum(student.high, high), "Student t and Hall")
 
 
+@checked_call
 def mean_interval(values: Shaped[np.ndarray, " example"]) -> Interval:
     """`mean_intervals` of one row."""
     return mean_intervals(values)[()]
 
 
+@checked_call
 def student_intervals(values: Values) -> Intervals:
     """Intervals of the mean of a few numbers, one for each training or seed: Student's t over the last axis.
 
@@ -199,11 +215,13 @@ def student_intervals(values: Values) -> Intervals:
     return _named(mean - half, mean + half, "Student t")
 
 
+@checked_call
 def student_interval(values: Shaped[np.ndarray, " example"]) -> Interval:
     """`student_intervals` of one row."""
     return student_intervals(values)[()]
 
 
+@checked_call
 def resampled(
     n: int, seed: int | np.random.Generator = 0, resamples: int = RESAMPLES
 ) -> Float[np.ndarray, "resample example"]:
@@ -215,6 +233,7 @@ def resampled(
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), resamples) / n
 
 
+@checked_call
 def percentile_interval(draws: Shaped[np.ndarray, " resample"]) -> Interval:
     """The percentile bootstrap: what 95 % of the resamples lie between, each end one of them.
 

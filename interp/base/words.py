@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, SupportsFloat
 
+from interp.base.interval import Interval
+
 ABSENT = "\N{EN DASH}"
 """Stands where there is no number."""
 MINUS = "\N{MINUS SIGN}"
@@ -38,14 +40,30 @@ def number(value: SupportsFloat | None, digits: int = 2) -> str:
     return f"{float(value):.{digits}f}".replace("-", MINUS)
 
 
-def interval(ends: tuple[SupportsFloat, SupportsFloat] | None, digits: int = 2) -> str:
+def interval(ends: Iterable[SupportsFloat] | None, digits: int = 2) -> str:
     """Write an interval: `[0.10, 0.25]`."""
-    return ABSENT if ends is None else f"[{number(ends[0], digits)}, {number(ends[1], digits)}]"
+    return ABSENT if ends is None else f"[{', '.join(number(end, digits) for end in ends)}]"
 
 
-def with_interval(
-    value: SupportsFloat | None, ends: tuple[SupportsFloat, SupportsFloat] | None, digits: int = 2
-) -> str:
+def named(found: Interval, digits: int = 2) -> str:
+    """Write an interval with its method.
+
+    >>> named(Interval(0.1, 0.25, "Student t"))
+    '[0.10, 0.25; 95%, Student t]'
+    """
+    return f"{interval(found, digits)[:-1]}; {methods([found])}]"
+
+
+def methods(intervals: Iterable[Interval | None]) -> str:
+    """Write at what level some intervals are, and by which methods.
+
+    >>> methods([Interval(0.1, 0.2, "Student t"), None, Interval(0.2, 0.3, "Student t")]), methods([None])
+    ('95%, Student t', '95%')
+    """
+    return ", ".join(["95%", *dict.fromkeys(found.method for found in intervals if found is not None)])
+
+
+def with_interval(value: SupportsFloat | None, ends: Iterable[SupportsFloat] | None, digits: int = 2) -> str:
     """Write a number and, if it has one, its interval: `0.17 [0.10, 0.25]`."""
     text = number(value, digits)
     return text if text == ABSENT or ends is None else f"{text} {interval(ends, digits)}"

@@ -66,7 +66,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("--kind lstm --vary d_model --values 16 24 32 48 64 --longest 16", "LSTMs"),
     ),
     "record": (
-        ("", "five copiers that are trained on 64 letters and copy 65,536"),
+        ("", "five copiers trained on 64 letters, followed to 65,536"),
         ("--arms long32 softmax-nape --seeds 1 --lengths 1024 4096 --strings 50 20", "two, less far"),
     ),
     "reproduce": (

@@ -5,7 +5,7 @@ measures how many bits of a string it uses, by length, and where they stop growi
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from interp.base.bounds import Bounds
 from interp.base.errors import UserError
@@ -15,9 +15,6 @@ from interp.cli.places import result_folder
 from interp.cli.streams import say, show_table
 from interp.experiments.state_growth.settings import GrowthSettings
 from interp.studies.study import silent
-
-if TYPE_CHECKING:
-    from interp.experiments.state_growth.result import StateGrowth
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def work(options: Options) -> None:
     on_line(f"interp grow: {family} {options.values} on device {options.device}, seed {options.seed}")
     with result_folder("grow", options.out, family) as folder:
         device = resolve_device(options.device)
-        from interp.experiments.state_growth.report import write_growth_report
+        from interp.experiments.state_growth.report import tables, write_growth_report
         from interp.experiments.state_growth.run import growth_study
 
         settings = GrowthSettings(
@@ -85,18 +82,7 @@ def work(options: Options) -> None:
         )
         page = write_growth_report(growth, folder)
     if not options.quiet:
-        show_table("", ("member", "numbers of state", "learning rate", "saturation length", "most bits"), _rows(growth))
+        for table in tables(growth):
+            show_table(table.title, table.columns, table.rows)
         say(f"\n{growth.verdict}\n")
     say(str(page))
-
-
-def _rows(growth: "StateGrowth") -> list[tuple[str, ...]]:
-    """One line for each member."""
-    rows = []
-    for member in growth.members:
-        knee = member.saturation_length
-        interval = "" if knee.interval is None else " [{:.1f}, {:.1f}]".format(*knee.interval)
-        length = "none" if knee.value is None else f"{knee.value:.1f}{interval}"
-        bits = "{:.1f} [{:.1f}, {:.1f}]".format(member.most_bits, *member.most_bits_interval)
-        rows.append((member.name, f"{member.state_floats:,}", f"{member.rate:g}", length, bits))
-    return rows

@@ -16,7 +16,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from interp.base.errors import UserError
-from interp.base.stats import LEVEL
+from interp.base.estimates import LEVEL
 
 LEAST_SPREAD, MOST_SPREAD = 0.02, 5.0
 """Bounds of the spread, in nats: two trainings never need the same examples to 2 %."""

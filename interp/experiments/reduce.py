@@ -6,10 +6,11 @@ from statistics import fmean, median, stdev
 
 from scipy.stats import t as student
 
-from interp.base.stats import LEVEL, Interval
+from interp.base.estimates import LEVEL
 from interp.experiments.kept import Found
 
 Value = Callable[[Found], float]
+Ends = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def best_rate(found: Iterable[Found], value: Value) -> dict[str, Kept]:
     return kept
 
 
-def mean_interval(values: Sequence[float]) -> Interval | None:
+def mean_interval(values: Sequence[float]) -> Ends | None:
     """Student's t interval of a mean over trainings; None for fewer than two.
 
     It is taken for accuracies, too: trainings differ by far more than the strings that each was asked. Values that are
@@ -68,7 +69,7 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     return fmean(values) - half, fmean(values) + half
 
 
-def difference_interval(one: Sequence[float], other: Sequence[float]) -> tuple[float, Interval | None]:
+def difference_interval(one: Sequence[float], other: Sequence[float]) -> tuple[float, Ends | None]:
     """The mean of one less that of the other, and Welch's t interval (Welch 1947); None for fewer than two."""
     value = fmean(one) - fmean(other)
     if min(len(one), len(other)) < 2:

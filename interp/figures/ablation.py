@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.base import words
-from interp.base.stats import Interval
+from interp.base.interval import Interval
+from interp.base.words import methods
 from interp.figures.theme import (
     LETTERS,
     NEUTRAL,
@@ -171,17 +172,19 @@ def _label(result: AblationResult) -> str:
 
 
 def _after(before: float, drop: Interval) -> Interval:
-    return max(0.0, before - drop[1]), min(1.0, before - drop[0])
+    left = drop.below(before)
+    return Interval(max(0.0, left.low), min(1.0, left.high), left.method)
 
 
 def _hover(result: AblationResult) -> str:
-    low, high = interval_after(result)
+    after, letters = interval_after(result), _after(result.letter_accuracy_before, result.letter_interval)
     return "<br>".join(
         [
             f"<b>{literal(result.name)}</b> ({literal(result.kind)}): {literal(names(result.heads))}",
             f"strings {percent(result.string_accuracy_before)} → {percent(result.string_accuracy_after)}"
-            f" [{percent(low)}, {percent(high)}]",
-            f"letters {percent(result.letter_accuracy_before)} → {percent(result.letter_accuracy_after)}",
+            f" {_ends(after)}",
+            f"letters {percent(result.letter_accuracy_before)} → {percent(result.letter_accuracy_after)}"
+            f" {_ends(letters)}",
         ]
     )
 
@@ -207,4 +210,8 @@ def _says(results: Sequence[AblationResult]) -> str:
 
 
 def _spread(control: Control) -> str:
-    return f" [{percent(control.interval[0])}, {percent(control.interval[1])}]" if control.interval else ""
+    return f" {_ends(control.interval)}" if control.interval else ""
+
+
+def _ends(interval: Interval) -> str:
+    return f"[{percent(interval.low)}, {percent(interval.high)}; {methods([interval])}]"

@@ -5,6 +5,7 @@ from itertools import groupby
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from interp.base.words import named
 from interp.figures.theme import (
     NEUTRAL,
     ROLES,
@@ -196,11 +197,12 @@ def _opacity(head: HeadScore) -> float:
 def _hover(head: HeadScore) -> str:
     lines = [
         f"<b>{literal(head.name)}</b> · {_role_name(head.role)}" + (f", n = {head.n}" if head.n is not None else ""),
-        f"{head.kind} {number(head.score, 3)} [{number(head.interval[0], 3)}, {number(head.interval[1], 3)}]",
+        f"{head.kind} {number(head.score, 3)} {named(head.interval, 3)}",
         f"chance {number(head.chance, 3)}, q = {number(head.q_value, 4)}",
     ]
     if head.gather_effect is not None:
-        lines.append(f"effect on lookup scores {number(head.gather_effect)}")
+        ends = f" {named(head.gather_interval)}" if head.gather_interval else ""
+        lines.append(f"effect on lookup scores {number(head.gather_effect)}{ends}")
     return "<br>".join(lines)
 
 

@@ -18,6 +18,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from interp.base import words
 from interp.base.files import Write
 from interp.figures import theme
 from interp.figures.scripts import joined
@@ -103,6 +104,8 @@ def render(page: str, scripts: Sequence[str] = (), plots: Plots = "packed", **va
             templates=script_json(templates) if plots != "none" else "",
             percent=theme.percent,
             number=theme.number,
+            methods=words.methods,
+            named=words.named,
             three=lambda value: theme.number(value, 3),
             p_text=lambda value: "<0.001" if value < 0.001 else f"{value:.3g}",
             names=theme.names,

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from interp.base.words import methods
 from interp.figures.theme import LETTERS, NEUTRAL, STRINGS, accuracy_axis, dress, error_bars, names
 from interp.results.accuracy import StepCurve
 
@@ -76,8 +77,9 @@ def _add_step(figure: go.Figure, curve: StepCurve, kind: StepKind, column: int) 
             line={"color": words.color, "width": 2.2},
             marker={"size": 8},
             name=words.title,
-            customdata=curve.interval,
-            hovertemplate="%{x}: %{y:.1%}<br>95%: %{customdata[0]:.1%} to %{customdata[1]:.1%}<extra></extra>",
+            customdata=[[*interval] for interval in curve.interval],
+            hovertemplate="%{x}: %{y:.1%}<br>"
+            f"{methods(curve.interval)}: %{{customdata[0]:.1%}} to %{{customdata[1]:.1%}}<extra></extra>",
             showlegend=False,
         ),
         1,
@@ -94,7 +96,7 @@ def _add_step(figure: go.Figure, curve: StepCurve, kind: StepKind, column: int) 
             col=column,
         )
     figure.update_xaxes(title_text=words.x, dtick=1, row=1, col=column)
-    lowest = min(low for low, _ in curve.interval)
+    lowest = min(interval.low for interval in curve.interval)
     figure.update_yaxes(accuracy_axis(words.y, lowest), row=1, col=column)
 
 
@@ -105,4 +107,4 @@ def _step_says(curve: StepCurve, kind: StepKind) -> str:
         if curve.n is not None
         else "there is no fall, so no n"
     )
-    return f"{_STEP[kind].says} {names(steps)}; {found}."
+    return f"{_STEP[kind].says} {names(steps)} (bars: {methods(curve.interval)}); {found}."

@@ -3,9 +3,10 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
+from interp.base.interval import Interval
 from interp.figures.ablation import interval_after
 from interp.figures.training import letter_intervals, string_intervals
 from interp.results.ablation import AblationResult
@@ -13,6 +14,8 @@ from interp.results.accuracy import LengthAccuracy
 from interp.results.heads import HeadScore
 
 Row = dict[str, Any]
+CELLS = str | float | int | tuple | Interval | None
+"""What has a place in a table; arrays stay in `arrays.npz`."""
 
 
 def accuracy_rows(result: LengthAccuracy) -> list[Row]:
@@ -24,11 +27,9 @@ def accuracy_rows(result: LengthAccuracy) -> list[Row]:
             "length": length,
             "strings": result.string_correct.shape[1],
             "string_accuracy": float(result.string_correct[i].mean()),
-            "string_low": strings[i][0],
-            "string_high": strings[i][1],
+            **_ends("string", strings[i]),
             "letter_accuracy": float(result.letter_accuracy[i].mean()),
-            "letter_low": letters[i][0],
-            "letter_high": letters[i][1],
+            **_ends("letter", letters[i]),
         }
         if result.free_letter_accuracy is not None:
             row["free_letter_accuracy"] = float(result.free_letter_accuracy[i].mean())
@@ -38,7 +39,8 @@ def accuracy_rows(result: LengthAccuracy) -> list[Row]:
 
 def head_rows(heads: Sequence[HeadScore]) -> list[Row]:
     """One row a head; a tuple is one cell, its values apart by a space."""
-    return [_flat(asdict(head), "interval", "gather_interval") for head in heads]
+    intervals = "interval", "gather_interval", "effect_interval"
+    return [flat({field.name: getattr(head, field.name) for field in fields(head)}, *intervals) for head in heads]
 
 
 def ablation_rows(results: Sequence[AblationResult]) -> list[Row]:
@@ -46,7 +48,7 @@ def ablation_rows(results: Sequence[AblationResult]) -> list[Row]:
     names = list(dict.fromkeys(control.name for result in results for control in result.controls))
     rows = []
     for result in results:
-        row = {key: value for key, value in vars(result).items() if isinstance(value, str | float | int | tuple | None)}
+        row = {key: value for key, value in vars(result).items() if isinstance(value, CELLS)}
         row.pop("controls")
         row["drop_interval"] = row.pop("interval")
         row["string_accuracy_after_interval"] = interval_after(result)
@@ -55,7 +57,7 @@ def ablation_rows(results: Sequence[AblationResult]) -> list[Row]:
             control = found.get(name)
             for column in ("string_accuracy", "interval", "draws", "pool"):
                 row[f"control_{name.replace(' ', '_')}_{column}"] = control and getattr(control, column)
-        rows.append(_flat(row, *(key for key in row if key.endswith("interval"))))
+        rows.append(flat(row, *(key for key in row if key.endswith("interval"))))
     return rows
 
 
@@ -69,14 +71,17 @@ def csv_text(rows: Sequence[Row]) -> str:
     return file.getvalue()
 
 
-def _flat(row: Row, *intervals: str) -> Row:
-    """Intervals become two columns, other tuples one cell."""
-    flat = {}
+def flat(row: Row, *intervals: str) -> Row:
+    """Intervals become three columns, their ends and their method; tuples one cell."""
+    found = {}
     for key, value in row.items():
         if key in intervals:
-            stem = key.removesuffix("interval").rstrip("_")
-            low, high = value or (None, None)
-            flat |= {f"{stem}_low".lstrip("_"): low, f"{stem}_high".lstrip("_"): high}
+            found |= _ends(key.removesuffix("interval").rstrip("_"), value)
         else:
-            flat[key] = " ".join(map(str, value)) if isinstance(value, tuple) else value
-    return flat
+            found[key] = " ".join(map(str, value)) if isinstance(value, tuple) else value
+    return found
+
+
+def _ends(stem: str, interval: Interval | None) -> Row:
+    values = (None, None, None) if interval is None else (interval.low, interval.high, interval.method)
+    return {f"{stem}_{name}".lstrip("_"): v for name, v in zip(("low", "high", "method"), values, strict=True)}

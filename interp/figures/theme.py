@@ -84,8 +84,8 @@ def accuracy_axis(title: str, lowest: float = 0.0) -> dict:
 
 
 def error_bars(value, interval, width: float = 3) -> dict:
-    """Plotly's error bars from values and their (low, high); no bar where the interval is None."""
-    pairs = [(v, v) if pair is None else pair for v, pair in zip(value, interval, strict=True)]
+    """Plotly's error bars from values and their intervals; no bar where the interval is None."""
+    pairs = [(v, v) if ends is None else tuple(ends) for v, ends in zip(value, interval, strict=True)]
     up, down = ([abs(pair[i] - v) for v, pair in zip(value, pairs, strict=True)] for i in (1, 0))
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.3, "width": width}
 

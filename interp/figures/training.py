@@ -4,7 +4,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.base.stats import bootstrap_interval, proportion_interval
+from interp.base.estimates import proportion_interval, share_intervals
+from interp.base.interval import Interval
+from interp.base.words import methods
 from interp.figures.theme import (
     LETTERS,
     NEUTRAL,
@@ -103,7 +105,7 @@ def length_accuracy(result: LengthAccuracy) -> go.Figure:
         ("strings", STRINGS, result.string_correct, string_intervals(result)),
     )
     for name, look, values, intervals in measured:
-        figure.add_trace(band(x, [i[0] for i in intervals], [i[1] for i in intervals], look.color, name))
+        figure.add_trace(band(x, [i.low for i in intervals], [i.high for i in intervals], look.color, name))
         figure.add_trace(
             go.Scatter(
                 x=x,
@@ -112,9 +114,9 @@ def length_accuracy(result: LengthAccuracy) -> go.Figure:
                 mode="lines+markers",
                 line={"color": look.color, "width": 2.5},
                 marker={"symbol": look.symbol, "size": 8},
-                customdata=intervals,
+                customdata=[[*interval] for interval in intervals],
                 hovertemplate=f"%{{x}} letters: %{{y:.2%}} of {name}"
-                "<br>95%: %{customdata[0]:.2%} to %{customdata[1]:.2%}<extra></extra>",
+                f"<br>{methods(intervals)}: %{{customdata[0]:.2%}} to %{{customdata[1]:.2%}}<extra></extra>",
             )
         )
     if result.trained is not None:
@@ -160,17 +162,15 @@ def first_errors(result: LengthAccuracy) -> go.Figure:
     return dress(figure, "Where strings first go wrong", says if wrong else "No string went wrong.", 380)
 
 
-def string_intervals(result: LengthAccuracy) -> list[tuple[float, float]]:
-    """95% intervals (Wilson) of string accuracy, by length."""
+def string_intervals(result: LengthAccuracy) -> list[Interval]:
+    """Intervals of string accuracy, by length."""
     return [proportion_interval(int(row.sum()), len(row)) for row in result.string_correct]
 
 
-def letter_intervals(result: LengthAccuracy) -> list[tuple[float, float]]:
-    """95% intervals of letter accuracy, by length: bootstrap over strings; a single string has its value."""
-    if result.letter_accuracy.shape[1] < 2:
-        return [(float(row.mean()), float(row.mean())) for row in result.letter_accuracy]
-    bounds = np.stack(bootstrap_interval(result.letter_accuracy), axis=1)
-    return [(float(low), float(high)) for low, high in bounds]
+def letter_intervals(result: LengthAccuracy) -> list[Interval]:
+    """Intervals of letter accuracy over strings, by length."""
+    found = share_intervals(result.letter_accuracy)
+    return [found[i] for i in range(len(found))]
 
 
 def _training_says(log: TrainLog) -> str:
@@ -191,7 +191,8 @@ def _length_says(result: LengthAccuracy) -> str:
         for length, s, c in zip(result.lengths, strings, letters, strict=True)
     ]
     trained = result.trained and f" It was trained on {span(result.trained)} letters."
-    return f"Strings copied without an error: {names(cells)}.{trained or ''}"
+    bands = f" Bands: of strings {methods(string_intervals(result))}, of letters {methods(letter_intervals(result))}."
+    return f"Strings copied without an error: {names(cells)}.{trained or ''}{bands}"
 
 
 def span(lengths: tuple[int, int]) -> str:

@@ -1,4 +1,4 @@
 """What was found: frozen results with per-example numbers, saved and loaded without a model.
 
-Every figure is drawn from these alone. An `interval` is a pair (low, high) at 95 %.
+Every figure is drawn from these alone. An `interval` is at 95 % and names its method.
 """

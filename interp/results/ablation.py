@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from interp.base.stats import Interval
+from interp.base.interval import Interval
 from interp.results.record import Result
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from interp.base.stats import Interval
+from interp.base.interval import Interval
 from interp.results.record import Result
 
 

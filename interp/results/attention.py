@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from interp.base.stats import Interval
+from interp.base.interval import Interval
 from interp.results.heads import HeadKind, HeadScore
 from interp.results.record import Result
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import numpy as np
 from jaxtyping import Float
 
-from interp.base.stats import Interval
+from interp.base.interval import Interval
 from interp.results.record import Result
 
 Role = Literal["lookup", "gather", "none"]
@@ -80,7 +80,7 @@ class HeadScore:
     @property
     def suppresses(self) -> bool:
         """Whether it takes the letter away that it attends to, with the whole interval."""
-        return self.effect_interval is not None and self.effect_interval[1] < -LEAST_EFFECT
+        return self.effect_interval is not None and self.effect_interval.high < -LEAST_EFFECT
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 from jaxtyping import Float, Int
 
-from interp.base.stats import Interval
+from interp.base.interval import Interval
 from interp.results.record import Result
 
 QUANTILES = (0.0, 0.001, 0.01, 0.5)

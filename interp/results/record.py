@@ -20,7 +20,7 @@ from interp.results.arrays import DAMAGE, OfAnotherRun, digest, npz_bytes, read_
 from interp.results.axes import check_axes
 
 RESULTS, ARRAYS = "results.json", "arrays.npz"
-SCHEMA = "interp/2"
+SCHEMA = "interp/3"
 """A result of another schema is refused, never translated. It changes where a field that older results lack can have no
 default."""
 AGAIN = (0.01, 0.03, 0.1)

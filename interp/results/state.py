@@ -2,7 +2,7 @@
 
 The state is what the model carries from the string to its copy, taken just before the separator: of a recurrent layer
 its state and convolution window, of an attention layer its keys and values. Bits are base 2; an `interval` is at 95 %,
-over strings.
+over strings, and names its method.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 from jaxtyping import Float
 
-from interp.base.stats import Interval
+from interp.base.interval import Interval, Method
 from interp.results.record import Result
 
 FALLEN = 0.9
@@ -21,7 +21,7 @@ FALLEN = 0.9
 
 def falls(bits: "Bits") -> bool:
     """Whether fewer bits are there at the longest strings than at shorter ones, with the whole interval: no plateau."""
-    return bits.interval[-1][1] < FALLEN * max(bits.total)
+    return bits.interval[-1].high < FALLEN * max(bits.total)
 
 
 KneeKind = Literal["bend", "unclear", "unsure", "smooth", "late", "early", "falls", "nothing"]
@@ -158,6 +158,9 @@ class Remembrance(Result):
     elsewhere: Float[np.ndarray, "length pos"]
     """Mean total variation at the other answer letters."""
     interval: Float[np.ndarray, "length pos bound"]
+    """Of `effect`: its two ends."""
+    method: Method
+    """Of the interval."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ class Transplant(Result):
     follows_host: float
     """Share that are still y's."""
     donor_interval: Interval
-    """Interval over pairs; for a control, the range over its random sets."""
+    """Interval over pairs; for a control, over its random sets and pairs."""
     host_interval: Interval
     by_position: Float[np.ndarray, " pos"]
     """Share of x's letters at each place of the answer."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from interp.base.stats import Interval
+from interp.base.interval import Interval
 from interp.results.record import Result
 
 Use = Literal["all", "part", "spare", "none"]
@@ -60,7 +60,7 @@ class HeadUse(Result):
     @property
     def copies(self) -> bool:
         """Whether more letters are right than by guessing, with the whole interval."""
-        return self.whole.letters_interval[0] > self.chance
+        return self.whole.letters_interval.low > self.chance
 
     @property
     def redundant(self) -> bool:

@@ -26,7 +26,7 @@ def find_heads(
 
     Args:
         loaded: what `interp.load` returns.
-        seed: of the strings, the untrained models and the bootstrap.
+        seed: of the strings and the untrained models.
         settings: how heads are scored.
         on_step: told what is being done, and how long what takes long will take.
 

@@ -12,6 +12,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
 from interp.base.errors import UserError
+from interp.base.interval import Interval
 from interp.base.registry import Registry
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Evidence:
     """What was measured, as an identifier: `string_accuracy`, `saturation_length`."""
     value: float | None
     """None where it could not be measured, or where there is no such value."""
-    interval: tuple[float, float] | None = None
-    """(low, high) at 95 %."""
+    interval: Interval | None = None
+    """At 95 %, with the name of its method."""
     threshold: float | None = None
     """What the value was compared with."""
     n: int | None = None

@@ -17,8 +17,8 @@ Measured on one thread of a 2.6 GHz AMD EPYC; hard-alibi over five seeds (the wo
 others over one; 1,000 strings of each length up to 60, fewer beyond. In the first four, all attention-only, half of
 each batch from some step on are strings of few letters (`TrainConfig.hard_letters`): not the paper's distribution, but
 the accuracies are the plain task's. They do not compare architectures or position encodings: lengths, layers and
-numbers of strings differ. How the last four were found stands in `docs/presets.md`; `long` and `long32`, which are to
-copy strings a hundred times as long as those of their training, in `docs/record.md`.
+numbers of strings differ. How the last four were found stands in `docs/presets.md`; `long` and `long32`, which copy
+strings many times as long as those of their training, in `docs/record.md`.
 """
 
 from collections.abc import Callable

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from interp.base.errors import UserError
+from interp.base.interval import Interval
 from interp.cli.record import Options
 from interp.experiments.record.report import tables, training_rows, write_record_report
 from interp.experiments.record.result import RecordResult, Training
@@ -52,9 +53,13 @@ def test_letters_that_a_key_can_hold_follow_from_the_windows():
     assert letters_matched(build(ARMS["rope"][1]()[0])) is None
 
 
+def ends(low: float, high: float) -> Interval:
+    return Interval(low, high, "Clopper-Pearson")
+
+
 def training(right: int, seed: int = 0) -> Training:
-    limit = Limit((64, 4096), 8, (1.0, 1.0), (1.0, 0.9), (1.0, 1.0), (1.0, 0.9), ((0.9, 1.0), (0.7, 1.0)), {})
-    interval = ((0.97, 1.0), (right / 100 - 0.05, right / 100))
+    limit = Limit((64, 4096), 8, (1.0, 1.0), (1.0, 0.9), (1.0, 1.0), (1.0, 0.9), (ends(0.9, 1.0), ends(0.7, 1.0)), {})
+    interval = (ends(0.97, 1.0), ends(right / 100 - 0.05, right / 100))
     return Training("long32", seed, 9, 1.0, (), (64, 4096), (100, 100), (100, right), interval, ((), ()), (), (), limit)
 
 

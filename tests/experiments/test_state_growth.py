@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from interp.base.errors import UserError
+from interp.base.interval import Interval
 from interp.experiments.state_growth.figures import bits_by_length, growth_curve
 from interp.experiments.state_growth.report import member_rows, write_growth_report
 from interp.experiments.state_growth.result import Member, StateGrowth
@@ -40,7 +41,7 @@ def registers(generator: Any) -> list[Member]:
         size = k * 5
         most = max(bits.total)
         found = Member(f"k {k}", {}, size, 0, 0, **rates, used=bits, saturation_length=knee(bits), most_bits=most,
-                       most_bits_interval=(most, most))  # fmt: skip
+                       most_bits_interval=Interval(most, most, "Student t"))  # fmt: skip
         members.append(found)
     return members
 
@@ -55,7 +56,7 @@ def growth(members: list[Member]) -> StateGrowth:
 def test_registers_saturate_in_proportion_to_their_size(registers: list[Member]) -> None:
     found = growth(registers)
     assert found.exponent == pytest.approx(1) and found.bits_exponent == pytest.approx(1)
-    assert found.exponent_interval == pytest.approx((1, 1))
+    assert tuple(found.exponent_interval) == pytest.approx((1, 1))
     assert "grows with the state: as its size to the power 1.00" in str(growth_verdict(found))
 
 
@@ -69,9 +70,9 @@ def test_windows_are_counted_and_left_out(registers: list[Member]) -> None:
     assert growth(registers).bare_exponent is None  # no windows
     windowed = [replace(m, state_floats=m.state_floats + 60, window_floats=60) for m in registers]
     found = growth(windowed)
-    assert found.bare_exponent == pytest.approx(1) and found.bare_exponent_interval == pytest.approx((1, 1))
+    assert found.bare_exponent == pytest.approx(1) and tuple(found.bare_exponent_interval) == pytest.approx((1, 1))
     assert found.exponent is not None and found.exponent > 2  # 70, 80, 100 numbers for 2, 4, 8 letters
-    says = "Without the windows of their convolutions in the size: 1.00 [1.00, 1.00]."
+    says = "Without the windows of their convolutions in the size: 1.00 [1.00, 1.00; 95%, Student t]."
     assert str(growth_verdict(found)).endswith(says)
 
 
@@ -86,7 +87,7 @@ def test_the_interval_of_the_exponent_is_that_of_a_line_through_the_members(regi
     # x = 0, 1, 3 and y = 0, 1, 2 in powers of two: slope 9/14, residual 1/14, and Student's t with one degree 12.706
     assert found.exponent == pytest.approx(9 / 14)
     half = 12.7062 * (1 / 14 / (14 / 3)) ** 0.5
-    assert found.exponent_interval == pytest.approx((9 / 14 - half, 9 / 14 + half), rel=1e-4)
+    assert tuple(found.exponent_interval) == pytest.approx((9 / 14 - half, 9 / 14 + half), rel=1e-4)
     assert "does not clearly change" in str(growth_verdict(found))
 
 

@@ -40,7 +40,7 @@ def test_accuracy_by_length_draws_measured_and_ideal_curves(study):
 def test_the_band_of_accuracy_is_its_interval(study):
     figure = figures.length_accuracy(study.accuracy_by_length)
     (band,) = (t for t in traces(figure, "strings") if t.fill is not None)
-    low, high = np.array(string_intervals(study.accuracy_by_length)).T
+    low, high = np.array([[*interval] for interval in string_intervals(study.accuracy_by_length)]).T
     np.testing.assert_allclose(band.y, [*high, *low[::-1]])
 
 
@@ -52,7 +52,7 @@ def test_intervals_contain_the_mean_and_have_width_even_where_every_string_is_ri
     ):
         for (low, high), row in zip(intervals, values, strict=True):
             assert low <= row.mean() <= high
-    assert string_intervals(result)[0][0] < 1.0
+    assert string_intervals(result)[0].low < 1.0
 
 
 def test_first_errors_are_the_share_of_strings_still_right(study):
@@ -90,8 +90,8 @@ def test_head_scores_carry_interval_and_chance(studies, study):
     (lookups,) = traces(figure, "lookup head")
     heads = [study.heads[i] for i in lookups.x]
     assert [h.name for h in heads] == list(studies.LOOKUPS)
-    np.testing.assert_allclose(lookups.y + np.array(lookups.error_y.array), [h.interval[1] for h in heads])
-    np.testing.assert_allclose(lookups.y - np.array(lookups.error_y.arrayminus), [h.interval[0] for h in heads])
+    np.testing.assert_allclose(lookups.y + np.array(lookups.error_y.array), [h.interval.high for h in heads])
+    np.testing.assert_allclose(lookups.y - np.array(lookups.error_y.arrayminus), [h.interval.low for h in heads])
     assert tuple(traces(figure, "chance")[0].y) == tuple(h.chance for h in study.heads)
 
 
@@ -133,9 +133,9 @@ def test_ablation_bars_have_the_interval_of_what_is_left(study):
     assert [y for bar in bars for y in bar.y] == [r.string_accuracy_after for r in shown]
     ends = [t for t in figure.data if t.type == "scatter" and t.name == "strings"]
     whole = next(r for r in shown if r.name == "best 2")
-    assert ends[1].y[1] + ends[1].error_y.array[1] == pytest.approx(whole.string_accuracy_before - whole.interval[0])
+    assert ends[1].y[1] + ends[1].error_y.array[1] == pytest.approx(whole.string_accuracy_before - whole.interval.low)
     assert ends[1].y[1] - ends[1].error_y.arrayminus[1] == pytest.approx(
-        whole.string_accuracy_before - whole.interval[1]
+        whole.string_accuracy_before - whole.interval.high
     )
     letters = [y for t in traces(figure, "letters") for y in t.y]
     assert letters == [r.letter_accuracy_after for r in shown]

@@ -284,14 +284,14 @@ def _of_studies() -> dict[str, Made]:
 def _of_foundations() -> dict[str, Made]:
     import numpy as np
 
-    from interp.base import seeds, stats
+    from interp.base import estimates, seeds, stats
 
     values = np.linspace(0, 1, 12)
     return {
         "as_generator": (seeds.as_generator, {"seed": 0}),
         "spawn": (lambda seed, key: seeds.spawn(seed, key), {"seed": 0, "key": "a"}),
-        "bootstrap_interval": (stats.bootstrap_interval, {"values": values, "seed": 0}),
-        "proportion_interval": (stats.proportion_interval, {"successes": 3, "trials": 9}),
+        "mean_intervals": (estimates.mean_intervals, {"values": values}),
+        "proportion_interval": (estimates.proportion_interval, {"successes": 3, "trials": 9}),
         "benjamini_hochberg": (stats.benjamini_hochberg, {"p": values}),
         "empirical_p": (stats.empirical_p, {"statistic": 0.5, "null": values}),
     }

@@ -180,10 +180,11 @@ def curve(value: int) -> Any:
     """A result, all of whose numbers are told by one."""
     import numpy as np
 
+    from interp.base.interval import Interval
     from interp.results.accuracy import StepCurve
 
     numbers = (float(value),) * 2
-    intervals = tuple((number, number) for number in numbers)
+    intervals = tuple(Interval(number, number, "Student t") for number in numbers)
     return StepCurve(x=(1, 2), value=numbers, interval=intervals, n=value, examples=np.full((2, 200), numbers[0]))
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from interp.base.errors import InterpError, UserError
 from interp.base.files import read_json, write_json
+from interp.base.interval import Interval
 from interp.results.ablation import AblationResult, Control
 from interp.results.accuracy import LengthAccuracy, StepCurve
 from interp.results.attention import AttentionView, HeadCost, Strip, Variant, ViewedHead
@@ -22,6 +23,10 @@ from interp.results.training import TrainLog
 from interp.studies.ablation.result import AblationStudy
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
 from interp.studies.study import Evidence, Verdict
+
+
+def ends(low: float, high: float) -> Interval:
+    return Interval(low, high, "Korn-Graubard")
 
 
 def length_accuracy() -> LengthAccuracy:
@@ -44,7 +49,7 @@ def head(name: str = "L1H0", **changes: Any) -> HeadScore:
         "role": "lookup",
         "n": 3,
         "score": 0.9,
-        "interval": (0.8, 0.95),
+        "interval": ends(0.8, 0.95),
         "chance": float("nan"),
         "response": (0.0, 0.1, 0.2, 0.9),
         "score_gain": (1.0, 2.0, 3.0),
@@ -60,7 +65,7 @@ def head(name: str = "L1H0", **changes: Any) -> HeadScore:
 
 
 def gather(name: str, effect: float | None) -> HeadScore:
-    interval = None if effect is None else (effect - 0.1, effect + 0.1)
+    interval = None if effect is None else ends(effect - 0.1, effect + 0.1)
     return head(name, layer=0, role="gather", n=None, score_gain=None, gather_effect=effect, gather_interval=interval)
 
 
@@ -83,14 +88,15 @@ def head_scores() -> HeadScores:
 
 
 def step_curve(n: int | None = 3) -> StepCurve:
-    intervals = ((0.0, 0.1), (0.0, 0.1), (0.8, 1.0), (0.9, 1.0))
+    pairs = ((0.0, 0.1), (0.0, 0.1), (0.8, 1.0), (0.9, 1.0))
+    intervals = tuple(ends(low, high) for low, high in pairs)
     return StepCurve(x=(0, 1, 2, 3), value=(0.0, 0.1, 0.9, 1.0), interval=intervals, n=n, examples=np.ones((4, 5)))
 
 
 def ablation() -> AblationResult:
     controls = (
-        Control("same layer", 3, 10, 0.9, (0.8, 1.0), string_correct=np.ones((10, 2), dtype=bool)),
-        Control("edges", 3, 10, 0.9, (0.8, 1.0), attention=(0.9, 0.8)),
+        Control("same layer", 3, 10, 0.9, ends(0.8, 1.0), string_correct=np.ones((10, 2), dtype=bool)),
+        Control("edges", 3, 10, 0.9, ends(0.8, 1.0), attention=(0.9, 0.8)),
         Control("any", 0, 0, None, None),
     )
     return AblationResult(
@@ -100,18 +106,18 @@ def ablation() -> AblationResult:
         heads=("L1H0", "L1H1"),
         string_accuracy_before=1.0,
         string_accuracy_after=0.0,
-        interval=(0.9, 1.0),
+        interval=ends(0.9, 1.0),
         letter_accuracy_before=1.0,
         letter_accuracy_after=0.1,
-        letter_interval=(0.8, 1.0),
+        letter_interval=ends(0.8, 1.0),
         loss_before=0.01,
         loss_after=4.0,
-        loss_interval=(3.0, 5.0),
+        loss_interval=ends(3.0, 5.0),
         logit_difference_before=9.0,
         logit_difference_after=0.0,
-        logit_difference_interval=(-10.0, -8.0),
+        logit_difference_interval=ends(-10.0, -8.0),
         control_mean=0.9,
-        control_interval=(0.8, 1.0),
+        control_interval=ends(0.8, 1.0),
         controls=controls,
         string_correct=np.array([False, True]),
         letter_correct=np.array([0.1, 1.0]),
@@ -132,7 +138,7 @@ def attention_view() -> AttentionView:
     strip = Strip("layer 0: norm of the state", np.array([0.0, 1.0, 2.0, 3.0]))
     clean = Variant("clean", 0, (), "", False, pattern, right, ("a", "|", "a", "."), (strip,))
     without = dataclasses.replace(clean, name="without L1H0", ablated=("L1H0",), kind="mean", pattern=pattern**2)
-    heads = (ViewedHead("L1H0", "attention", head(), HeadCost("mean", 1.0, 0.5, (0.4, 0.6), None)),)
+    heads = (ViewedHead("L1H0", "attention", head(), HeadCost("mean", 1.0, 0.5, ends(0.4, 0.6), None)),)
     return AttentionView(
         provenance={"seed": 0},
         model={"n_layers": 2},
@@ -216,7 +222,7 @@ def test_the_list_of_heads_stands_at_the_top_of_a_studys_document(tmp_path: Path
     assert {
         *("schema", "provenance", "model", "accuracy_by_length", "effective_n", "heads", "ablations", "verdict")
     } <= set(document)
-    assert document["schema"] == "interp/2"
+    assert document["schema"] == "interp/3"
     assert [row["name"] for row in document["heads"]] == ["L0H0", "L0H1", "L1H0", "L1H1"]
     assert {*("layer", "head", "role", "n", "score", "response", "interval", "p_value", "q_value", "flagged")} <= set(
         document["heads"][0]
@@ -259,7 +265,7 @@ def test_a_folder_without_a_result_is_the_users_mistake(tmp_path: Path) -> None:
         StepCurve.load(tmp_path)
 
 
-@pytest.mark.parametrize("document", [{"schema": "interp/1", "result": "StepCurve"}, {"model": {}}, [1, 2], None])
+@pytest.mark.parametrize("document", [{"schema": "interp/2", "result": "StepCurve"}, {"model": {}}, [1, 2], None])
 def test_another_schema_or_another_kind_of_document_is_refused(document: Any, tmp_path: Path) -> None:
     step_curve().save(tmp_path)
     write_json(tmp_path / "results.json", document)
@@ -270,7 +276,7 @@ def test_another_schema_or_another_kind_of_document_is_refused(document: Any, tm
 def test_another_kind_of_result_is_refused_by_name(tmp_path: Path) -> None:
     step_curve().save(tmp_path)
     with pytest.raises(
-        UserError, match=r"must hold a TrainLog of schema interp/2; got StepCurve of schema interp/2\. Name"
+        UserError, match=r"must hold a TrainLog of schema interp/3; got StepCurve of schema interp/3\. Name"
     ):
         TrainLog.load(tmp_path)
 

@@ -14,6 +14,7 @@ import pytest
 
 import interp
 from interp.base.errors import UserError
+from interp.base.interval import Interval
 from interp.loading import as_loaded, load
 from interp.measure.heads.settings import HeadSettings
 from interp.studies.heads.run import hash_head_study
@@ -107,7 +108,7 @@ def test_the_front_door_to_ablations_takes_a_model_with_all_that_it_needs_or_a_s
 
 
 def test_a_verdict_prints_its_english_and_gives_its_evidence_by_name():
-    found = Evidence("bits", 3.0, (2.0, 4.0), n=9)
+    found = Evidence("bits", 3.0, Interval(2.0, 4.0, "Student t"), n=9)
     assert str(Verdict("no", (found,), says="It holds 3 bits.")) == "It holds 3 bits."
     assert Verdict("no", (found,)).evidence("bits") is found and UNDECIDED.answer == "unsure"
     with pytest.raises(KeyError):

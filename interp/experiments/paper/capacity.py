@@ -9,7 +9,7 @@ from typing import Any
 from scipy.stats import linregress
 from scipy.stats import t as student
 
-from interp.base.stats import LEVEL
+from interp.base.estimates import LEVEL
 from interp.experiments.claim import Claim, Holds, Judged, Plot, nothing
 from interp.experiments.grid import Arm, Grid
 from interp.experiments.kept import Found

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import ceil, log2
 
-from interp.base.stats import proportion_interval
+from interp.base.estimates import proportion_interval
 from interp.experiments.claim import Claim, Curve, Judged, Plot
 from interp.experiments.kept import Found
 from interp.experiments.plan import PLANTED, Measurement, RunPlan
@@ -51,7 +51,7 @@ def judge(found: Sequence[Found], size: str) -> Judged:
             unexplained += without
             above_recurring += wrong > recurring
             limit = bound(length, numbers["alphabet"], numbers["n"])
-            above_lemma += proportion_interval(wrong, numbers["strings"])[0] > limit
+            above_lemma += proportion_interval(wrong, numbers["strings"]).low > limit
     broken = bool(unexplained or above_recurring or above_lemma)
     return Judged(
         holds="no" if broken else "yes",
@@ -81,7 +81,9 @@ def _plots(found: Sequence[Found]) -> tuple[Plot, ...]:
         ends = [proportion_interval(wrong, numbers["strings"]) for wrong in numbers["wrong"]]
         values = tuple(wrong / numbers["strings"] for wrong in numbers["wrong"])
         lengths, runs = tuple(map(float, numbers["lengths"])), (1,) * len(values)
-        curves.append(Curve(one.plan.arm, lengths, values, tuple(e[0] for e in ends), tuple(e[1] for e in ends), runs))
+        curves.append(
+            Curve(one.plan.arm, lengths, values, tuple(e.low for e in ends), tuple(e.high for e in ends), runs)
+        )
         if one.plan.model["spec"].startswith("ngram"):
             limits = tuple(bound(length, numbers["alphabet"], numbers["n"]) for length in numbers["lengths"])
             curves.append(Curve(f"bound, {one.plan.arm.removeprefix('ngram ')}", lengths, limits, limits, limits, runs))
@@ -98,7 +100,7 @@ CLAIM = Claim(
     "letters, 2n <= L <= D^n, no oftener than an n-gram recurs in them; of uniform strings less often than L^2 D^-n.",
     rule="Copiers built by hand, one-hot and compact: yes if no string fails without an n-gram that recurs with "
     "another letter behind it, and no share of failures lies above the share of recurring n-grams or, with its whole "
-    "95 % interval (Wilson), above L^2 D^-n; otherwise no.",
+    "95 % interval (Clopper-Pearson), above L^2 D^-n; otherwise no.",
     plans=plans,
     judge=judge,
     seeds=1,

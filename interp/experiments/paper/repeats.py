@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from interp.base.stats import proportion_interval
+from interp.base.estimates import proportion_interval
 from interp.experiments.claim import Claim, Judged, Plot, above, nothing
 from interp.experiments.grid import Grid
 from interp.experiments.kept import Found
@@ -44,7 +44,8 @@ def judge(found: Sequence[Found], size: str) -> Judged:
         why = f"of {len(pairs)} trainings {len(told)} show a step and lookup heads whose n is told"
         return Judged(**{**vars(nothing(why)), **shown})
     same = sum(one == other for one, other in told)
-    ends = proportion_interval(same, len(told))
+    low, high = proportion_interval(same, len(told))
+    ends = low, high
     holds = "yes" if same == len(told) else above(ends, HALF)
     return Judged(
         holds=holds,
@@ -95,8 +96,8 @@ CLAIM = Claim(
     "wrong from 5 on: it retrieves by something like 5-grams.",
     rule="For each training: the k from which copies with a maximal repeat of k letters go wrong (halfway down), "
     "against the n of the lookup heads that the detector finds in the same model; yes if they are equal in every "
-    "training, of two at least; otherwise by whether the 95 % interval (Wilson) of the share that is lies above or "
-    "below one half.",
+    "training, of two at least; otherwise by whether the 95 % interval (Clopper-Pearson) of the share that is lies "
+    "above or below one half.",
     plans=plans,
     judge=judge,
 )

@@ -9,7 +9,7 @@ CAUSES = {"collisions": "dot", "crosstalk": "dash", "dispersion": "dashdot"}
 
 
 def accuracy_curves(found: RecordResult) -> go.Figure:
-    """String accuracy by length, a line a training, each with Wilson's intervals."""
+    """String accuracy by length, a line a training, each with its intervals."""
     figure = go.Figure()
     colors = dict(zip(found.arms, shades(len(found.arms)), strict=True))
     for training in found.trainings:
@@ -26,7 +26,11 @@ def accuracy_curves(found: RecordResult) -> go.Figure:
         )
     figure.update_xaxes(type="log", title_text="letters of a string")
     figure.update_yaxes(title_text="strings copied whole", range=[-0.03, 1.03])
-    return dress(figure, "Strings copied whole, by length", "Each line is one training; bars are 95 % intervals.")
+    return dress(
+        figure,
+        "Strings copied whole, by length",
+        "Each line is one training; bars are 95 % intervals (Clopper-Pearson).",
+    )
 
 
 def predicted_curves(found: RecordResult) -> go.Figure:
@@ -41,7 +45,7 @@ def predicted_curves(found: RecordResult) -> go.Figure:
     return dress(
         figure,
         "What margins on short strings predicted",
-        f"{which}: predicted with its 95 % interval, what each cause alone leaves, and what was measured.",
+        f"{which}: predicted (95%, percentile bootstrap), what each cause alone leaves, and what was measured.",
     )
 
 

@@ -62,8 +62,10 @@ def _row(training: Training, at: int) -> Row:
         "right": training.right[at],
         "low": low,
         "high": high,
+        "method": training.interval[at].method,
         "first_errors": words.names(map(str, training.first_errors[at])) if training.first_errors[at] else "",
         "predicted": None if predicted is None else predicted.together[at],
-        "predicted_low": None if predicted is None else predicted.interval[at][0],
-        "predicted_high": None if predicted is None else predicted.interval[at][1],
+        "predicted_low": None if predicted is None else predicted.interval[at].low,
+        "predicted_high": None if predicted is None else predicted.interval[at].high,
+        "predicted_method": None if predicted is None else predicted.interval[at].method,
     }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from interp.base.stats import Interval
+from interp.base.interval import Interval
 from interp.results.margins import Limit
 from interp.results.record import Result
 from interp.studies.study import Verdict
@@ -26,7 +26,7 @@ class Training:
     right: Annotated[tuple[int, ...], "measured"]
     """How many of them were copied whole."""
     interval: Annotated[tuple[Interval, ...], "measured"]
-    """Wilson's 95 % interval of their share."""
+    """95 % interval of their share."""
     first_errors: tuple[tuple[int, ...], ...]
     """Letters of each length (counted from 0) at which the others went wrong."""
     least_margins: Annotated[tuple[float, ...], "margin"]

@@ -1,6 +1,7 @@
 """Whether the copiers copy strings a hundred times as long as those of their training, as an answer and in words."""
 
-from interp.base.stats import proportion_interval
+from interp.base import words
+from interp.base.estimates import proportion_interval
 from interp.experiments.record.result import RecordResult, Training
 from interp.studies.study import Answer, Evidence, Verdict
 
@@ -39,8 +40,9 @@ def _says(found: RecordResult, trainings: list[Training]) -> str:
     counts = []
     for at, length in enumerate(trainings[0].lengths):
         right, strings = (sum(getattr(t, name)[at] for t in trainings) for name in ("right", "strings"))
-        low, high = proportion_interval(right, strings)
-        counts.append(f"{right} of {strings} of {length:,} letters [{low:.3f}, {high:.3f}]")
+        counts.append(
+            f"{right} of {strings} of {length:,} letters {words.named(proportion_interval(right, strings), 3)}"
+        )
     arm, low, high = trainings[0].arm, *found.trained
     seeds = f"{len(trainings)} training{'s' if len(trainings) > 1 else ''}"
     return f"{arm}, trained on strings of {low} to {high} letters, copies whole, over {seeds}: {'; '.join(counts)}."

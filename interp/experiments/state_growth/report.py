@@ -7,7 +7,7 @@ from interp.experiments.state_growth.figures import bits_by_length, growth_curve
 from interp.experiments.state_growth.result import Member, StateGrowth
 from interp.figures.attention.view import SCRIPTS, shown
 from interp.figures.study_page import Beside, Frame, write_study_page
-from interp.figures.tables import Row
+from interp.figures.tables import Row, flat
 from interp.studies.study import Table
 
 SECTIONS = {"growth": "Growth", "attention": "Attention", "method": "Method", "provenance": "Provenance"}
@@ -37,7 +37,15 @@ def write_growth_report(growth: StateGrowth, folder: str | Path) -> Path:
 
 def tables(growth: StateGrowth) -> list[Table]:
     """One line for each member, for a terminal."""
-    columns = ("member", "numbers of state", "learning rate", "saturation length, 95 %", "most bits used, 95 %")
+    lengths = words.methods(member.saturation_length.interval for member in growth.members)
+    bits = words.methods(member.most_bits_interval for member in growth.members)
+    columns = (
+        "member",
+        "numbers of state",
+        "learning rate",
+        f"saturation length ({lengths})",
+        f"most bits used ({bits})",
+    )
     return [Table(growth.swept, columns, tuple(map(_terminal_row, growth.members)))]
 
 
@@ -54,7 +62,6 @@ def member_rows(growth: StateGrowth) -> list[Row]:
 
 
 def _row(member: Member) -> Row:
-    low, high = member.saturation_length.interval or (None, None)
     return {
         "member": member.name,
         "state_floats": member.state_floats,
@@ -65,10 +72,8 @@ def _row(member: Member) -> Row:
         "worst_letter_accuracy": min(member.rate_accuracy),
         "best_letter_accuracy": max(member.rate_accuracy),
         "saturation_length": member.saturation_length.value,
-        "saturation_low": low,
-        "saturation_high": high,
+        **flat({"saturation_interval": member.saturation_length.interval}, "saturation_interval"),
         "most_bits": member.most_bits,
-        "most_bits_low": member.most_bits_interval[0],
-        "most_bits_high": member.most_bits_interval[1],
+        **flat({"most_bits_interval": member.most_bits_interval}, "most_bits_interval"),
         "note": member.saturation_length.note,
     }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from interp.base.stats import Interval
+from interp.base.interval import Interval
 from interp.results.attention import AttentionView
 from interp.results.record import Result
 from interp.results.state import Bits, Knee
@@ -34,6 +34,7 @@ class Member:
     most_bits: float
     """The most bits used at any measured length."""
     most_bits_interval: Interval
+    """At the length at which they are used."""
 
 
 @dataclass(frozen=True)

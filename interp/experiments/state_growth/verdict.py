@@ -48,14 +48,12 @@ def _says(growth: StateGrowth) -> str:
         spoken += f" {show} no plateau within {growth.trained[1]} letters."
     if growth.exponent is None or growth.exponent_interval is None:
         return f"{spoken} Too few members bend to say how it grows."
-    low, high = growth.exponent_interval
     grows = {"yes": "grows with", "no": "falls with", "unsure": "does not clearly change with"}[_answer(growth)]
     spoken += (
         f" Over the {len(bent)} that bend the saturation length {grows} the state: as its size to the power "
-        f"{growth.exponent:.2f} [{low:.2f}, {high:.2f}], where 1 would be in proportion."
+        f"{growth.exponent:.2f} {words.named(growth.exponent_interval)}, where 1 would be in proportion."
     )
     if growth.bare_exponent is None or growth.bare_exponent_interval is None:
         return spoken
-    low, high = growth.bare_exponent_interval
-    bare = f"{growth.bare_exponent:.2f} [{low:.2f}, {high:.2f}]"
+    bare = f"{growth.bare_exponent:.2f} {words.named(growth.bare_exponent_interval)}"
     return f"{spoken} Without the windows of their convolutions in the size: {bare}."

@@ -11,8 +11,8 @@ from dataclasses import fields, replace
 import numpy as np
 
 from interp.base.calls import checked_call
+from interp.base.estimates import difference_interval, mean_interval
 from interp.base.seeds import as_generator
-from interp.base.stats import Interval, paired_difference_interval, paired_proportions_interval
 from interp.measure.ablation.controls import control_interval
 from interp.measure.ablation.plans import ControlPlan, Plan, make_plans
 from interp.measure.ablation.sets import Ablation, HeadSet, lookup_sets
@@ -97,14 +97,14 @@ def ablate(
         head_sets: the sets.
         kind: name of an intervention (`interp.measure.ablation.interventions`).
         with_role: heads that have a role, by name; controls are drawn from the others.
-        seed: of donors, control sets and intervals.
+        seed: of donors and control sets.
         draws: control sets of each size, at most.
         edge_control: whether edges elsewhere are cut, too, where they can be.
         on_step: told how far it is, and how long the rest will take, where that is long.
 
     Returns:
-        one result for each set, in order. The interval of string accuracy is Newcombe's for paired proportions,
-        the others are paired bootstrap intervals over strings.
+        one result for each set, in order. Intervals are of the paired differences, string by string: of
+        accuracies Korn and Graubard's, of loss and logits Student's and Hall's.
 
     Raises: UserError for an unknown kind of ablation, for heads (those with a role among them) that the model does not
         have, and as `sweep` does.
@@ -118,13 +118,13 @@ def ablate(
     scores = sweep(model, batch, vocabulary, runs, on_step=on_step)
     arrays = {f.name: getattr(scores, f.name).cpu().numpy() for f in fields(PerStringScores)}
     rows = {run: {name: array[i] for name, array in arrays.items()} for i, run in enumerate(runs)}
-    return tuple(_result(plan, rows[clean], rows, seed) for plan in plans)
+    return tuple(_result(plan, rows[clean], rows) for plan in plans)
 
 
-def _result(plan: Plan, before: Row, rows: Mapping[Ablation, Row], seed: int) -> AblationResult:
+def _result(plan: Plan, before: Row, rows: Mapping[Ablation, Row]) -> AblationResult:
     after = rows[plan.run]
     mean_before, mean_after = ({name: float(values.mean()) for name, values in row.items()} for row in (before, after))
-    controls = tuple(_control(control, rows, seed) for control in plan.controls)
+    controls = tuple(_control(control, rows) for control in plan.controls)
     chosen = _chosen(controls, plan.head_set.group)
     return AblationResult(
         name=plan.head_set.name,
@@ -134,16 +134,16 @@ def _result(plan: Plan, before: Row, rows: Mapping[Ablation, Row], seed: int) ->
         string_accuracy_before=mean_before["string_correct"],
         string_accuracy_after=mean_after["string_correct"],
         # "After less before" of the two exchanged: a drop is positive.
-        interval=paired_proportions_interval(after["string_correct"], before["string_correct"]),
+        interval=difference_interval(after["string_correct"], before["string_correct"]),
         letter_accuracy_before=mean_before["letter_correct"],
         letter_accuracy_after=mean_after["letter_correct"],
-        letter_interval=_drop(before, after, "letter_correct", seed),
+        letter_interval=difference_interval(after["letter_correct"], before["letter_correct"]),
         loss_before=mean_before["loss"],
         loss_after=mean_after["loss"],
-        loss_interval=_drop(after, before, "loss", seed),
+        loss_interval=mean_interval(after["loss"] - before["loss"]),
         logit_difference_before=mean_before["logit_difference"],
         logit_difference_after=mean_after["logit_difference"],
-        logit_difference_interval=_drop(before, after, "logit_difference", seed),
+        logit_difference_interval=mean_interval(before["logit_difference"] - after["logit_difference"]),
         control_mean=chosen.string_accuracy if chosen else None,
         control_interval=chosen.interval if chosen else None,
         controls=controls,
@@ -152,16 +152,11 @@ def _result(plan: Plan, before: Row, rows: Mapping[Ablation, Row], seed: int) ->
     )
 
 
-def _drop(before: Row, after: Row, name: str, seed: int) -> Interval:
-    low, high = paired_difference_interval(after[name], before[name], seed)
-    return float(low), float(high)
-
-
-def _control(plan: ControlPlan, rows: Mapping[Ablation, Row], seed: int) -> Control:
+def _control(plan: ControlPlan, rows: Mapping[Ablation, Row]) -> Control:
     if not plan.runs:
         return Control(plan.name, plan.pool, 0, None, None, plan.attention)
     correct = np.stack([rows[run]["string_correct"] for run in plan.runs])
-    interval = control_interval(correct, seed)
+    interval = control_interval(correct)
     return Control(plan.name, plan.pool, len(correct), float(correct.mean()), interval, plan.attention, correct)
 
 

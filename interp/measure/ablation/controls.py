@@ -17,7 +17,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.base.stats import LEVEL, RESAMPLES, Interval, proportion_interval
+from interp.base.estimates import crossed_interval
+from interp.base.interval import Interval
 from interp.measure.ablation.context import segment_of, visible
 from interp.measure.ablation.interventions import EdgeControl, EdgeCut, EdgeEdit
 from interp.measure.attention.rows import blocks
@@ -102,27 +103,15 @@ def distinct_sets(draw: Draw, most: int, generator: torch.Generator) -> list[tup
     return sorted(sets)
 
 
-def control_interval(correct: Bool[np.ndarray, "draw string"], seed: int = 0) -> Interval | None:
-    """Compute the interval of the mean accuracy, control sets and strings both resampled (percentile bootstrap).
+def control_interval(correct: Bool[np.ndarray, "draw string"]) -> Interval | None:
+    """Compute the interval of the mean accuracy, over control sets and strings (`crossed_interval`).
 
     Args:
         correct: whether each string is right under each control set.
-        seed: of the bootstrap.
 
-    Returns: the interval; where every string fares the same under every set Wilson's, over the strings. None for fewer
-        than `ENOUGH` sets.
+    Returns: the interval; None for fewer than `ENOUGH` sets, or a single string.
     """
-    n_sets, n_strings = correct.shape
-    if n_sets < ENOUGH:
-        return None
-    if correct.min() == correct.max():
-        return proportion_interval(int(correct[0].sum()), n_strings)
-    rng = np.random.default_rng(seed)
-    of_sets = rng.multinomial(n_sets, np.full(n_sets, 1 / n_sets), RESAMPLES) / n_sets
-    of_strings = rng.multinomial(n_strings, np.full(n_strings, 1 / n_strings), RESAMPLES) / n_strings
-    means = np.einsum("rd,rd->r", of_sets, of_strings @ correct.T.astype(float))
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    return crossed_interval(correct) if correct.shape[0] >= ENOUGH and correct.shape[1] > 1 else None
 
 
 @torch.no_grad()

@@ -52,7 +52,7 @@ def matched(asking: Asking, rows: Sequence[HeadScore], names: Collection[str], f
     plain, edited = asking.strings.of_every_offset()
     found = moved(asking.look(plain), asking.look(edited), steps)
     whole = weightiest(found)
-    share = shares(found, least_that_counts(whole), asking.seed)
+    share = shares(found, least_that_counts(whole))
     rows = [
         _by_letter(head, share[i], found[i], steps, asking.seed) if head.attends and head.name in names else head
         for i, head in enumerate(rows)
@@ -118,7 +118,7 @@ def _by_order(asking: Asking, rows: list[HeadScore], names: Collection[str], who
         return rows
     plain, edited = asking.strings.of_every_order(pairs)
     found = moved(asking.look(plain), asking.look(edited), len(pairs))
-    share, place = shares(found, whole, asking.seed), {head.name: i for i, head in enumerate(rows)}
+    share, place = shares(found, whole), {head.name: i for i, head in enumerate(rows)}
     for head in known:
         asked = [i for i, pair in enumerate(pairs) if pair in _pairs(head)]
         low, high = share[place[head.name], asked].T if asked else (np.array([]), np.array([]))

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.base.stats import bootstrap_interval
+from interp.base.estimates import mean_intervals
 from interp.measure.heads.attending import Asking, matched
 from interp.measure.heads.gather import mean_outputs
 from interp.measure.heads.lookup import Looked
@@ -47,11 +47,11 @@ def with_backups(
         if not gone or not later:
             break
         asking = Asking(model, drawn, settings, seed, without(model, plain, gone))
-        found = _risen(scores, asking.look(plain), settings, seed) & {head.name for head in later}
+        found = _risen(scores, asking.look(plain), settings) & {head.name for head in later}
         if not found:
             break
         rows = matched(asking, scores.heads, found, asking.look(drawn.of_every_match()))
-        rows, notes = copying(model, drawn, rows, found, seed, beside=gone)
+        rows, notes = copying(model, drawn, rows, found, beside=gone)
         taken = {head.name for head in rows if head.name in found and head.role == "lookup"}
         rows = [replace(head, backup=True) if head.name in taken else head for head in rows]
         back = [f"{name} attends to the match only when the other lookup heads are gone" for name in sorted(taken)]
@@ -89,10 +89,10 @@ def _after(layer: int, gone: Sequence[Head]) -> bool:
     return any(layer > head.layer for head in gone)
 
 
-def _risen(scores: HeadScores, looked: Looked, settings: HeadSettings, seed: int) -> set[str]:
+def _risen(scores: HeadScores, looked: Looked, settings: HeadSettings) -> set[str]:
     """Heads that attend to the source with the edits in force, and more than without."""
     above = looked.above_chance().double().cpu().numpy()
     rise = above - (scores.attention - scores.shuffled)
-    above, rise = (bootstrap_interval(values, seed=seed)[0] for values in (above, rise))
+    above, rise = (mean_intervals(values).low for values in (above, rise))
     low = np.minimum(above, rise)
     return {head.name for head, least in zip(scores.heads, low, strict=True) if least > settings.floor}

@@ -18,8 +18,9 @@ from interp.base.axes import Tokens
 from interp.base.budget import check_fits
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
+from interp.base.estimates import difference_intervals, proportion_interval
+from interp.base.interval import Interval
 from interp.base.seeds import as_generator
-from interp.base.stats import Interval, paired_proportions_interval, proportion_interval
 from interp.measure.attention.rows import blocks
 from interp.measure.heads.n_interval import Rule, n_interval
 from interp.models.surface import Model, device, run
@@ -109,8 +110,8 @@ def causal_n(
     probe, edited = probe.to(device(model)), edited.to(device(model))
     before, after = _to_rival(model, probe, edited, longest + 1)
     moved = after.astype(float) - before.astype(float)
-    interval = [paired_proportions_interval(*pair) for pair in zip(before, after, strict=True)]
-    curve = _curve(moved, interval, _last_in_a_row)
+    found = difference_intervals(before, after)
+    curve = _curve(moved, [found[i] for i in range(len(found))], _last_in_a_row)
     return replace(curve, offsets=_that_move(moved.mean(axis=1)))
 
 
@@ -140,10 +141,12 @@ def causal_order(
     near, far = (torch.tensor(ends).repeat_interleave(strings) for ends in zip(*pairs, strict=True))
     probe, edited = order_swaps(task, near, far, longest + 1, length, as_generator(generator))
     before, after = _to_rival(model, probe.to(device(model)), edited.to(device(model)), len(pairs))
-    interval = [paired_proportions_interval(*pair) for pair in zip(before, after, strict=True)]
+    found = difference_intervals(before, after)
     moved = after.astype(float) - before.astype(float)
     mean = tuple(float(v) for v in moved.mean(axis=1))
-    return StepCurve(x=offsets[:-1], value=mean, interval=tuple(interval), n=None, examples=moved)
+    return StepCurve(
+        x=offsets[:-1], value=mean, interval=tuple(found[i] for i in range(len(found))), n=None, examples=moved
+    )
 
 
 def order_counts(curve: StepCurve) -> bool | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from interp.base.stats import bootstrap_interval
+from interp.base.estimates import Intervals, mean_intervals
 from interp.measure.heads.attending import OFFSETS_NEED
 from interp.measure.heads.gather import effects_on, writes_are_sums
 from interp.measure.heads.offsets import decode_offsets
@@ -47,14 +47,14 @@ def with_gather_heads(asking: Feeding, scores: HeadScores) -> HeadScores:
     if not lookups:
         return scores
     asking.on_step("which heads feed the lookup heads")
-    effects, low, high, by_way = _effects(asking, lookups)
+    effects, intervals, by_way = _effects(asking, lookups)
     rows = [
-        replace(head, gather_effect=float(effect), gather_interval=(float(least), float(most)))
-        for head, effect, least, most in zip(scores.heads, effects, low, high, strict=True)
+        replace(head, gather_effect=float(effects[i]), gather_interval=intervals[i])
+        for i, head in enumerate(scores.heads)
     ]
     scores = replace(scores, heads=tuple(rows), notes=(*scores.notes, *by_way))
-    free = [i for i in np.argsort(-effects, kind="stable") if rows[i].role == "none" and low[i] > 0]
-    strong = [rows[i].name for i in free if low[i] > asking.settings.gather_floor]
+    free = [i for i in np.argsort(-effects, kind="stable") if rows[i].role == "none" and intervals.low[i] > 0]
+    strong = [rows[i].name for i in free if intervals.low[i] > asking.settings.gather_floor]
     asking.on_step("which letters the gather heads bring")
     chosen, notes = _reaching(asking, scores, strong, [rows[i].name for i in free if rows[i].name not in strong])
     batch = asking.strings.to_decode()
@@ -62,11 +62,11 @@ def with_gather_heads(asking: Feeding, scores: HeadScores) -> HeadScores:
     return _one_step_further(asking, scores, chosen, batch)
 
 
-def _effects(asking: Feeding, heads: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+def _effects(asking: Feeding, heads: Sequence[str]) -> tuple[np.ndarray, Intervals, list[str]]:
     """Every head's effect on the scores of some, its interval, and notes."""
     effects, notes = effects_on(asking.model, asking.ordinary, heads, asking.on_step)
     effects = effects.double().cpu().numpy()
-    return effects.mean(axis=1), *np.stack(bootstrap_interval(effects, seed=asking.seed)), notes
+    return effects.mean(axis=1), mean_intervals(effects), notes
 
 
 def _reaching(asking: Feeding, scores: HeadScores, strong: list[str], weaker: list[str]) -> tuple[list[str], list[str]]:
@@ -155,7 +155,8 @@ def _one_step_further(asking: Feeding, scores: HeadScores, gathers: Sequence[str
     finders = [name for name in gathers if table[name].layer > 0 and not _offsets(scores, name)]
     if needed & {*scores.set_offsets} or not finders:
         return scores
-    effects, low, _, _ = _effects(asking, finders)
+    effects, intervals, _ = _effects(asking, finders)
+    low = intervals.low
     order = np.argsort(-effects, kind="stable")
     more = [
         h.name

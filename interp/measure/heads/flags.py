@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.base.stats import benjamini_hochberg, bootstrap_interval, empirical_p
+from interp.base.estimates import difference_intervals, share_intervals
+from interp.base.stats import benjamini_hochberg, empirical_p
 from interp.measure.heads.lookup import Looked
 from interp.measure.heads.null import Null, of_kind
 from interp.measure.heads.settings import HeadSettings
@@ -15,7 +16,7 @@ NOTHING = 1e-3
 """Attention above chance that is not told from none."""
 
 
-def flag_heads(table: HeadTable, looked: Looked, null: Null, settings: HeadSettings, seed: int) -> HeadScores:
+def flag_heads(table: HeadTable, looked: Looked, null: Null, settings: HeadSettings) -> HeadScores:
     """Say which heads are flagged, and which of them look a match up: of which n.
 
     Args:
@@ -23,20 +24,17 @@ def flag_heads(table: HeadTable, looked: Looked, null: Null, settings: HeadSetti
         looked: their attention at `settings.strings` probes for each match length, k = 0 first.
         null: attention above chance of heads that learned nothing.
         settings: what counts.
-        seed: of the bootstrap.
 
     Returns: scores of all heads; who feeds them, and what they write, is not known yet.
     """
     steps = settings.longest + 1
     source, rival, shuffled = (by_match(x, steps) for x in (looked.source, looked.rival, looked.shuffled))
     attention, chance = source[:, 0], shuffled[:, 0]
-    above = attention - chance
     p, q = _tested(table, _plain(looked, settings).surely_above_chance().cpu().numpy(), null)
-    low, _ = np.stack(bootstrap_interval(above, seed=seed))
-    flagged = (q < settings.level) & (low > settings.floor)
+    flagged = (q < settings.level) & (difference_intervals(chance, attention).low > settings.floor)
     response = np.concatenate([rival.mean(axis=2), attention.mean(axis=1, keepdims=True)], axis=1)
     response[:, 0] = chance.mean(axis=1)
-    interval, gain = np.stack(bootstrap_interval(attention, seed=seed), axis=1), _score_gain(looked, steps)
+    interval, gain = share_intervals(attention), _score_gain(looked, steps)
     found = [jump(rival[i].mean(axis=1), source[i].mean(axis=1), settings.alike) for i in range(len(table))]
     n = [found[i] if flagged[i] else None for i in range(len(table))]
     rows = tuple(
@@ -48,7 +46,7 @@ def flag_heads(table: HeadTable, looked: Looked, null: Null, settings: HeadSetti
             role="none" if n[i] is None else "lookup",
             n=n[i],
             flagged=bool(flagged[i]),
-            interval=(float(interval[i, 0]), float(interval[i, 1])),
+            interval=interval[i],
             response=tuple(map(float, response[i])),
             score_gain=gain[i],
             score=float(attention[i].mean()),

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from interp.base.errors import UserError
-from interp.base.stats import Interval
+from interp.base.estimates import percentile_interval
 from interp.results.margins import HeadMargins, Limit
 
 TAIL = 0.02
@@ -62,8 +62,7 @@ def predict_accuracy(
         rows = [generator.integers(len(each), size=len(each)) for each in best]
         resampled = [[part[row] for part, row in zip(parts, rows, strict=True)] for parts in (best, odds)]
         draws.append(of(*resampled)[3])
-    low, high = np.quantile(np.array(draws), [0.025, 0.975], axis=0)
-    bounds: list[Interval] = [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    bounds = map(percentile_interval, np.array(draws).T)
     named = dict(zip(CAUSES, curves, strict=True))
     return Limit(
         lengths=tuple(lengths),

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from interp.base.stats import bootstrap_interval
+from interp.base.estimates import mean_intervals
 from interp.measure.heads.flags import by_match
 from interp.measure.heads.lookup import Looked
 
@@ -81,18 +81,15 @@ def moved(before: Looked, after: Looked, steps: int) -> ReadByString:
     return np.nan_to_num(change, posinf=0.0, neginf=0.0)
 
 
-def shares(
-    found: ReadByString, whole: Float[np.ndarray, " head"], seed: int = 0
-) -> Float[np.ndarray, "head probe bound"]:
+def shares(found: ReadByString, whole: Float[np.ndarray, " head"]) -> Float[np.ndarray, "head probe bound"]:
     """Compute the two ends of the interval of what edits move, as shares of `whole`.
 
     Args:
         found: what `moved` returns.
         whole: what the weightiest letter moves in each head (`weightiest`).
-        seed: of the bootstrap.
     """
-    low, high = np.stack(bootstrap_interval(found, seed=seed))
-    return np.stack([low, high], axis=2) / np.maximum(whole, 1e-9)[:, None, None]
+    ends = mean_intervals(found)
+    return np.stack([ends.low, ends.high], axis=2) / np.maximum(whole, 1e-9)[:, None, None]
 
 
 def least_that_counts(whole: Any) -> Any:

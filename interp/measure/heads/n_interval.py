@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from interp.base.stats import LEVEL
+from interp.base.estimates import LEVEL
 
 AGAIN = 400
 """Times that the strings are drawn again. The ends are whole numbers, which few draws settle."""

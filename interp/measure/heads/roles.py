@@ -3,9 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-import numpy as np
-
-from interp.base.stats import bootstrap_interval
+from interp.base.estimates import mean_intervals
 from interp.measure.heads.attending import Asking, matched
 from interp.measure.heads.lookup import Looked, look
 from interp.measure.heads.settings import HeadSettings
@@ -20,7 +18,7 @@ COPIES = 0.5
 """A head copies if its OV circuit raises the right letter most in at least this share of the probes."""
 
 
-def flag_by_writing(model: Model, scores: HeadScores, probe: Probe, settings: HeadSettings, seed: int) -> HeadScores:
+def flag_by_writing(model: Model, scores: HeadScores, probe: Probe, settings: HeadSettings) -> HeadScores:
     """Flag heads whose attention is more than untrained ones' but below the floor, if what they write is the source's.
 
     A head may rest on a place whose value is zero, and carry the whole copy with what attention is left.
@@ -35,7 +33,7 @@ def flag_by_writing(model: Model, scores: HeadScores, probe: Probe, settings: He
     if shares is None:
         return scores
     shares = shares.double().cpu().numpy()
-    low, _ = np.stack(bootstrap_interval(shares, seed=seed))
+    low = mean_intervals(shares).low
     found = {
         head.name: (float(share.mean()), bool(least > settings.floor))
         for head, share, least in zip(faint, shares, low, strict=True)
@@ -65,14 +63,14 @@ def with_roles(
         return scores
     more = strings.apart("roles of heads", seed)
     rows = matched(Asking(model, more, settings, seed), scores.heads, flagged, looked)
-    rows, notes = copying(model, more, rows, flagged, seed)
+    rows, notes = copying(model, more, rows, flagged)
     rows = _by_position(model, more, rows, settings)
     other = (_other_match(head, settings) for head in rows if head.flagged and not head.attends)
     return replace(scores, heads=tuple(rows), notes=(*scores.notes, *other, *notes))
 
 
 def copying(
-    model: Model, strings: Strings, rows: list[HeadScore], names: Collection[str], seed: int, beside: tuple = ()
+    model: Model, strings: Strings, rows: list[HeadScore], names: Collection[str], beside: tuple = ()
 ) -> tuple[list[HeadScore], list[str]]:
     """Take the role from heads that attend to the match and raise no letter there, and say so.
 
@@ -81,7 +79,6 @@ def copying(
         strings: draws the questions.
         rows: every head of the model.
         names: those of interest.
-        seed: of the bootstrap.
         beside: `Head`s that lose their edges, too, before and after.
     """
     table = HeadTable.of(model)
@@ -91,11 +88,10 @@ def copying(
     sets = [beside, *((*beside, table[head.name]) for head in known)]
     effects = edge_effects(model, strings.task.vocabulary, strings.ordinary(), sets).double().cpu().numpy()
     effects = effects[1:] - effects[0]
-    low, high = np.stack(bootstrap_interval(effects, seed=seed))
+    found = mean_intervals(effects)
     notes = []
-    for head, effect, least, most in zip(known, effects.mean(axis=1), low, high, strict=True):
-        copies = (head.copying or 0.0) >= COPIES or least > LEAST_EFFECT
-        interval = (float(least), float(most))
+    for i, (head, effect) in enumerate(zip(known, effects.mean(axis=1), strict=True)):
+        copies, interval = (head.copying or 0.0) >= COPIES or found.low[i] > LEAST_EFFECT, found[i]
         row = replace(head, effect=float(effect), effect_interval=interval, role="lookup" if copies else "none")
         rows[rows.index(head)] = row
         if not copies:

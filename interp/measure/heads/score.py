@@ -94,7 +94,7 @@ def score_heads(
         held = null_statistics(model, plain, settings.null_draws, seed).double().cpu().numpy()
     else:
         held = given_null(null, model, plain)
-    scores = flag_by_writing(model, flag_heads(table, looked, held, settings, seed), plain, settings, seed)
+    scores = flag_by_writing(model, flag_heads(table, looked, held, settings), plain, settings)
     ordinary = strings.ordinary()
     on_step("what the heads copy")
     scores = _with_copying(model, task, ordinary, scores)

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from interp.base.stats import bootstrap_interval, proportion_interval
+from interp.base.estimates import proportion_interval, share_intervals
 from interp.measure.ablation.interventions import EdgeCut
 from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import PerStringScores, sweep
@@ -19,7 +17,7 @@ from interp.tasks.vocabulary import Vocabulary
 Names = tuple[str, ...]
 
 
-def use_of_heads(model: Model, vocabulary: Vocabulary, scores: HeadScores, batch: Batch, seed: int = 0) -> HeadUse:
+def use_of_heads(model: Model, vocabulary: Vocabulary, scores: HeadScores, batch: Batch) -> HeadUse:
     """Measure what a model still copies without its lookup heads, other heads that attend to the source, or both.
 
     Every query's edge to its source is cut, in the heads of a set and nowhere else; where some pattern cannot be edited
@@ -40,7 +38,6 @@ def use_of_heads(model: Model, vocabulary: Vocabulary, scores: HeadScores, batch
         vocabulary: which tokens are letters.
         scores: roles and flags of the heads, from other strings.
         batch: ordinary copies.
-        seed: of the bootstrap.
 
     Raises: UserError if the scores are of other heads than the model has.
     """
@@ -52,7 +49,7 @@ def use_of_heads(model: Model, vocabulary: Vocabulary, scores: HeadScores, batch
     instead = EdgeCut(batch.source) if edges else Mean()
     alone = [*((name,) for name in (*lookups, *others)), *_all_but_one(lookups)]
     asked = [Ablation(heads, instead) for heads in sets] + [Ablation(heads, Mean()) for heads in alone]
-    found = _left([*sets, *alone], sweep(model, batch, vocabulary, asked), seed)
+    found = _left([*sets, *alone], sweep(model, batch, vocabulary, asked))
     left, single = dict(zip(sets, found, strict=False)), found[len(sets) :]
     use = HeadUse(
         use=None,
@@ -73,14 +70,14 @@ def _all_but_one(names: Names) -> list[Names]:
     return [tuple(name for name in names if name != kept) for kept in names] if len(names) > 1 else []
 
 
-def _left(sets: Sequence[Names], found: PerStringScores, seed: int) -> list[Left]:
+def _left(sets: Sequence[Names], found: PerStringScores) -> list[Left]:
     letters, strings = found.letter_correct.double().cpu().numpy(), found.string_correct.cpu().numpy()
-    low, high = np.stack(bootstrap_interval(letters, seed=seed))
+    intervals = share_intervals(letters)
     return [
         Left(
             heads=names,
             letters=float(letters[i].mean()),
-            letters_interval=(float(low[i]), float(high[i])),
+            letters_interval=intervals[i],
             strings=float(strings[i].mean()),
             strings_interval=proportion_interval(int(strings[i].sum()), strings.shape[1]),
         )

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.errors import UserError, unknown
+from interp.base.estimates import crossed_interval, difference_interval
 from interp.base.seeds import as_generator
-from interp.base.stats import bootstrap_interval, paired_difference_interval
 from interp.measure.state import parts
 from interp.measure.state.blocks import carry_all, each_block
 from interp.measure.state.carried import Carried, answer_logits
@@ -56,7 +56,6 @@ def state_ablations(
     strings: int,
     generator: torch.Generator | int,
     kinds: tuple[str, ...] = ("zero", "mean", "resample"),
-    seed: int = 0,
 ) -> tuple[StateAblation, ...]:
     """Take each layer's state, the windows and each band of time constants away, in every way of `kinds`.
 
@@ -67,7 +66,6 @@ def state_ablations(
         strings: how many.
         generator: draws them, the random controls and the strings that others are given; or a seed.
         kinds: of `KINDS`.
-        seed: of the bootstrap over strings.
 
     Raises: UserError for an unknown kind, or fewer than two strings.
     """
@@ -88,7 +86,7 @@ def state_ablations(
         for choice in choices:
             others_too = choice.size < every
             controls = [parts.at_random(choice, state, generator) for _ in range(CONTROLS if others_too else 0)]
-            found.append(_ablation(model, batch, state, instead, choice, controls, kind, clean, seed))
+            found.append(_ablation(model, batch, state, instead, choice, controls, kind, clean))
     return tuple(found)
 
 
@@ -101,12 +99,9 @@ def _ablation(
     controls: list[Choice],
     kind: str,
     clean: Float[np.ndarray, " string"],
-    seed: int,
 ) -> StateAblation:
     left = _letters(model, batch, choice.mixed(instead, state))
-    beside = np.array([_letters(model, batch, control.mixed(instead, state)).mean() for control in controls])
-    low, high = paired_difference_interval(left, clean, seed)
-    control_low, control_high = bootstrap_interval(beside, seed) if controls else (np.nan, np.nan)
+    beside = np.array([_letters(model, batch, control.mixed(instead, state)) for control in controls])
     return StateAblation(
         name=choice.name,
         kind=kind,
@@ -114,9 +109,9 @@ def _ablation(
         size=choice.size,
         letter_accuracy_before=float(clean.mean()),
         letter_accuracy_after=float(left.mean()),
-        interval=(float(low), float(high)),
+        interval=difference_interval(left, clean),
         control_mean=float(beside.mean()) if controls else None,
-        control_interval=(float(control_low), float(control_high)) if controls else None,
+        control_interval=crossed_interval(beside) if controls else None,
         letter_correct=left,
     )
 

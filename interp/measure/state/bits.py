@@ -10,13 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy import stats
 from torch import Tensor
 
 from interp.base.axes import Logits
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
+from interp.base.estimates import RESAMPLES, mean_interval, resampled
+from interp.base.interval import Interval
 from interp.base.seeds import as_generator
-from interp.base.stats import LEVEL, RESAMPLES
 from interp.measure.state.blocks import blocks
 from interp.measure.state.carried import answer_logits, carry
 from interp.models.hooks.model import HookedModel
@@ -75,20 +77,28 @@ def bits_of(lengths: tuple[int, ...], rows: Sequence[Float[np.ndarray, "_ _"]], 
         one, other = row[::2], row[1::2]
         sizes = len(one), len(other)
         by_position[index, : row.shape[1]] = _shown(one.mean(axis=0), other.mean(axis=0), sizes)
-        draws[index] = _shown(_resampled(one, rng), _resampled(other, rng), sizes).sum(axis=1)
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+        means = resampled(len(one), rng) @ one, resampled(len(other), rng) @ other
+        draws[index] = _shown(*means, sizes).sum(axis=1)
     return Bits(
         lengths=lengths,
         total=tuple(map(float, np.nansum(by_position, axis=1))),
-        interval=tuple((float(a), float(b)) for a, b in zip(low, high, strict=True)),
+        interval=tuple(map(_interval, rows, draws)),
         by_position=by_position,
         draws=draws,
     )
 
 
-def _resampled(row: Float[np.ndarray, "string pos"], rng: np.random.Generator) -> Float[np.ndarray, "resample pos"]:
-    """Means over strings, of bootstrap resamples."""
-    return rng.multinomial(len(row), np.full(len(row), 1 / len(row)), RESAMPLES) @ row / len(row)
+def _interval(row: Float[np.ndarray, "string pos"], draws: Float[np.ndarray, " resample"]) -> Interval:
+    """Interval of the total: the mean over strings of the bits of the letters that the other half shows.
+
+    Which letters these are varies, too: it is wider by as much as the resamples, which choose anew, vary more.
+    """
+    one, other = row[::2], row[1::2]
+    shown = one.mean(axis=0) > 0, other.mean(axis=0) > 0
+    values = np.concatenate([(one * shown[1]).sum(axis=1), (other * shown[0]).sum(axis=1)])
+    found, total, error = mean_interval(values), float(values.mean()), float(stats.sem(values))
+    wider = max(1.0, float(draws.std()) / error) if error > 0 else 1.0
+    return Interval(total - wider * (total - found.low), total + wider * (found.high - total), found.method)
 
 
 def _shown(

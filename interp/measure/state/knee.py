@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 
 from interp.base.errors import UserError
-from interp.base.stats import LEVEL
+from interp.base.estimates import TAIL, percentile_interval, resampled
 from interp.measure.state.shapes import shape_of
 from interp.results.accuracy import LengthAccuracy
 from interp.results.state import Bits, Knee, KneeKind, falls
@@ -69,11 +69,11 @@ def knee(bits: Bits, seed: int = 0) -> Knee:
     misfit = _misfit(lengths, bits, slope, plateau, np.random.default_rng(seed))
     fits = [_fit(lengths, draw) for draw in (bits.draws + misfit).T]
     values = np.array([{None: c / a, "early": -np.inf, "late": np.inf}[why] for a, c, why in fits])
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
-    if not np.isfinite([low, high]).all():
+    interval = percentile_interval(values)
+    if not np.isfinite([*interval]).all():
         return Knee(plateau / slope, None, slope, plateau, "unsure", NOTES["unsure"])
     kind = "bend" if shape == "bent" else "unclear"
-    return Knee(plateau / slope, (float(low), float(high)), slope, plateau, kind, NOTES.get(kind, ""))
+    return Knee(plateau / slope, interval, slope, plateau, kind, NOTES.get(kind, ""))
 
 
 def _without(slope: float, plateau: float, kind: KneeKind) -> Knee:
@@ -105,12 +105,10 @@ def half_length(accuracy: LengthAccuracy, alphabet: int, seed: int = 0, resample
     if means.min() > 0.5 or means.max() < 0.5:
         side, kind = ("above", "late") if means.min() > 0.5 else ("below", "early")
         return Knee(None, None, steep, middle, kind, f"letter accuracy stays {side} a half at all measured lengths")
-    rng, n = np.random.default_rng(seed), letters.shape[1]
-    weights = rng.multinomial(n, np.full(n, 1 / n), (resamples, len(lengths))) / n
-    draws = np.einsum("rls,ls->rl", weights, letters)
+    rng = np.random.default_rng(seed)
+    draws = np.stack([resampled(len(row), rng, resamples) @ row for row in letters], axis=1)
     halves = [_half(*_fit_fall(lengths, draw, 1 / alphabet), 1 / alphabet) for draw in draws]
-    low, high = np.quantile(halves, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Knee(value, (float(low), float(high)), steep, middle)
+    return Knee(value, percentile_interval(np.array(halves)), steep, middle)
 
 
 def _fit(lengths: Curve, bits: Curve) -> tuple[float, float, Unseen]:
@@ -132,7 +130,7 @@ def _fit(lengths: Curve, bits: Curve) -> tuple[float, float, Unseen]:
 
 
 def _still_rises(lengths: Curve, draws: Float[np.ndarray, "length resample"], slope: float) -> bool:
-    rise = np.quantile(draws[-1] - draws[-2], (1 - LEVEL) / 2)
+    rise = np.quantile(draws[-1] - draws[-2], TAIL)
     return bool(rise > RISING * slope * (lengths[-1] - lengths[-2]))
 
 

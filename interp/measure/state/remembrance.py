@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.base.errors import UserError
+from interp.base.estimates import share_intervals
 from interp.base.seeds import as_generator
-from interp.base.stats import bootstrap_interval
 from interp.measure.state.bits import check_lengths
 from interp.measure.state.blocks import blocks
 from interp.measure.state.carried import answer_logits, carry
@@ -31,7 +31,6 @@ def remembrance(
     strings: int,
     generator: torch.Generator | int,
     positions: int = 16,
-    seed: int = 0,
 ) -> Remembrance:
     """Total variation of the answer's letter distributions when one letter of the string was another.
 
@@ -42,7 +41,6 @@ def remembrance(
         strings: for each length; at each place each has its letter replaced by one of the others, uniformly.
         generator: draws the strings and the replacements; or a seed.
         positions: at most so many letters of a length are replaced, one at a time, evenly from first to last.
-        seed: of the bootstrap over strings.
 
     Returns: column i is the string's letter i, which stands length - i positions before the separator; nan where none
         was replaced. `elsewhere` is nan for strings of one letter.
@@ -60,8 +58,9 @@ def remembrance(
         places = np.unique(np.linspace(0, length - 1, min(positions, length)).round().astype(int))
         own, rest = _moved(model, task, length, strings, generator, places.tolist())
         effect[row, places], elsewhere[row, places] = own.mean(axis=1), rest.mean(axis=1)
-        interval[row, places] = np.stack(bootstrap_interval(own, seed), axis=-1)
-    return Remembrance(tuple(lengths), effect, elsewhere, interval)
+        found = share_intervals(own)
+        interval[row, places] = np.stack([found.low, found.high], axis=-1)
+    return Remembrance(tuple(lengths), effect, elsewhere, interval, "Korn-Graubard")
 
 
 def _moved(

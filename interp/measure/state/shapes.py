@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from interp.base.stats import LEVEL
+from interp.base.estimates import LEVEL
 
 Curve = Float[np.ndarray, " length"]
 Shape = Literal["bent", "smooth", "unclear"]

@@ -7,7 +7,7 @@ letters of the answer follow it, and whether more do than follow as many numbers
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from torch import Tensor
 
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
+from interp.base.estimates import crossed_interval, share_interval
+from interp.base.interval import Interval
 from interp.base.seeds import as_generator
-from interp.base.stats import bootstrap_interval
 from interp.measure.state.blocks import carry_all, each_block
 from interp.measure.state.carried import Carried, answer_logits, free_answer, separator_at
 from interp.measure.state.decay import log_decays
@@ -54,14 +55,13 @@ def transplants(
     generator: torch.Generator | int,
     directions: Sequence[int] = (4, 16, 64),
     calibration: int = 512,
-    seed: int = 0,
 ) -> tuple[Transplant, ...]:
     """Put the state of each of some strings, whole and in parts, into the run on another.
 
     Parts: the whole, each layer, the convolution windows and all but them, three bands of time constants, the leading
     principal directions of the states and what is left without them; and beside layers, windows and bands as many
     numbers drawn at random, beside directions as many others among those along which the states vary, `CONTROLS` sets
-    for parts of one size: of these the mean over sets, and their range.
+    for parts of one size: of these the mean over sets.
 
     Args:
         model: carries a state from call to call.
@@ -71,7 +71,6 @@ def transplants(
         generator: draws them, and the random parts; or a seed.
         directions: numbers of leading principal directions.
         calibration: strings that the directions are found on; others than the pairs.
-        seed: of the bootstrap over pairs.
 
     Raises: UserError for fewer than two pairs of strings that differ, too few strings to find so many directions on, or
         as `carry`.
@@ -91,24 +90,10 @@ def transplants(
     parts = _choices(model, x, donor, generator)
     if directions:
         parts += _subspaces(carry_all(model, task.sample(calibration, length, generator)), directions, generator)
-    found: dict[tuple[str, str], list[Transplant]] = {}
+    draws: dict[tuple[str, str], list[Graft]] = {}
     for graft in parts:
-        done = _transplant(graft, model, x, y, graft.mix(donor, host), seed)
-        found.setdefault((graft.name, graft.kind), []).append(done)
-    return tuple(draws[0] if len(draws) == 1 else _over_draws(draws) for draws in found.values())
-
-
-def _over_draws(draws: list[Transplant]) -> Transplant:
-    """Average over sets of numbers drawn at random, with the range as interval: sets differ more than pairs do."""
-    donor, host = ([getattr(draw, name) for draw in draws] for name in ("follows_donor", "follows_host"))
-    return replace(
-        draws[0],
-        follows_donor=float(np.mean(donor)),
-        follows_host=float(np.mean(host)),
-        donor_interval=(min(donor), max(donor)),
-        host_interval=(min(host), max(host)),
-        by_position=np.mean([draw.by_position for draw in draws], axis=0),
-    )
+        draws.setdefault((graft.name, graft.kind), []).append(graft)
+    return tuple(_transplant(grafts, model, x, y, donor, host) for grafts in draws.values())
 
 
 def _choices(model: HookedModel, strings: Batch, state: Carried, generator: torch.Generator) -> list[Graft]:
@@ -151,23 +136,26 @@ def _along(axes: Float[Tensor, "direction feature"], inside: bool) -> Mix:
     return mix
 
 
-def _transplant(graft: Graft, model: HookedModel, x: Batch, y: Batch, mixed: Carried, seed: int) -> Transplant:
-    written = free_answer(model, y.to(model.device), mixed)  # all at once: a step runs one token of each string
-    theirs, own = x.answer_tokens, y.answer_tokens
+def _transplant(
+    draws: list[Graft], model: HookedModel, x: Batch, y: Batch, donor: Carried, host: Carried
+) -> Transplant:
+    """Measure what a part of the state brings; of numbers drawn at random, on average over the draws."""
+    # All strings at once: a step runs one token of each.
+    written = torch.stack([free_answer(model, y.to(model.device), graft.mix(donor, host)) for graft in draws])
+    graft, theirs, own = draws[0], x.answer_tokens, y.answer_tokens
     apart = theirs != own
-    donor_share, donor_interval = _share(written == theirs, apart, seed)
-    host_share, host_interval = _share(written == own, apart, seed)
+    to_donor, to_host = (_shares(written == answer, apart) for answer in (theirs, own))
     return Transplant(
         name=graft.name,
         kind=graft.kind,
         length=theirs.shape[1],
         size=graft.size,
-        follows_donor=donor_share,
-        follows_host=host_share,
-        donor_interval=donor_interval,
-        host_interval=host_interval,
+        follows_donor=float(to_donor.mean()),
+        follows_host=float(to_host.mean()),
+        donor_interval=_interval(to_donor),
+        host_interval=_interval(to_host),
         by_position=_by_position(written == theirs, apart),
-        largest_difference=_difference(model, x, mixed) if graft.kind == "whole" else None,
+        largest_difference=_difference(model, x, graft.mix(donor, host)) if graft.kind == "whole" else None,
     )
 
 
@@ -182,14 +170,21 @@ def _difference(model: HookedModel, x: Batch, state: Carried) -> float:
     return float(each_block(largest, model, x, state).max())
 
 
-def _share(same: Bool[Tensor, "batch letter"], apart: Bool[Tensor, "batch letter"], seed: int) -> tuple[float, tuple]:
-    """Share of the letters at which the two strings differ, and its interval over pairs."""
-    counted, all_apart = (same & apart).sum(dim=1).double(), apart.sum(dim=1).double()
-    values = (counted / all_apart.clamp(min=1))[all_apart > 0].cpu().numpy()
-    low, high = bootstrap_interval(values, seed)
-    return float(values.mean()), (float(low), float(high))
+def _shares(
+    same: Bool[Tensor, "draw batch letter"], apart: Bool[Tensor, "batch letter"]
+) -> Float[np.ndarray, "draw pair"]:
+    """Share of the letters at which the two strings of a pair differ; pairs that are alike are left out."""
+    counted, all_apart = (same & apart).sum(dim=2).double(), apart.sum(dim=1).double()
+    return (counted / all_apart.clamp(min=1))[:, all_apart > 0].cpu().numpy()
 
 
-def _by_position(same: Bool[Tensor, "batch letter"], apart: Bool[Tensor, "batch letter"]) -> Float[np.ndarray, " pos"]:
-    share = (same & apart).sum(dim=0).double() / apart.sum(dim=0)
-    return share.cpu().numpy()
+def _interval(shares: Float[np.ndarray, "draw pair"]) -> Interval:
+    """The interval over pairs, or over draws and pairs."""
+    return share_interval(shares[0]) if len(shares) == 1 else crossed_interval(shares)
+
+
+def _by_position(
+    same: Bool[Tensor, "draw batch letter"], apart: Bool[Tensor, "batch letter"]
+) -> Float[np.ndarray, " pos"]:
+    share = (same & apart).sum(dim=1).double() / apart.sum(dim=0)
+    return share.mean(dim=0).cpu().numpy()

@@ -46,9 +46,9 @@ def tables(study: AblationStudy) -> list[Table]:
     columns = (
         "without",
         "strings right",
-        "drop, 95 %",
+        f"drop ({words.methods(found.interval for found in study.ablations)})",
         "letters right",
-        "rise in loss, 95 %",
+        f"rise in loss ({words.methods(found.loss_interval for found in study.ablations)})",
         "controls: strings right",
     )
     return [Table(_heading(study), columns, tuple(map(_row, study.ablations)))]

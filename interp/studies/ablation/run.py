@@ -35,7 +35,7 @@ def head_ablation_study(
 
     Args:
         loaded: what `interp.load` returns, or a model specification.
-        seed: of all strings, of the untrained models, donors, control sets and intervals.
+        seed: of all strings, of the untrained models, donors and control sets.
         settings: which heads, how, and on which strings.
         on_step: told what is being done.
 

@@ -14,7 +14,7 @@ def ablation_verdict(ablations: Sequence[AblationResult]) -> Verdict:
     if not ablations:
         return Verdict("unsure", says=NOTHING)
     whole = largest(ablations)
-    answer: Answer = "yes" if whole.interval[0] > 0 else "no"
+    answer: Answer = "yes" if whole.interval.low > 0 else "no"
     caveats = () if _drawn(whole) else ("there is no control to draw",)
     return Verdict(answer, _evidence(whole), caveats, _says(whole))
 
@@ -44,7 +44,8 @@ def _says(whole: AblationResult) -> str:
     before, after = whole.string_accuracy_before, whole.string_accuracy_after
     low, high = whole.interval
     found = f"Without {words.names(whole.heads)} ({whole.kind}) {words.percent(after)} of strings are right, of "
-    drop = f"{words.percent(before)} before; drop, 95%: {words.percent(low)} to {words.percent(high)}."
+    drop = f"{words.percent(before)} before; drop {words.percent(low)} to {words.percent(high)} "
+    drop += f"({words.methods([whole.interval])})."
     controls = words.names(f"{words.percent(c.string_accuracy)} ({c.name})" for c in _drawn(whole))
     return (
         f"{found}{drop} Under its controls: {controls}." if controls else f"{found}{drop} There is no control to draw."

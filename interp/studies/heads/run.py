@@ -43,7 +43,7 @@ def hash_head_study(
 
     Args:
         loaded: what `interp.load` returns, or a model specification.
-        seed: of all strings, of the untrained models and of the bootstrap.
+        seed: of all strings and of the untrained models.
         settings: how much is measured.
         on_step: told what is being done.
 
@@ -84,7 +84,7 @@ def hash_head_study(
     strings = strings_to_ablate(loaded, seed, settings.ablation_strings, settings.heads.longest)
     ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed, on_step=on_step)
     on_step("what the copy rests on")
-    use = use_of_heads(model, task.vocabulary, scores, strings, seed)
+    use = use_of_heads(model, task.vocabulary, scores, strings)
     on_step("attention")
     costs = head_costs(loaded, scores, strings, settings.ablation_kind, seed)
     view = view_attention(

@@ -12,13 +12,13 @@ import plotly.graph_objects as go
 
 from interp.base import words
 from interp.base.errors import UserError
+from interp.base.interval import Interval
 from interp.base.paths import short_name
-from interp.base.stats import Interval
 from interp.figures.attention.view import SCRIPTS, shown
 from interp.figures.method import method
 from interp.figures.page import facts
 from interp.figures.study_page import Beside, Frame, write_study_page
-from interp.figures.tables import Row
+from interp.figures.tables import CELLS, Row, flat
 from interp.figures.training import first_errors, training
 from interp.results.state import Knee
 from interp.studies.state.figures.bits import accuracy, against_needed, by_layer, recoverability, saturation
@@ -78,7 +78,8 @@ def write_report(profile: StateProfile, folder: str | Path) -> Path:
 
 def tables(profile: StateProfile) -> list[Table]:
     """Bits and accuracy by length, for a terminal."""
-    columns = ("letters", "needed", "used, 95 %", "held, 95 %", "strings right", "letters right", "bound")
+    used, held = (words.methods(bits.interval) for bits in (profile.used, profile.held.held))
+    columns = ("letters", "needed", f"used ({used})", f"held ({held})", "strings right", "letters right", "bound")
     return [Table(name_of(profile), columns, tuple(_terminal_row(row) for row in length_rows(profile)))]
 
 
@@ -133,10 +134,10 @@ def state_tables(profiles: Sequence[StateProfile]) -> dict[str, list[Row]]:
     return {
         "lengths.csv": [row for profile in profiles for row in length_rows(profile)],
         "transplants.csv": [
-            {"model": name_of(profile)} | _flat(vars(part)) for profile in profiles for part in profile.transplant
+            {"model": name_of(profile)} | _cells(vars(part)) for profile in profiles for part in profile.transplant
         ],
         "state_ablations.csv": [
-            {"model": name_of(profile)} | _flat(vars(part)) for profile in profiles for part in profile.state_ablations
+            {"model": name_of(profile)} | _cells(vars(part)) for profile in profiles for part in profile.state_ablations
         ],
     }
 
@@ -156,11 +157,13 @@ def length_rows(profile: StateProfile) -> list[Row]:
                 "letter_accuracy": float(profile.behaviour.letter_accuracy[i].mean()),
                 "bits_needed": profile.bits_needed[i],
                 "bits_used": profile.bits_recovered[i],
-                "bits_used_low": profile.used.interval[i][0],
-                "bits_used_high": profile.used.interval[i][1],
+                "bits_used_low": profile.used.interval[i].low,
+                "bits_used_high": profile.used.interval[i].high,
+                "bits_used_method": profile.used.interval[i].method,
                 "bits_held": profile.bits_probe[i],
-                "bits_held_low": profile.held.held.interval[i][0],
-                "bits_held_high": profile.held.held.interval[i][1],
+                "bits_held_low": profile.held.held.interval[i].low,
+                "bits_held_high": profile.held.held.interval[i].high,
+                "bits_held_method": profile.held.held.interval[i].method,
                 "bits_held_untrained": None if untrained is None else untrained.total[i],
                 "bits_held_shuffled": profile.held.shuffled.total[i],
                 "state_bits": profile.state_bits[i],
@@ -177,6 +180,8 @@ def _shown(profiles: Sequence[StateProfile]) -> dict[str, Any]:
         "profiles": profiles,
         "summaries": [summary(profile) for profile in profiles],
         "bend": bend_text,
+        "used_by": words.methods(end for p in profiles for end in p.used.interval),
+        "held_by": words.methods(end for p in profiles for end in p.held.held.interval),
         "views": [view for profile in profiles if (view := state_view(profile)) is not None],
         "attention": [(name_of(p), shown(p.attention)) for p in profiles if p.attention is not None],
         "rows": [row for profile in profiles for row in length_rows(profile)],
@@ -244,12 +249,7 @@ def summary(profile: StateProfile) -> Summary:
     )
 
 
-def _flat(values: Mapping[str, object]) -> Row:
-    """Intervals become two columns; arrays stay in `arrays.npz`."""
-    row: Row = {}
-    for key, value in values.items():
-        if isinstance(value, tuple):
-            row |= {f"{key}_low": value[0], f"{key}_high": value[1]}
-        elif isinstance(value, str | float | int | None):
-            row[key] = value
-    return row
+def _cells(values: Mapping[str, object]) -> Row:
+    """What of a part has a place in a table."""
+    row = {key: value for key, value in values.items() if isinstance(value, CELLS)}
+    return flat(row, *(key for key in row if key.endswith("interval")))

@@ -199,8 +199,8 @@ def _edited(asked: Asked, at: int) -> dict[str, Any]:
     model, task, settings, seed = asked.model, asked.task, asked.settings, asked.seed
     pairs, watched = settings.pairs, movie_length(asked.lengths)
     return {
-        "transplant": transplants(model, task, at, pairs, asked.draws("transplant"), seed=seed),
-        "state_ablations": state_ablations(model, task, at, pairs, asked.draws("ablation"), settings.ablations, seed),
+        "transplant": transplants(model, task, at, pairs, asked.draws("transplant")),
+        "state_ablations": state_ablations(model, task, at, pairs, asked.draws("ablation"), settings.ablations),
         "movie": watch(model, task, watched, asked.draws("movie"), settings.movie_probes, seed),
         "attention": view_attention(asked.loaded, length=at, seed=seed) if len(HeadTable.of(model)) else None,
     }

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import interp
+from interp.base.interval import Interval
 from interp.figures import load_view
 from interp.figures.attention.encoding import ERROR, SIGNED_ERROR
 from interp.figures.theme import ABSENT
@@ -122,7 +123,7 @@ def test_the_side_says_what_is_known_of_the_head_and_what_the_model_answers(show
     opened.becomes(head=1)
     found, says = view.heads[1].found, opened.text(".head")
     assert "Lookup head, n = 4." in says
-    score = f"{found.score:.3f} [{found.interval[0]:.3f}, {found.interval[1]:.3f}] at 95%"
+    score = f"{found.score:.3f} [{found.interval.low:.3f}, {found.interval.high:.3f}; 95%, {found.interval.method}]"
     assert f"On other strings: attention to the place copied from {score}, to another letter 0.034" in says
     assert "strings right go from 99.5% to 95.3%, drop [2%, 7%] at 95%; without another head 98%." in says
     assert f"On this string: mean weight on the place copied from {load_view(opened.file).on_source()[1]:.3f}" in says
@@ -135,7 +136,7 @@ def test_the_side_says_what_is_known_of_the_head_and_what_the_model_answers(show
 
 
 def test_numbers_below_0_have_a_minus(show, view):
-    cost = replace(view.heads[1].cost, interval=(-0.004, 0.359))
+    cost = replace(view.heads[1].cost, interval=Interval(-0.004, 0.359, "Korn-Graubard"))
     opened = show(replace(view, heads=(view.heads[0], replace(view.heads[1], cost=cost), *view.heads[2:])))
     opened.page.locator(".thumb", has_text="L1H5").click()
     opened.becomes(head=1)

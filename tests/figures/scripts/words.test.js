@@ -54,7 +54,7 @@ const FOUND = {
   n: 3,
   score: 0.9,
   chance: 0.03,
-  interval: [0.85, 0.95],
+  interval: { low: 0.85, high: 0.95, method: "Korn-Graubard" },
   q_value: 0.00123,
   flagged: true,
   gather_effect: null,
@@ -77,7 +77,7 @@ test("a head is said with its role, its score and what it gathers", () => {
 });
 
 test("a cost names its control where there is one", () => {
-  const cost = { kind: "mean", before: 1, after: 0.25, interval: [0.7, 0.8], control: 0.9 };
+  const cost = { kind: "mean", before: 1, after: 0.25, interval: { low: 0.7, high: 0.8, method: "Korn-Graubard" }, control: 0.9 };
   assert.match(costInWords(cost), /from 100% to 25%, drop \[70%, 80%\] at 95%; without another head 90%\.$/);
   assert.ok(!costInWords({ ...cost, control: null }).includes("another head"));
 });

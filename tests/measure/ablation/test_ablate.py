@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from interp.base.interval import Interval
 from interp.measure.ablation.ablate import ablate, ablation_study
 from interp.measure.ablation.sets import Ablation, HeadSet, lookup_sets
 from interp.measure.ablation.sweep import sweep
@@ -30,7 +31,7 @@ def scores_of(planting: Planting) -> HeadScores:
             role=head.role if head.role in ("lookup", "gather") else "none",
             n=head.n,
             score=1 - i / 100,
-            interval=(0.0, 1.0),
+            interval=Interval(0.0, 1.0, "Korn-Graubard"),
             chance=0.0,
             response=(),
             score_gain=None,
@@ -90,12 +91,12 @@ def test_all_lookup_heads_together_are_necessary_and_as_many_others_are_not(stud
     together = by_group(study[2], "all")[0]
     assert together.string_accuracy_before == 1.0
     assert together.string_accuracy_after == 0.0
-    assert together.interval[0] > 0.8
+    assert together.interval.low > 0.6
     assert together.letter_accuracy_after < 0.15
-    assert together.letter_interval[0] > 0.8
-    assert together.loss_interval[0] > 1
+    assert together.letter_interval.low > 0.5
+    assert together.loss_interval.low > 1
     assert together.logit_difference_before > together.logit_difference_after
-    assert together.logit_difference_interval[0] > 1
+    assert together.logit_difference_interval.low > 1
     # 3 zero heads in each layer, and in the first the lookup heads' 3 idle places.
     same, anywhere, edges = together.controls
     assert (same.name, same.pool, same.draws, same.interval) == ("same layer", 3, 1, None)

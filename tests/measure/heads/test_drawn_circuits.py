@@ -30,7 +30,7 @@ def graded(circuit: Circuit, seed: int) -> list[str]:
     model, planting = plant(circuit)
     generator, task = torch.Generator().manual_seed(seed), CopyTask(circuit.alphabet)
     scores = score_heads(model, task, circuit.lengths, generator, SETTINGS, seed)
-    use = use_of_heads(model, task.vocabulary, scores, task.sample(STRINGS, circuit.lengths, generator), seed).use
+    use = use_of_heads(model, task.vocabulary, scores, task.sample(STRINGS, circuit.lengths, generator)).use
     return [
         *wrong_roles(scores, planting),
         *wrong_matches(scores, planting),

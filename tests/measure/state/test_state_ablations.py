@@ -30,7 +30,7 @@ def test_what_is_left_of_a_register_in_closed_form(generator: Any) -> None:
         assert each.name == "layer 0" and each.size == k * letters + 3
         assert each.letter_accuracy_before == pytest.approx(float(k + guessed) / length)
         drop = each.letter_accuracy_before - each.letter_accuracy_after
-        assert each.interval[0] < drop < each.interval[1]
+        assert each.interval.low < drop < each.interval.high
         assert each.control_mean is None and each.control_interval is None  # there is nothing else to draw
     assert found["zero"].letter_accuracy_after == 0  # the clock is gone, too: it ends at once
     commonest = share[:, :k].max(dim=0).values.sum()

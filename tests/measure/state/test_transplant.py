@@ -155,8 +155,8 @@ def test_all_parts_of_a_mamba_are_put_over(generator: Any) -> None:
     sizes = {each.name: each.size for each in found}
     assert sizes["layer 0"] + sizes["layer 1"] == sizes["windows"] + sizes["all but windows"] == sizes["whole"]
     controls = [each for each in found if each.kind == "control"]
-    assert all(each.donor_interval[0] <= each.follows_donor <= each.donor_interval[1] for each in controls)
-    assert len({each.host_interval for each in controls}) > 1  # sets differ: the range is over several
+    assert all(each.donor_interval.low <= each.follows_donor <= each.donor_interval.high for each in controls)
+    assert len({each.host_interval for each in controls}) > 1  # sets differ
 
 
 def test_transplants_do_not_depend_on_blocks(generator: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_roles_say_what_is_taken_away_and_the_gather_heads_blind_the_lookup_head
     clean, without_lookup, without_gather = (view.on_source(i)[index] for i in range(3))
     assert clean == pytest.approx(without_lookup) and clean > 0.9 > 0.3 > without_gather
     cost = view.heads[index].cost
-    assert cost.before - cost.after > 0.5 and cost.interval[0] > 0.3
+    assert cost.before - cost.after > 0.5 and cost.interval.low > 0.3
 
 
 def test_a_view_goes_to_disk_and_comes_back_the_same(planted, tmp_path):

@@ -210,7 +210,8 @@ def test_tables_parse_back_to_the_numbers_of_the_study(studies, pages):
     ablations = read_csv(folder / "ablations.csv")
     for row, ablation in zip(ablations, study.ablations, strict=True):
         assert row["heads"].split() == list(ablation.heads)
-        assert (float(row["drop_low"]), float(row["drop_high"])) == ablation.interval
+        assert (float(row["drop_low"]), float(row["drop_high"])) == tuple(ablation.interval)
+        assert row["drop_method"] == ablation.interval.method
         assert row["control_same_layer_draws"] == str(ablation.controls[0].draws)
         assert row["control_same_layer_string_accuracy"] == str(ablation.controls[0].string_accuracy or "")
     accuracy = read_csv(folder / "accuracy.csv")

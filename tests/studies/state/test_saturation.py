@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from interp.base.errors import UserError
+from interp.base.interval import Interval
 from interp.figures import load_view
 from interp.loading import Loaded, load
 from interp.measure.state.knee import knee
@@ -22,6 +23,10 @@ from interp.tasks.copy import CopyTask
 from interp.tasks.ngram import NgramLookup
 
 TINY = SaturationSettings.tiny()
+
+
+def ends(low: float, high: float) -> Interval:
+    return Interval(low, high, "Korn-Graubard")
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +143,8 @@ def test_the_same_seed_gives_the_same_numbers(register):
 
 def of_bits(profile: StateProfile, bits: tuple[float, ...], knee: float | None, trained: tuple[int, int] | None):
     """The profile, had it used these bits."""
-    used = replace(profile.used, total=bits, interval=tuple((b, b) for b in bits))
-    interval = None if knee is None else (knee - 0.1, knee + 0.1)
+    used = replace(profile.used, total=bits, interval=tuple(ends(b, b) for b in bits))
+    interval = None if knee is None else ends(knee - 0.1, knee + 0.1)
     behaviour = replace(profile.behaviour, trained=trained)
     kind = "bend" if knee else "early" if bits[0] == bits[1] else "late"
     return replace(
@@ -206,7 +211,12 @@ def test_a_memory_that_forgets_is_not_told_as_full(register):
 @pytest.mark.parametrize("held", [(12.0, 12.0, 6.0), (4.7, 4.7, 4.7), (3.0, 6.0, 6.0)])
 def test_probes_that_do_not_rise_and_stay_with_the_answer_are_no_witness_of_a_full_state(register, held):
     bent = of_bits(register, (6.0, 12.0, 12.0), 4.0, (1, 8))
-    read = replace(register.held.held, total=held, interval=tuple((x, x) for x in held), draws=np.array([held] * 9).T)
+    read = replace(
+        register.held.held,
+        total=held,
+        interval=tuple(ends(x, x) for x in held),
+        draws=np.array([held] * 9).T,
+    )
     seen = replace(bent, held=replace(register.held, held=read, joint=None), saturation_held=knee(read))
     assert limit(seen) == "unwitnessed" and "whether the state is full is open" in str(state_verdict(seen))
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from interp.base.errors import UserError
+from interp.base.interval import Interval
 from interp.results.accuracy import LengthAccuracy
 from interp.results.state import (
     Bits,
@@ -49,11 +50,15 @@ MOVIE = StateMovie(
 NEEDED = tuple(3.0 * n for n in LENGTHS)
 
 
+def ends(low: float, high: float) -> Interval:
+    return Interval(low, high, "Korn-Graubard")
+
+
 def bits(total: tuple[float, ...]) -> Bits:
     by_position = np.full((4, 16), np.nan)
     for row, (length, value) in enumerate(zip(LENGTHS, total, strict=True)):
         by_position[row, :length] = value / length * np.linspace(0.5, 1.5, length)
-    interval = tuple((0.9 * value, 1.1 * value) for value in total)
+    interval = tuple(ends(0.9 * value, 1.1 * value) for value in total)
     return Bits(LENGTHS, total, interval, by_position, np.array(total)[:, None] * np.linspace(0.9, 1.1, 5))
 
 
@@ -68,12 +73,17 @@ def profile(spec: str = "mamba", **changes) -> StateProfile:
     )
     parts_of_it = ("blocks.0.h", "blocks.0.window", "blocks.1.h")
     curves = rng.random((3, 4))
-    part = {"length": 4, "donor_interval": (0.9, 1.0), "host_interval": (0.0, 0.1), "by_position": np.ones(4)}
+    part = {
+        "length": 4,
+        "donor_interval": ends(0.9, 1.0),
+        "host_interval": ends(0.0, 0.1),
+        "by_position": np.ones(4),
+    }
     parts = [
         Transplant("whole", "whole", size=999, follows_donor=1.0, follows_host=0.05, largest_difference=2e-6, **part),
         Transplant("layer 0", "layer", size=333, follows_donor=0.25, follows_host=0.75, **part),
     ]
-    ablation = StateAblation("layer 0", "zero", 4, 333, 1.0, 0.2, (0.7, 0.9), 0.6, (0.5, 0.7), np.ones(n))
+    ablation = StateAblation("layer 0", "zero", 4, 333, 1.0, 0.2, ends(0.7, 0.9), 0.6, ends(0.5, 0.7), np.ones(n))
     constants = np.full((len(parts_of_it), 4, 101), np.nan)
     constants[0] = np.array(LENGTHS)[:, None] * np.geomspace(0.1, 90, 101)  # they grow as the strings do
     found = StateProfile(
@@ -86,7 +96,7 @@ def profile(spec: str = "mamba", **changes) -> StateProfile:
         accuracy=(1.0, 1.0, 0.0, 0.0),
         expected_accuracy=(1.0, 0.99, 1e-3, 1e-9),
         accuracy_bound=(1.0, 1.0, 1.0, 2.0**-9),
-        half_length=Knee(12.3, (11.0, 13.5), 4.0, 12.0),
+        half_length=Knee(12.3, ends(11.0, 13.5), 4.0, 12.0),
         used=used,
         used_untrained=bits((0.0,) * 4),
         held=HeldBits(held, bits((0.01,) * 4), bits((5.0, 6.0, 6.0, 6.0)), layers, (100, 50, 50)),
@@ -97,7 +107,7 @@ def profile(spec: str = "mamba", **changes) -> StateProfile:
         state_bits=(31968.0,) * 4,
         reachable_bits=None,
         utilisation=tuple(u / b for u, b in zip(used.total, NEEDED, strict=True)),
-        saturation_length=Knee(6.0, (5.8, 6.2), 3.0, 18.0),
+        saturation_length=Knee(6.0, ends(5.8, 6.2), 3.0, 18.0),
         saturation_held=Knee(None, None, 3.0, 21.0, "late", "the bits still grow at the longest length"),
         effective_size=EffectiveSize(
             LENGTHS, (1, 2, 4), rng.random((4, 3)), (1, 8), rng.random((4, 2)), (1.0,) * 4, (2,) * 4, (None, 8, 8, 8)
@@ -112,7 +122,7 @@ def profile(spec: str = "mamba", **changes) -> StateProfile:
             constants,
         ),
         remembrance=Remembrance(
-            LENGTHS, by_length(0.9), by_length(0.1), np.stack([by_length(0.8), by_length(1.0)], -1)
+            LENGTHS, by_length(0.9), by_length(0.1), np.stack([by_length(0.8), by_length(1.0)], -1), "Korn-Graubard"
         ),
         transplant=tuple(parts),
         state_ablations=(ablation, replace(ablation, kind="mean", control_mean=None, control_interval=None)),
@@ -219,16 +229,16 @@ def test_a_summary_is_that_of_the_length_at_which_most_bits_are_used():
 def test_the_page_formats_the_numbers_of_a_summary(tmp_path):
     page = write_state_report([profile()], tmp_path).read_text(encoding="utf-8")
     for words in (
-        "6.0 [5.8, 6.2]",
-        "12.3 [11.0, 13.5]",
+        "6.0 [5.8, 6.2; 95%, Korn-Graubard]",
+        "12.3 [11.0, 13.5; 95%, Korn-Graubard]",
         "of 31,968 bits",
-        "18.0 [16.2, 19.8] at 8 letters",
+        "18.0 [16.2, 19.8; 95%, Korn-Graubard] at 8 letters",
         "to 2e-06.",
     ):
         assert words in page, words
     assert "Held: beyond 16." in page
     several = write_state_report(SEVERAL, tmp_path / "several").read_text(encoding="utf-8")
-    assert several.count("<td>6.0 [5.8, 6.2]</td><td>beyond 16</td>") == 3
+    assert several.count("<td>6.0 [5.8, 6.2; 95%, Korn-Graubard]</td><td>beyond 16</td>") == 3
 
 
 def test_the_folder_of_three_models_is_small(tmp_path):
@@ -258,7 +268,7 @@ def test_tables_hold_the_numbers_of_every_model(tmp_path):
         (p.model["spec"], n) for p in SEVERAL for n in LENGTHS
     ]
     assert [float(row["bits_used"]) for row in rows[:4]] == list(profile().bits_recovered)
-    assert state_tables([profile()])["transplants.csv"][0]["donor_interval_low"] == 0.9
+    assert state_tables([profile()])["transplants.csv"][0]["donor_low"] == 0.9
 
 
 def test_each_step_of_a_string_says_what_is_read_and_what_is_lost():
@@ -319,8 +329,11 @@ def test_a_browser_draws_every_figure_offline_without_a_complaint(tmp_path, n):
 
 
 def test_bits_that_fall_are_given_no_saturation_length():
-    falling = replace(bits((6.0, 12.0, 18.0, 1.0)), interval=((6.0, 6.0), (12.0, 12.0), (18.0, 18.0), (0.9, 1.1)))
-    fallen = profile(used=falling, bits_recovered=falling.total, saturation_held=Knee(8.1, (8.0, 8.2), 3.0, 21.0))
+    falling = replace(
+        bits((6.0, 12.0, 18.0, 1.0)),
+        interval=tuple(ends(*pair) for pair in ((6.0, 6.0), (12.0, 12.0), (18.0, 18.0), (0.9, 1.1))),
+    )
+    fallen = profile(used=falling, bits_recovered=falling.total, saturation_held=Knee(8.1, ends(8.0, 8.2), 3.0, 21.0))
     figure = state_figures([fallen])["saturation"]
     assert [a.text for a in figure.layout.annotations] == ["held stops at 8.1"]
     assert "fall after 8 letters" in figure.layout.meta["says"]

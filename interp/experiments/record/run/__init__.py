@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from interp.base.errors import unknown
+from interp.base.estimates import proportion_interval
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
-from interp.base.stats import proportion_interval
 from interp.experiments.record.result import RecordResult, Training
 from interp.experiments.record.run.arms import ARMS
 from interp.experiments.record.settings import RecordSettings

@@ -16,7 +16,6 @@ import torch
 from interp.base.bounds import check_bounds
 from interp.base.errors import UserError, shown
 from interp.base.provenance import provenance
-from interp.base.stats import LEVEL
 from interp.experiments.state_growth.result import Member, StateGrowth
 from interp.experiments.state_growth.run.exponents import exponents
 from interp.experiments.state_growth.settings import GrowthSettings
@@ -177,9 +176,7 @@ def _member(settings: GrowthSettings, value: int, runs: list[Run], best: Run, se
     """Measured on the best of its trainings."""
     model = cast(RecurrentModel, best.model)
     bits = used_bits(model, CopyTask(settings.alphabet), settings.lengths, settings.strings, seed + 1, seed)
-    most = bits.draws.max(axis=0)
     sizes = {name: int(np.prod(shape)) for name, shape in model.state_shapes().items()}
-    low, high = np.quantile(most, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Member(
         name=f"{settings.vary} {value}",
         config=json.loads(json.dumps(model.config_dict())),
@@ -193,7 +190,7 @@ def _member(settings: GrowthSettings, value: int, runs: list[Run], best: Run, se
         used=bits,
         saturation_length=knee(bits),
         most_bits=max(bits.total),
-        most_bits_interval=(float(low), float(high)),
+        most_bits_interval=bits.interval[int(np.argmax(bits.total))],
     )
 
 

@@ -7,11 +7,12 @@ import numpy as np
 from scipy.stats import linregress
 from scipy.stats import t as student
 
-from interp.base.stats import LEVEL
+from interp.base.estimates import TAIL
+from interp.base.interval import Interval
 from interp.experiments.state_growth.result import Member
 from interp.experiments.state_growth.verdict import bending
 
-Exponent = tuple[float | None, tuple[float, float] | None]
+Exponent = tuple[float | None, Interval | None]
 """The exponent and its interval; None where there are too few members."""
 
 
@@ -40,5 +41,5 @@ def _exponent(sizes: Sequence[int], values: Sequence[float]) -> Exponent:
     if len(sizes) < 3 or len(set(sizes)) < 2:
         return None, None
     line: Any = linregress(np.log(sizes), np.log(values))
-    half = float(student.ppf((1 + LEVEL) / 2, len(sizes) - 2) * line.stderr)
-    return float(line.slope), (float(line.slope) - half, float(line.slope) + half)
+    half, slope = float(student.ppf(1 - TAIL, len(sizes) - 2) * line.stderr), float(line.slope)
+    return slope, Interval(slope - half, slope + half, "Student t")

@@ -17,13 +17,20 @@ export interface Head {
   cost: Cost | null;
 }
 
+/** Two ends at 95 %, and how they were computed. */
+export interface Interval {
+  low: number;
+  high: number;
+  method: string;
+}
+
 /** What was measured of a head on other strings. */
 export interface Found {
   role: string;
   n: number | null;
   score: number;
   chance: number;
-  interval: [number, number];
+  interval: Interval;
   q_value: number;
   flagged: boolean;
   gather_effect: number | null;
@@ -37,7 +44,7 @@ export interface Cost {
   kind: string;
   before: number;
   after: number;
-  interval: [number, number];
+  interval: Interval;
   control: number | null;
 }
 

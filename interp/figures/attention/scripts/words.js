@@ -58,11 +58,11 @@ export const cellInWords = ({ query, key, labels, weight, match, copied, next, p
 export const foundInWords = (found) => {
   if (!found) return ["This head was not scored."];
   const role = found.role === "none" ? "No role" : `${found.role[0].toUpperCase()}${found.role.slice(1)} head`;
-  const [low, high] = found.interval.map(three);
+  const { low, high, method } = found.interval;
   const flag = found.flagged ? "" : ", not flagged";
   const lines = [
     `${role}${found.n === null ? "" : `, n = ${found.n}`}.`,
-    `On other strings: attention to the place copied from ${three(found.score)} [${low}, ${high}] at 95%, to another letter ${three(found.chance)}; q ${found.q_value.toPrecision(2)}${flag}.`,
+    `On other strings: attention to the place copied from ${three(found.score)} [${three(low)}, ${three(high)}; 95%, ${method}], to another letter ${three(found.chance)}; q ${found.q_value.toPrecision(2)}${flag}.`,
   ];
   if (found.role === "gather" && found.gather_effect !== null)
     lines.push(
@@ -73,9 +73,9 @@ export const foundInWords = (found) => {
 
 /** @param {Cost} cost */
 export const costInWords = ({ kind, before, after, interval, control }) => {
-  const [low, high] = interval.map(percent);
+  const { low, high, method } = interval;
   const beside = control === null ? "" : `; without another head ${percent(control)}`;
-  return `Without it alone (${kind}) strings right go from ${percent(before)} to ${percent(after)}, drop [${low}, ${high}] at 95%${beside}.`;
+  return `Without it alone (${kind}) strings right go from ${percent(before)} to ${percent(after)}, drop [${percent(low)}, ${percent(high)}; 95%, ${method}]${beside}.`;
 };
 
 /** @param {boolean} signed */

@@ -57,10 +57,11 @@ def _copies(study: HashHeadStudy) -> Card:
     result = study.accuracy_by_length
     at = result.at_home
     share = result.string_correct.mean(axis=1)
-    low, high = string_intervals(result)[at]
+    ends = string_intervals(result)[at]
     trained = f" (trained on {span(result.trained)})" if result.trained else ""
     longer = [f"{theme.percent(share[i])} at {result.lengths[i]}" for i in range(at + 1, len(result.lengths))][:3]
-    here = f"of strings of {result.lengths[at]} letters{trained}, 95%: {theme.percent(low)} to {theme.percent(high)}"
+    spread = f"{theme.percent(ends.low)} to {theme.percent(ends.high)} ({words.methods([ends])})"
+    here = f"of strings of {result.lengths[at]} letters{trained}, {spread}"
     return Card(
         "Does it copy?", theme.percent(share[at]), f"{here}. {'Longer: ' + ', '.join(longer) + '.' if longer else ''}"
     )

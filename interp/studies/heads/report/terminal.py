@@ -7,6 +7,8 @@ from interp.studies.heads.report.rows import matches
 from interp.studies.heads.result import HashHeadStudy
 from interp.studies.study import Table
 
+N = "95%, percentile bootstrap"
+"""Interval of a head's n."""
 SHOWN = ("all", "edges")
 """Groups of ablations that are shown; the others are in ablations.csv."""
 
@@ -14,14 +16,16 @@ SHOWN = ("all", "edges")
 def tables(study: HashHeadStudy) -> list[Table]:
     """The heads with a role, and what happens without all lookup heads."""
     heads = [_head(head) for head in study.heads if head.role != "none"]
-    taken = [_ablation(ablation) for ablation in study.ablations if ablation.group in SHOWN]
+    shown = [h.interval if h.role == "lookup" else h.gather_interval for h in study.heads if h.role != "none"]
+    chosen = [ablation for ablation in study.ablations if ablation.group in SHOWN]
+    taken, cost = [_ablation(found) for found in chosen], words.methods(found.interval for found in chosen)
     found = [
         Table(
             "Heads with a role",
-            ("head", "role", "n", "attention or effect, 95 %", "q", "gathers letters back"),
+            ("head", "role", f"n ({N})", f"attention or effect ({words.methods(shown)})", "q", "gathers letters back"),
             tuple(heads),
         ),
-        Table("Without the lookup heads", ("ablated", "strings right", "drop, 95 %", "control"), tuple(taken)),
+        Table("Without the lookup heads", ("ablated", "strings right", f"drop ({cost})", "control"), tuple(taken)),
     ]
     return [table for table in found if table.rows]
 

@@ -53,4 +53,4 @@ def _answer(scores: HeadScores, n: EffectiveN, ablations: tuple[AblationResult, 
     if together is None:
         return "unsure"
     enough = together.string_accuracy_before >= ENOUGH_STRINGS
-    return "yes" if (together.interval if enough else together.letter_interval)[0] > 0 else "partly"
+    return "yes" if (together.interval if enough else together.letter_interval).low > 0 else "partly"

@@ -1,6 +1,7 @@
 """The numbers that the answer of a study of heads rests on."""
 
-from interp.base.stats import proportion_interval
+from interp.base.estimates import proportion_interval
+from interp.base.interval import Interval
 from interp.results.ablation import AblationResult
 from interp.results.accuracy import LengthAccuracy
 from interp.results.heads import HeadScore, HeadScores
@@ -42,7 +43,8 @@ def _of_head(head: HeadScore, floor: float, strings: int) -> tuple[Evidence, ...
     about = (head.name,)
     attention = Evidence("attention_to_source", head.score, head.interval, floor + head.chance, strings, about)
     n = None if head.n is None else float(head.n)
-    ends = None if head.n_interval is None else (float(head.n_interval[0]), float(head.n_interval[1]))
+    least, most = head.n_interval or (0, 0)
+    ends = Interval(float(least), float(most), "percentile bootstrap") if head.n_interval else None
     effect = Evidence("effect_on_right_logit", head.effect, head.effect_interval, 0.0, strings, about)
     return attention, Evidence("n_of_head", n, ends, n=strings, about=about), *([effect] * (head.effect is not None))
 

@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from interp.base.stats import Interval
+from interp.base import words
 from interp.figures import theme
 from interp.results.state import Bits, Knee
 from interp.studies.state.result import StateProfile
@@ -44,11 +44,12 @@ def curve(x: Any, y: Any, name: str, color: str, first: bool = True, **more: Any
 
 def bits_curve(bits: Bits, name: str, look: theme.Look, first: bool, **more: Any) -> list[go.Scatter]:
     """Bits by length with the band of their interval."""
-    low, high = zip(*bits.interval, strict=True)
-    spread = "95%: %{customdata[0]:.1f} to %{customdata[1]:.1f}"
+    ends = [[*interval] for interval in bits.interval]
+    low, high = zip(*ends, strict=True)
+    spread = f"{words.methods(bits.interval)}: %{{customdata[0]:.1f}} to %{{customdata[1]:.1f}}"
     hover = f"%{{x}} letters: %{{y:.1f}} bits {theme.literal(name)}<br>{spread}"
     line = curve(bits.lengths, bits.total, name, look.color, first, symbol=look.symbol, **more)
-    shown = line.update(customdata=bits.interval, hovertemplate=hover + "<extra></extra>")
+    shown = line.update(customdata=ends, hovertemplate=hover + "<extra></extra>")
     return [theme.band(bits.lengths, low, high, look.color, name, legendgroup=name), shown]
 
 
@@ -84,21 +85,17 @@ def length_colors(lengths: Iterable[int]) -> dict[int, str]:
 
 
 def knee_text(knee: Knee) -> str:
-    """`7.9 [7.6, 8.2]`, or why there is none."""
-    return knee.note or theme.ABSENT if knee.value is None else with_interval(knee.value, knee.interval, 1)
+    """`7.9 [7.6, 8.2; 95%, percentile bootstrap]`, or why there is none."""
+    if knee.value is None:
+        return knee.note or theme.ABSENT
+    value = theme.number(knee.value, 1)
+    return value if knee.interval is None else f"{value} {words.named(knee.interval, 1)}"
 
 
 def bend_text(knee: Knee, lengths: Sequence[int]) -> str:
     """Write a knee as `knee_text` does, but short where the bits still grow, "beyond 48", or fall."""
     short = {"falls": "bits fall", "late": f"beyond {max(lengths)}", "smooth": "no bend"}
     return short.get(knee.kind) or knee_text(knee)
-
-
-def with_interval(value: float | None, interval: Interval | None, digits: int = 2) -> str:
-    """Write a number and, if it has one, its interval."""
-    if value is None or interval is None:
-        return theme.number(value, digits)
-    return f"{theme.number(value, digits)} [{theme.number(interval[0], digits)}, {theme.number(interval[1], digits)}]"
 
 
 def of_each(profiles: Sequence[StateProfile], sentences: Sequence[str]) -> str:

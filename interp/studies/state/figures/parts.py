@@ -6,11 +6,13 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from interp.base import words
 from interp.figures import theme
 from interp.results.state import StateAblation, Transplant
 from interp.studies.state.figures.facets import SHARES, facets, name_of, of_each
 from interp.studies.state.result import StateProfile
 
+HOVER = "%{y}: %{x:.1%} WHOSE<br>[%{customdata[0]}, %{customdata[1]}; 95%, %{customdata[2]}]<extra></extra>"
 DONOR, HOST = theme.Look("#D55E00", "circle"), theme.Look("#2A82C4", "square-open")
 KINDS = {"zero": theme.STRINGS, "mean": theme.LETTERS, "resample": theme.Look("#2A82C4", "square")}
 
@@ -29,13 +31,15 @@ def transplants(profiles: Sequence[StateProfile]) -> go.Figure:
         names = [f"{theme.literal(part.name)} ({part.size:,})" for part in parts]
         for side, look in (("donor", DONOR), ("host", HOST)):
             value = [getattr(part, f"follows_{side}") for part in parts]
-            bars = theme.error_bars(value, [getattr(part, f"{side}_interval") for part in parts])
-            words = "the donor's" if side == "donor" else "the host's"
+            intervals = [getattr(part, f"{side}_interval") for part in parts]
+            bars, whose = theme.error_bars(value, intervals), f"the {side}'s"
             marker = {"color": look.color, "symbol": look.symbol, "size": 9}
             dots = go.Scatter(
-                x=value, y=names, error_x=bars, mode="markers", marker=marker, name=words, showlegend=row == 1
+                x=value, y=names, error_x=bars, mode="markers", marker=marker, name=whose, showlegend=row == 1
             )
-            figure.add_trace(dots.update(hovertemplate=f"%{{y}}: %{{x:.1%}} {words}<extra></extra>"), row, 1)
+            ends = [(theme.percent(found.low), theme.percent(found.high), found.method) for found in intervals]
+            dots.update(customdata=ends, hovertemplate=HOVER.replace("WHOSE", whose))
+            figure.add_trace(dots, row, 1)
         z = np.stack([part.by_position for part in parts])
         hover = "%{y}, letter %{x}: %{z:.1%} the donor's<extra></extra>"
         places = np.arange(1, z.shape[1] + 1)
@@ -59,9 +63,10 @@ def ablations(profiles: Sequence[StateProfile]) -> go.Figure:
             most = max(most, len(some))
             look = KINDS.get(kind, theme.Look(theme.NEUTRAL, "diamond"))
             names = [f"{theme.literal(a.name)} ({a.size:,})" for a in some]
-            after = [tuple(a.letter_accuracy_before - drop for drop in a.interval[::-1]) for a in some]
+            after = [a.interval.below(a.letter_accuracy_before) for a in some]
             bars = theme.error_bars([a.letter_accuracy_after for a in some], after)
             control = [a.control_mean for a in some]
+            beside = [a.control_interval for a in some]
             shared = {"y": names, "mode": "markers", "legendgroup": kind, "showlegend": column == 1}
             marker = {"color": look.color, "symbol": "x-thin-open", "size": 9}
             name = theme.literal(kind)
@@ -69,9 +74,10 @@ def ablations(profiles: Sequence[StateProfile]) -> go.Figure:
             figure.add_trace(
                 go.Scatter(
                     x=control,
+                    error_x=theme.error_bars([value or 0.0 for value in control], beside, width=2.0),
                     marker=marker,
                     name=f"{name}, at random",
-                    hovertemplate=f"{hover}, as many at random<extra></extra>",
+                    hovertemplate=f"{hover}, as many at random<br>bars: {words.methods(beside)}<extra></extra>",
                     **shared,
                 ),
                 1,
@@ -84,7 +90,7 @@ def ablations(profiles: Sequence[StateProfile]) -> go.Figure:
                     error_x=bars,
                     marker=marker,
                     name=name,
-                    hovertemplate=f"{hover}<extra></extra>",
+                    hovertemplate=f"{hover}<br>bars: {words.methods(a.interval for a in some)}<extra></extra>",
                     **shared,
                 ),
                 1,
@@ -102,7 +108,8 @@ def _transplant_says(parts: Sequence[Transplant]) -> str:
     if not parts:
         return "Nothing was transplanted."
     cells = [f"{theme.percent(part.follows_donor)} with {part.name}" for part in parts]
-    return f"Letters that follow the donor, in strings of {parts[0].length}: {theme.names(cells)}."
+    bars = words.methods(part.donor_interval for part in parts)
+    return f"Letters that follow the donor, in strings of {parts[0].length}: {theme.names(cells)} (bars: {bars})."
 
 
 def _ablation_says(found: Sequence[StateAblation]) -> str:

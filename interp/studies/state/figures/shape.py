@@ -121,7 +121,7 @@ def remembrance(profiles: Sequence[StateProfile]) -> go.Figure:
         found = profile.remembrance
         for i, length in enumerate(found.lengths):
             places, name = np.flatnonzero(np.isfinite(found.effect[i])), f"{length} letters"
-            effect, around = found.effect[i, places], [tuple(pair) for pair in found.interval[i, places]]
+            effect, around = found.effect[i, places], found.interval[i, places]
             bars = theme.error_bars(effect, around, width=2.0)
             own = curve(
                 length - places, effect, name, colors[length], length not in seen, error_y=bars, legendrank=length
@@ -129,7 +129,8 @@ def remembrance(profiles: Sequence[StateProfile]) -> go.Figure:
             rest = curve(
                 length - places, found.elsewhere[i, places], name, colors[length], False, dash="dot", mode="lines"
             )
-            hover = "%{x} before the separator: total variation %{y:.3f}<extra>%{fullData.name}</extra>"
+            hover = f"%{{x}} before the separator: total variation %{{y:.3f}}<br>bars: 95%, {found.method}"
+            hover += "<extra>%{fullData.name}</extra>"
             for line in (own, rest):
                 figure.add_trace(line.update(hovertemplate=hover), 1, column)
             seen.add(length)

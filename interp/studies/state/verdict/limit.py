@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from interp.base.stats import LEVEL
+from interp.base.estimates import LEVEL
 from interp.measure.state.knee import SLACK
 from interp.results.state import Bits, HeldBits, Knee, falls
 from interp.studies.state.result import StateProfile
@@ -88,7 +88,7 @@ def what_stops(
         return "unread" if grows or _holds_far_more(held.most, used) else "gradual"
     if used_stops.kind != "bend" or used_stops.interval is None:
         return "unsure"
-    if trained is not None and used_stops.interval[1] >= trained:
+    if trained is not None and used_stops.interval.high >= trained:
         return "training"
     if grows or _goes_on(held.most, held_stops, used_stops):
         return "unread"
@@ -104,13 +104,13 @@ def _goes_on(held: Bits, held_stops: Knee, used_stops: Knee) -> bool:
     behind = next(i for i, length in enumerate(held.lengths) if length >= used_stops.value * (1 - SLACK))
     rise = np.quantile(held.draws[-1] - held.draws[behind], (1 - LEVEL) / 2)
     own = held_stops.interval
-    later = own is not None and own[0] > (1 + GROWS) * used_stops.interval[1]
+    later = own is not None and own.low > (1 + GROWS) * used_stops.interval.high
     return bool(rise > GROWS * used_stops.plateau) or later
 
 
 def _holds_far_more(held: Bits, used: Bits) -> bool:
     """Whether probes read more than is used of the longest strings, by a quarter, with both intervals."""
-    return held.interval[-1][0] > FAR * used.interval[-1][1]
+    return held.interval[-1].low > FAR * used.interval[-1].high
 
 
 def _old_letters_are_lost(held: Bits) -> bool:

@@ -84,8 +84,7 @@ def _bits(profile: StateProfile) -> str:
     held = f"its state holds {profile.bits_probe[at]:.0f} that probes can read"
     untrained = profile.held.untrained
     held += f" (untrained: {untrained.total[at]:.0f})" if untrained else ""
-    low, high = profile.used.interval[at]
-    used = f"it uses {profile.bits_recovered[at]:.0f} bits [{low:.0f}, {high:.0f}]"
+    used = f"it uses {profile.bits_recovered[at]:.0f} bits {words.named(profile.used.interval[at], 0)}"
     return f"At {profile.lengths[at]} letters {used} of the {profile.bits_needed[at]:.0f} needed; {held}."
 
 
@@ -110,7 +109,7 @@ def _carried(whole: Transplant, copies: bool) -> str:
 
 def _with(knee: Knee) -> str:
     value = f"{knee.value:.1f}"
-    return f"{value} [{knee.interval[0]:.1f}, {knee.interval[1]:.1f}]" if knee.interval else value
+    return f"{value} {words.named(knee.interval, 1)}" if knee.interval else value
 
 
 def _percent(share: float) -> str:
