@@ -40,6 +40,8 @@ class Options(Analysis):
     """Letters of the longest strings of training."""
     strings: int = 512
     """Strings of each length that is measured."""
+    workers: int = 1
+    """Trainings at the same time, in processes of this machine."""
 
     BOUNDS: ClassVar[Bounds] = GrowthSettings.BOUNDS
 
@@ -58,6 +60,7 @@ def work(options: Options) -> None:
     on_line(f"interp grow: {family} {options.values} on device {options.device}, seed {options.seed}")
     with result_folder("grow", options.out, family) as folder:
         device = resolve_device(options.device)
+        from interp.experiments.executor import Processes, Serial
         from interp.experiments.state_growth.report import tables, write_growth_report
         from interp.experiments.state_growth.run import growth_study
 
@@ -79,6 +82,7 @@ def work(options: Options) -> None:
             retrain=options.retrain,
             progress=not options.quiet,
             on_step=lambda step: on_line(f"  {step} ..."),
+            executor=Serial() if options.workers == 1 else Processes(options.workers),
         )
         page = write_growth_report(growth, folder)
     if not options.quiet:

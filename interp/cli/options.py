@@ -42,3 +42,7 @@ class Named:
 @dataclass(frozen=True)
 class OfModel(Analysis, Named):
     """Options of a study of one model: the model comes first."""
+
+    task: str | None = None
+    """What to ask, instead of what the model was trained on: copy, 'ngram?n=2', reverse, 'recall?queries=2', ... with
+    options behind a question mark, spoken in the model's own tokens."""

@@ -47,7 +47,7 @@ def ask(study: Study, options: Any) -> None:
         results = []
         for spec in specs:
             kept = {"seed": options.seed, "retrain": options.retrain, "progress": not options.quiet}
-            loaded = load(spec, device=device, **kept)
+            loaded = load(spec, options.task, device=device, **kept)
             if len(specs) > 1:
                 on_line(f"  {spec}")
             results.append(study.run(loaded, options.settings, options.seed, lambda step: on_line(f"  {step} ...")))

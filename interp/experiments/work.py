@@ -35,6 +35,8 @@ class Work:
     """Threads of a run: sums of another number of them may differ in their last bits."""
     keep_weights: bool = False
     """Whether the run folder stays when the run has been measured."""
+    retrain: bool = False
+    """Whether a run folder that is there is trained anew."""
     place: str = "experiments"
     """Where run folders lie, below `interp.training.kept_runs.home`."""
     progress: bool = False
@@ -52,6 +54,10 @@ class Work:
         if folder is not None and not self.keep_weights:
             shutil.rmtree(folder, ignore_errors=True)
         return found
+
+    def place_of(self, plan: RunPlan) -> str:
+        """Where the run folder of a plan lies, below `interp.training.kept_runs.home`; its digest is added there."""
+        return f"{self.place}/{plan.arm}-rate{plan.rate:g}"
 
 
 def default_record() -> Path:
@@ -86,9 +92,15 @@ def _open(plan: RunPlan, work: Work) -> Loaded:
     if plan.training is None:
         return load(f"planted:{plan.model['spec']}", device=work.device)
     read = partial(load_run, device=work.device)
-    place = f"{work.place}/{plan.arm}"
     run = kept_run(
-        place, dict(plan.model), plan.make_task(), plan.training, device=work.device, progress=work.progress, read=read
+        work.place_of(plan),
+        dict(plan.model),
+        plan.make_task(),
+        plan.training,
+        device=work.device,
+        retrain=work.retrain,
+        progress=work.progress,
+        read=read,
     )
     return of_run(run, plan.name)
 

@@ -131,7 +131,7 @@ CLAIM = Claim(
     rule="rho = L* / L_max over models of several state sizes, L* the length at which a tenth of strings fail and "
     "L_max the state's bits over log2 D, without a window of tokens: yes if the exponent of rho as a power of the "
     "size lies within 0.25 of 0 with its whole 95 % interval (Student's t over trainings; constant says capacity), "
-    "no if below 0 (falling says training).",
+    "otherwise no if it lies below 0 (falling says training).",
     plans=plans,
     judge=judge,
 )

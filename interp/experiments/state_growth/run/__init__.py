@@ -5,9 +5,7 @@ stop, on equally many strings, each at the learning rate that serves it best, an
 """
 
 import json
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import product
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -16,8 +14,11 @@ import torch
 from interp.base.bounds import check_bounds
 from interp.base.errors import UserError, shown
 from interp.base.provenance import provenance
+from interp.experiments.executor import Executor, Serial
+from interp.experiments.grid import Grid
 from interp.experiments.state_growth.result import Member, StateGrowth
 from interp.experiments.state_growth.run.exponents import exponents
+from interp.experiments.state_growth.run.trainings import Trainings, family
 from interp.experiments.state_growth.settings import GrowthSettings
 from interp.experiments.state_growth.verdict import growth_verdict
 from interp.loading import of_run
@@ -31,20 +32,10 @@ from interp.results.attention import AttentionView
 from interp.studies.attention.run import view_attention
 from interp.studies.study import UNDECIDED, OnStep, silent
 from interp.tasks.copy import CopyTask
-from interp.training.kept_runs import kept_run
+from interp.tasks.registry import task_spec
 from interp.training.presets import PRESETS
 from interp.training.recipe import TrainConfig
-from interp.training.run_folder import Run, load_run
-
-
-@dataclass(frozen=True)
-class Training:
-    """Where and how the members are trained."""
-
-    device: torch.device | str
-    seed: int
-    retrain: bool
-    progress: bool
+from interp.training.run_folder import Run
 
 
 def growth_study(
@@ -55,6 +46,7 @@ def growth_study(
     retrain: bool = False,
     progress: bool = True,
     on_step: OnStep = silent,
+    executor: Executor | None = None,
 ) -> StateGrowth:
     """Train the family (what is kept from before is taken), and measure the bits that each member uses, by length.
 
@@ -65,15 +57,17 @@ def growth_study(
         retrain: train them anew.
         progress: show a bar for each training.
         on_step: told what is being done.
+        executor: who trains; None: one training after the other, in this process.
 
     Raises: UserError for a kind without a state, a field that it does not have, or fewer than two values.
     """
     settings = settings or GrowthSettings()
     _check(settings)
-    training, members, best = Training(device, seed, retrain, progress), [], []
-    for value in sorted(set(settings.values)):
-        on_step(f"{settings.kind} with {settings.vary} {value}")
-        runs = _trained(settings, value, training)
+    values, members, best = sorted(set(settings.values)), [], []
+    trainings = Trainings(device, seed, retrain, progress, executor or Serial())
+    trained = trainings.run(_grid(settings, values, seed), on_step)
+    for value, runs in zip(values, trained.values(), strict=True):
+        on_step(f"bits of {settings.kind} with {settings.vary} {value}")
         best.append(max(runs, key=_letters_right))
         members.append(_member(settings, value, runs, best[-1], seed))
     on_step("where the smallest and the largest look")
@@ -145,25 +139,15 @@ def _views(settings: GrowthSettings, members: list[Member], best: list[Run], see
     )
 
 
-def _trained(settings: GrowthSettings, value: int, training: Training) -> list[Run]:
-    """One member at every rate and seed."""
-    return [
-        _run(settings, value, rate, seed, training)
-        for rate, seed in product(settings.rates, range(training.seed, training.seed + settings.seeds))
-    ]
-
-
-def _run(settings: GrowthSettings, value: int, rate: float, seed: int, training: Training) -> Run:
-    place = f"families/{settings.kind}-{settings.vary}-{value}-rate{rate:g}"
-    return kept_run(
-        place,
-        member_config(settings, value),
-        CopyTask(settings.alphabet),
-        replace(recipe(settings), learning_rate=rate, seed=seed),
-        device=training.device,
-        retrain=training.retrain,
-        progress=training.progress,
-        read=partial(load_run, device=str(training.device)),
+def _grid(settings: GrowthSettings, values: list[int], seed: int) -> Grid:
+    """Every member at every rate and seed."""
+    members = {f"{settings.vary}-{value}": member_config(settings, value) for value in values}
+    return Grid(
+        "growth",
+        family(settings.kind, members, settings.rates),
+        task_spec(CopyTask(settings.alphabet)),
+        recipe(settings),
+        tuple(range(seed, seed + settings.seeds)),
     )
 
 
