@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from interp.base.errors import UserError, unknown
+from interp.base.seeds import spawn
 from interp.experiments.plan import Measurement
 from interp.loading import Loaded
 from interp.measure.heads.effective_n import behavioural_n
@@ -121,8 +122,8 @@ def against_repeats(loaded: Loaded, what: Measurement) -> Numbers:
     rows: list[tuple[int, int, int]] = []
     for length in what.lengths:
         wrong, recurs, without = 0, 0, 0
-        for size in _in_parts(what.strings, max(1, 65_536 // length**2)):
-            batch = task.sample(size[1], length, what.seed * 1_000_003 + size[0])
+        for number, strings in _in_parts(what.strings, max(1, AT_ONCE**2 // (64 * length**2))):
+            batch = task.sample(strings, length, spawn(what.seed, length, number))
             fails = ~score(model(batch.tokens), batch).string_correct
             two_ways = ambiguous(batch, n)
             recurs += int(_some_gram_twice(batch.answer_tokens, n).sum())
