@@ -65,7 +65,7 @@ const FOUND = {
 test("a head is said with its role, its score and what it gathers", () => {
   const [role, score, ...rest] = foundInWords(FOUND);
   assert.equal(role, "Lookup head, n = 3.");
-  assert.match(score, /0\.900 \[0\.850, 0\.950\] at 95%, to another letter 0\.030; q 0\.0012\.$/);
+  assert.match(score, /0\.900 \[0\.850, 0\.950; 95%, Korn-Graubard\], to another letter 0\.030; q 0\.0012\.$/);
   assert.deepEqual(rest, []);
   assert.equal(foundInWords({ ...FOUND, role: "none", n: null, flagged: false })[0], "No role.");
   assert.match(foundInWords({ ...FOUND, flagged: false })[1], /, not flagged\.$/);
@@ -78,6 +78,6 @@ test("a head is said with its role, its score and what it gathers", () => {
 
 test("a cost names its control where there is one", () => {
   const cost = { kind: "mean", before: 1, after: 0.25, interval: { low: 0.7, high: 0.8, method: "Korn-Graubard" }, control: 0.9 };
-  assert.match(costInWords(cost), /from 100% to 25%, drop \[70%, 80%\] at 95%; without another head 90%\.$/);
+  assert.match(costInWords(cost), /from 100% to 25%, drop \[70%, 80%; 95%, Korn-Graubard\]; without another head 90%\.$/);
   assert.ok(!costInWords({ ...cost, control: null }).includes("another head"));
 });
