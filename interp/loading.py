@@ -180,9 +180,6 @@ def _asked(loaded: Loaded, wanted: str | Task, seed: int) -> Loaded:
     return dataclasses.replace(loaded, task=task, description=description)
 
 
-# ---------------------------------------------------------------------- what is not a run
-
-
 def _planted(rest: str, device: torch.device | str) -> Loaded:
     model, planting = planted_from_spec(rest)
     task = CopyTask(planting.alphabet)
@@ -260,9 +257,6 @@ def _describe(model: Any, spec: str, origin: str, task: Task, **more: Any) -> di
         **more,
     }
     return json.loads(json.dumps(description))  # tuples become lists, as they will on the disk
-
-
-# ---------------------------------------------------------------------- what is not a model
 
 
 def _run_folder(spec: str) -> Path:

@@ -8,7 +8,6 @@ from typing import NoReturn
 from interp.base.errors import UserError
 from interp.cli.commands import command, names
 from interp.cli.endings import end
-from interp.cli.parsing import parse
 from interp.cli.streams import say
 
 HELP = ("-h", "--help")
@@ -55,6 +54,8 @@ def _run(name: str, args: list[str], called: str, says: str | None = None) -> No
     # Read when torch is loaded. On busy cores OpenMP's threads otherwise burn, waiting for each other, more than they
     # save: a training step on two such cores took ten times as long as on one.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from interp.cli.parsing import parse  # and tyro with it, which the overview does without
+
     found = command(name)
     options, tiny = found.options()
     found.work(parse(options, args, says or found.says(called), called, tiny))

@@ -20,6 +20,7 @@ from interp.measure.ablation.ablate import ablation_study
 from interp.measure.heads.effective_n import behavioural_n, causal_n, causal_order, order_counts
 from interp.measure.heads.use import use_of_heads
 from interp.models.hooks.model import HookedModel
+from interp.results.accuracy import LengthAccuracy, StepCurve
 from interp.results.heads import HeadScores
 from interp.studies.attention.run import view_attention
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
@@ -53,33 +54,14 @@ def hash_head_study(
     check_bounds(settings)
     loaded = as_loaded(loaded, seed)
     model, task = loaded.model, loaded.task
-    device = str(model.cfg.device)
-    draws = partial(own_generator, seed=seed)
-    longest, span = probed(loaded, settings.heads.longest)
+    _, span = probed(loaded, settings.heads.longest)
 
     on_step("scoring heads")
     scores = find_heads(loaded, seed, settings.heads, on_step)
     on_step("effective n")
-    behavioural = behavioural_n(model, task, span, longest, settings.n_strings, draws("behaviour"))
-    causal = causal_n(model, task, span, longest, settings.n_strings, draws("intervention"))
-    ordered = None
-    if len(causal.offsets) > 1:
-        order = causal_order(model, task, span, causal.offsets, longest, settings.n_strings, draws("order"))
-        ordered = order_counts(order)
-    n = EffectiveN(behavioural.n, causal.n, _common_n(scores), causal.offsets, ordered)
+    behavioural, causal, n = _effective_n(loaded, seed, settings, scores)
     on_step("accuracy by length")
-    lengths = settings.lengths or accuracy_lengths(loaded.trained_lengths, longest_string(model, task))
-    accuracy = accuracy_by_length(
-        cast("nn.Module", model),  # a bridge is one, too
-        task,
-        lengths,
-        settings.accuracy_strings,
-        draws("accuracy"),
-        trained=loaded.trained_lengths,
-        ideal=sorted({*settings.ideal, *(x for x in (n.behavioural, n.causal, n.heads) if x is not None)}),
-        free_running=isinstance(model, HookedModel),
-        free_up_to=settings.free_up_to,
-    )
+    accuracy = _accuracy(loaded, seed, settings, n)
     on_step("ablations")
     strings = strings_to_ablate(loaded, seed, settings.ablation_strings, settings.heads.longest)
     ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed, on_step=on_step)
@@ -97,7 +79,7 @@ def hash_head_study(
     )
     return HashHeadStudy(
         verdict=head_verdict(scores, accuracy, n, ablations, beyond_training(span, loaded.trained_lengths), use),
-        provenance=provenance(device, seed, model),
+        provenance=provenance(str(model.cfg.device), seed, model),
         model=loaded.description,
         accuracy_by_length=accuracy,
         effective_n=n,
@@ -108,6 +90,37 @@ def hash_head_study(
         attention=view,
         training=loaded.training,
         use=use,
+    )
+
+
+def _effective_n(
+    loaded: Loaded, seed: int, settings: HeadStudySettings, scores: HeadScores
+) -> tuple[StepCurve, StepCurve, EffectiveN]:
+    """The model's n from behaviour and by intervention, beside that of most of its lookup heads."""
+    model, task, draws = loaded.model, loaded.task, partial(own_generator, seed=seed)
+    longest, span = probed(loaded, settings.heads.longest)
+    behavioural = behavioural_n(model, task, span, longest, settings.n_strings, draws("behaviour"))
+    causal = causal_n(model, task, span, longest, settings.n_strings, draws("intervention"))
+    ordered = None
+    if len(causal.offsets) > 1:
+        order = causal_order(model, task, span, causal.offsets, longest, settings.n_strings, draws("order"))
+        ordered = order_counts(order)
+    return behavioural, causal, EffectiveN(behavioural.n, causal.n, _common_n(scores), causal.offsets, ordered)
+
+
+def _accuracy(loaded: Loaded, seed: int, settings: HeadStudySettings, n: EffectiveN) -> LengthAccuracy:
+    """Accuracy by length, beside ideal copiers of the settings' n and of the model's own."""
+    model, task = loaded.model, loaded.task
+    return accuracy_by_length(
+        cast("nn.Module", model),  # a bridge is one, too
+        task,
+        settings.lengths or accuracy_lengths(loaded.trained_lengths, longest_string(model, task)),
+        settings.accuracy_strings,
+        own_generator("accuracy", seed),
+        trained=loaded.trained_lengths,
+        ideal=sorted({*settings.ideal, *(x for x in (n.behavioural, n.causal, n.heads) if x is not None)}),
+        free_running=isinstance(model, HookedModel),
+        free_up_to=settings.free_up_to,
     )
 
 

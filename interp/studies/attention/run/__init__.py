@@ -19,12 +19,12 @@ from interp.measure.ablation.sets import Ablation
 from interp.measure.attention.views import view_variants, viewed_heads
 from interp.measure.values import Zero
 from interp.models.heads import Head, HeadTable
-from interp.models.surface import device, n_ctx
+from interp.models.surface import device
 from interp.results.ablation import AblationResult
 from interp.results.attention import AttentionView
 from interp.results.heads import HeadScores
 from interp.studies.attention.result import AttentionStudy
-from interp.studies.attention.run.string import copied_string, text
+from interp.studies.attention.run.string import shown_string
 from interp.studies.attention.settings import AttentionSettings
 from interp.studies.attention.verdict import attention_verdict
 from interp.studies.scoring import find_heads, head_costs, strings_to_ablate
@@ -111,28 +111,12 @@ def view_attention(
     """
     loaded = as_loaded(loaded, seed)
     model = loaded.model
-    if kind not in KINDS:
-        raise unknown("kind of ablation", kind, KINDS)
-    if prompt is not None and length is not None:
-        raise UserError(f"length must be left out where a prompt is given, which has its own; got {length}.")
     table = HeadTable.of(model).require()
     chosen = table.parse(heads) or table.heads
     taken = _taken(table, ablate, scores)
-    if taken and prompt is not None and loaded.pretrained and kind not in ALONE:
-        raise UserError(
-            f"kind must be {' or '.join(ALONE)} for a text, which has no other strings beside it and no known "
-            f"sources; got {kind}."
-        )
-    if prompt is not None and loaded.pretrained:
-        shown = text(loaded, prompt)
-    else:
-        shown = copied_string(loaded, prompt, length, seed)
-    batch = shown.batch.to(device(model))
-    if (context := n_ctx(model)) is not None and batch.tokens.shape[1] > context:
-        raise UserError(
-            f"the string must have at most {context} tokens, the context of this model; got "
-            f"{batch.tokens.shape[1]}. Use a shorter one."
-        )
+    _check_kind(kind, alone=bool(taken and prompt is not None and loaded.pretrained))
+    shown = shown_string(loaded, prompt, length, seed)
+    batch = shown.batch
     replacement = intervention(kind, batch, own_generator("donors", seed)) if taken else Zero()
     without = {name: Ablation(of_set, replacement) for name, of_set in taken.items()}
     following = batch.targets[0, -1:]
@@ -147,6 +131,17 @@ def view_attention(
         variants=view_variants(model, batch, chosen, shown.label, without),
         notes=_notes(loaded, batch),
     )
+
+
+def _check_kind(kind: str, alone: bool) -> None:
+    """Refuse a kind of ablation that does not exist, or that needs other strings where there are none."""
+    if kind not in KINDS:
+        raise unknown("kind of ablation", kind, KINDS)
+    if alone and kind not in ALONE:
+        raise UserError(
+            f"kind must be {' or '.join(ALONE)} for a text, which has no other strings beside it and no known "
+            f"sources; got {kind}."
+        )
 
 
 def _taken(table: HeadTable, ablate: Sequence[str] | None, scores: HeadScores | None) -> dict[str, tuple[Head, ...]]:

@@ -1,7 +1,7 @@
 """The string that a view of attention shows: a prompt or one that is drawn, first in a batch of its like."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from interp.base.errors import UserError, shown
 from interp.base.seeds import own_generator
 from interp.loading import Loaded
+from interp.models.surface import device, n_ctx
 from interp.tasks.base import Batch, Task, need
 from interp.tasks.sampling import draw_letters
 
@@ -29,6 +30,27 @@ class Shown:
 
     batch: Batch
     label: Callable[[Tensor], str]
+
+
+def shown_string(loaded: Loaded, prompt: str | None, length: int | None, seed: int) -> Shown:
+    """A prompt, or a string that is drawn, on the model's device.
+
+    Raises: UserError for a length beside a prompt, a string that does not fit the model's context, and as
+        `copied_string` and `text` do.
+    """
+    if prompt is not None and length is not None:
+        raise UserError(f"length must be left out where a prompt is given, which has its own; got {length}.")
+    if prompt is not None and loaded.pretrained:
+        found = text(loaded, prompt)
+    else:
+        found = copied_string(loaded, prompt, length, seed)
+    batch = found.batch.to(device(loaded.model))
+    if (context := n_ctx(loaded.model)) is not None and batch.tokens.shape[1] > context:
+        raise UserError(
+            f"the string must have at most {context} tokens, the context of this model; got "
+            f"{batch.tokens.shape[1]}. Use a shorter one."
+        )
+    return replace(found, batch=batch)
 
 
 def copied_string(loaded: Loaded, prompt: str | None, length: int | None, seed: int) -> Shown:
