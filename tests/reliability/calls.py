@@ -247,7 +247,7 @@ def _of_measures() -> dict[str, Made]:
         "transplants": (
             transplants,
             {"model": memory, "task": task, "length": 4, "strings": 8, "generator": 0}
-            | {"directions": (2,), "calibration": 16, "seed": 0},
+            | {"directions": (2,), "calibration": 16},
         ),
         "ablate": (ablate, {**taken, "kind": "mean", "with_role": (), "seed": 0, "draws": 3}),
         "HeadTable.parse": (heads.parse, {"heads": ["L1H0"]}),
