@@ -158,9 +158,9 @@ class Remembrance(Result):
     elsewhere: Float[np.ndarray, "length pos"]
     """Mean total variation at the other answer letters."""
     interval: Float[np.ndarray, "length pos bound"]
-    """Of `effect`: its two ends."""
+    """Two ends of the interval of `effect`."""
     method: Method
-    """Of the interval."""
+    """Method of the interval."""
 
 
 @dataclass(frozen=True)

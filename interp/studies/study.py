@@ -37,7 +37,7 @@ class Evidence:
     value: float | None
     """None where it could not be measured, or where there is no such value."""
     interval: Interval | None = None
-    """At 95 %, with the name of its method."""
+    """Interval at 95 %, with the name of its method."""
     threshold: float | None = None
     """What the value was compared with."""
     n: int | None = None

@@ -34,7 +34,7 @@ class Member:
     most_bits: float
     """The most bits used at any measured length."""
     most_bits_interval: Interval
-    """At the length at which they are used."""
+    """Interval of the most bits, at the length at which they are used."""
 
 
 @dataclass(frozen=True)
