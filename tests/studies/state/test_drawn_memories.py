@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from interp.base.interval import Interval
 from interp.measure.state.bits import used_bits
 from interp.measure.state.knee import knee
 from interp.measure.state.probe_settings import ProbeSettings
@@ -107,8 +108,11 @@ def test_a_memory_of_every_quick_kind_is_told_right(kind):
 
 
 def test_a_grade_says_what_is_wrong():
-    assert wrong_bend(Knee(5.0, (4.0, 6.0), 1.0, 5.0), None) and wrong_bend(Knee(None, None, 1.0, 5.0, "late"), 5.0)
-    assert wrong_bend(Knee(5.0, (4.9, 5.1), 1.0, 5.0), 6.0) and not wrong_bend(Knee(5.0, (4.9, 6.1), 1.0, 5.0), 6.0)
+    def bend(low: float, high: float) -> Knee:
+        return Knee(5.0, Interval(low, high, "percentile bootstrap"), 1.0, 5.0)
+
+    assert wrong_bend(bend(4.0, 6.0), None) and wrong_bend(Knee(None, None, 1.0, 5.0, "late"), 5.0)
+    assert wrong_bend(bend(4.9, 5.1), 6.0) and not wrong_bend(bend(4.9, 6.1), 6.0)
     assert Graded("full", "unread", (), ()).wrong and not Graded("unsure", "unread", (), ()).wrong
     assert Graded("full", "full", (), ()).right and not Graded("full", "full", (), ("held",)).right
 
