@@ -34,9 +34,9 @@ def write_paper_report(found: Claims, folder: str | Path) -> Path:
         sections={claim.id: claim.title for claim in found.claims} | {"provenance": "Provenance"},
         provenance=found.provenance,
     )
-    named = {claim.id: [f"{claim.id}-{plot.name}" for plot in claim.plots] for claim in found.claims}
+    plots_of = {claim.id: [f"{claim.id}-{plot.name}" for plot in claim.plots] for claim in found.claims}
     beside = Beside({"": found}, figures, tables)
-    page = write_study_page(folder, TEMPLATE, frame, beside, claims=found.claims, named=named, holds=HOLDS)
+    page = write_study_page(folder, TEMPLATE, frame, beside, claims=found.claims, plots_of=plots_of, holds=HOLDS)
     write_text(Path(folder) / PAGE, markdown(found))
     return page
 
