@@ -17,6 +17,7 @@ SCRIPTS = {
     "find_hash_heads": "heads",
     "grow_state": "grow",
     "measure_saturation": "state",
+    "reproduce_paper": "reproduce",
     "train": "train",
 }
 HEAVY = ("torch", "numpy", "plotly", "rich", "transformers", "jinja2")

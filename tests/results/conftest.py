@@ -82,7 +82,7 @@ def _value(hint: Any, full: bool, sizes: dict[str, int]) -> Any:
     if origin is tuple:
         kinds = arguments[:1] * 2 if arguments[-1] is Ellipsis else arguments
         return tuple(_value(kind, full, sizes) for kind in kinds)
-    if hint == dict[str, Any]:
+    if hint in (dict[str, Any], Mapping[str, Any]):
         return {"seed": 0, "array": None, "in": {"a": [1, "é"]}}
     if origin in (dict, Mapping):
         return {"one.0": _value(arguments[1], full, sizes)} if full else {}

@@ -67,7 +67,7 @@ class ReadPoint(HookPoint):
     def _refusal(self, edit: str) -> UserError:
         step = str(self.name).replace("hook_", "") + ".5"
         return UserError(
-            f"hooks at {self.name} must only read, as it stands behind the recurrence; got {edit}, which "
+            f"hooks at {self.name} must only read, as it comes after the recurrence; got {edit}, which "
             f"comes too late. Edit single positions, as in {step} [batch channel], and the recurrence "
             "continues from what you set."
         )

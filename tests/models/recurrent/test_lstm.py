@@ -314,7 +314,7 @@ def test_an_edit_of_all_gates_at_once_is_refused_with_what_to_do(lstm, tokens, m
     for quantity in READ_ONLY:
         name = f"blocks.1.mixer.hook_{quantity}"
         for edit in (zero, in_place(zero), lambda x, **_: x.clone(), lambda x, **_: x.transpose(1, 2)):
-            with mode(), pytest.raises(UserError, match=rf"{name} is for reading.*blocks\.1\.mixer\.{quantity}\.5 \["):
+            with mode(), pytest.raises(UserError, match=rf"{name} must only read.*blocks\.1\.mixer\.{quantity}\.5 \["):
                 model.run_with_hooks(tokens, fwd_hooks=[(name, edit)])
         with mode():
             model.run_with_hooks(tokens, fwd_hooks=[(name, lambda x, **_: x)])
@@ -326,7 +326,7 @@ def test_an_edit_of_their_gradients_is_refused_too(lstm, tokens):
     for edit in (zero, in_place(zero)):
         with model.hooks(bwd_hooks=[("blocks.0.mixer.hook_c", edit)]):
             loss = model(tokens, "loss")
-            with pytest.raises(UserError, match="an edit of its gradient comes too late"):
+            with pytest.raises(UserError, match="got an edit of its gradient, which comes too late"):
                 loss.backward()
 
 
@@ -521,9 +521,9 @@ def test_a_trace_edits_single_steps_and_not_all_at_once(lstm, tokens):
         point(traced, name).output *= 0.5
         out = traced.output.save()
     torch.testing.assert_close(out, expected)
-    with pytest.raises(Exception, match=r"hook_f is for reading"), traced.trace(tokens):
+    with pytest.raises(Exception, match=r"hook_f must only read"), traced.trace(tokens):
         traced.blocks[0].mixer.hook_f.output[:] = 0
-    with pytest.raises(Exception, match=r"hook_f is for reading"), traced.trace(tokens):
+    with pytest.raises(Exception, match=r"hook_f must only read"), traced.trace(tokens):
         traced.blocks[0].mixer.hook_f.output = 2 * traced.blocks[0].mixer.hook_f.output
 
 

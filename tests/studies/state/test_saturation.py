@@ -245,7 +245,7 @@ def test_parts_are_put_over_in_the_longest_strings_that_are_copied(register):
     ("loaded", "lengths", "words"),
     [
         (Loaded(HookedMamba(MambaConfig(d_model=16)), NgramLookup(), {}), None, "lays_out_letters.*got NgramLookup"),
-        (load("planted:register"), (0, 2, 4), "at least 1 letter"),
+        (load("planted:register"), (0, 2, 4), "must be an integer from 1"),
         (load("planted:register"), (2, 4), "at least three"),
     ],
 )
