@@ -7,10 +7,11 @@ are decided from what is kept, and a page is left.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import tyro
 
+from interp.base.bounds import Bounds
 from interp.base.errors import InterpError, UserError
 from interp.base.paths import expanded
 from interp.base.words import count
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Options:
     """Options of this command."""
+
+    BOUNDS: ClassVar[Bounds] = {"seeds": (1, 1000), "workers": (1, 1024), "cpus": (0.0, 1024.0), "gpus": (0.0, 64.0)}
 
     claims: tyro.conf.Positional[tuple[str, ...]] = ()
     """Which: samples, length, suffix, prefix, repeats, copier, registers, objections, capacity; all without any."""

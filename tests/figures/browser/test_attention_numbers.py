@@ -125,7 +125,7 @@ def test_the_side_says_what_is_known_of_the_head_and_what_the_model_answers(show
     assert "Lookup head, n = 4." in says
     score = f"{found.score:.3f} [{found.interval.low:.3f}, {found.interval.high:.3f}; 95%, {found.interval.method}]"
     assert f"On other strings: attention to the place copied from {score}, to another letter 0.034" in says
-    assert "strings right go from 99.5% to 95.3%, drop [2%, 7%] at 95%; without another head 98%." in says
+    assert "strings right go from 99.5% to 95.3%, drop [2%, 7%; 95%, Korn-Graubard]; without another head 98%." in says
     assert f"On this string: mean weight on the place copied from {load_view(opened.file).on_source()[1]:.3f}" in says
     weight = f"{load_view(opened.file).variants[0].pattern[1, 19, 7]:.3f}"
     length = 6  # kqvbtz: what stands before 7 and before 20
@@ -140,7 +140,7 @@ def test_numbers_below_0_have_a_minus(show, view):
     opened = show(replace(view, heads=(view.heads[0], replace(view.heads[1], cost=cost), *view.heads[2:])))
     opened.page.locator(".thumb", has_text="L1H5").click()
     opened.becomes(head=1)
-    assert "drop [\u22120.4%, 35.9%] at 95%" in opened.text(".head")
+    assert "drop [\u22120.4%, 35.9%; 95%, Korn-Graubard]" in opened.text(".head")
 
 
 def test_the_table_holds_the_strongest_keys_in_their_order(show, view):
