@@ -37,10 +37,10 @@ python_maximum_signature_line_length = 100
 # Every name of ours that is referred to must be on the site; those of other libraries lead nowhere without a network.
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:class", r"Tensor|ndarray|UseAppendAction"),  # as jaxtyping writes them
-    ("py:class", r"interp(\.\w+)+\.(M|R|T|Item|Kind|Options)"),  # type variables
+    ("py:class", r"Tensor|ndarray|UseAppendAction|Positional|P"),  # as jaxtyping and tyro write them
+    ("py:class", r"interp(\.\w+)+\.(M|R|T|Class|Item|Kind|Options)"),  # type variables
     (
         "py:.*",
-        r"(torch|numpy|np|jaxtyping|transformer_lens|transformers|plotly|accelerate|cattrs|collections|pathlib|markupsafe|contextlib)(\..*)?",
+        r"(torch|numpy|np|jaxtyping|transformer_lens|transformers|plotly|rich|accelerate|cattrs|collections|pathlib|markupsafe|contextlib)(\..*)?",
     ),
 ]

@@ -44,7 +44,7 @@ def test_two_models_stand_side_by_side_and_lengths_are_those_asked_for(tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--model", "planted:register", "--lengths", "0", "2", "4"), "at least 1 letter"),
+        (("--model", "planted:register", "--lengths", "0", "2", "4"), "must be an integer from 1"),
         (("--model", "mambo"), "mamba"),
         (("--model", "planted:register?kk=2"), "no option of planted:register"),
         (("--model", "planted:shift", "--lengths", "4", "4", "4"), "at least three"),

@@ -110,12 +110,12 @@ def test_processes_find_the_same_bits_as_one_run_after_the_other(place, monkeypa
 
 def test_a_training_that_diverges_is_told_with_its_configuration_and_stops_no_other(place):
     plans = list(grid(arms=ARMS[:1]).plans())
-    plans[0] = replace(plans[0], training=replace(plans[0].training, learning_rate=1e30, clip=1e30, warmup=0))
+    plans[0] = replace(plans[0], training=replace(plans[0].training, learning_rate=1e29, clip=1e29, warmup=0))
     record = Record(place / "found")
     found = carry_out_all(plans, Serial(), Work(str(record.folder)), record)
     failed, well = found[plans[0].digest], found[plans[1].digest]
-    assert failed.failed is not None and "not finite" in failed.failed
-    assert failed.plan.training.learning_rate == 1e30
+    assert failed.failed is not None and "must stay finite" in failed.failed
+    assert failed.plan.training.learning_rate == 1e29
     assert well.failed is None
     assert agenda(plans, record).left == (), "it would diverge again"
 

@@ -79,8 +79,7 @@ def mimic_attention(mixer: Any) -> None:
 
     Nothing is forgotten and each position counts alike: A_bar = exp(-e^-8) and Delta = 1, whatever the input. A
     position reads most where something similar was written: W_C becomes (W_C + W_B) / 2, so that W_C W_B^T is close to
-        the
-    identity times a positive number, without the two maps being one.
+    the identity times a positive number, without the two maps being one.
 
     Args:
         mixer: has A_log, W_dt, b_dt, W_B and W_C.
