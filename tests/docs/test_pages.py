@@ -11,6 +11,9 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 
+SLOW = {"saturation"}
+"""Pages whose code measures a trained state at the defaults: minutes."""
+
 
 def program(page: str) -> str:
     """The page's blocks, each on the lines that it has there, so that an error names them."""
@@ -22,7 +25,10 @@ def program(page: str) -> str:
     return "\n".join(found)
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda path: str(path.relative_to(ROOT)))
+PARAMETERS = [pytest.param(page, marks=[pytest.mark.slow] * (page.stem in SLOW)) for page in WITH_CODE]
+
+
+@pytest.mark.parametrize("page", PARAMETERS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_code_on_a_page_runs(page, pretrained):
     file = pretrained / f"{page.stem}.py"
     file.write_text(program(page.read_text(encoding="utf-8")), encoding="utf-8")

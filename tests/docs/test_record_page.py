@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.base.stats import proportion_interval
+from interp.base.estimates import proportion_interval
 from interp.models import build
 from interp.training.presets import preset
 
@@ -29,8 +29,8 @@ def test_every_count_on_the_page_was_measured(training):
     assert cells[2:] == [counts.get(letters, "") for letters in LETTERS]
 
 
-def test_counts_together_have_wilsons_intervals():
-    for letters, cell in zip(LETTERS, row("together, Wilson 95 %")[2:], strict=True):
+def test_counts_together_have_exact_intervals():
+    for letters, cell in zip(LETTERS, row("together, Clopper-Pearson 95 %")[2:], strict=True):
         here = [m for m in FOUND["measured"] if m["letters"] == letters]
         right, strings = (sum(m[name] for m in here) for name in ("right", "strings"))
         low, high = proportion_interval(right, strings)
@@ -50,4 +50,4 @@ def test_measured_shares_lie_in_the_predicted_intervals():
         for letters, (low, high) in zip(predicted["letters"], predicted["interval"], strict=True):
             if (found := measured.get((predicted["seed"], letters))) is not None:
                 bounds = proportion_interval(found["right"], found["strings"])
-                assert low <= bounds[1] and bounds[0] <= high
+                assert low <= bounds.high and bounds.low <= high

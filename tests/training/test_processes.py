@@ -93,5 +93,5 @@ def test_a_batch_smaller_than_the_number_of_processes_is_refused(task, tiny, rec
     from accelerate import Accelerator
 
     monkeypatch.setattr(Accelerator, "num_processes", 16)
-    with pytest.raises(UserError, match="16 processes"):
+    with pytest.raises(UserError, match="at least 16, a string for each process"):
         train(tiny(), task, recipe, progress=False)

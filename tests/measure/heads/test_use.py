@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from interp.base.interval import Interval
 from interp.measure.heads.n_interval import n_interval
 from interp.measure.heads.score import HeadSettings, score_heads
 from interp.measure.heads.use import use_of_heads
@@ -12,7 +13,8 @@ from interp.tasks.copy import CopyTask
 
 
 def left(letters, *heads):
-    return Left(heads, letters, (letters - 0.01, letters + 0.01), letters, (0.0, 1.0))
+    near, any_share = Interval(letters - 0.01, letters + 0.01, "Korn-Graubard"), Interval(0.0, 1.0, "Korn-Graubard")
+    return Left(heads, letters, near, letters, any_share)
 
 
 def use(which, lookups=None, others=None, both=None, **more):
