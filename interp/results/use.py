@@ -9,11 +9,12 @@ from interp.results.record import Result
 Use = Literal["all", "part", "spare", "none"]
 """all    without the lookup heads' attention to the source (nearly) nothing is copied: that is how the model copies
 part   some of it is lost, and some is not
-spare  nothing is lost: the model copies by something else, whether or not they could do it alone
+spare  nothing is lost, of letters or strings: the model copies by something else, whether or not they could alone
 none   heads attend to the match, and none of them raises the letter there"""
 
 WHOLE, SOME = 0.9, 0.1
-"""Shares of what a model copies above chance: more than `WHOLE` is all of it, less than `SOME` is nothing."""
+"""Shares of the letters that a model copies above chance: more than `WHOLE` is all of them. Up to `SOME` is nothing,
+unless that large a share of strings is no longer right: a string goes wrong with its first letter."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class HeadUse(Result):
         above = self.whole.letters - self.chance
         return (self.whole.letters - left.letters) / above if self.copies else 0.0
 
+    def spares(self, left: Left) -> bool:
+        """Return whether nothing is lost: of the letters above chance, and of the strings."""
+        return self.lost(left) <= SOME and self.whole.strings - left.strings <= SOME
+
     @property
     def copies(self) -> bool:
         """Whether more letters are right than by guessing, with the whole interval."""
@@ -68,12 +73,12 @@ class HeadUse(Result):
         if self.lookups is None or len(self.lookups.heads) < 2:
             return False
         single = [left for left in self.alone if left.heads[0] in self.lookups.heads]
-        return self.lost(self.lookups) > SOME and all(self.lost(left) <= SOME for left in single)
+        return not self.spares(self.lookups) and all(map(self.spares, single))
 
     @property
     def enough(self) -> tuple[str, ...]:
         """Lookup heads that are enough alone: with it alone, of several, nothing is lost."""
         if self.lookups is None:
             return ()
-        lacking = [set(left.heads) for left in self.kept if self.lost(left) <= SOME]
+        lacking = [set(left.heads) for left in self.kept if self.spares(left)]
         return tuple(head for head in self.lookups.heads if any(head not in without for without in lacking))

@@ -10,7 +10,7 @@ from interp.measure.values import Mean
 from interp.models.heads import HeadTable
 from interp.models.surface import Model, device
 from interp.results.heads import HeadScores
-from interp.results.use import SOME, WHOLE, HeadUse, Left, Use
+from interp.results.use import WHOLE, HeadUse, Left, Use
 from interp.tasks.base import Batch
 from interp.tasks.vocabulary import Vocabulary
 
@@ -89,5 +89,6 @@ def _use(use: HeadUse) -> Use:
     """How much of the copy the lookup heads carry."""
     if use.lookups is None or not use.copies:
         return "none"
-    lost = use.lost(use.lookups)
-    return "all" if lost > WHOLE else "part" if lost > SOME else "spare"
+    if use.lost(use.lookups) > WHOLE:
+        return "all"
+    return "spare" if use.spares(use.lookups) else "part"

@@ -1,5 +1,7 @@
 """How much of a copy heads carry, by their attention to the source; and how sure an n is."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from interp.base.interval import Interval
@@ -45,6 +47,15 @@ def test_heads_that_stand_in_for_each_other_are_named():
     alone = (left(1.0, "L1H0"), left(0.98, "L1H1"))
     found = use("all", left(0.12, "L1H0", "L1H1"), alone=alone, kept=(left(0.98, "L1H1"), left(1.0, "L1H0")))
     assert found.redundant and found.enough == ("L1H0", "L1H1")
+
+
+def test_a_head_without_which_strings_go_wrong_is_missed_however_few_letters_it_costs():
+    alone = (left(1.0, "L1H0"), replace(left(0.99, "L1H1"), strings=0.766))
+    kept = (replace(left(0.985, "L1H1"), strings=0.646), replace(left(0.88, "L1H0"), strings=0.02))
+    found = use("all", left(0.03, "L1H0", "L1H1"), alone=alone, kept=kept)
+    assert not found.redundant and found.enough == ()
+    spared = replace(left(0.95, "L1H0"), strings=0.3)
+    assert not found.spares(spared) and found.spares(replace(spared, strings=0.95))
 
 
 def test_n_has_no_width_where_all_strings_agree_and_some_where_they_do_not():

@@ -62,9 +62,10 @@ def _of_others(use: HeadUse) -> list[str]:
     if others is None:
         return []
     lost = use.lost(others)
-    if use.lookups is not None and lost <= SOME and (both is None or use.lost(both) - use.lost(use.lookups) <= SOME):
+    more = 0.0 if both is None or use.lookups is None else use.lost(both) - use.lost(use.lookups)
+    if use.lookups is not None and use.spares(others) and more <= SOME:
         return []
-    carriers = [left.heads[0] for left in use.alone if left.heads[0] in others.heads and use.lost(left) > SOME]
+    carriers = [left.heads[0] for left in use.alone if left.heads[0] in others.heads and not use.spares(left)]
     names = carriers or others.heads
     cut = "with that cut" if use.edit == "edges" else "with their output held at its mean"
     found = f"{words.names(names)} {words.verb(len(names), 'attend')} to the source, too, and not by the match: {cut}"
@@ -75,7 +76,7 @@ def _of_others(use: HeadUse) -> list[str]:
         found += f", and with both cut, {_right(both)}"
     if lost > WHOLE:
         return [f"{found}. That is how it copies."]
-    if stands_in(use) and lost <= SOME:
+    if stands_in(use) and use.spares(others):
         return [f"{found}: either is enough alone."]
     return [f"{found}."]
 
