@@ -63,6 +63,17 @@ def methods(intervals: Iterable[Interval | None]) -> str:
     return ", ".join(["95%", *dict.fromkeys(found.method for found in intervals if found is not None)])
 
 
+def intervals_note(**of: str | Iterable[Interval | None]) -> str:
+    """Write below a table by which methods the intervals of its quantities are; of a method's name, that name.
+
+    >>> intervals_note(drop=[Interval(0.1, 0.2, "Student t")], rise_in_loss=[None], n="percentile bootstrap")
+    '95% intervals: drop, Student t; n, percentile bootstrap.'
+    """
+    by = {name: found if isinstance(found, str) else methods(found).partition(", ")[2] for name, found in of.items()}
+    said = "; ".join(f"{name.replace('_', ' ')}, {method}" for name, method in by.items() if method)
+    return f"95% intervals: {said}." if said else ""
+
+
 def with_interval(value: SupportsFloat | None, ends: Iterable[SupportsFloat] | None, digits: int = 2) -> str:
     """Write a number and, if it has one, its interval: `0.17 [0.10, 0.25]`."""
     text = number(value, digits)

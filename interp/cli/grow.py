@@ -87,6 +87,6 @@ def work(options: Options) -> None:
         page = write_growth_report(growth, folder)
     if not options.quiet:
         for table in tables(growth):
-            show_table(table.title, table.columns, table.rows)
+            show_table(table.title, table.columns, table.rows, table.note)
         say(f"\n{growth.verdict}\n")
     say(str(page))

@@ -61,6 +61,6 @@ def work(options: Options) -> None:
         page = write_record_report(found, folder)
     if not options.quiet:
         for table in tables(found):
-            show_table(table.title, table.columns, table.rows)
+            show_table(table.title, table.columns, table.rows, table.note)
         say(f"\n{found.verdict}\n")
     say(str(page))

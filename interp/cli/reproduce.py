@@ -119,7 +119,7 @@ def _run(
     page = write_paper_report(result, folder)
     if not options.quiet:
         for table in tables(result):
-            show_table(table.title, table.columns, table.rows)
+            show_table(table.title, table.columns, table.rows, table.note)
         for claim in result.claims:
             say(f"\n{claim.title}: {claim.says}")
             for run in claim.failed:

@@ -90,8 +90,11 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: the first column aligned to the left, the others to the right; folded only at a terminal."""
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
+    """Print a table: the first column aligned to the left, the others to the right; folded only at a terminal.
+
+    `note` stands below.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -109,3 +112,5 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
         table.add_row(*(Text(in_encoding(cell, sys.stdout.encoding)) for cell in row))
     say(f"\n{title}" if title else "")
     console.print(table)
+    if note:
+        say(note)

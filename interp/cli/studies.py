@@ -55,7 +55,7 @@ def ask(study: Study, options: Any) -> None:
     if not options.quiet:
         for result in results:
             for table in study.tables(result):
-                show_table(table.title, table.columns, table.rows)
+                show_table(table.title, table.columns, table.rows, table.note)
             say(f"\n{result.verdict}")
         say()
     say(str(page))

@@ -105,6 +105,7 @@ def render(page: str, scripts: Sequence[str] = (), plots: Plots = "packed", **va
             percent=theme.percent,
             number=theme.number,
             methods=words.methods,
+            intervals_note=words.intervals_note,
             named=words.named,
             three=lambda value: theme.number(value, 3),
             p_text=lambda value: "<0.001" if value < 0.001 else f"{value:.3g}",

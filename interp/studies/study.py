@@ -80,6 +80,8 @@ class Table:
     columns: tuple[str, ...]
     """The first is aligned to the left, the others to the right."""
     rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    """Stands below: by which methods the intervals are."""
 
 
 @dataclass(frozen=True)

@@ -37,16 +37,12 @@ def write_growth_report(growth: StateGrowth, folder: str | Path) -> Path:
 
 def tables(growth: StateGrowth) -> list[Table]:
     """One line for each member, for a terminal."""
-    lengths = words.methods(member.saturation_length.interval for member in growth.members)
-    bits = words.methods(member.most_bits_interval for member in growth.members)
-    columns = (
-        "member",
-        "numbers of state",
-        "learning rate",
-        f"saturation length ({lengths})",
-        f"most bits used ({bits})",
+    columns = ("member", "numbers of state", "learning rate", "saturation length", "most bits used")
+    note = words.intervals_note(
+        saturation_length=[member.saturation_length.interval for member in growth.members],
+        most_bits_used=[member.most_bits_interval for member in growth.members],
     )
-    return [Table(growth.swept, columns, tuple(map(_terminal_row, growth.members)))]
+    return [Table(growth.swept, columns, tuple(map(_terminal_row, growth.members)), note)]
 
 
 def _terminal_row(member: Member) -> tuple[str, ...]:

@@ -46,12 +46,16 @@ def tables(study: AblationStudy) -> list[Table]:
     columns = (
         "without",
         "strings right",
-        f"drop ({words.methods(found.interval for found in study.ablations)})",
+        "drop",
         "letters right",
-        f"rise in loss ({words.methods(found.loss_interval for found in study.ablations)})",
+        "rise in loss",
         "controls: strings right",
     )
-    return [Table(_heading(study), columns, tuple(map(_row, study.ablations)))]
+    note = words.intervals_note(
+        drop=[found.interval for found in study.ablations],
+        rise_in_loss=[found.loss_interval for found in study.ablations],
+    )
+    return [Table(_heading(study), columns, tuple(map(_row, study.ablations)), note)]
 
 
 def _heading(study: AblationStudy) -> str:

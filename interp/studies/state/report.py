@@ -78,9 +78,9 @@ def write_report(profile: StateProfile, folder: str | Path) -> Path:
 
 def tables(profile: StateProfile) -> list[Table]:
     """Bits and accuracy by length, for a terminal."""
-    used, held = (words.methods(bits.interval) for bits in (profile.used, profile.held.held))
-    columns = ("letters", "needed", f"used ({used})", f"held ({held})", "strings right", "letters right", "bound")
-    return [Table(name_of(profile), columns, tuple(_terminal_row(row) for row in length_rows(profile)))]
+    columns = ("letters", "needed", "used", "held", "strings right", "letters right", "bound")
+    note = words.intervals_note(used=profile.used.interval, held=profile.held.held.interval)
+    return [Table(name_of(profile), columns, tuple(map(_terminal_row, length_rows(profile))), note)]
 
 
 def _terminal_row(row: Row) -> tuple[str, ...]:
@@ -180,8 +180,10 @@ def _shown(profiles: Sequence[StateProfile]) -> dict[str, Any]:
         "profiles": profiles,
         "summaries": [summary(profile) for profile in profiles],
         "bend": bend_text,
-        "used_by": words.methods(end for p in profiles for end in p.used.interval),
-        "held_by": words.methods(end for p in profiles for end in p.held.held.interval),
+        "intervals": words.intervals_note(
+            used=[end for profile in profiles for end in profile.used.interval],
+            held=[end for profile in profiles for end in profile.held.held.interval],
+        ),
         "views": [view for profile in profiles if (view := state_view(profile)) is not None],
         "attention": [(name_of(p), shown(p.attention)) for p in profiles if p.attention is not None],
         "rows": [row for profile in profiles for row in length_rows(profile)],

@@ -77,7 +77,16 @@ test("a head is said with its role, its score and what it gathers", () => {
 });
 
 test("a cost names its control where there is one", () => {
-  const cost = { kind: "mean", before: 1, after: 0.25, interval: { low: 0.7, high: 0.8, method: "Korn-Graubard" }, control: 0.9 };
-  assert.match(costInWords(cost), /from 100% to 25%, drop \[70%, 80%; 95%, Korn-Graubard\]; without another head 90%\.$/);
+  const cost = {
+    kind: "mean",
+    before: 1,
+    after: 0.25,
+    interval: { low: 0.7, high: 0.8, method: "Korn-Graubard" },
+    control: 0.9,
+  };
+  assert.match(
+    costInWords(cost),
+    /from 100% to 25%, drop \[70%, 80%; 95%, Korn-Graubard\]; without another head 90%\.$/,
+  );
   assert.ok(!costInWords({ ...cost, control: null }).includes("another head"));
 });

@@ -7,8 +7,6 @@ from interp.studies.heads.report.rows import matches
 from interp.studies.heads.result import HashHeadStudy
 from interp.studies.study import Table
 
-N = "95%, percentile bootstrap"
-"""Interval of a head's n."""
 SHOWN = ("all", "edges")
 """Groups of ablations that are shown; the others are in ablations.csv."""
 
@@ -18,16 +16,19 @@ def tables(study: HashHeadStudy) -> list[Table]:
     heads = [_head(head) for head in study.heads if head.role != "none"]
     shown = [h.interval if h.role == "lookup" else h.gather_interval for h in study.heads if h.role != "none"]
     chosen = [ablation for ablation in study.ablations if ablation.group in SHOWN]
-    taken, cost = [_ablation(found) for found in chosen], words.methods(found.interval for found in chosen)
-    found = [
-        Table(
-            "Heads with a role",
-            ("head", "role", f"n ({N})", f"attention or effect ({words.methods(shown)})", "q", "gathers letters back"),
-            tuple(heads),
-        ),
-        Table("Without the lookup heads", ("ablated", "strings right", f"drop ({cost})", "control"), tuple(taken)),
-    ]
-    return [table for table in found if table.rows]
+    roles = Table(
+        "Heads with a role",
+        ("head", "role", "n", "attention or effect", "q", "gathers letters back"),
+        tuple(heads),
+        words.intervals_note(n="percentile bootstrap", attention_or_effect=shown),
+    )
+    without = Table(
+        "Without the lookup heads",
+        ("ablated", "strings right", "drop", "control"),
+        tuple(map(_ablation, chosen)),
+        words.intervals_note(drop=[found.interval for found in chosen]),
+    )
+    return [table for table in (roles, without) if table.rows]
 
 
 def _head(head: HeadScore) -> tuple[str, ...]:
