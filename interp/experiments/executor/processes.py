@@ -27,29 +27,35 @@ class Processes:
     def run(self, plans: Sequence[RunPlan], do: Do) -> Iterator[Event]:
         """Carry out every plan; see `Executor.run`. A plan whose process died is begun anew in another."""
         waiting, begun = list(plans), Counter[str]()
-        while waiting:
-            # A dead process breaks its whole pool: what it had in hand is given to the next one.
-            again: list[RunPlan] = []
-            with ProcessPoolExecutor(self.workers, mp_context=_context()) as pool:
-                running: dict[Future[Found], RunPlan] = {}
-                broken = False
-                while running or (waiting and not broken):
-                    while waiting and not broken and len(running) < self.workers:
-                        plan = waiting.pop(0)
-                        begun[plan.digest] += 1
-                        running[pool.submit(do, plan)] = plan
-                        yield Started(plan)
-                    for done in wait(running, return_when=FIRST_COMPLETED).done:
-                        plan = running.pop(done)
-                        try:
-                            yield Ended(done.result())
-                        except BrokenProcessPool:
-                            broken = True
-                            if begun[plan.digest] < ATTEMPTS:
-                                again.append(plan)
-                            else:
-                                yield Ended(lost(plan))
-            waiting = [*again, *waiting]
+        # A dead process breaks its whole pool: each has one of its own, so that it is known which run it died of.
+        free = [_pool() for _ in range(min(self.workers, len(waiting)))]
+        running: dict[Future[Found], tuple[RunPlan, ProcessPoolExecutor]] = {}
+        try:
+            while waiting or running:
+                while waiting and free:
+                    plan, pool = waiting.pop(0), free.pop()
+                    begun[plan.digest] += 1
+                    running[pool.submit(do, plan)] = plan, pool
+                    yield Started(plan)
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    plan, pool = running.pop(done)
+                    try:
+                        yield Ended(done.result())
+                    except BrokenProcessPool:
+                        pool.shutdown()
+                        pool = _pool()
+                        if begun[plan.digest] < ATTEMPTS:
+                            waiting.insert(0, plan)
+                        else:
+                            yield Ended(lost(plan))
+                    free.append(pool)
+        finally:
+            for pool in [*free, *(pool for _, pool in running.values())]:
+                pool.shutdown()
+
+
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=_context())
 
 
 def _context() -> BaseContext:
