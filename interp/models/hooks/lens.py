@@ -17,6 +17,7 @@ ON_DEMAND = {
     "hook_k_input": "use_split_qkv_input",
     "hook_v_input": "use_split_qkv_input",
     "hook_mlp_in": "use_hook_mlp_in",
+    "hook_mixer_input": "use_hook_mlp_in",
 }
 """Hook points that are left out when everything is cached, unless the switch of that name is on."""
 
@@ -73,7 +74,7 @@ class LensModel(HookedModel):
         self.cfg.use_split_qkv_input = use
 
     def set_use_hook_mlp_in(self, use: bool) -> None:
-        """Whether `hook_mlp_in` is cached when everything is; named, it always fires."""
+        """Whether `hook_mlp_in` and `hook_mixer_input` are cached when everything is; named, they always fire."""
         self.cfg.use_hook_mlp_in = use
 
     def to_single_token(self, token: int) -> int:

@@ -149,8 +149,9 @@ class Mixer(nn.Module):
 class RecurrentBlock(nn.Module):
     """One recurrent layer: x + mixer(norm(x)). `hook_mixer_in` is what the mixer reads, `hook_mixer_out` its output.
 
-    In a model that has MLPs in other layers, `hook_mlp_out` is a point, too, where zeros are written: TransformerLens's
-    decompositions of the stream ask for it.
+    On demand: `hook_mixer_input`, the stream before the norm as the mixer alone reads it, so that a path into it can be
+    patched. In a model that has MLPs in other layers, `hook_mlp_out` is a point, too, where zeros are written:
+    TransformerLens's decompositions of the stream ask for it.
 
     Args:
         mixer: the layer.
@@ -165,7 +166,7 @@ class RecurrentBlock(nn.Module):
         super().__init__()
         self.mixer, self.norm, self.residual = mixer, norm, residual
         self.hook_resid_pre, self.hook_resid_post = HookPoint(), HookPoint()
-        self.hook_mixer_in, self.hook_mixer_out = HookPoint(), HookPoint()
+        self.hook_mixer_input, self.hook_mixer_in, self.hook_mixer_out = HookPoint(), HookPoint(), HookPoint()
         self.hook_mlp_out: HookPoint | None = None
 
     def forward(
@@ -173,7 +174,8 @@ class RecurrentBlock(nn.Module):
     ) -> Float[Tensor, "batch query d_model"]:
         """Run the layer; returns the stream after it at the positions that `mask` asks for."""
         x = self.hook_resid_pre(x)
-        out = self.hook_mixer_out(self.mixer(self.hook_mixer_in(self.norm(x)), past, mask.first))
+        read = self.hook_mixer_input(x.clone()) if in_use(self.hook_mixer_input) else x  # a copy: the stream stays
+        out = self.hook_mixer_out(self.mixer(self.hook_mixer_in(self.norm(read)), past, mask.first))
         out = x[:, mask.first :] + out if self.residual else out
         if self.hook_mlp_out is not None and in_use(self.hook_mlp_out):
             out = out + self.hook_mlp_out(0 * out)  # so that it has a gradient: zero

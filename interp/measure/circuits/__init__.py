@@ -1,0 +1,4 @@
+"""How a model copies, part by part: its nodes and edges, what a score is made of, paths, and what is enough.
+
+nodes          `Graph`: every node and edge of a model, in causal order, and their names (`L0H1->L1H4.k`)
+"""
