@@ -6,15 +6,14 @@
 | `planted:ngram?n=3` | a model built by hand, whose mechanism is known: see `interp.models.planted` |
 | `hf:PATH_OR_NAME` | a pretrained language model in the Hugging Face format; a Mamba also in its authors' |
 | anything else | the path of a run folder, which a training left behind |
+| `runs/x@75` | the same as it was after step 75, of those that it keeps (`TrainConfig.keep`); `@last`: at the end |
 
 A model is asked what it was trained on, a pretrained one to copy; `task` asks something else (`interp.tasks.registry`).
 """
 
 import dataclasses
 import json
-import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -23,9 +22,8 @@ import torch
 from torch import nn
 
 from interp.base.calls import checked_call
-from interp.base.errors import UserError, shortened, unknown
-from interp.base.files import read_json
-from interp.base.paths import LONGEST_NAME, expanded, is_there
+from interp.base.errors import UserError, shortened
+from interp.base.paths import LONGEST_NAME
 from interp.base.seeds import as_generator, check_seed
 from interp.base.words import count
 from interp.models.hooks.model import HookedModel
@@ -35,13 +33,12 @@ from interp.models.surface import Model
 from interp.results.training import TrainLog
 from interp.tasks import CopyTask, Task, Vocabulary, task_class, task_from_spec
 from interp.training.presets import PRESETS, trained_preset
-from interp.training.run_folder import CONFIG, WEIGHTS, Run, load_run
+from interp.training.run_folder import Run, load_run
+from interp.training.run_specs import at_step, run_folder
 
 LETTERS = 1000
 """Tokens of a pretrained model that serve as its letters: many enough that n-grams do not recur by chance."""
 FEWEST_LETTERS = 26
-HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?", re.ASCII)
-FORMS = "a preset, a run folder, planted:ngram?n=3 (built by hand) or hf:PATH_OR_NAME (pretrained)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,11 +118,12 @@ def _opened(spec: str, device: torch.device | str, seed: int, retrain: bool, pro
         return _planted(rest, device)
     if colon and kind == "hf":
         return _pretrained(rest, device, seed)
-    if spec in PRESETS:
-        read = partial(load_run, device=str(device))
-        run = trained_preset(spec, device=device, seed=seed, retrain=retrain, progress=progress, read=read)
+    name, step = at_step(spec)
+    read = partial(load_run, device=str(device), step=step)
+    if name in PRESETS:
+        run = trained_preset(name, device=device, seed=seed, retrain=retrain, progress=progress, read=read)
     else:
-        run = load_run(_run_folder(spec), str(device))
+        run = read(run_folder(name))
     return of_run(run, spec)
 
 
@@ -150,7 +148,8 @@ def as_loaded(what: object, seed: int = 0) -> Loaded:
 
 def of_run(run: Run, spec: str) -> Loaded:
     """Put what is known of a run under a name."""
-    description = _describe(run.model, spec, "trained here", run.task, training=run.config.to_dict())
+    more = {"training": run.config.to_dict(), **({} if run.stamp.finished else {"step": run.stamp.step})}
+    description = _describe(run.model, spec, "trained here", run.task, **more)
     return Loaded(run.model, run.task, description, run.config.lengths, run.log, run.folder)
 
 
@@ -257,41 +256,3 @@ def _describe(model: Any, spec: str, origin: str, task: Task, **more: Any) -> di
         **more,
     }
     return json.loads(json.dumps(description))  # tuples become lists, as they will on the disk
-
-
-def _run_folder(spec: str) -> Path:
-    """The path of a run folder.
-
-    Raises: UserError that says what is wrong with it, or what could have been meant.
-    """
-    if not spec.strip():
-        raise UserError(f"a model must be {FORMS}; got an empty name.")
-    path = expanded(spec, "a model")
-    if is_there(path) and not path.is_dir():
-        raise UserError(
-            f"a run must be the folder that a training wrote; got the file {spec}. Name the folder that holds it."
-        )
-    if is_there(path):
-        _check_run(path)
-        return path
-    hub = (
-        f" For a model of the Hugging Face hub pass hf:{spec}." if len(spec) < 100 and HUB_NAME.fullmatch(spec) else ""
-    )
-    if "/" in spec or spec.startswith((".", "~")):
-        raise UserError(f"a model must be {FORMS}; got {shortened(spec)}, where there is no folder.{hub}")
-    hub = "" if get_close_matches(spec, PRESETS, cutoff=0.5) else hub
-    raise UserError(f"{unknown('model', spec, PRESETS)} A model must be {FORMS}.{hub}")
-
-
-def _check_run(folder: Path) -> None:
-    lacking = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
-    config = {} if CONFIG in lacking else read_json(folder / CONFIG, "a run's config")
-    if isinstance(config, dict) and "model_type" in config:
-        raise UserError(
-            f"a model must be a run folder, or have hf: before it; got {folder}, a Hugging Face model. Pass "
-            f"hf:{folder}."
-        )
-    if lacking:
-        raise UserError(
-            f"{folder} must be a run folder; got one that lacks {' and '.join(lacking)}. Name the --out of a training."
-        )

@@ -17,7 +17,7 @@ from interp.cli.streams import say
 from interp.studies.study import silent
 
 TINY = None
-OWN = ("steps", "batch", "length", "learning_rate")
+OWN = ("steps", "batch", "length", "learning_rate", "keep")
 """What differs from the preset, where it is given."""
 MOST = {"steps": 10_000_000, "batch": 1_000_000, "length": 100_000}
 """Bounds past which an option is a slip: nothing here has the memory, or the years."""
@@ -39,6 +39,8 @@ class Options(Shared):
     """Shortest and longest string, instead of the preset's; the longest is then what is evaluated."""
     learning_rate: float | None = None
     """Peak learning rate, instead of the preset's."""
+    keep: tuple[int, ...] | None = None
+    """Steps whose weights are kept for good, to be opened as runs/x@75; 0: the first weights."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs forward and loss under autocast."""
     compile: bool = False

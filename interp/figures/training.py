@@ -174,6 +174,8 @@ def letter_intervals(result: LengthAccuracy) -> list[Interval]:
 
 
 def _training_says(log: TrainLog) -> str:
+    if not len(log.examples):
+        return "Nothing has been trained yet."
     start = (
         f"{log.examples[-1]:,} examples: loss from {number(float(log.loss[0]))} to {number(float(log.loss[-1]))} nats"
     )

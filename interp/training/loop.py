@@ -111,8 +111,9 @@ class _Training:
         self.folder = None if folder is None else RunFolder(folder, model, task, config)
         self.log: LogFile | None = None
         self.trackers: list[GeneralTracker] = []
-        if resume and self.folder is None:
-            raise UserError("folder must be given to resume a training; got none. Name the folder of the run.")
+        if self.folder is None and (resume or config.keep):
+            wanted = "resume a training" if resume else "keep checkpoints"
+            raise UserError(f"folder must be given to {wanted}; got none. Name the folder of the run.")
         if self.folder is not None and self.accelerator.is_main_process:
             self.folder.take()
         try:
@@ -160,6 +161,8 @@ class _Training:
         if last or self.done % self.config.evaluate_every == 0:
             self._evaluate()
             self.finished = last or self._target_reached()
+        if self.done in self.config.keep:
+            self._keep()
         interrupted = self._agree(interruption)
         if self.finished or interrupted or self.done % self.config.checkpoint_every == 0:
             self._checkpoint()
@@ -235,6 +238,11 @@ class _Training:
             self.log.write(record)
         for tracker in self.trackers:
             tracker.log(numbers(record), step=record["examples"])
+
+    def _keep(self) -> None:
+        self._read_losses()  # weights of a training that has diverged are not kept
+        if self.folder is not None and self.accelerator.is_main_process:
+            self.folder.keep(self.model, self.done, self.examples)
 
     def _checkpoint(self) -> None:
         self._read_losses()

@@ -14,7 +14,7 @@ LARGEST_RATE = 1e30
 """Past it, a step is no number of single precision."""
 COUNTS = ("steps", "batch", "evaluate_every", "evaluate_strings", "checkpoint_every", "context")
 """Fields that are counts of at least 1."""
-LATER = ("one_length", "phases")
+LATER = ("one_length", "phases", "keep")
 """Fields that are left out of a recipe's dict where they have their default, so that older recipes keep their name."""
 
 
@@ -78,6 +78,9 @@ class TrainConfig:
     stop_accuracy: float = 1.0
     checkpoint_every: int = 100
     """Steps between checkpoints; there is always one at the end."""
+    keep: tuple[int, ...] = ()
+    """Steps after which the weights are kept for good in the run folder, to be opened as `runs/x@75`; 0: the first
+    weights. Steps past the end are not reached."""
     seed: int = 0
     """Seed of the strings. The model's first weights have one of their own."""
 
@@ -141,6 +144,10 @@ class TrainConfig:
 
     def _check_lengths(self) -> None:
         check_length(self.length)
+        if not all(0 <= step <= MOST for step in self.keep) or list(self.keep) != sorted(set(self.keep)):
+            raise UserError(
+                f"keep must hold steps from 0 to {MOST}, each once and in ascending order; got {shown(self.keep)}."
+            )
         begins = [phase.begin for phase in self.phases]
         if begins != sorted(set(begins)):
             raise UserError(f"phases must be given in order, each with a first step of its own; got {begins}.")

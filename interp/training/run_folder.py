@@ -5,6 +5,8 @@
     model.safetensors    the weights of the last checkpoint
     state.safetensors    weights and optimizer of the last checkpoint, to continue from
     log.jsonl            a record per step and per evaluation
+    checkpoints/75.safetensors
+                         the weights after step 75, and after every other step that the recipe keeps
 
 A folder is a run as soon as `config.json` is there, which is written last of the four. Every file is whole or absent,
 and names the recipe that it belongs to, so that files of two runs are never taken for one.
@@ -34,7 +36,7 @@ from interp.training.log import read_records, train_log
 from interp.training.recipe import TrainConfig
 
 SCHEMA = "interp-run/1"
-STATE, LOG = "state.safetensors", "log.jsonl"
+STATE, LOG, CHECKPOINTS = "state.safetensors", "log.jsonl", "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -100,21 +102,54 @@ def read_run_config(folder: str | Path) -> dict[str, Any]:
     return described
 
 
+def kept_path(folder: Path, step: int) -> Path:
+    """Where the weights after a step are kept."""
+    return folder / CHECKPOINTS / f"{step}.safetensors"
+
+
+def kept_steps(folder: str | Path) -> tuple[int, ...]:
+    """Steps whose weights a run folder keeps besides the last ones, in ascending order.
+
+    >>> kept_steps("runs/x")
+    (25, 50, 75)
+    """
+    files = (Path(folder) / CHECKPOINTS).glob("*.safetensors")
+    return tuple(sorted(int(file.stem) for file in files if file.stem.isascii() and file.stem.isdecimal()))
+
+
 @checked_call
-def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
+def load_run(folder: str | Path, device: torch.device | str = "cpu", step: int | None = None) -> Run:
     """Read a run folder, finished or not. Nothing is unpickled.
 
-    Raises: UserError if the folder is not a run or of another version; InterpError if a file is damaged or altered.
+    Args:
+        folder: the run's.
+        device: where the model goes.
+        step: of a kept checkpoint; None: the last weights. The log ends where the weights were kept.
+
+    Raises: UserError if the folder is not a run, of another version, or without that step, with those that it keeps;
+        InterpError if a file is damaged or altered.
     """
     folder = Path(folder)
     described = read_run_config(folder)
-    stamp, _ = read_tensors(folder / WEIGHTS, "a model's weights")
-    check_recipe(stamp, described, folder / WEIGHTS)  # before a model of whatever size is built
+    weights = folder / WEIGHTS if step is None else _kept(folder, step)
+    stamp, _ = read_tensors(weights, "a model's weights")
+    check_recipe(stamp, described, weights)  # before a model of whatever size is built
     model = build(described["model"]).eval()
-    load_weights(model, folder / WEIGHTS)
+    load_weights(model, weights)
     config = TrainConfig.from_dict(described["training"])
     log = train_log(read_records(folder / LOG, until=stamp.step), config.evaluate_lengths)
     return Run(folder, model.to(device), task_from_config(described["task"]), config, log, stamp)
+
+
+def _kept(folder: Path, step: int) -> Path:
+    """The file of a kept step. Raises: UserError that lists those that are kept."""
+    if step not in (steps := kept_steps(folder)):
+        kept = ", ".join(map(str, steps)) or "none, for its recipe has no keep"
+        raise UserError(
+            f"step must be one of those that {folder} keeps ({kept}); got {step}. Name one of them, or none for the "
+            "last weights."
+        )
+    return kept_path(folder, step)
 
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ from interp.training.run_folder import (
     check_recipe,
     differing,
     digest,
+    kept_path,
     read_run_config,
     recipe,
     write_run_config,
@@ -36,6 +37,7 @@ class RunFolder:
     def __init__(self, path: str | Path, model: nn.Module, task: Task, config: TrainConfig) -> None:
         self.path = Path(path)
         self.recipe = recipe(model, task, config)
+        self.kept = frozenset(config.keep)
         self._held: ExitStack = ExitStack()
 
     def take(self) -> None:
@@ -67,6 +69,7 @@ class RunFolder:
         """Make the folder a run that can be resumed from its first step."""
         write_records(self.path / LOG, [])
         self.checkpoint(model, optimizer, step=0, examples=0, finished=False)
+        self.keep(model, step=0, examples=0)
         write_run_config(self.path, self.recipe, cast("HookedModel", model).scans())  # so `recipe` has found
 
     def resume(self, model: nn.Module, optimizer: Optimizer) -> tuple[Stamp, list[Record]]:
@@ -99,3 +102,11 @@ class RunFolder:
         stamp = Stamp(digest(self.recipe), step, examples, finished)
         save_state(self.path / STATE, model, optimizer, stamp)
         write_tensors(self.path / WEIGHTS, model.state_dict(), stamp)
+
+    def keep(self, model: nn.Module, step: int, examples: int) -> None:
+        """Write the weights of this step for good, if the recipe asks for them. A training that is resumed from an
+        earlier step writes them again, to the same bits."""
+        if step in self.kept:
+            path = kept_path(self.path, step)
+            path.parent.mkdir(exist_ok=True)
+            write_tensors(path, model.state_dict(), Stamp(digest(self.recipe), step, examples, finished=False))
