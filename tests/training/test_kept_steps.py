@@ -6,6 +6,7 @@ import pytest
 
 from interp.base.errors import InterpError, UserError
 from interp.loading import load
+from interp.models import build
 from interp.training import presets
 from interp.training.loop import train
 from interp.training.recipe import TrainConfig
@@ -73,9 +74,7 @@ def test_a_kept_file_of_another_run_is_refused(run, task, tiny, recipe, tmp_path
         load_run(run, step=4)
 
 
-def test_keeping_nothing_leaves_the_name_of_a_recipe_as_it_was(task, tiny):
-    from interp.models import build
-
+def test_keeping_nothing_leaves_the_name_of_a_recipe_as_it_was():
     model, copy, training = presets.hard_alibi()
     assert digest(recipe(build(model, seed=0), copy, training)) == PRESET
     described = TrainConfig(keep=(3,)).to_dict()
