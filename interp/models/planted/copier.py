@@ -73,19 +73,9 @@ def planted_copier(
 
     Raises: UserError for values that do not fit together, or a decoy that does not exist.
     """
-    if not (n >= 1 and 2 <= alphabet <= 26):
-        raise UserError(f"n must be at least 1 and alphabet from 2 to 26; got n={n} and alphabet={alphabet}.")
-    if not 0 <= gather_layer < lookup_layer < n_layers:
-        raise UserError(
-            f"gather_layer must come before lookup_layer, both among the {n_layers} layers; got "
-            f"{gather_layer} and {lookup_layer}."
-        )
-    if n_lookup < 1 or min(zero_heads, random_heads) < 0 or not 0 < tau < math.inf or n_ctx < 1:
-        raise UserError(
-            "n_lookup and n_ctx must be at least 1, zero_heads and random_heads at least 0, and tau "
-            f"positive; got n_lookup={n_lookup}, n_ctx={n_ctx}, zero_heads={zero_heads}, "
-            f"random_heads={random_heads} and tau={tau}."
-        )
+    _refuse_misfits(
+        n, alphabet, (gather_layer, lookup_layer, n_layers), (n_lookup, zero_heads, random_heads), tau, n_ctx
+    )
     if idle not in ("zero", "random"):
         raise unknown("idle head", idle, ("zero", "random"))
     _refuse_giants(n, alphabet, n_layers, n + 1 + n_lookup + len(decoys) + zero_heads + random_heads)
@@ -131,6 +121,27 @@ def _lengths(n_ctx: int | None) -> tuple[int, int]:
     """Strings as long as the truth is stated for elsewhere, or as fit."""
     most = 32 if n_ctx is None else max(1, min(32, (n_ctx - 2) // 2))
     return min(24, most), most
+
+
+def _refuse_misfits(
+    n: int, alphabet: int, layers: tuple[int, int, int], heads: tuple[int, int, int], tau: float, n_ctx: int
+) -> None:
+    """Raises: UserError for numbers that no planted copier has."""
+    gather_layer, lookup_layer, n_layers = layers
+    n_lookup, zero_heads, random_heads = heads
+    if not (n >= 1 and 2 <= alphabet <= 26):
+        raise UserError(f"n must be at least 1 and alphabet from 2 to 26; got n={n} and alphabet={alphabet}.")
+    if not 0 <= gather_layer < lookup_layer < n_layers:
+        raise UserError(
+            f"gather_layer must come before lookup_layer, both among the {n_layers} layers; got "
+            f"{gather_layer} and {lookup_layer}."
+        )
+    if n_lookup < 1 or min(zero_heads, random_heads) < 0 or not 0 < tau < math.inf or n_ctx < 1:
+        raise UserError(
+            "n_lookup and n_ctx must be at least 1, zero_heads and random_heads at least 0, and tau "
+            f"positive; got n_lookup={n_lookup}, n_ctx={n_ctx}, zero_heads={zero_heads}, "
+            f"random_heads={random_heads} and tau={tau}."
+        )
 
 
 def _refuse_giants(n: int, alphabet: int, n_layers: int, n_heads: int) -> None:

@@ -51,24 +51,7 @@ def ssd_scan(
 
     Raises: UserError if shapes do not fit together, or for the method that `using` asks for, if it cannot run here.
     """
-    size = agree(
-        "ssd_scan",
-        x=(x, "batch pos head d_head"),
-        delta=(delta, "batch pos head"),
-        A=(A, "head"),
-        B=(B, "batch pos group state"),
-        C=(C, "batch pos group state"),
-        D=(D, "head"),
-        initial=(initial, "batch head d_head state"),
-    )
-    if not size["pos"]:
-        raise UserError("x of ssd_scan must have at least one position; got none.")
-    if size["head"] % size["group"]:
-        raise UserError(
-            f"groups of B and C in ssd_scan must divide the {size['head']} heads; got {size['group']} groups."
-        )
-    if chunk is not None and chunk < 1:
-        raise UserError(f"chunk of ssd_scan must be at least one position; got {chunk}.")
+    size = _sizes(x, delta, A, B, C, D, initial, chunk)
     method = choose("ssd_scan", x.device, has_initial=initial is not None, dtype=x.dtype)
     if method == "mamba-ssm":
         from interp.models.scan import kernels
@@ -109,6 +92,38 @@ def ssd_scan_reference(
         outputs.append((state * C_t[:, :, None]).sum(-1))
     y = torch.stack(outputs, dim=1)
     return (y if D is None else y + D[:, None] * x), state
+
+
+def _sizes(
+    x: Heads,
+    delta: PerHead,
+    A: Tensor,
+    B: Groups,
+    C: Groups,
+    D: Tensor | None,
+    initial: State | None,
+    chunk: int | None,
+) -> dict[str, int]:
+    """The size of each axis; refuses what does not fit together."""
+    size = agree(
+        "ssd_scan",
+        x=(x, "batch pos head d_head"),
+        delta=(delta, "batch pos head"),
+        A=(A, "head"),
+        B=(B, "batch pos group state"),
+        C=(C, "batch pos group state"),
+        D=(D, "head"),
+        initial=(initial, "batch head d_head state"),
+    )
+    if not size["pos"]:
+        raise UserError("x of ssd_scan must have at least one position; got none.")
+    if size["head"] % size["group"]:
+        raise UserError(
+            f"groups of B and C in ssd_scan must divide the {size['head']} heads; got {size['group']} groups."
+        )
+    if chunk is not None and chunk < 1:
+        raise UserError(f"chunk of ssd_scan must be at least one position; got {chunk}.")
+    return size
 
 
 def _fast_chunk(d_head: int, state: int) -> int:

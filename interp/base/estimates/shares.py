@@ -1,20 +1,4 @@
-"""Intervals at 95 %, each with the name of its method: numpy in, numpy out, thin over scipy.
-
-| of | function | method |
-|---|---|---|
-| right or wrong, counted | `proportion_interval` | Clopper-Pearson |
-| a mean of shares from 0 to 1, one a string | `share_intervals` | Korn-Graubard |
-| a mean of differences of two such shares | `difference_intervals` | Korn-Graubard |
-| a mean over control sets, all on the same strings | `crossed_intervals` | Korn-Graubard over sets and strings |
-| a mean of numbers without bounds, one a string | `mean_intervals` | Student t and Hall |
-| a mean over a few trainings or seeds | `student_intervals` | Student t |
-| what is not a mean (a knee, an n), from resamples of the strings | `percentile_interval` | percentile bootstrap |
-
-The unit (a string, a model) lies along the last axis, and units are independent. How often each method covers is
-measured in `tests/base/test_coverage.py`. A function in the plural keeps the leading axes; `[i]` picks an `Interval`.
-"""
-
-from dataclasses import dataclass
+"""Intervals of what lies from 0 to 1: proportions, means of shares, their differences, and means over control sets."""
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -22,32 +6,11 @@ from scipy import stats
 
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
+from interp.base.estimates.intervals import LEVEL, TAIL, Intervals, Numbers, Values, named
 from interp.base.interval import Interval, Method
 
-LEVEL = 0.95
-TAIL = (1 - LEVEL) / 2
-RESAMPLES = 2000
 ROUNDING = 1e-5
 """A share may lie so far outside 0 to 1: single precision sums weights no better."""
-Values = Shaped[np.ndarray, "*axes example"]
-Numbers = Float[np.ndarray, "*axes"] | float
-"""An array, or the plain number that numpy makes of one without axes."""
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """Intervals of one method, along leading axes."""
-
-    low: Float[np.ndarray, "*axes"]
-    high: Float[np.ndarray, "*axes"]
-    method: Method
-
-    def __getitem__(self, index: int | tuple[int, ...]) -> Interval:
-        """Return one of them; `[()]` where there are no axes."""
-        return Interval(float(self.low[index]), float(self.high[index]), self.method)
-
-    def __len__(self) -> int:
-        return len(self.low)
 
 
 @checked_call
@@ -116,7 +79,7 @@ def difference_intervals(before: Values, after: Values) -> Intervals:
     """
     moved = _shares(after) - _shares(before)
     found = share_intervals((moved + 1) / 2)
-    return _named(2 * found.low - 1, 2 * found.high - 1, found.method)
+    return named(2 * found.low - 1, 2 * found.high - 1, found.method)
 
 
 @checked_call
@@ -156,100 +119,6 @@ def crossed_intervals(values: Shaped[np.ndarray, "*axes set string"]) -> Interva
 def crossed_interval(values: Shaped[np.ndarray, "set string"]) -> Interval:
     """`crossed_intervals` of one table of sets and strings."""
     return crossed_intervals(values)[()]
-
-
-@checked_call
-def mean_intervals(values: Values) -> Intervals:
-    """Intervals of the mean of numbers without bounds, such as losses, logits and bits, over the last axis.
-
-    Student's t, joined with the interval in which its skewness is undone by Hall's (1992) cubic transformation: t
-    alone, and the bootstrap in its usual forms, cover 85 to 90 % of the means of skewed numbers of 48 strings.
-
-    It assumes strings that are independent, and tells nothing of rare large values that the sample does not hold: of
-    numbers that are 0 except for one in twenty, 48 strings are too few (it covers 83 %). Equal values have no width.
-
-    >>> low, high = mean_interval(np.array([0.1, 0.3, 0.2, 2.0]))
-    >>> low < 0.65 < high
-    True
-
-    Raises: UserError for fewer than two values, or values that are not finite.
-    """
-    values, student = np.asarray(values, dtype=np.float64), student_intervals(values)
-    n, mean = values.shape[-1], values.mean(axis=-1, keepdims=True)
-    deviation = values.std(axis=-1, keepdims=True)
-    skewness = (((values - mean) / np.where(deviation > 0, deviation, 1.0)) ** 3).mean(axis=-1)
-    center, scale = mean[..., 0], values.std(axis=-1, ddof=1)
-    ends = stats.t.ppf([1 - TAIL, TAIL], n - 1)
-    low, high = (center - scale * _unskewed(float(end / np.sqrt(n)), skewness, n) for end in ends)
-    flat = np.ptp(values, axis=-1) == 0
-    low, high = np.where(flat, student.low, low), np.where(flat, student.high, high)
-    return _named(np.minimum(student.low, low), np.maximum(student.high, high), "Student t and Hall")
-
-
-@checked_call
-def mean_interval(values: Shaped[np.ndarray, " example"]) -> Interval:
-    """`mean_intervals` of one row."""
-    return mean_intervals(values)[()]
-
-
-@checked_call
-def student_intervals(values: Values) -> Intervals:
-    """Intervals of the mean of a few numbers, one for each training or seed: Student's t over the last axis.
-
-    It assumes numbers that are about normal, which a few cannot show; for many, ask `mean_intervals`.
-
-    >>> low, high = student_interval(np.array([0.85, 0.82, 0.89]))
-    >>> round(low, 2), round(high, 2)
-    (0.77, 0.94)
-
-    Raises: UserError for fewer than two values, or values that are not finite.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    if values.shape[-1] < 2 or not np.isfinite(values).all():
-        raise UserError(f"values must hold at least two finite numbers; got an array of shape {values.shape}.")
-    n = values.shape[-1]
-    # The mean of equal values is not always that value in floating point.
-    flat, mean = np.ptp(values, axis=-1) == 0, values.mean(axis=-1)
-    mean = np.where(flat, values[..., 0], mean)
-    half = np.where(flat, 0.0, stats.t.ppf(1 - TAIL, n - 1) * values.std(axis=-1, ddof=1) / np.sqrt(n))
-    return _named(mean - half, mean + half, "Student t")
-
-
-@checked_call
-def student_interval(values: Shaped[np.ndarray, " example"]) -> Interval:
-    """`student_intervals` of one row."""
-    return student_intervals(values)[()]
-
-
-@checked_call
-def resampled(
-    n: int, seed: int | np.random.Generator = 0, resamples: int = RESAMPLES
-) -> Float[np.ndarray, "resample example"]:
-    """Weights of bootstrap resamples: each row adds up to 1, and `weights @ values` are the means of the resamples.
-
-    >>> resampled(3, seed=0, resamples=2).sum(axis=1)
-    array([1., 1.])
-    """
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), resamples) / n
-
-
-@checked_call
-def percentile_interval(draws: Shaped[np.ndarray, " resample"]) -> Interval:
-    """The percentile bootstrap: what 95 % of the resamples lie between, each end one of them.
-
-    For what is not a mean, so that nothing better fits: where a curve bends, an n. It misleads by being narrow: for
-    means of shares near 1 it covers 36 to 84 %.
-
-    >>> tuple(percentile_interval(np.arange(1000.0)))
-    (25.0, 974.0)
-    """
-    low, high = np.quantile(draws, [TAIL, 1 - TAIL], method="nearest")
-    return Interval(float(low), float(high), "percentile bootstrap")
-
-
-def _named(low: Numbers, high: Numbers, method: Method) -> Intervals:
-    """Intervals, also where numpy has made plain numbers of arrays without axes."""
-    return Intervals(np.asarray(low), np.asarray(high), method)
 
 
 def _shares(values: Values) -> Float[np.ndarray, "*axes example"]:
@@ -294,10 +163,4 @@ def _korn_graubard(
     right, wrong = mean * n, (1 - mean) * n
     low = np.where(known & (mean > 0), stats.beta.ppf(TAIL, np.where(mean > 0, right, 1.0), wrong + 1), 0.0)
     high = np.where(known & (mean < 1), stats.beta.ppf(1 - TAIL, right + 1, np.where(mean < 1, wrong, 1.0)), 1.0)
-    return _named(low, high, method)
-
-
-def _unskewed(end: float, skewness: Numbers, n: int) -> Numbers:
-    """The standardised mean at which Hall's transformation x + s x^2 / 3 + s^2 x^3 / 27 + s / 6n has a value."""
-    skewness = np.where(np.abs(skewness) < 1e-6, 1e-6, skewness)
-    return 3 / skewness * (np.cbrt(1 + skewness * (end - skewness / (6 * n))) - 1)
+    return named(low, high, method)
