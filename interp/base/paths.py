@@ -1,6 +1,5 @@
 """Paths that a person typed, and names of files that are made from longer texts."""
 
-import hashlib
 from pathlib import Path
 
 from interp.base.errors import UserError
@@ -47,5 +46,7 @@ def short_name(text: str, longest: int = LONGEST_NAME) -> str:
     """
     if len(text.encode()) <= longest:
         return text
+    import hashlib  # OpenSSL with it: what only few names need is not waited for by every `--help`
+
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{text.encode()[: longest - 9].decode(errors='ignore')}-{digest}"
