@@ -1,4 +1,6 @@
 """How a model copies, part by part: its nodes and edges, what a score is made of, paths, and what is enough.
 
 nodes          `Graph`: every node and edge of a model, in causal order, and their names (`L0H1->L1H4.k`)
+    stream         what the residual stream is the sum of, with norms held at what they were in the run
+    decomposition  a head's score as an exact sum: by writers (`decompose_score`), by letters back (`hash_table`)
 """
