@@ -7,7 +7,10 @@ from interp.models import build
 from interp.models.stack.config import POSITIONS
 from interp.models.transformer import HookedTransformer
 
-SHAPES = [{"position": position, "normalization": "LN"} for position in POSITIONS] + [{"normalization": None}]
+SHAPES = [{"position": position, "normalization": "LN"} for position in POSITIONS] + [
+    {"normalization": None},
+    {"qkv_conv": 3},
+]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join(map(str, shape.values())))

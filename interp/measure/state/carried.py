@@ -114,7 +114,7 @@ def free_answer(model: HookedModel, batch: Batch, state: Carried) -> Tokens:
 
 def _tensors(of_layer: Any) -> Parts:
     if isinstance(of_layer, KeyValues):
-        return {} if of_layer.keys is None or of_layer.values is None else vars(of_layer).copy()
+        return of_layer.tensors()
     if isinstance(of_layer, RecurrentState):
         return of_layer.parts
     raise UserError(f"a layer's state must be a RecurrentState or KeyValues; got a {type(of_layer).__name__}.")

@@ -19,6 +19,7 @@ from interp.models.stack.layer_heads import LayerHeads
 from interp.models.stack.masks import Mask
 from interp.models.stack.positions import rotate
 from interp.models.stack.scores import Entmax, ScoreScale, Softmax
+from interp.models.stack.short_conv import ShortConv
 
 Queries = Float[Tensor, "batch query head d_head"]
 Bias = Float[Tensor, "#batch #head query pos"]
@@ -30,8 +31,8 @@ class Attention(nn.Module):
     """Multi-head attention. The weights of queries, keys and values are one matrix; W_Q, W_K, W_V are views of it.
 
     Hook points: `hook_q | hook_k | hook_v | hook_z` [batch pos head d_head] (with RoPE also
-    `hook_rot_q | hook_rot_k`, rotated), `hook_attn_scores` (scaled, biased, -inf where hidden) and `hook_pattern`
-    [batch head query key]; on demand `hook_result` [batch pos head d_model], what each head writes, and
+    `hook_rot_q | hook_rot_k`, rotated; with a short convolution also `hook_raw_q | hook_raw_k | hook_raw_v`, before
+    it), `hook_attn_scores` (scaled, biased, -inf where hidden) and `hook_pattern` [batch head query key]; on demand `hook_result` [batch pos head d_model], what each head writes, and
     `hook_q_input | hook_k_input | hook_v_input` [batch pos head d_model], which the block runs before its norm.
     """
 
@@ -46,9 +47,13 @@ class Attention(nn.Module):
         self.rotary_base = config.rotary_base
         self.scale = None if config.score_scale is None else ScoreScale(config.score_scale, self.heads)
         self.to_pattern = Entmax(n_heads) if config.pattern == "entmax" else Softmax()
+        width = config.conv_in(layer)
+        self.conv = ShortConv(width, self.heads) if width else None
         self.fast = True
         self.hook_q_input, self.hook_k_input, self.hook_v_input = HookPoint(), HookPoint(), HookPoint()
         self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()
+        if self.conv is not None:
+            self.hook_raw_q, self.hook_raw_k, self.hook_raw_v = HookPoint(), HookPoint(), HookPoint()
         if self.rotary_dim is not None:
             self.hook_rot_q, self.hook_rot_k = HookPoint(), HookPoint()
         self.hook_attn_scores, self.hook_pattern = HookPoint(), HookPoint()
@@ -93,11 +98,13 @@ class Attention(nn.Module):
 
         Args:
             x: the normalised residual stream, or three of them [batch pos head d_model], one for each head's queries
-                (only where it looks), keys and values, so that a path into one of them can be patched.
+                (from `first_query` on), keys and values, so that a path into one of them can be patched.
             mask: from `HookedTransformer`.
             past: keys and values of earlier positions, extended in place.
         """
-        q, k, v = self._project(x, mask.first)
+        q, k, v = self._project(x, self.first_query(mask))
+        if self.conv is not None:
+            q, k, v = self._convolved(self.conv, [q, k, v], mask, past)
         if self.scale is not None:
             q = self.scale(q, mask.queries)
         if in_use(self.hook_q, self.hook_k, self.hook_v):
@@ -113,6 +120,19 @@ class Attention(nn.Module):
         if in_use(self.hook_result):
             return self.hook_result(einsum(z, self.W_O, "b p h d, h d m -> b p h m")).sum(dim=2) + self.b_O
         return F.linear(z.flatten(2), self.W_O.flatten(0, 1).T, self.b_O)
+
+    def first_query(self, mask: Mask) -> int:
+        """Index of the first new token whose query is made: of the first that looks; of all before a convolution."""
+        return mask.first if self.conv is None else 0
+
+    def _convolved(self, conv: ShortConv, raw: list[Tensor], mask: Mask, past: KeyValues | None) -> list[Tensor]:
+        hooks = self.hook_raw_q, self.hook_raw_k, self.hook_raw_v
+        if in_use(*hooks):
+            raw = [hook(y.clone()) for hook, y in zip(hooks, raw, strict=True)]
+        (q, k, v), window = conv(raw, mask.segment, None if past is None else past.window)
+        if past is not None:
+            past.window = window
+        return [q[:, mask.first :], k, v]
 
     def _project(self, x: Residual | tuple[Tensor, Tensor, Tensor], first: int) -> list[Tensor]:
         """Queries of the positions from `first` on; keys and values of all."""

@@ -44,7 +44,7 @@ class Block(nn.Module):
 
     def forward(self, x: Residual, mask: Mask, past: KeyValues | None = None) -> Float[Tensor, "batch query d_model"]:
         x = self.hook_resid_pre(x)
-        attn_out = self.hook_attn_out(self.attn(self._attention_input(x, mask.first), mask, past))
+        attn_out = self.hook_attn_out(self.attn(self._attention_input(x, self.attn.first_query(mask)), mask, past))
         return self.add(x[:, mask.first :] if mask.first else x, attn_out)
 
     def reads_tokens(self) -> bool:
@@ -86,7 +86,8 @@ class Block(nn.Module):
     def past_shapes(self, length: int) -> dict[str, tuple[int, ...]]:
         """What it carries for each string after this many positions: name -> shape."""
         n_heads, d_head, _ = self.attn.W_O.shape
-        return {"keys": (length, n_heads, d_head), "values": (length, n_heads, d_head)}
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("keys", "values"), (length, n_heads, d_head))
+        return shapes if self.attn.conv is None else {**shapes, "window": (self.attn.conv.reach, 3, n_heads, d_head)}
 
     def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"]:
         """The constant that the block adds to the stream, with or without its MLP's."""

@@ -14,7 +14,7 @@ from interp.models.stack.layers import ACTIVATIONS, NORMS
 POSITIONS = ("learned", "rope", "nope", "alibi", "hard-alibi", "nape")
 SCALES = (None, "log-n", "ssmax")
 PATTERNS = ("softmax", "entmax")
-LATER = ("even", "score_scale", "pattern")
+LATER = ("even", "score_scale", "pattern", "qkv_conv")
 """Fields that are left out of a config's dict where they have their default, so that older recipes keep their name."""
 
 
@@ -68,6 +68,10 @@ class TransformerConfig:
     pattern: str = "softmax"
     """What makes scores z attention p: "softmax"; or "entmax", p = [(alpha - 1) z - tau]_+^(1 / (alpha - 1)) with tau
     such that p sums to 1, and alpha = 1 + sigmoid(a) learned for each head (Correia, Niculae & Martins 2019)."""
+    qkv_conv: int | tuple[int, ...] = 0
+    """Width, in every layer or in each, of a short causal convolution on queries, keys and values before they are used
+    (`short_conv.ShortConv`); 0: none. With it one layer looks n-grams up, n the width less one (CAT; Li et al. 2025).
+    """
 
     def __post_init__(self) -> None:
         require_layers(self.n_layers)
@@ -79,7 +83,7 @@ class TransformerConfig:
         require_choice("normalization", self.normalization, NORMS)
         require_choice("score scale", self.score_scale, SCALES)
         require_choice("pattern", self.pattern, PATTERNS)
-        for name in ("n_heads", "d_head", "even"):
+        for name in ("n_heads", "d_head", "even", "qkv_conv"):
             object.__setattr__(self, name, _alike(self._by_layer(name)))
         for name in ("n_heads", "d_head"):
             for size in set(self._by_layer(name)) - {None}:
@@ -89,6 +93,10 @@ class TransformerConfig:
                 raise UserError(
                     f"d_model must be a multiple of n_heads; got {self.d_model} and {n_heads}. Or give d_head."
                 )
+        if not all(width == 0 or width >= 2 for width in self._by_layer("qkv_conv")):
+            raise UserError(
+                f"qkv_conv must be a width of at least 2, or 0 for none, in every layer or in each; got {self.qkv_conv}."
+            )
         object.__setattr__(self, "windows", self._all_windows())
         for width in {self.heads_in(layer).width for layer in range(self.n_layers)}:
             turned = self.rotary_dim or width
@@ -112,6 +120,10 @@ class TransformerConfig:
             slopes = (*alibi_slopes(biased), *[0.0] * (n_heads - biased))
             slopes = tuple(0.0 if flat else slope for slope, flat in zip(slopes, looks_evenly, strict=True))
         return LayerHeads(self.d_model // n_heads if width is None else width, windows, slopes, looks_evenly)
+
+    def conv_in(self, layer: int) -> int:
+        """Width of a layer's short convolution; 0: none."""
+        return self._by_layer("qkv_conv")[layer]
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, without those of `LATER` that have their default."""

@@ -91,4 +91,4 @@ class EvenAttention(Attention):
     def plain(self) -> bool:
         """Whether all heads look evenly and nothing listens at what they are made of."""
         points = [point for point in self.children() if isinstance(point, HookPoint)]
-        return self.fast and not self.heads.looking and not in_use(*points)
+        return self.fast and self.conv is None and not self.heads.looking and not in_use(*points)

@@ -14,6 +14,9 @@ class KeyValues:
 
     keys: Tensor | None = None
     values: Tensor | None = None
+    window: Tensor | None = None
+    """Before a short convolution: the last queries, keys and values that it still needs, [batch before 3 head d_head].
+    """
 
     @property
     def length(self) -> int:
@@ -22,7 +25,7 @@ class KeyValues:
 
     def tensors(self) -> dict[str, Tensor]:
         """What is kept, by name; nothing at first."""
-        return {} if self.keys is None or self.values is None else {"keys": self.keys, "values": self.values}
+        return {name: part for name, part in vars(self).items() if part is not None}
 
     def append(self, keys: HeadVectors, values: HeadVectors) -> tuple[Tensor, Tensor]:
         """Add new positions; returns all keys and values [batch key head d_head], the new ones last."""

@@ -1,0 +1,111 @@
+"""A short convolution of queries, keys and values: by every way one function, and one layer with it recalls n-grams."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from interp.base.errors import UserError
+from interp.models.transformer import HookedTransformer, TransformerConfig
+
+SHAPES = {
+    "plain": {"qkv_conv": 3, "position": "nope", "windows": None},
+    "windows and an MLP": {"qkv_conv": 4, "d_mlp": 8},
+    "turned": {"qkv_conv": 2, "position": "rope"},
+    "in one layer": {"qkv_conv": (0, 3), "position": "alibi", "score_scale": "ssmax"},
+    "even heads": {"qkv_conv": (3, 0), "even": True, "position": "nope"},
+    "even heads alone": {"qkv_conv": 2, "even": True, "position": "nope", "windows": (1, 2, 3, 2)},
+    "wider than strings": {"qkv_conv": 20, "position": "nope"},
+}
+WAYS = {"kernels": "hook_q", "written out": "hook_pattern"}
+SEGMENT = torch.tensor([[0] * 5 + [1] * 7])
+
+
+def outcome(model, tokens, listen=None, cut=slice(None), **how):
+    """Logits, and the gradient of a fixed function of them with respect to every parameter."""
+    model.zero_grad()
+    hooks = [] if listen is None else [(f"blocks.{i}.attn.{listen}", lambda x, hook: None) for i in (0, 1)]  # noqa: ARG005
+    with model.hooks(fwd_hooks=hooks):
+        logits = model(tokens, **how)
+        logits[:, cut].square().sum().backward()
+    return logits.detach(), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_same(one, other):
+    assert one[1].keys() == other[1].keys()
+    torch.testing.assert_close(one[0], other[0])
+    for name, gradient in one[1].items():
+        torch.testing.assert_close(gradient, other[1][name], msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_way_is_one_function(tiny, tokens, shape):
+    model = tiny(**SHAPES[shape])
+    plain = outcome(model, tokens)
+    for listen in WAYS.values():
+        assert_same(plain, outcome(model, tokens, listen))
+    full = outcome(model, tokens, cut=slice(7, None))
+    assert_same((full[0][:, 7:], full[1]), outcome(model, tokens, queries_from=7))
+    past = model.new_past()
+    parts = [model(tokens[:, some], past=past) for some in (slice(0, 5), slice(5, 6), slice(6, 12))]
+    torch.testing.assert_close(torch.cat(parts, dim=1), model(tokens))
+    packed = model(tokens[:1], segment=SEGMENT)
+    torch.testing.assert_close(packed[:, :5], model(tokens[:1, :5]))
+    torch.testing.assert_close(packed[:, 5:], model(tokens[:1, 5:]))
+
+
+def test_what_attention_uses_is_the_convolution_of_what_stands_before_it(tiny, tokens):
+    model = tiny(qkv_conv=3)
+    _, cache = model.run_with_cache(tokens)
+    weight = model.blocks[1].attn.conv.W_conv
+    for part, name in enumerate("qkv"):
+        raw, made = (cache[f"blocks.1.attn.{kind}_{name}"].flatten(2).mT for kind in ("hook_raw", "hook"))
+        filters = weight[:, part].flatten(1).T.flip(1)[:, None]
+        expected = F.conv1d(F.pad(raw, (2, 0)), filters, groups=len(filters))
+        torch.testing.assert_close(made, expected)
+    edited = model.run_with_hooks(tokens, fwd_hooks=[("blocks.1.attn.hook_raw_v", lambda x, hook: 0 * x)])  # noqa: ARG005
+    assert not torch.allclose(edited, model(tokens))
+
+
+def test_paths_into_queries_keys_and_values_are_convolved_too(tiny, tokens):
+    model = tiny(qkv_conv=3)
+    for name in ("q", "k", "v"):
+        point = f"blocks.1.attn.hook_{name}_input"
+        watched = model.run_with_hooks(tokens, fwd_hooks=[(point, lambda x, hook: None)], queries_from=4)  # noqa: ARG005
+        torch.testing.assert_close(watched, model(tokens, queries_from=4))
+
+
+def test_one_layer_with_it_recalls_what_followed_an_n_gram():
+    """Weights by hand, as in CAT: block t of a key holds the letter t + 1 back, that of a query the letter t back."""
+    n, letters = 2, 6
+    config = TransformerConfig(
+        n_layers=1, n_heads=1, d_model=letters, d_head=n * letters, d_vocab=letters, position="nope",
+        normalization=None, qkv_conv=n + 1,
+    )  # fmt: skip
+    model, one_hot = HookedTransformer(config), torch.eye(letters)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+        model.W_E.copy_(one_hot)
+        model.unembed.W_U.copy_(one_hot)
+        attention = model.blocks[0].attn
+        for block in range(n):
+            here = slice(block * letters, (block + 1) * letters)
+            attention.W_QKV[:, 0, 0, here] = 60 * one_hot
+            attention.W_QKV[:, 1, 0, here] = one_hot
+            attention.conv.W_conv[block, 0, 0, here] = 1
+            attention.conv.W_conv[block + 1, 1, 0, here] = 1
+        attention.W_QKV[:, 2, 0, :letters] = one_hot
+        attention.conv.W_conv[0, 2] = 1
+        attention.W_O[0, :letters] = 10 * one_hot
+    string = torch.tensor([[0, 1, 2, 1, 3, 0, 4, 5, 2, 2, 5, 1]])  # no two letters in a row stand twice
+    twice = torch.cat([string, string], dim=1)
+    answered = model(twice)[:, len(string[0]) + n - 1 : -1].argmax(dim=-1)
+    assert answered.tolist() == string[:, n:].tolist()
+
+
+def test_a_width_that_mixes_nothing_is_refused():
+    with pytest.raises(UserError, match="qkv_conv must be a width of at least 2, or 0 for none"):
+        TransformerConfig(qkv_conv=1)
+    with pytest.raises(UserError, match="qkv_conv must be one value, or one for each of 2 layers; got 3"):
+        TransformerConfig(qkv_conv=(0, 2, 2))
+    assert "qkv_conv" not in TransformerConfig().to_dict(), "older recipes keep their name"
