@@ -1,7 +1,7 @@
 """`Grid`: plans of every combination of arms, learning rates and seeds, frozen before anything runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interp.base.errors import UserError
@@ -20,6 +20,8 @@ class Arm:
     rates: tuple[float, ...] = (4e-3,)
     recurrent: bool = False
     """Whether it is of the paper's generalised state-space models: a state of fixed size, and nothing else."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the recipe that this arm alone has otherwise."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Grid:
                 arm=arm.name,
                 model=arm.model,
                 task=self.task,
-                training=replace(self.recipe, learning_rate=rate, seed=seed),
+                training=replace(self.recipe, **arm.training, learning_rate=rate, seed=seed),
                 measures=self.measures,
             )
             for arm in self.arms

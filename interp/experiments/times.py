@@ -10,6 +10,7 @@ from interp.experiments.kept import Found
 from interp.experiments.plan import RunPlan
 from interp.models import build
 from interp.training.data import draw, share
+from interp.training.passing import make_passing
 from interp.training.recipe import TrainConfig
 from interp.training.step import make_optimizer, take_step
 
@@ -73,13 +74,14 @@ def step_seconds(plan: RunPlan, recipe: TrainConfig) -> float:
         model, task = build(dict(plan.model), seed=0), plan.make_task()
         model.train()
         optimizer = make_optimizer(model, recipe)
+        passing = make_passing(model, task, recipe)
         answers_only = plan.model.get("kind") == "transformer"
         start = 0.0
         for number in range(STEPS + 1):
             if number == 1:
                 start = time.process_time()
             rows = share(draw(task, recipe, number), answers_only=answers_only)
-            take_step(model, optimizer, rows, recipe, number)
+            take_step(model, optimizer, rows, recipe, number, passing(number))
         return (time.process_time() - start) / STEPS
     finally:
         torch.set_num_threads(before)

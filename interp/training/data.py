@@ -17,10 +17,10 @@ from interp.tasks.packing import pack
 from interp.tasks.sampling import draw_lengths, draw_letters, span
 from interp.training.recipe import TrainConfig
 
-PURPOSES = ("train", "evaluate")
+PURPOSES = ("train", "evaluate", "pass")
 
 
-def generator_for(seed: int, purpose: Literal["train", "evaluate"], number: int = 0) -> torch.Generator:
+def generator_for(seed: int, purpose: Literal["train", "evaluate", "pass"], number: int = 0) -> torch.Generator:
     """A generator of its own for each seed, purpose and number (of a step, say), on the CPU."""
     return numbered_generator(seed, PURPOSES.index(purpose), number)
 

@@ -27,6 +27,7 @@ from interp.training.data import count_examples, draw, generator_for, share
 from interp.training.evaluate import accuracy_by_length
 from interp.training.interrupt import Interruption
 from interp.training.log import LogFile, Record, train_log
+from interp.training.passing import make_passing
 from interp.training.recipe import TrainConfig
 from interp.training.run_folder import LOG
 from interp.training.step import make_optimizer, take_step
@@ -103,6 +104,7 @@ class _Training:
         self.device = next(model.parameters()).device
         self.model, self.task, self.config = model, task, config
         self.optimizer = make_optimizer(model, config)
+        self.passing = make_passing(model, task, config, self.accelerator.process_index, self.processes, self.device)
         self.records: list[Record] = []
         self.done = 0
         self.examples = 0
@@ -148,7 +150,8 @@ class _Training:
             while not self.finished:
                 batch = draw(self.task, self.config, self.done)
                 mine = share(batch, self.accelerator.process_index, self.processes, self.device, answers_only)
-                loss, norm = take_step(stepped, self.optimizer, mine, self.config, self.done)
+                past = self.passing(self.done)
+                loss, norm = take_step(stepped, self.optimizer, mine, self.config, self.done, past)
                 self.done += 1
                 self.examples += count_examples(batch)
                 self.pending.append((self.done, self.examples, loss, norm))

@@ -14,7 +14,7 @@ LARGEST_RATE = 1e30
 """Past it, a step is no number of single precision."""
 COUNTS = ("steps", "batch", "evaluate_every", "evaluate_strings", "checkpoint_every", "context")
 """Fields that are counts of at least 1."""
-LATER = ("one_length", "phases", "keep")
+LATER = ("one_length", "phases", "keep", "pass_state", "decay_exempted")
 """Fields that are left out of a recipe's dict where they have their default, so that older recipes keep their name."""
 
 
@@ -47,6 +47,9 @@ class TrainConfig:
     weight_decay: float = 0.01
     """Weight decay of matrices only: not of norms and biases (they have no scale to bound), nor of embeddings (a row
     would decay in every step, but learn only where its token occurs)."""
+    decay_exempted: bool = False
+    """Whether what modules exempt from weight decay by name decays, too, apart from biases: of Mamba A_log and D, as in
+    the paper's own trainings."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     hard_letters: HardLetters = None
@@ -63,6 +66,9 @@ class TrainConfig:
     """Tokens per row, filled with several strings; None: one string per row."""
     isolate: bool = False
     """Whether the strings packed into a context are hidden from each other."""
+    pass_state: float = 0.0
+    """Share of the strings that start from the state that another string has left, rather than from an empty one
+    (`training.passing`); for models all of whose layers are recurrent."""
     precision: str = "fp32"
     """fp32 or bf16. With bf16, forward and loss under autocast; weights and optimizer stay in fp32."""
     compile: bool = False
@@ -137,6 +143,8 @@ class TrainConfig:
             raise UserError(f"betas must be two numbers from 0 to below 1; got {self.betas}.")
         if not 0 <= self.final_fraction <= 1:
             raise UserError(f"final_fraction must be a fraction from 0 to 1; got {shown(self.final_fraction)}.")
+        if not 0 <= self.pass_state <= 1:
+            raise UserError(f"pass_state must be a fraction from 0 to 1; got {shown(self.pass_state)}.")
         if not 0 < self.stop_accuracy <= 1:
             raise UserError(f"stop_accuracy must be a fraction above 0 and at most 1; got {shown(self.stop_accuracy)}.")
         if self.precision not in PRECISIONS:
@@ -165,6 +173,11 @@ class TrainConfig:
         check_hard_letters(self.hard_letters)
         if self.context is None and self.isolate:
             raise UserError("isolate must be False for strings that are not packed; got True. Give a context, too.")
+        if self.context is not None and self.pass_state:
+            raise UserError(
+                f"pass_state must be 0 where strings are packed, as states cross from one to the next already; got "
+                f"{self.pass_state}. Leave out one of pass_state and context."
+            )
         if self.context is not None and self.phases:
             raise UserError(
                 "phases must be left out where strings are packed; got some. Leave out one of phases and context."

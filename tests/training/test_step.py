@@ -111,6 +111,8 @@ def test_what_the_authors_train_without_weight_decay_has_none_in_any_copy(kind, 
     model = build({"kind": kind, "d_model": 16, "d_head": 8} if kind == "mamba2" else {"kind": kind, "d_model": 16})
     decaying = decaying_parameters(model)
     assert {name.rsplit(".", 1)[-1] for name in decaying} & {"A_log", "D", "b_dt"} == set() and len(decaying) > 6
+    also = decaying_parameters(model, exempted=True) - decaying
+    assert {name.rsplit(".", 1)[-1] for name in also} == {"A_log", "D"}
     saved = type(model).from_pretrained(model.save_pretrained(tmp_path))
     for other in (copy.deepcopy(model), saved, pickle.loads(pickle.dumps(model)), model.double()):
         assert decaying_parameters(other) == decaying

@@ -32,8 +32,9 @@ class Attention(nn.Module):
 
     Hook points: `hook_q | hook_k | hook_v | hook_z` [batch pos head d_head] (with RoPE also
     `hook_rot_q | hook_rot_k`, rotated; with a short convolution also `hook_raw_q | hook_raw_k | hook_raw_v`, before
-    it), `hook_attn_scores` (scaled, biased, -inf where hidden) and `hook_pattern` [batch head query key]; on demand `hook_result` [batch pos head d_model], what each head writes, and
-    `hook_q_input | hook_k_input | hook_v_input` [batch pos head d_model], which the block runs before its norm.
+    it), `hook_attn_scores` (scaled, biased, -inf where hidden) and `hook_pattern` [batch head query key]; on demand
+    `hook_result` [batch pos head d_model], what each head writes, and `hook_q_input | hook_k_input | hook_v_input`
+    [batch pos head d_model], which the block runs before its norm.
     """
 
     def __init__(self, config: TransformerConfig, layer: int) -> None:

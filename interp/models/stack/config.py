@@ -95,7 +95,8 @@ class TransformerConfig:
                 )
         if not all(width == 0 or width >= 2 for width in self._by_layer("qkv_conv")):
             raise UserError(
-                f"qkv_conv must be a width of at least 2, or 0 for none, in every layer or in each; got {self.qkv_conv}."
+                f"qkv_conv must be a width of at least 2, or 0 for none, in every layer or in each; got "
+                f"{self.qkv_conv}."
             )
         object.__setattr__(self, "windows", self._all_windows())
         for width in {self.heads_in(layer).width for layer in range(self.n_layers)}:
