@@ -32,11 +32,12 @@ class Options:
     BOUNDS: ClassVar[Bounds] = {"seeds": (1, 1000), "workers": (1, 1024), "cpus": (0.0, 1024.0), "gpus": (0.0, 64.0)}
 
     claims: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Which: samples, length, suffix, prefix, repeats, copier, registers, objections, capacity; all without any."""
+    """Which: samples, length, suffix, prefix, repeats, copier, registers, objections, stretched, capacity; all without
+    any."""
     size: str = "laptop"
     """tiny (a look at the machinery), laptop (two CPU cores, some hours) or paper (the paper's models, on a GPU)."""
     seeds: int | None = None
-    """Trainings of each kind of model; by default as many as each claim says, 3 or 5."""
+    """Trainings of each kind of model; by default as many as each claim says, 3 to 6."""
     workers: int = 1
     """Runs at the same time, in processes of this machine (with Ray: tasks)."""
     ray_address: str | None = None

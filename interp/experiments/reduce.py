@@ -69,14 +69,30 @@ def mean_interval(values: Sequence[float]) -> Ends | None:
     return fmean(values) - half, fmean(values) + half
 
 
-def difference_interval(one: Sequence[float], other: Sequence[float]) -> tuple[float, Ends | None]:
-    """The mean of one less that of the other, and Welch's t interval (Welch 1947); None for fewer than two."""
+def difference_interval(
+    one: Sequence[float], other: Sequence[float], strings: int | None = None
+) -> tuple[float, Ends | None]:
+    """The mean of one less that of the other, and Welch's t interval (Welch 1947); None for fewer than two.
+
+    Args:
+        one, other: a value for each training.
+        strings: where values are shares of so many strings: a variance is then taken to be at least that of a count of
+            them (one more right and one more wrong counted), so that trainings that are all alike do not seem exact.
+    """
     value = fmean(one) - fmean(other)
     if min(len(one), len(other)) < 2:
         return value, None
-    a, b = stdev(one) ** 2 / len(one), stdev(other) ** 2 / len(other)
+    a, b = (max(stdev(each) ** 2, _of_count(each, strings)) / len(each) for each in (one, other))
     if a + b == 0:
         return value, (value, value)
     freedom = (a + b) ** 2 / (a**2 / (len(one) - 1) + b**2 / (len(other) - 1))
     half = float(student.ppf((1 + LEVEL) / 2, freedom)) * (a + b) ** 0.5
     return value, (value - half, value + half)
+
+
+def _of_count(shares: Sequence[float], strings: int | None) -> float:
+    """Variance of a share of so many strings; 0 without."""
+    if strings is None:
+        return 0.0
+    share = (fmean(shares) * strings + 1) / (strings + 2)
+    return share * (1 - share) / strings

@@ -39,13 +39,16 @@ class Beyond:
             checkpoint_every=max(1, self.steps // 4),
         )
 
-    def plans(self, name: str, task: str, size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
-        """Every kind of model."""
-        measures = (
+    def measures(self) -> tuple[Measurement, ...]:
+        """Accuracy at all lengths, and what the model carries."""
+        return (
             Measurement("accuracy", lengths=self.asked, strings=self.strings),
             Measurement("state", lengths=(self.trained[1],)),
         )
-        return Grid(name, arms(size), task, self.recipe(), tuple(seeds), measures).plans()
+
+    def plans(self, name: str, task: str, size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
+        """Every kind of model."""
+        return Grid(name, arms(size), task, self.recipe(), tuple(seeds), self.measures()).plans()
 
 
 Side = Callable[[Found], bool]
@@ -75,7 +78,7 @@ def compare(
             return Judged(**{**vars(nothing(why)), **shown})
     better, worse = (side for side in sides if side is not None)
     values = [[share(x, "accuracy", beyond.at) for x in side] for side in (better, worse)]
-    gap, interval = difference_interval(*values)
+    gap, interval = difference_interval(*values, strings=beyond.strings)
     arms_of = better[0].plan.arm, worse[0].plan.arm
     ends = "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
     return Judged(

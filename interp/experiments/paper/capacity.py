@@ -13,7 +13,7 @@ from interp.base.estimates import LEVEL
 from interp.experiments.claim import Claim, Holds, Judged, Plot, nothing
 from interp.experiments.grid import Arm, Grid
 from interp.experiments.kept import Found
-from interp.experiments.paper.curves import curve, share
+from interp.experiments.paper.curves import by_arm, curve, share
 from interp.experiments.plan import Measurement, RunPlan
 from interp.training.recipe import TrainConfig
 
@@ -79,11 +79,17 @@ def rho(found: Found) -> tuple[float, float] | None:
 
 
 def judge(found: Sequence[Found], size: str) -> Judged:
-    """Fit rho as a power of the state's size over all trainings."""
-    points = [point for one in found if (point := rho(one)) is not None]
+    """Fit rho as a power of the state's size over all trainings.
+
+    A size of which a training has its L* outside the measured lengths is left out as a whole: what is left would be the
+    better or the worse ones alone.
+    """
+    told = {arm: [rho(one) for one in runs] for arm, runs in by_arm(found).items()}
+    points = [point for each in told.values() if None not in each for point in each if point is not None]
     plots, notes = _plots(found), tuple(_note(one) for one in found)
     if len({x for x, _ in points}) < 3:
-        why = f"of {len(found)} trainings {len(points)} show the length at which a tenth of strings fail"
+        sizes = sum(None not in each for each in told.values())
+        why = f"of {len(told)} sizes {sizes} show in every training the length at which a tenth of strings fail"
         return Judged(**{**vars(nothing(why)), "plots": plots, "notes": notes})
     line: Any = linregress([log(x) for x, _ in points], [log(y) for _, y in points])
     half = float(student.ppf((1 + LEVEL) / 2, len(points) - 2) * line.stderr)
@@ -131,7 +137,8 @@ CLAIM = Claim(
     rule="rho = L* / L_max over models of several state sizes, L* the length at which a tenth of strings fail and "
     "L_max the state's bits over log2 D, without a window of tokens: yes if the exponent of rho as a power of the "
     "size lies within 0.25 of 0 with its whole 95 % interval (Student's t over trainings; constant says capacity), "
-    "otherwise no if it lies below 0 (falling says training).",
+    "otherwise no if it lies below 0 (falling says training). Of three sizes at least; one with a training whose L* "
+    "lies outside the measured lengths is left out.",
     plans=plans,
     judge=judge,
 )

@@ -39,8 +39,8 @@ CLAIM = Claim(
     statement="Trained on up to 50 letters until all copy these, state-space models drop to zero almost immediately "
     "beyond, RoPE, NoPE and ALiBi fall off gradually, and Hard-ALiBi is almost perfect to 1,000.",
     rule="Of the trainings that copy 95 % of the longest trained strings: the share of strings right at twice that "
-    "length, Hard-ALiBi less the best recurrent model; yes if the whole 95 % interval (Welch's t over trainings) lies "
-    "above 0, no if below.",
+    "length, Hard-ALiBi less the best recurrent model; yes if the whole 95 % interval (Welch's t over trainings, no "
+    "narrower than the strings allow) lies above 0, no if below.",
     plans=plans,
     judge=judge,
     seeds=5,

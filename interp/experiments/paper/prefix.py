@@ -37,7 +37,7 @@ CLAIM = Claim(
     "generalise to longer strings perfectly, as Hard-ALiBi does, and beat NoPE and ALiBi.",
     rule="Of the trainings that answer 95 % of the longest trained strings: the share of strings right beyond "
     "training, the best recurrent model less the better of NoPE and ALiBi; yes if the whole 95 % interval (Welch's t "
-    "over trainings) lies above 0, no if below.",
+    "over trainings, no narrower than the strings allow) lies above 0, no if below.",
     plans=plans,
     judge=judge,
 )

@@ -18,6 +18,7 @@ CLAIMS = (
     "copier",
     "registers",
     "objections",
+    "stretched",
     "capacity",
 )
 """Modules of this folder, each with a `CLAIM`."""

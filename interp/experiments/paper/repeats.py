@@ -46,9 +46,8 @@ def judge(found: Sequence[Found], size: str) -> Judged:
     same = sum(one == other for one, other in told)
     low, high = proportion_interval(same, len(told))
     ends = low, high
-    holds = "yes" if same == len(told) else above(ends, HALF)
     return Judged(
-        holds=holds,
+        holds=above(ends, HALF),
         quantity="share of trainings in which copies go wrong at the n that the detector finds",
         measured=same / len(told),
         interval=ends,
@@ -95,9 +94,11 @@ CLAIM = Claim(
     statement="A Hard-ALiBi model copies strings with a repeated n-gram as well as others for n up to 4, and goes "
     "wrong from 5 on: it retrieves by something like 5-grams.",
     rule="For each training: the k from which copies with a maximal repeat of k letters go wrong (halfway down), "
-    "against the n of the lookup heads that the detector finds in the same model; yes if they are equal in every "
-    "training, of two at least; otherwise by whether the 95 % interval (Clopper-Pearson) of the share that is lies "
-    "above or below one half.",
+    "against the n of the lookup heads that the detector finds in the same model; by whether the whole 95 % interval "
+    "(Clopper-Pearson) of the share of trainings in which they are equal lies above one half (yes) or below it (no). "
+    "Trainings without a step, or without lookup heads whose n is told, do not count. Six that agree are the fewest "
+    "that can say yes.",
     plans=plans,
     judge=judge,
+    seeds=6,
 )

@@ -41,7 +41,7 @@ CLAIM = Claim(
     "state-space models are poor beyond the lengths of their training.",
     rule="Of the trainings that answer 95 % of the longest trained strings: the share of strings right beyond training "
     "(two and a half to three times as long), the best transformer less the best recurrent model; yes if the whole 95 "
-    "% interval (Welch's t over trainings) lies above 0, no if below.",
+    "% interval (Welch's t over trainings, no narrower than the strings allow) lies above 0, no if below.",
     plans=plans,
     judge=judge,
 )
