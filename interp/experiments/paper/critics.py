@@ -16,6 +16,8 @@ MIDDLE = {"tiny": 8e-3, "laptop": 5e-3, "paper": 3e-4}
 """The rate, where one alone is tried."""
 DECAY = 0.1
 """Weight decay of the arms that ask for its reach, as in the released code; everywhere else it is 0.01."""
+PASSED = 0.5
+"""Share of the strings that start from another's state; the others start as every evaluation does, from an empty one."""
 CONVOLVED = "attention, convolved, one layer"
 CONVOLVED_RATES = {"tiny": (8e-3,), "laptop": (4e-3, 8e-3, 1.6e-2), "paper": (1e-5, 1e-4, 3e-4)}
 BASE = ("rope", "hard-alibi")
@@ -34,7 +36,7 @@ def variants(size: str, rates: tuple[float, ...]) -> tuple[Arm, ...]:
         "wide, one layer": ({**mimetic, "d_model": wide * 3 // 2, "n_layers": layers // 2}, {}),
         "narrow, deep": ({**mimetic, "d_model": wide * 2 // 3, "n_layers": layers * 2}, {}),
         "convolution of 1": ({**mimetic, "d_conv": 1}, {}),
-        "state passing": (mimetic, {"pass_state": 1.0}),
+        "state passing": (mimetic, {"pass_state": PASSED}),
         "decay without A_log and D": (mimetic, {"weight_decay": DECAY}),
         "decay with A_log and D": (mimetic, {"weight_decay": DECAY, "decay_exempted": True}),
     }
