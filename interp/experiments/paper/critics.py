@@ -17,7 +17,7 @@ MIDDLE = {"tiny": 8e-3, "laptop": 5e-3, "paper": 3e-4}
 DECAY = 0.1
 """Weight decay of the arms that ask for its reach, as in the released code; everywhere else it is 0.01."""
 PASSED = 0.5
-"""Share of the strings that start from another's state; the others start as every evaluation does, from an empty one."""
+"""Share of the strings that start from another's state; the others start as evaluations do, from an empty one."""
 CONVOLVED = "attention, convolved, one layer"
 CONVOLVED_RATES = {"tiny": (8e-3,), "laptop": (4e-3, 8e-3, 1.6e-2), "paper": (1e-5, 1e-4, 3e-4)}
 BASE = ("rope", "hard-alibi")
