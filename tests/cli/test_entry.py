@@ -117,4 +117,4 @@ def test_every_script_is_known() -> None:
 
 def test_nothing_else_lies_at_the_top_of_the_package() -> None:
     loose = {path.name for path in Path(interp.__path__[0]).glob("*.py")}
-    assert loose == {"__init__.py", "__main__.py", "loading.py"}
+    assert loose == {"__init__.py", "__main__.py"}

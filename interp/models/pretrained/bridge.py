@@ -37,7 +37,7 @@ def load_bridge(path_or_name: str | Path, device: torch.device | str = "cpu") ->
     name = str(Path(path_or_name).expanduser())
     model = _read(name).to(torch.device(device)).eval()
     warn_if_not_finite(model.state_dict(), name)
-    return _open(model, name, read_tokenizer(name))
+    return bridge_over(model, name, read_tokenizer(name))
 
 
 def untrained_bridge(bridge: TransformerBridge, seed: int) -> TransformerBridge:
@@ -50,7 +50,7 @@ def untrained_bridge(bridge: TransformerBridge, seed: int) -> TransformerBridge:
         model = AutoModelForCausalLM.from_config(
             config, attn_implementation="eager", dtype=bridge.cfg.dtype, trust_remote_code=False
         )
-    return _open(model.to(bridge.cfg.device).eval(), f"an untrained {bridge.cfg.model_name}", None)
+    return bridge_over(model.to(bridge.cfg.device).eval(), f"an untrained {bridge.cfg.model_name}", None)
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,16 @@ def _architecture(config: Any, name: str) -> str:
 # ---------------------------------------------------------------------- opening
 
 
-def _open(model: Any, name: str, tokenizer: Any) -> TransformerBridge:
+def bridge_over(model: Any, name: str, tokenizer: Any) -> TransformerBridge:
+    """Put the bridge over a model of transformers, which becomes part of it, and try its attention.
+
+    Args:
+        model: in evaluation mode, with attention written out (eager).
+        name: in refusals.
+        tokenizer: or None.
+
+    Raises: UserError for a model whose attention the bridge cannot show.
+    """
     architecture = _architecture(model.config, name)
     try:
         bridge = build_bridge_from_module(
@@ -203,6 +212,12 @@ def _open(model: Any, name: str, tokenizer: Any) -> TransformerBridge:
     except Exception as error:  # the bridge checks nothing before it reaches into a model
         raise _no_attention(name, f"TransformerLens's bridge fails on {architecture} ({first_line(error)})") from None
     return bridge.eval()
+
+
+def with_tokenizer(bridge: TransformerBridge, tokenizer: Any) -> TransformerBridge:
+    """Give a bridge a tokenizer that lies in no folder; handed over before, it would be read anew from its name."""
+    bridge.tokenizer = tokenizer
+    return bridge
 
 
 @torch.no_grad()

@@ -287,7 +287,7 @@ def test_a_hugging_face_folder_is_told_its_prefix(gpt2):
         ("planted:ngram?m=3", "no option of planted:ngram is called 'm'"),
         ("planted:ngram?n=three", "n of planted:ngram must be a 64-bit integer"),
         ("hf:", "must be a folder or a name"),
-        ("gguf:model", "no model is called 'gguf:model'"),
+        ("onnx:model", "no model is called 'onnx:model'"),
         ("", "got an empty name"),
         ("gpt2", "For a model of the Hugging Face hub pass hf:gpt2."),
         ("state-spaces/mamba-130m", "For a model of the Hugging Face hub pass hf:state-spaces/mamba-130m."),

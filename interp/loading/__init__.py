@@ -5,6 +5,7 @@
 | `hard-alibi`, `rope`, ... | a preset: trained once, then kept |
 | `planted:ngram?n=3` | a model built by hand, whose mechanism is known: see `interp.models.planted` |
 | `hf:PATH_OR_NAME` | a pretrained language model in the Hugging Face format; a Mamba also in its authors' |
+| `gguf:PATH` | a pretrained language model in one GGUF file, of an architecture like Llama's |
 | anything else | the path of a run folder, which a training left behind |
 | `runs/x@75` | the same as it was after step 75, of those that it keeps (`TrainConfig.keep`); `@last`: at the end |
 
@@ -24,21 +25,18 @@ from torch import nn
 from interp.base.calls import checked_call
 from interp.base.errors import UserError, shortened
 from interp.base.paths import LONGEST_NAME
-from interp.base.seeds import as_generator, check_seed
+from interp.base.seeds import check_seed
 from interp.base.words import count
+from interp.loading.letters import vocabulary_over as vocabulary_over
 from interp.models.hooks.model import HookedModel
 from interp.models.planted import MemoryTruth, PlantedCapacity, Planting, planted_from_spec
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.surface import Model
 from interp.results.training import TrainLog
-from interp.tasks import CopyTask, Task, Vocabulary, task_class, task_from_spec
+from interp.tasks import CopyTask, Task, task_class, task_from_spec
 from interp.training.presets import PRESETS, trained_preset
 from interp.training.run_folder import Run, load_run
 from interp.training.run_specs import at_step, run_folder
-
-LETTERS = 1000
-"""Tokens of a pretrained model that serve as its letters: many enough that n-grams do not recur by chance."""
-FEWEST_LETTERS = 26
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,6 +116,10 @@ def _opened(spec: str, device: torch.device | str, seed: int, retrain: bool, pro
         return _planted(rest, device)
     if colon and kind == "hf":
         return _pretrained(rest, device, seed)
+    if colon and kind == "gguf":
+        from interp.models.pretrained.gguf import load_gguf
+
+        return of_bridge(load_gguf(rest, device), spec, seed)
     name, step = at_step(spec)
     read = partial(load_run, device=str(device), step=step)
     if name in PRESETS:
@@ -187,7 +189,7 @@ def _planted(rest: str, device: torch.device | str) -> Loaded:
 
 
 def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
-    from interp.models.pretrained.bridge import Pretrained, load_bridge
+    from interp.models.pretrained.bridge import load_bridge
     from interp.models.pretrained.mamba import holds_mamba, open_mamba
 
     if not name:
@@ -199,44 +201,32 @@ def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
             f"a model after hf: must be a folder or a name on the Hugging Face hub; got {shortened(name)}, "
             "which is longer than a file name can be."
         )
-    if holds_mamba(name):
-        model, known = open_mamba(name, device)
-    else:
-        model = load_bridge(name, device)
-        known = Pretrained.of(model)
-    task = CopyTask(vocab=vocabulary_over(known, seed))
-    return Loaded(model, task, _describe(model, f"hf:{name}", "pretrained", task), pretrained=known)
+    if not holds_mamba(name):
+        return of_bridge(load_bridge(name, device), f"hf:{name}", seed)
+    model, known = open_mamba(name, device)
+    return of_pretrained(model, known, f"hf:{name}", seed)
 
 
-@checked_call
-def vocabulary_over(model: Any, seed: int = 0, separator: bool = False) -> Vocabulary:
-    """Choose letters for a pretrained model: `LETTERS` of its ordinary tokens (of fewer, all), drawn at random.
+def of_bridge(bridge: Any, spec: str, seed: int) -> Loaded:
+    """Put what is known of a bridge under a name, and what was tried of its attention (`pretrained.checks`)."""
+    from interp.models.pretrained.bridge import Pretrained
+    from interp.models.pretrained.checks import what_holds
 
-    A string is BOS c a b c a b, with no separator and no end. The padding is one more ordinary token; it stands behind
-    the string, where nothing is asked.
+    return of_pretrained(bridge, Pretrained.of(bridge), spec, seed, **what_holds(bridge))
+
+
+def of_pretrained(model: Any, known: Any, spec: str, seed: int, **more: Any) -> Loaded:
+    """Ask a pretrained model for copies of random strings of its own tokens.
 
     Args:
-        model: a bridge, or what else is `Pretrained`.
-        seed: of the draw.
-        separator: whether one more ordinary token is the separator of tasks that need one.
-
-    Raises: UserError for a model with too few ordinary tokens, or none that begins a text.
+        model: ours or a bridge.
+        known: its `Pretrained`.
+        spec: what it is called.
+        seed: of the tokens that serve as letters.
+        more: what else its description says.
     """
-    from interp.models.pretrained.bridge import begin_token, ordinary_tokens
-
-    bos = begin_token(model)
-    tokens = [token for token in ordinary_tokens(model) if token != bos]
-    marks = 1 + separator
-    n = min(LETTERS, len(tokens) - marks)
-    if n < FEWEST_LETTERS:
-        least = FEWEST_LETTERS + marks
-        raise UserError(
-            f"a model must have at least {least} ordinary tokens for random strings; got {len(tokens)}. "
-            "Choose one with a larger vocabulary."
-        )
-    drawn = torch.randperm(len(tokens), generator=as_generator(seed))[: n + marks].tolist()
-    letters, (pad, *rest) = [tokens[index] for index in drawn[:n]], [tokens[index] for index in drawn[n:]]
-    return Vocabulary(n, bos=bos, separator=rest[0] if rest else None, eos=None, pad=pad, letter_ids=tuple(letters))
+    task = CopyTask(vocab=vocabulary_over(known, seed))
+    return Loaded(model, task, _describe(model, spec, "pretrained", task, **more), pretrained=known)
 
 
 def _describe(model: Any, spec: str, origin: str, task: Task, **more: Any) -> dict[str, Any]:

@@ -1,0 +1,108 @@
+"""Models that are already in memory, opened as `hf:` opens those on a disk: a copy in float32, the original untouched.
+
+A model of transformers, one that nnsight wraps (`LanguageModel`), or a `TransformerBridge`, which is taken as it is.
+"""
+
+import copy
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from transformer_lens.model_bridge import TransformerBridge
+
+from interp.base.errors import InterpError, UserError, shown
+from interp.models.checkpoint import warn_if_not_finite
+from interp.models.pretrained.bridge import Pretrained, bridge_over, special_ids, with_tokenizer
+from interp.models.pretrained.hub import WHOLE, first_line
+from interp.models.pretrained.mamba import open_mamba
+from interp.models.pretrained.mamba_configs import HUGGING_FACE
+
+
+def open_in_memory(model: object, tokenizer: Any = None) -> tuple[Any, Pretrained]:
+    """Open a model that is in memory.
+
+    Args:
+        model: a causal language model of transformers, an nnsight `LanguageModel` around one, or a `TransformerBridge`.
+        tokenizer: its tokenizer; None: the one that a bridge or nnsight has.
+
+    Returns: a model of ours or a bridge, and what is known of its tokens.
+
+    Raises: UserError for any other object or tokenizer, a bridge in half precision, weights that are elsewhere
+        (on meta), or an architecture that cannot be opened.
+    """
+    if tokenizer is not None and not (hasattr(tokenizer, "convert_ids_to_tokens") and hasattr(tokenizer, "__len__")):
+        raise UserError(
+            f"tokenizer must be one of transformers; got {shown(type(tokenizer).__name__)}. Pass what "
+            "AutoTokenizer.from_pretrained returns, or nothing."
+        )
+    if isinstance(model, TransformerBridge):
+        return _bridge(model, tokenizer)
+    inner, own = _unwrapped(model)
+    if not isinstance(inner, nn.Module) or not hasattr(getattr(inner, "config", None), "model_type"):
+        raise UserError(
+            f"model must be a causal language model of transformers, an nnsight LanguageModel or a TransformerBridge; "
+            f"got {shown(type(model).__name__)}. Pass interp.loading.Loaded(model, task, {{}}) for any other."
+        )
+    tokenizer = own if tokenizer is None else tokenizer
+    if any(parameter.is_meta for parameter in inner.parameters()):
+        raise UserError(
+            f"weights of the {type(inner).__name__} must be in memory; got a model on meta. Load them first (nnsight: "
+            "dispatch=True)."
+        )
+    kind = str(getattr(inner.config, "model_type", None))
+    return _mamba(inner, tokenizer) if kind in HUGGING_FACE else _copied(inner, tokenizer)
+
+
+def _unwrapped(model: object) -> tuple[object, Any]:
+    """The module within an nnsight model and its tokenizer; anything else as it is."""
+    nnsight: Any = sys.modules.get("nnsight")  # whoever has such a model has imported it
+    if nnsight is None or not isinstance(model, nnsight.Envoy):
+        return model, None
+    wrapped: Any = model
+    return wrapped._module, vars(wrapped).get("tokenizer")
+
+
+def _bridge(bridge: TransformerBridge, tokenizer: Any) -> tuple[Any, Pretrained]:
+    if (dtype := next(bridge.parameters()).dtype) not in (torch.float32, torch.float64):
+        raise UserError(
+            f"model must be in float32, as rounding would decide between heads that are near; got a TransformerBridge "
+            f"in {str(dtype).removeprefix('torch.')}. Boot it with dtype=torch.float32."
+        )
+    known = Pretrained.of(bridge)
+    tokenizer = known.tokenizer if tokenizer is None else tokenizer
+    return bridge, Pretrained(known.name, known.d_vocab, known.special, tokenizer)
+
+
+def _copied(model: Any, tokenizer: Any) -> tuple[Any, Pretrained]:
+    """A copy of its weights in float32, in a new model of its class, under a bridge."""
+    name, config = f"the {type(model).__name__} in memory", copy.deepcopy(model.config)
+    device = next(model.parameters()).device
+    try:
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn from the global generator, and replaced
+            fresh = type(model)._from_config(config, attn_implementation="eager", dtype=torch.float32)
+        fresh.load_state_dict(model.state_dict())
+    except (InterpError, MemoryError):
+        raise
+    except Exception as error:  # a quantised model, or one with modules of its own
+        raise UserError(
+            f"{name} must be one that its config builds anew; got an error ({first_line(error)}). Open it from its "
+            "folder: hf:PATH."
+        ) from None
+    warn_if_not_finite(fresh.state_dict(), name)
+    bridge = with_tokenizer(bridge_over(fresh.to(device).eval(), name, None), tokenizer)
+    return bridge, Pretrained.of(bridge)
+
+
+def _mamba(model: Any, tokenizer: Any) -> tuple[Any, Pretrained]:
+    """A Mamba goes through the files that `hf:` reads."""
+    weights = {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}
+    with TemporaryDirectory() as folder:
+        model.config.save_pretrained(folder)
+        save_file(weights, Path(folder) / WHOLE[0], {"format": "pt"})
+        ours, known = open_mamba(folder, next(model.parameters()).device)
+    name = f"the {type(model).__name__} in memory"
+    return ours, Pretrained(name, known.d_vocab, special_ids(model.config), tokenizer)
