@@ -3,4 +3,5 @@
 nodes          `Graph`: every node and edge of a model, in causal order, and their names (`L0H1->L1H4.k`)
     stream         what the residual stream is the sum of, with norms held at what they were in the run
     decomposition  a head's score as an exact sum: by writers (`decompose_score`), by letters back (`hash_table`)
+edge_sweep     `edge_sweep`: sets of edges kept, all others replaced, many at once (plan, edge_runs, donors)
 """
