@@ -56,9 +56,15 @@ class HeadScore:
     attends: bool = False
     """Whether it attends to the place after the match, whatever it makes of what stands there."""
     matched: tuple[int, ...] = ()
-    """Letters back that must agree, of a head that attends to the match: (0, 1, 2) are the last three."""
+    """Letters back that must agree, of a head that attends to the match: (0, 1, 2) are the last three. Of a flagged
+    head that tells equal matches apart (`apart`): those that move its scores besides."""
     preference: float | None = None
     """Nats by which it prefers the later of two equal matches; below 0 the earlier. None where it has no scores."""
+    preference_interval: Interval | None = None
+    apart: float | None = None
+    """Nats by which it tells the true place from a rival that agrees in the longest match, of a flagged head that does
+    not attend by the match alone: what goes by position, or by letters further back."""
+    apart_interval: Interval | None = None
     effect: float | None = None
     """What the right letter's logit, less the mean of the others', loses when its edge to the source is cut, of a head
     that attends to the match; below 0 for a head that suppresses the letter. None where its edges cannot be cut."""
@@ -76,6 +82,14 @@ class HeadScore:
     backup: bool = False
     """Whether it attends to the match only while the other lookup heads are taken away: what is said of it was measured
     then."""
+
+    @property
+    def prefers(self) -> Literal["earlier", "later"] | None:
+        """Which of two equal matches it prefers, if the whole interval says so."""
+        ends = self.preference_interval
+        if ends is None or ends.low <= 0 <= ends.high:
+            return None
+        return "later" if ends.low > 0 else "earlier"
 
     @property
     def suppresses(self) -> bool:

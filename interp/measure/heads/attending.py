@@ -9,7 +9,16 @@ import numpy as np
 
 from interp.measure.heads.flags import by_match, jump
 from interp.measure.heads.lookup import Looked, look
-from interp.measure.heads.matching import COUNTS, alike_from, least_that_counts, matching, moved, shares, weightiest
+from interp.measure.heads.matching import (
+    COUNTS,
+    NATS,
+    alike_from,
+    least_that_counts,
+    matching,
+    moved,
+    shares,
+    weightiest,
+)
 from interp.measure.heads.n_interval import n_interval
 from interp.measure.heads.settings import HeadSettings
 from interp.measure.heads.strings import Strings
@@ -19,6 +28,8 @@ from interp.results.heads import HeadScore
 
 OFFSETS_NEED = 4
 """Letters that an alphabet needs for a rival place with letters of its own."""
+FAR = 2
+"""A head that tells equal matches apart has letters, too, if the weightiest moves it by so many times `NATS`."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +57,18 @@ def matched(asking: Asking, rows: Sequence[HeadScore], names: Collection[str], f
         first: attention at the probes of every match, asked about the first place.
     """
     rows = _by_length(asking, rows, names, first)
-    if asking.strings.task.n_letters < OFFSETS_NEED or not any(h.attends and h.name in names for h in rows):
+    if asking.strings.task.n_letters < OFFSETS_NEED or not names:
         return rows
     steps = asking.settings.longest
     plain, edited = asking.strings.of_every_offset()
     found = moved(asking.look(plain), asking.look(edited), steps)
     whole = weightiest(found)
     share = shares(found, least_that_counts(whole))
-    rows = [
-        _by_letter(head, share[i], found[i], steps, asking.seed) if head.attends and head.name in names else head
-        for i, head in enumerate(rows)
-    ]
+    for i, head in enumerate(rows):
+        if head.attends and head.name in names:
+            rows[i] = _by_letter(head, share[i], found[i], steps, asking.seed)
+        elif head.name in names and whole[i] > FAR * NATS:  # what hardly moves has no letters, only noise
+            rows[i] = replace(head, matched=tuple(t for t in range(steps) if share[i, t, 0] > 1))
     return _by_order(asking, rows, names, whole)
 
 
@@ -77,8 +89,12 @@ def _by_length(asking: Asking, rows: Sequence[HeadScore], names: Collection[str]
             n, ends = score_n, interval(alike_from, found.ahead[i], seed=asking.seed)
         else:
             ends = interval(by_attention, rival[i], source[i], seed=asking.seed)
-        known = {"n": n, "n_interval": ends, "matched": tuple(range(n)), "preference": preference} if n else {}
-        done.append(replace(head, attends=n is not None, role="none" if n is None else "lookup", **known))
+        if n is None:
+            apart = {"apart": found.apart[i], "apart_interval": found.apart_interval[i]}
+            done.append(replace(head, attends=False, role="none", **apart))
+            continue
+        told = {"preference": preference, "preference_interval": found.preference_interval[i]}
+        done.append(replace(head, attends=True, role="lookup", n=n, n_interval=ends, matched=tuple(range(n)), **told))
     return done
 
 

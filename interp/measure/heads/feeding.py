@@ -84,8 +84,10 @@ def _reaching(asking: Feeding, scores: HeadScores, strong: list[str], weaker: li
     if not (lookups and known and (strong or weaker)):
         return strong, []
     changed = _Changed(asking, lookups)
-    names = [name for name in (*strong, *weaker) if table[name].kind == "attention"]
-    first = sum(name in strong for name in names)
+    hidden = [name for name in strong if table[name].kind != "attention"]  # their total effect counts: no set is asked
+    strong, weaker = ([name for name in names if table[name].kind == "attention"] for names in (strong, weaker))
+    names = [*strong, *weaker]
+    first = len(strong)
     low, high = first - 1, len(names)  # the first `low` do not reach, the first `high` may
     while high - low > 1:
         middle = first if low < first else (low + high) // 2
@@ -93,12 +95,12 @@ def _reaching(asking: Feeding, scores: HeadScores, strong: list[str], weaker: li
     chosen = names[:high]
     missing = changed(table.parse(chosen))
     if missing.max() > REACHED:
-        return strong, [_unreached(missing, strong)]
+        return [*hidden, *strong], [_unreached(missing, [*hidden, *strong])]
     for name in reversed(chosen[first:]):
         rest = [other for other in chosen if other != name]
         if changed(table.parse(rest)).max() <= max(REACHED / 2, IDLE + float(missing.max())):
             chosen = rest
-    return chosen, []
+    return [*hidden, *chosen], []
 
 
 class _Changed:

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 
 from interp.base.estimates import mean_intervals
+from interp.base.interval import Interval
 from interp.measure.heads.flags import by_match
 from interp.measure.heads.lookup import Looked
 
@@ -39,6 +40,10 @@ class Matching:
     head never sees both."""
     preference: tuple[float | None, ...]
     """Nats by which the later of two equal matches is preferred; below 0 the earlier."""
+    preference_interval: tuple[Interval | None, ...]
+    apart: tuple[float | None, ...]
+    """Nats by which the true place scores above a rival that agrees in the longest match, over both places."""
+    apart_interval: tuple[Interval | None, ...]
 
 
 def matching(first: Looked, second: Looked, steps: int) -> Matching:
@@ -51,8 +56,19 @@ def matching(first: Looked, second: Looked, steps: int) -> Matching:
         steps: number of match lengths.
     """
     before, behind = (_ahead(looked, steps) for looked in (first, second))
-    later = (behind[:, -1] - before[:, -1]).mean(axis=1) / 2
-    return Matching((before + behind) / 2, tuple(float(nats) if np.isfinite(nats) else None for nats in later))
+    ahead = (before + behind) / 2
+    preference, apart = _with_interval((behind[:, -1] - before[:, -1]) / 2), _with_interval(ahead[:, -1])
+    return Matching(ahead, *preference, *apart)
+
+
+def _with_interval(
+    values: Float[np.ndarray, "head string"],
+) -> tuple[tuple[float | None, ...], tuple[Interval | None, ...]]:
+    """Compute each head's mean and its interval; None where some value is not finite."""
+    known = np.isfinite(values).all(axis=1)
+    found = mean_intervals(np.where(known[:, None], values, 0.0))
+    means = tuple(float(row.mean()) if finite else None for row, finite in zip(values, known, strict=True))
+    return means, tuple(found[i] if finite else None for i, finite in enumerate(known))
 
 
 def alike_from(ahead: Float[np.ndarray, " match"]) -> int | None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
+from interp.base import words
 from interp.base.estimates import mean_intervals
 from interp.measure.heads.attending import Asking, matched
 from interp.measure.heads.lookup import Looked, look
@@ -117,8 +118,14 @@ def _by_position(model: Model, strings: Strings, rows: list[HeadScore], settings
 def _other_match(head: HeadScore, settings: HeadSettings) -> str:
     if head.by_position:
         return f"{head.name} attends to the source whatever letters have been copied: it goes by position"
+    same = f"{settings.longest} letter{'s' * (settings.longest > 1)}"
+    if head.matched and head.apart is not None:
+        letters, one = words.names([str(t) for t in head.matched]), len(head.matched) == 1
+        return (
+            f"the letter{'s' * (not one)} {letters} back move{'s' * one} {head.name}, and something else tells places "
+            f"apart that agree in {same}, by {words.number(head.apart, 1)} nats: it is not called a lookup head"
+        )
     return (
-        f"{head.name} attends to the source but not to a rival that agrees in {settings.longest} "
-        f"letter{'s' * (settings.longest > 1)}: it goes by something else as well, or its n is greater; it is "
-        f"not called a lookup head"
+        f"{head.name} attends to the source but not to a rival that agrees in {same}: it goes by something else as "
+        f"well, or its n is greater; it is not called a lookup head"
     )

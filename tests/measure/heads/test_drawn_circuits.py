@@ -59,8 +59,9 @@ def wrong_matches(scores: HeadScores, planting: Planting) -> list[str]:
             faults.append(f"matched: {row.matched} (n {row.n}), planted {head.matches}")
         if len(head.matches) > 1 and row.ordered != head.ordered:
             faults.append(f"ordered: {row.ordered}, planted {head.ordered}")
-        if abs(head.tilt) > TOLD and not (row.preference or 0.0) * head.tilt > 0:
-            faults.append(f"preferred: {row.preference}, planted {head.tilt} a position")
+        if abs(head.tilt) > TOLD and row.prefers != ("later" if head.tilt > 0 else "earlier"):
+            found = f"{row.preference} {row.preference_interval}"
+            faults.append(f"preferred: {found}, planted {head.tilt} a position")
     return faults
 
 

@@ -1,14 +1,20 @@
 """The direct path is what cutting it by hand in a whole run of the model gives, on our models and on bridges."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from interp.base.budget import Budget
 from interp.measure.edit import Edge, Edit
+from interp.measure.heads.feeding import Feeding, with_gather_heads
 from interp.measure.heads.gather import effects_on, path_effects, writes_are_sums
+from interp.measure.heads.score import HeadSettings, score_heads
+from interp.measure.heads.strings import Strings
 from interp.measure.values import Mean
 from interp.models.heads import HeadTable
 from interp.models.pretrained.bridge import load_bridge
+from interp.models.recurrent.hybrid import HookedHybrid, HybridConfig
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
 from interp.tasks.probes.planted_repeats import planted_repeats
@@ -138,3 +144,18 @@ def test_means_are_those_of_all_strings_however_the_work_is_cut(monkeypatch):
     whole = path_effects(model, probe, ["L1H0"])
     monkeypatch.setattr("interp.base.budget.CPU", Budget(tokens=2 * probe.batch.tokens.shape[1]))
     torch.testing.assert_close(path_effects(model, probe, ["L1H0"]), whole)
+
+
+def test_a_recurrent_layer_that_moves_a_lookup_head_is_a_gather_head_whatever_attention_heads_bring():
+    """The set is asked of attention heads alone: what a recurrent layer brings cannot be taken off the direct path."""
+    model = HookedHybrid(HybridConfig(layers=("mamba", "attention"), d_model=16, d_vocab=12), seed=0)
+    settings, task = HeadSettings(longest=3, strings=16, untrained=2, gather_floor=0.05), CopyTask(8)
+    scores = score_heads(model, task, (14, 18), 0, settings)
+    lookup = HeadTable.of(model).of_kind("attention")[0].name
+    matching = {"role": "lookup", "attends": True, "matched": (0,), "n": 1}
+    rows = tuple(replace(head, **matching) if head.name == lookup else head for head in scores.heads)
+    strings = Strings(task, (14, 18), torch.Generator().manual_seed(0), settings, torch.device("cpu"))
+    asking = Feeding(model, strings, settings, 0, lambda _: None, strings.ordinary())
+    fed = with_gather_heads(asking, replace(scores, heads=rows))
+    assert next(head for head in fed.heads if head.name == "L0H0").gather_effect > settings.gather_floor
+    assert fed.of_role("gather") == ("L0H0",)

@@ -3,7 +3,7 @@
 from interp.base import words
 from interp.results.heads import HeadScore
 from interp.results.use import HeadUse, Left
-from interp.studies.heads.verdict.words import PREFERS
+from interp.studies.heads.verdict.words import speaks_of_preference
 
 
 def does(head: HeadScore) -> str:
@@ -23,8 +23,8 @@ def matches(head: HeadScore) -> str:
         return words.ABSENT
     letters = " ".join(map(str, head.matched)) or words.ABSENT
     parts = [letters, *["in any order"] * (head.ordered is False)]
-    if abs(nats := head.preference or 0.0) >= PREFERS:
-        parts.append(f"prefers the {'later' if nats > 0 else 'earlier'} by {words.number(abs(nats), 1)} nats")
+    if speaks_of_preference(head):
+        parts.append(f"prefers the {head.prefers} by {words.number(abs(head.preference or 0.0), 1)} nats")
     return ", ".join(parts)
 
 

@@ -16,7 +16,8 @@ ENOUGH_STRINGS = 0.5
 ENOUGH_ATTENTION = 0.1
 """Less than this share of what was cut is no control: a sharp head has nothing else to take."""
 PREFERS = -log(0.75)
-"""Nats from which on a preference between equal matches is spoken of: one draws a quarter less than the other."""
+"""Nats from which on a preference between equal matches is spoken of, if its whole interval says which is preferred:
+one draws a quarter less than the other."""
 
 
 def says(
@@ -74,8 +75,8 @@ def _besides(scores: HeadScores) -> list[str]:
     found = []
     if bags := [head.name for head in lookups if head.ordered is False]:
         found.append(f"To {words.names(bags)} it does not count in which order these letters stand.")
-    for which, sign in (("earlier", -1), ("later", 1)):
-        if chosen := [head for head in lookups if sign * (head.preference or 0.0) >= PREFERS]:
+    for which in ("earlier", "later"):
+        if chosen := [head for head in lookups if speaks_of_preference(head) and head.prefers == which]:
             found.append(f"Of two equal matches {_by_nats(chosen)} {_verb(chosen, 'prefer')} the {which}.")
     if backups := [head.name for head in lookups if head.backup]:
         verb = words.verb(len(backups), "do") if len(backups) > 1 else "does"
@@ -85,6 +86,11 @@ def _besides(scores: HeadScores) -> list[str]:
         what = "takes the letter away" if one else "take its letter away"
         found.append(f"{words.names(against)} {words.verb(len(against), 'attend')} there, too, and {what}.")
     return found
+
+
+def speaks_of_preference(head: HeadScore) -> bool:
+    """Whether a head's preference between equal matches is large enough, and sure enough, to be spoken of."""
+    return head.prefers is not None and abs(head.preference or 0.0) >= PREFERS
 
 
 def _by_nats(heads: list[HeadScore]) -> str:
@@ -147,12 +153,27 @@ def _other_match(scores: HeadScores, flagged: tuple[str, ...]) -> str:
         )
     longest = len(scores.match_lengths) - 2
     same = "letter" if longest == 1 else words.count(longest, "letter")
-    uses = "it uses" if len(flagged) == 1 else "they use"
-    return (
+    there = (
         f"{words.names(flagged)} {words.verb(len(flagged), 'attend')} to the place that the answer is copied from, but "
-        f"not to a rival with the same last {same}, so {uses} something else, or more than "
-        f"{words.count(longest, 'letter')}."
+        f"not to a rival with the same last {same}"
     )
+    asked = [head for head in scores.heads if head.name in flagged and not head.by_position]
+    letters = sorted({t for head in asked for t in head.matched})
+    apart = [head.apart for head in asked if head.apart is not None]
+    if not letters or len(apart) < len(asked):
+        uses = "it uses" if len(flagged) == 1 else "they use"
+        return f"{there}, so {uses} something else, or more than {words.count(longest, 'letter')}."
+    which = f"the letter{'s' * (len(letters) > 1)} {words.names([str(t) for t in letters])} back"
+    them = "it" if len(asked) == 1 else "them"
+    return (
+        f"{there}: {which} {words.verb(len(letters), 'move')} {them}, and something else, such as the position, tells "
+        f"places apart that agree in these, by {_span(apart)} nats."
+    )
+
+
+def _span(values: list[float]) -> str:
+    low, high = (words.number(value, 1) for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
 
 
 def _heads(scores: HeadScores) -> str:
