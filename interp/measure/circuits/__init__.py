@@ -4,4 +4,6 @@ nodes          `Graph`: every node and edge of a model, in causal order, and the
     stream         what the residual stream is the sum of, with norms held at what they were in the run
     decomposition  a head's score as an exact sum: by writers (`decompose_score`), by letters back (`hash_table`)
 edge_sweep     `edge_sweep`: sets of edges kept, all others replaced, many at once (plan, edge_runs, donors)
+    ov             a logit as an exact sum over who wrote it; a head's part, over what it moved from where
+    recurrent_shares   what a state-space layer brings from each position: write x kept x read
 """

@@ -45,6 +45,13 @@ class HeldNorm:
         weight = getattr(self.norm, "w", None)
         return x if weight is None else x * weight.to(x)
 
+    def transposed(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
+        """Apply the transpose of `linear`: what a direction of its output is, as one of its input."""
+        weight = getattr(self.norm, "w", None)
+        x = x if weight is None or self.scale is None else x * weight.to(x)
+        x = x if self.scale is None else x / self.scale.to(x)
+        return x - x.mean(dim=-1, keepdim=True) if isinstance(self.norm, LayerNorm) else x
+
     @property
     def shift(self) -> Float[Tensor, " d_model"] | float:
         """What it adds, whatever it reads."""

@@ -13,31 +13,8 @@ from interp.tasks import CopyTask
 from interp.tasks.probes.planted_repeats import planted_repeats
 
 BASE = {"kind": "transformer", "n_layers": 3, "n_heads": 2, "d_model": 12, "d_vocab": 9}
-SHAPES = {
-    "hard-alibi": BASE,
-    "alibi, LN, MLP": BASE | {"position": "alibi", "normalization": "LN", "d_mlp": 8},
-    "rope, RMS": BASE | {"position": "rope", "normalization": "RMS", "d_mlp": 8, "rotary_dim": 4},
-    "learned, no norm, parallel": BASE | {"position": "learned", "normalization": None, "d_mlp": 8, "parallel": True},
-    "ssmax, entmax": BASE | {"position": "nope", "score_scale": "ssmax", "pattern": "entmax"},
-    "even": BASE | {"even": True, "windows": [2, None]},
-    "hybrid": {
-        "kind": "hybrid",
-        "layers": ["mamba", "attention", "attention"],
-        "d_model": 12,
-        "d_vocab": 9,
-        "attention": {"n_heads": 2, "position": "rope", "d_mlp": 8},
-    },
-}
 TOKENS = torch.randint(0, 9, (3, 7), generator=torch.Generator().manual_seed(0))
 QUERY, KEY = torch.tensor([6, 4, 5]), torch.tensor([5, 0, 5])
-
-
-def made(name):
-    model = build(SHAPES[name], seed=1)
-    with torch.no_grad():  # untrained biases, and a norm's scale and shift, are too plain to tell
-        for parameter in model.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
-    return model
 
 
 def score_of(model, head):
@@ -47,9 +24,7 @@ def score_of(model, head):
     return scores[torch.arange(3), QUERY, KEY].double()
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_entries_sum_to_the_score_on_every_kind_of_model(shape):
-    model = made(shape)
+def test_entries_sum_to_the_score_on_every_kind_of_model(model):
     head = HeadTable.of(model)["L2H1"]
     table = decompose_score(model, TOKENS, "L2H1", QUERY, KEY)
     by_letter = hash_table(model, TOKENS, "L2H1", QUERY, KEY, offsets=3)
@@ -61,13 +36,13 @@ def test_entries_sum_to_the_score_on_every_kind_of_model(shape):
         torch.testing.assert_close(found.score, seen, rtol=1e-5, atol=1e-6)
 
 
-def test_writers_are_apart_that_a_model_without_one_lacks():
+def test_writers_are_apart_that_a_model_without_one_lacks(made):
     found = decompose_score(made("learned, no norm, parallel"), TOKENS, "L1H0", QUERY, KEY)
     assert found.query_writers == ("embed", "positions", "L0H0", "L0H1", "L0.mlp", "biases")
     assert decompose_score(made("hybrid"), TOKENS, "L1H0", QUERY, KEY).key_writers == ("embed", "L0.mixer", "biases")
 
 
-def test_one_writer_taken_away_takes_its_row_and_column_when_there_is_no_norm():
+def test_one_writer_taken_away_takes_its_row_and_column_when_there_is_no_norm(made):
     model = made("learned, no norm, parallel")
     before = decompose_score(model, TOKENS, "L1H0", QUERY, KEY)
     without = [("blocks.0.attn.hook_result", lambda x, hook: x.index_fill(2, torch.tensor([1]), 0.0))]  # noqa: ARG005
@@ -79,7 +54,7 @@ def test_one_writer_taken_away_takes_its_row_and_column_when_there_is_no_norm():
     torch.testing.assert_close(left.sum(dim=(1, 2)), after, rtol=1e-5, atol=1e-5)
 
 
-def test_what_turning_adds_is_the_entry_less_the_unturned_one():
+def test_what_turning_adds_is_the_entry_less_the_unturned_one(made):
     model = made("rope, RMS")
     table = decompose_score(model, TOKENS, "L1H0", QUERY, KEY)
     name_q, name_k = "blocks.1.attn.hook_q", "blocks.1.attn.hook_k"
@@ -89,7 +64,7 @@ def test_what_turning_adds_is_the_entry_less_the_unturned_one():
     torch.testing.assert_close((table.table - table.turned).sum(dim=(1, 2)), plain, rtol=1e-5, atol=1e-5)
 
 
-def test_weights_take_the_difference_of_two_keys():
+def test_weights_take_the_difference_of_two_keys(made):
     model = made("alibi, LN, MLP")
     one, other = torch.tensor([5, 0, 5]), torch.tensor([2, 3, 1])
     weight = torch.zeros(3, 7).scatter(1, one[:, None], 1.0).scatter_add(1, other[:, None], -torch.ones(3, 1))
@@ -116,15 +91,15 @@ def test_a_planted_copiers_table_is_its_hash(n):
     assert n == 1 or not counts[:, 1].any()
 
 
-def test_it_runs_on_meta_tensors():
+def test_it_runs_on_meta_tensors(made):
+    model = made("rope, RMS").to("meta")
     with torch.device("meta"):
-        model = build(SHAPES["rope, RMS"])
         tokens, query, key = torch.zeros(2, 7, dtype=torch.long), torch.zeros(2, dtype=torch.long), torch.ones(2, 7)
     for measure in (decompose_score, hash_table):
         assert measure(model, tokens, "L1H0", query, key).table.device.type == "meta"
 
 
-def test_what_has_no_such_score_is_refused():
+def test_what_has_no_such_score_is_refused(made):
     model = made("hard-alibi")
     with pytest.raises(UserError, match="key must be a position that L1H0 sees from the query"):
         decompose_score(build(BASE | {"windows": [2, None]}), TOKENS, "L1H0", QUERY, torch.tensor([1, 0, 0]))

@@ -1,0 +1,42 @@
+"""Small models of every kind that a circuit is taken apart in, their biases and norms moved off their first values."""
+
+import pytest
+import torch
+
+from interp.models import build
+
+BASE = {"kind": "transformer", "n_layers": 3, "n_heads": 2, "d_model": 12, "d_vocab": 9}
+SHAPES = {
+    "hard-alibi": BASE,
+    "alibi, LN, MLP": BASE | {"position": "alibi", "normalization": "LN", "d_mlp": 8},
+    "rope, RMS": BASE | {"position": "rope", "normalization": "RMS", "d_mlp": 8, "rotary_dim": 4},
+    "learned, no norm, parallel": BASE | {"position": "learned", "normalization": None, "d_mlp": 8, "parallel": True},
+    "ssmax, entmax": BASE | {"position": "nope", "score_scale": "ssmax", "pattern": "entmax"},
+    "even": BASE | {"even": True, "windows": [2, None]},
+    "hybrid": {
+        "kind": "hybrid",
+        "layers": ["mamba", "attention", "attention"],
+        "d_model": 12,
+        "d_vocab": 9,
+        "attention": {"n_heads": 2, "position": "rope", "d_mlp": 8},
+    },
+}
+
+
+@pytest.fixture
+def made():
+    """Makes the model of a name in `SHAPES`."""
+    return _made
+
+
+@pytest.fixture(params=SHAPES)
+def model(request):
+    return _made(request.param)
+
+
+def _made(name):
+    model = build(SHAPES[name], seed=1)
+    with torch.no_grad():  # untrained biases, and a norm's scale and shift, are too plain to tell
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
+    return model
