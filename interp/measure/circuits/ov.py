@@ -20,6 +20,7 @@ from interp.base.calls import checked_call
 from interp.measure.circuits.stream import (
     BIASES,
     cached,
+    convolved,
     held_norm,
     looking_head,
     own_model,
@@ -136,6 +137,7 @@ def decompose_moved(
         x = (x + read.shift if name == BIASES else x) @ block.attn.W_V[found.index].double()
         x = x + block.attn.b_V[found.index].double() if name == BIASES else x
         writers.append(name)
+        x = convolved(block.attn, "v", found.index, x)
         entries.append(attention * einsum(x, value_to_logit, "b k d, b d -> b k"))
     return MovedTable(found.name, tuple(writers), torch.stack(entries, dim=2))
 

@@ -175,10 +175,23 @@ def origins(model: StackModel, layer: int, cache: Mapping[str, Tensor]) -> Float
         read = held_norm(block.ln1, f"blocks.{at}.ln1", cache).linear(brought)
         pattern = cache[f"blocks.{at}.attn.hook_pattern"].double()
         for head in HeadTable.of(model).by_layer[at]:
-            value = read @ block.attn.W_V[head.index].double()
+            value = convolved(block.attn, "v", head.index, read @ block.attn.W_V[head.index].double())
             moved = einsum(pattern[:, head.index], value, "b q k, b k o d -> b q o d")
             brought = brought + moved @ block.attn.W_O[head.index].double()
     return brought
+
+
+def convolved(
+    attention: Any, into: str, head: int, x: Float[Tensor, "batch pos *part d_head"]
+) -> Float[Tensor, "batch pos *part d_head"]:
+    """Apply a layer's short convolution to what a head's queries, keys or values were made of; without one, nothing."""
+    if attention.conv is None:
+        return x
+    weights, n = attention.conv.W_conv[:, "qkv".index(into), head].double(), x.shape[1]
+    shifted = [
+        torch.cat([torch.zeros_like(x[:, :back]), x[:, : max(0, n - back)]], dim=1) for back in range(len(weights))
+    ]
+    return sum((weight * earlier for weight, earlier in zip(weights, shifted, strict=True)), torch.zeros_like(x))
 
 
 def origin_hooks(model: StackModel, layer: int) -> list[str]:

@@ -12,6 +12,7 @@ SHAPES = {
     "rope, RMS": BASE | {"position": "rope", "normalization": "RMS", "d_mlp": 8, "rotary_dim": 4},
     "learned, no norm, parallel": BASE | {"position": "learned", "normalization": None, "d_mlp": 8, "parallel": True},
     "ssmax, entmax": BASE | {"position": "nope", "score_scale": "ssmax", "pattern": "entmax"},
+    "convolved": BASE | {"qkv_conv": 3, "position": "rope", "normalization": "LN"},
     "even": BASE | {"even": True, "windows": [2, None]},
     "hybrid": {
         "kind": "hybrid",
