@@ -13,7 +13,7 @@ from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.base.axes import Residual, Tokens
+from interp.base.axes import Tokens
 from interp.base.budget import budget
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
