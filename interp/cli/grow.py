@@ -26,7 +26,7 @@ class Options(Analysis):
     vary: str = "d_state"
     """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
     values: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
-    """Its values, one for each member."""
+    """Values of what varies, one for each member."""
     rates: tuple[float, ...] = (0.004, 0.008)
     """Learning rates that each member is trained at."""
     seeds: int = 2

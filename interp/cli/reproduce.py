@@ -32,8 +32,8 @@ class Options:
     BOUNDS: ClassVar[Bounds] = {"seeds": (1, 1000), "workers": (1, 1024), "cpus": (0.0, 1024.0), "gpus": (0.0, 64.0)}
 
     claims: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Which: samples, length, suffix, prefix, repeats, copier, registers, objections, stretched, capacity; all without
-    any."""
+    """Claims to decide: samples, length, suffix, prefix, repeats, copier, registers, objections, stretched, capacity;
+    by default all."""
     size: str = "laptop"
     """tiny (a look at the machinery), laptop (two CPU cores, some hours) or paper (the paper's models, on a GPU)."""
     seeds: int | None = None
@@ -64,7 +64,7 @@ class Options:
     quiet: bool = False
     """Print nothing but where the results are."""
     tiny: bool = False
-    """The same as --size tiny --seeds 2: a look at the machinery; the numbers mean nothing."""
+    """Short for --size tiny --seeds 2: a look at the machinery; the numbers mean nothing."""
 
 
 TINY = Options(size="tiny", seeds=2)

@@ -34,7 +34,7 @@ class Plot:
     """The data of one figure."""
 
     name: str
-    """For files: letters, digits, dashes."""
+    """Name of its files: letters, digits, dashes."""
     title: str
     x: str
     y: str

@@ -16,14 +16,14 @@ def unheard(event: Event) -> None:
 
 @dataclass(frozen=True)
 class Agenda:
-    """Which runs there are, each once, and which of them have been done."""
+    """Runs to be done, each once, and those that have been done already."""
 
     plans: tuple[RunPlan, ...]
     """Different runs, in the order in which they were asked for."""
     kept: tuple[Found, ...]
-    """What those have found that have ended."""
+    """Findings of the runs that have ended."""
     left: tuple[RunPlan, ...]
-    """Those that have not."""
+    """Runs that are still to be done."""
 
 
 def agenda(plans: Sequence[RunPlan], record: Record) -> Agenda:

@@ -25,7 +25,7 @@ class Measurement:
     """One thing that is measured of the model of a run, on which strings."""
 
     kind: str
-    """What: one of `interp.experiments.measures.MEASURES`."""
+    """Measurement: one of `interp.experiments.measures.MEASURES`."""
     task: str = "own"
     """The strings, as `interp.tasks.task_from_spec` reads it, in the token ids of the run's own task; own: that."""
     lengths: tuple[int, ...] = ()
@@ -49,7 +49,7 @@ class RunPlan:
     """
 
     name: str
-    """For people: `samples/mamba/L10/rate0.004/seed0`. Two plans that differ in nothing else are the same run."""
+    """Name for people: `samples/mamba/L10/rate0.004/seed0`. Two plans that differ in nothing else are the same run."""
     arm: str
     """Which curve it belongs to: mamba, rope, ..."""
     model: Mapping[str, Any]
@@ -107,7 +107,7 @@ class RunPlan:
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     def with_seed(self, seed: int) -> "RunPlan":
-        """The same of another seed."""
+        """The same run with another training seed."""
         return self if self.training is None else replace(self, training=replace(self.training, seed=seed))
 
 

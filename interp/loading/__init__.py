@@ -156,7 +156,7 @@ def of_run(run: Run, spec: str) -> Loaded:
 
 
 def _asked(loaded: Loaded, wanted: str | Task, seed: int) -> Loaded:
-    """The same model, asked something else.
+    """The model with another task in place of its own.
 
     Raises: UserError for a task whose tokens the model does not have.
     """

@@ -64,7 +64,7 @@ class AblationResult(Result):
     loss: Float[np.ndarray, " string"]
     logit_difference: Float[np.ndarray, " string"] | None = None
     clean_string_correct: Bool[np.ndarray, " string"] | None = None
-    """The same four before the ablation, string by string: the drop is paired."""
+    """`string_correct` before the ablation, of the same strings, as are the three below: the drop is paired."""
     clean_letter_correct: Float[np.ndarray, " string"] | None = None
     clean_loss: Float[np.ndarray, " string"] | None = None
     clean_logit_difference: Float[np.ndarray, " string"] | None = None

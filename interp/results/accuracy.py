@@ -24,7 +24,7 @@ class LengthAccuracy(Result):
     first_error: Int[np.ndarray, "length string"]
     """Index of the first wrong letter, -1 where none."""
     free_letter_accuracy: Float[np.ndarray, "length string"] | None = None
-    """The same share when the model reads its own output; nan at lengths where it was not generated."""
+    """Share of right letters when the model reads its own output; nan at lengths where it was not generated."""
     ideal: Mapping[str, Annotated[tuple[float, ...], "length"]] = field(default_factory=dict)
     """n -> string accuracy of the ideal n-gram copier at each length."""
 

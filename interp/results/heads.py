@@ -32,7 +32,7 @@ class HeadScore:
     """Mean attention from the query to the place that the answer is copied from, where no other place competes."""
     interval: Interval
     chance: float
-    """The same attention to a shuffled target: another letter of the same string."""
+    """Mean attention to a shuffled target: another letter of the same string."""
     response: Annotated[tuple[float, ...], "match"]
     """Mean attention from q to j + 1 over pairs with match length 0, 1, 2, ... (the last: that and more)."""
     score_gain: tuple[float, ...] | None

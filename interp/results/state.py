@@ -65,9 +65,9 @@ class HeldBits(Result):
 
     held: Bits
     shuffled: Bits
-    """The same with the strings' letters permuted over strings: 0, if the probe is honest."""
+    """Bits read when letters are permuted over the strings: 0, if the probe is honest."""
     untrained: Bits | None
-    """The same on an untrained model of the same shape: what any recurrence and its window hold."""
+    """Bits read from an untrained model of the same shape: what any recurrence and its window hold."""
     by_layer: Mapping[str, Bits] = field(default_factory=dict)
     """Bits held by the states of single layers."""
     strings: tuple[int, int, int] = (0, 0, 0)
@@ -222,4 +222,4 @@ class StateMovie(Result):
     readable: Float[np.ndarray, "step pos"]
     """Probability that a probe of the state after each letter gives to every letter so far; nan for those to come."""
     average: Float[np.ndarray, "step pos"]
-    """The same, its mean over other strings that the probes were not trained on."""
+    """Mean of `readable` over other strings that the probes were not trained on."""

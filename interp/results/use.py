@@ -22,7 +22,7 @@ class Left:
     """What a model still copies without some heads, teacher-forced."""
 
     heads: tuple[str, ...]
-    """Those that are taken away; () is the model as it is."""
+    """Heads that are taken away; () is the model as it is."""
     letters: float
     letters_interval: Interval
     strings: float

@@ -55,7 +55,7 @@ class Verdict:
     caveats: tuple[str, ...] = ()
     """What limits the answer, each a clause without a full stop."""
     says: str = ""
-    """The same in English, rendered from the result by the study's `verdict` room when the study ends."""
+    """The answer in English, rendered from the result by the study's `verdict` room when the study ends."""
 
     def __str__(self) -> str:
         return self.says

@@ -35,7 +35,7 @@ def arms(size: str, names: tuple[str, ...] | None = None) -> tuple[Arm, ...]:
 
 
 def with_letters(arm: Arm, alphabet: int) -> Arm:
-    """The same of another alphabet."""
+    """The same kind of model, for an alphabet of another size."""
     return replace(arm, model={**arm.model, "d_vocab": alphabet + 4})
 
 

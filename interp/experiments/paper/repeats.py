@@ -17,7 +17,7 @@ HALF = 0.5
 
 
 def recipe(size: str) -> TrainConfig:
-    """That of the preset: half of each batch from some step on are strings of few letters, which force long keys."""
+    """The preset's recipe: after some step, half of each batch is strings of few letters, which force long keys."""
     if size == "tiny":
         return TrainConfig(steps=4, batch=8, length=(6, 10), evaluate_lengths=(10,), evaluate_strings=8)
     if size == "laptop":

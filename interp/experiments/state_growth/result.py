@@ -56,10 +56,10 @@ class StateGrowth(Result):
     exponent_interval: Interval | None
     """Interval from how far the members lie from that line (Student's t)."""
     bare_exponent: float | None
-    """The same with the windows left out of the numbers of state; None where there are none."""
+    """Exponent when the windows are left out of the numbers of state; None for models without windows."""
     bare_exponent_interval: Interval | None
     bits_exponent: float | None
-    """The same of the most bits used, of the members that bend."""
+    """Exponent of the most bits used as a power of the numbers of state, over the members whose bits stop growing."""
     bits_exponent_interval: Interval | None
     notes: tuple[str, ...]
     attention: tuple[AttentionView, ...] = ()

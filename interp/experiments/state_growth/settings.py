@@ -17,8 +17,8 @@ class GrowthSettings:
     vary: str = "d_state"
     """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
     values: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
-    """Its values, one for each member. These reach a plateau; from 8 on, these Mambas use more bits if they are trained
-    on longer strings."""
+    """Values of what varies, one for each member. These reach a plateau; from 8 on, these Mambas use more bits if they
+    are trained on longer strings."""
     others: Mapping[str, Any] = field(default_factory=dict)
     """Fields of its config that all members share, where they are not those of the kind's preset. Of Mamba these have
     mimetic first weights: from the authors' some trainings never begin to copy, whatever the size."""

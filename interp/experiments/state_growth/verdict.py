@@ -24,7 +24,7 @@ def growth_verdict(growth: StateGrowth) -> Verdict:
 
 
 def bending(members: Sequence[Member]) -> list[Member]:
-    """Those whose bits stop growing within the lengths that were measured."""
+    """Members whose bits stop growing within the lengths that were measured."""
     return [member for member in members if member.saturation_length.value is not None]
 
 

@@ -57,7 +57,7 @@ class AttentionPage:
         return write_text(Path(path), self.html)
 
     def _repr_html_(self) -> str:
-        """The same page in a frame of its own, which can run its scripts and offer files, and reach nothing else."""
+        """The page in a frame of its own, which can run its scripts and offer files, and reach nothing else."""
         page = html.escape(self.html, quote=True)
         box = f'style="width: 100%; height: {FRAME}px; border: 0" sandbox="allow-scripts allow-downloads"'
         return f'<iframe title="Attention" {box} srcdoc="{page}"></iframe>'

@@ -45,7 +45,7 @@ class EdgeEdit(ABC):
 
     @abstractmethod
     def rows(self, index: slice | Int[Tensor, " row"]) -> "EdgeEdit":
-        """The same for some of the strings, or for strings repeated."""
+        """This edit for some of the strings, or for strings repeated."""
 
     def edit(self, pattern: Pattern, visible: Bool[Tensor, "#batch #head query key"]) -> Pattern:
         """Return the new pattern.

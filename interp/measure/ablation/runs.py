@@ -45,7 +45,7 @@ def one_by_one(
 def together(
     model: StackModel, strings: BlockContext, ablations: Sequence[Ablation], tokens_at_once: int
 ) -> Iterator[tuple[list[int], Logits]]:
-    """The same, many ablations at a time: logits ablation by ablation along the batch axis."""
+    """Logits under each ablation, many ablations in one run: one after another along the batch axis."""
     end, groups = len(model.blocks), defaultdict(list)
     for index, ablation in enumerate(ablations):
         if ablation.heads:

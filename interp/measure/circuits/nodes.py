@@ -149,7 +149,7 @@ class Graph:
         return self._edge[self._name_of(edge)]
 
     def on_paths(self, edges: Collection[Edge]) -> tuple[Edge, ...]:
-        """Those of some edges that lie on a path from the embedding to the unembedding that is made of them alone.
+        """Edges that lie on some path from the embedding to the unembedding made of `edges` alone.
 
         What a head writes depends on all that it reads, so every input of a node leads to all that it writes.
         """

@@ -161,7 +161,7 @@ def writes_are_sums(model: Model, probe: Probe) -> bool:
 
 
 def _before(lookups: Sequence[Head], heads: Sequence[Head]) -> list[Head]:
-    """Those that come before some lookup head."""
+    """Heads in a layer before some lookup head's."""
     last = max((head.layer for head in lookups), default=0)
     return [head for head in heads if head.layer < last]
 

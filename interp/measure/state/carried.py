@@ -39,7 +39,7 @@ class Carried:
         }
 
     def edited(self, parts: Mapping[str, Tensor]) -> "Carried":
-        """The same with some parts replaced. The tensors are shared; runs replace them and change none in place."""
+        """A copy with some parts replaced. The tensors are shared; runs replace them and change none in place."""
         return Carried([_with(of_layer, layer, parts) for layer, of_layer in enumerate(self.past)])
 
     def copy(self) -> "Carried":

@@ -153,7 +153,7 @@ class SelectiveLayer(ReadLayer):
         return self.B.shape[3] * pairs // self.channels_per_rate
 
     def _recurrence(self, rates: slice) -> Recurrence:
-        """That of some rates; those of a group share B and C."""
+        """The recurrence of some of the rates; rates of one group share B and C."""
         group = torch.arange(len(self.A), device=self.A.device)[rates] * self.B.shape[2] // len(self.A)
         B, C = (part if part.shape[2] == 1 else part[:, :, group] for part in (self.B, self.C))
         return Recurrence(self.delta[..., rates], self.A[rates], B, C)

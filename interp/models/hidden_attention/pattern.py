@@ -121,7 +121,7 @@ def hidden_pattern(model: nn.Module, tokens: Tokens, layer: int, summary: str = 
 
 @torch.no_grad()
 def whole_pattern(read: ReadLayer, summary: str = "norm") -> Pattern:
-    """The same of a layer that was read."""
+    """`hidden_pattern` of a layer that has been read already."""
     return torch.cat([pattern_rows(read, rows, summary) for rows in _query_blocks(read)], dim=2)
 
 

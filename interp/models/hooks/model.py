@@ -50,7 +50,7 @@ class HookedModel(NamedPoints):
     config: Any
     """Frozen dataclass that the model is built from."""
     cfg: Any
-    """The same in TransformerLens's names."""
+    """`config` in TransformerLens's names."""
 
     def __new__(cls: type[M], *args: Any, **kwargs: Any) -> M:
         """Make an object whose constructor was called with a config.

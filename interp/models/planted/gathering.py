@@ -34,7 +34,7 @@ def by_windows(n: int, layer: int = 0, first_column: int = 0) -> tuple[HeadSpec,
 
 
 def by_sloped_windows(n: int, slopes: Sequence[float], layer: int = 0) -> tuple[HeadSpec, ...]:
-    """The same under ALiBi, where a head of slope s gives the place d back a share of exp(-s d) within its window.
+    """Gather heads under ALiBi, where a head of slope s weighs the place d back by exp(-s d) within its window.
 
     Heads of the windows 1, ..., n + 1, the first of these columns, give n + 1 mixtures of n + 1 letters; each letter is
     the combination of them that solves for it.

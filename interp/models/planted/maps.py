@@ -143,7 +143,7 @@ def _agreement(look: Match, stream: Stream) -> tuple[Tensor, Tensor]:
 
 
 def _as_bags(q: Tensor, k: Tensor, look: Match, stream: Stream) -> tuple[Tensor, Tensor]:
-    """The same letters of all offsets on one axis; BOS keeps an axis for each offset."""
+    """Sum the letters of all offsets on one axis each; BOS keeps an axis for each offset."""
     letters = torch.arange(q.shape[1]).unflatten(0, (look.depth, -1))[:, : stream.alphabet]
     used = letters[list(look.offsets)]
     bags = [torch.cat([m[:, used].sum(dim=1), m[:, stream.bos :: stream.n_tokens]], 1) for m in (q, k)]

@@ -158,7 +158,7 @@ class MemoryMixer(Mixer):
         self.register_buffer("survives", (order >= config.wiping).float())
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """It has none."""
+        """A planted memory has none."""
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"h": (self.config.k, self.config.alphabet), "clock": (3,)}

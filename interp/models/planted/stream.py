@@ -36,7 +36,7 @@ class Stream:
     n_frequencies: int = 0
     """Frequencies of the position code, two axes each; 0: none."""
     extras: tuple[str, ...] = ()
-    """Those of `EXTRAS` that there are, in that order."""
+    """Names from `EXTRAS`, in that order."""
 
     @classmethod
     def of(cls, circuit: Circuit) -> "Stream":

@@ -59,7 +59,7 @@ def random_turn(width: int, generator: torch.Generator) -> Float[Tensor, "axis a
 def fold_norms(
     model: HookedTransformer, config: TransformerConfig, circuit: Circuit, generator: torch.Generator
 ) -> tuple[HookedTransformer, float]:
-    """The same model with norms, and by how much these change its scores.
+    """Add norms to a model; also returns by how much they change its scores.
 
     Every map that reads the stream is multiplied by the stream's root mean square, which its constant part keeps nearly
     the same everywhere. Learned scales are drawn between 1/2 and 2, and divided out of the maps that read behind them.

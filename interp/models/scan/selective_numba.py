@@ -88,7 +88,7 @@ def _step(h, y, delta, write, A, B, C):
 
 @_compiled
 def _step_again(before, h, decay, delta, write, dy, A, B):
-    """The same in the backward: h and its decay from the h before; returns the gradient of C."""
+    """`_step` in the backward pass: h and its decay from the h before; returns the gradient of C."""
     dC = h.dtype.type(0)
     for c in range(len(h)):
         decay[c] = _exp(delta[c] * A[c])

@@ -61,7 +61,7 @@ class Attention(nn.Module):
         self.hook_z, self.hook_result = HookPoint(), HookPoint()
 
     def _make_weights(self, d_model: int) -> None:
-        """Those of queries, keys and values."""
+        """Make the weights of queries, keys and values."""
         self.W_QKV = nn.Parameter(torch.empty(d_model, 3, self.heads.n, self.heads.width))
         self.b_QKV = nn.Parameter(torch.empty(3, self.heads.n, self.heads.width))
 

@@ -36,7 +36,7 @@ class Probe:
     batch: Batch
     """`answer`, `loss_mask` and `source` mark the query only."""
     whole: Batch
-    """The same strings with every letter of the copy asked for."""
+    """`batch` with every letter of the copy asked for."""
     k: Int[Tensor, " batch"]
     """Length of the repeat: the last letters in which the two places agree."""
     query: Int[Tensor, " batch"]

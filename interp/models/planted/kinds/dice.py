@@ -100,7 +100,7 @@ def surrounded(dice: Dice, heads: Sequence[Windowed], **options: Any) -> Circuit
 
 
 def _spread(dice: Dice, heads: Sequence[Windowed], n_layers: int) -> tuple[list[Windowed], int]:
-    """The same layers in the same order, with idle ones among them."""
+    """Move the heads apart: their layers stay in order, with idle layers among them."""
     total = n_layers + dice.pick(0, 0, 1)
     chosen = sorted(dice.some(range(total), n_layers))
     return [(replace(head, layer=chosen[head.layer]), window) for head, window in heads], total

@@ -56,7 +56,7 @@ class CodedMixer(Mixer):
             self.register_buffer(name, table.float(), persistent=False)
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """It has none."""
+        """A planted memory has none."""
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         before = {"before": (self.config.alphabet,)} if self.config.code == "sums" else {}

@@ -64,7 +64,7 @@ class MemoryTruth:
     def held(self, length: int) -> tuple[float, float]:
         """Compute the least and the most bits that the state holds: H(h). Equal where they are known exactly.
 
-        Of letters that are wiped out, or rounded away, no closed form is known: at least what is used, at most all.
+        There is no closed form for letters that are wiped out or rounded away: the bounds are the bits used, and all.
         """
         if isinstance(self.memory, MemoryConfig):
             return self.used(length), self.letter * min(length, self.memory.k)

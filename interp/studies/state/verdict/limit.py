@@ -29,7 +29,7 @@ WITNESSED = 0.9
 GROWS = 0.1
 """Share of the plateau of the bits used, or of their bend, by which what is held must go beyond it."""
 FAR = 1.25
-"""The same where there is no plateau, so that both still grow a little."""
+"""How many times the bits used the bits held must be where there is no plateau, so that both still grow a little."""
 OLD = 0.5
 """Letters of the first third that hold less than this share of what those of the last third hold are forgotten."""
 
