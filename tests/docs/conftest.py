@@ -8,6 +8,7 @@ from inspect import signature
 import pytest
 import torch
 
+import interp
 from interp.measure.heads.score import HeadSettings
 from interp.models.recurrent import family
 from interp.studies.heads.settings import HeadStudySettings
@@ -59,7 +60,12 @@ def small(monkeypatch, tmp_path, home):
     for (module, name), settings in SMALL.items():
         monkeypatch.setattr(f"{module}.{name}", _with_settings(getattr(import_module(module), name), settings))
     monkeypatch.setattr("interp.training.loop.train", _quick(import_module("interp.training.loop").train))
-    return tmp_path
+    # The front door keeps what was asked of it: what another test got there is not the small one, nor the reverse.
+    for name in interp.__all__:
+        monkeypatch.delitem(vars(interp), name, raising=False)
+    yield tmp_path
+    for name in interp.__all__:
+        vars(interp).pop(name, None)
 
 
 def _with_settings(function, settings):
