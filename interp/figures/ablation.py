@@ -28,6 +28,7 @@ PANELS = {
     "all but one": "all but one",
     "all": "all",
     "edges": "edges",
+    "no role": "without a role",
 }
 CONTROLS = {"same layer": "triangle-up-open", "any layer": "triangle-down-open", "edges": "square-open"}
 

@@ -33,7 +33,7 @@ class AblationResult(Result):
     """A set of heads (or edges) that was ablated, and what it cost."""
 
     name: str
-    group: Literal["single", "cumulative", "random order", "all but one", "all", "edges"]
+    group: Literal["single", "cumulative", "random order", "all but one", "all", "edges", "no role"]
     kind: str
     """zero, mean, resample, ...: see `interp.measure.ablation.interventions`."""
     heads: tuple[str, ...]

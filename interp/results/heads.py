@@ -125,6 +125,17 @@ class HeadScores(Result):
         """Whether every head is one of an attention layer."""
         return all(head.kind == "attention" for head in self.heads)
 
+    @property
+    def without_role(self) -> tuple[str, ...]:
+        """Names of the heads that attend to the source more than untrained ones and have no role, best score first."""
+        chosen = [head for head in self.heads if head.flagged and head.role == "none"]
+        return tuple(head.name for head in sorted(chosen, key=lambda head: -head.score))
+
+    @property
+    def no_controls(self) -> tuple[str, ...]:
+        """Names of the heads that never serve as controls: those with a role, and those that attend to the source."""
+        return tuple(head.name for head in self.heads if head.role != "none" or head.flagged)
+
     def of_role(self, role: Role) -> tuple[str, ...]:
         """Names of the heads with a role, best score first."""
         chosen = [head for head in self.heads if head.role == role]

@@ -48,12 +48,11 @@ def head_costs(
 ) -> tuple[AblationResult, ...]:
     """What each head costs that is ablated alone, beside other heads; on bridges, which run anew for each, of the
     lookup heads only. Edges are cut in heads whose pattern can be edited."""
-    model, with_role = loaded.model, [head.name for head in scores.heads if head.role != "none" or head.flagged]
-    table = HeadTable.of(model)
+    model, table = loaded.model, HeadTable.of(loaded.model)
     named = table.heads if isinstance(model, HookedModel) else table.parse(scores.of_role("lookup"))
     named = [head for head in named if kind != "edges" or head.editable]
     alone = [head_set for head_set in named_sets(named) if head_set.group == "single"]
-    return ablate(model, loaded.task.vocabulary, strings, alone, kind, with_role, seed, edge_control=False)
+    return ablate(model, loaded.task.vocabulary, strings, alone, kind, scores.no_controls, seed, edge_control=False)
 
 
 @checked_call

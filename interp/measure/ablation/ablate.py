@@ -15,7 +15,7 @@ from interp.base.estimates import difference_interval, mean_interval
 from interp.base.seeds import as_generator
 from interp.measure.ablation.controls import control_interval
 from interp.measure.ablation.plans import ControlPlan, Plan, make_plans
-from interp.measure.ablation.sets import Ablation, HeadSet, lookup_sets
+from interp.measure.ablation.sets import Ablation, HeadSet, lookup_sets, sets_without_role
 from interp.measure.ablation.sweep import PerStringScores, sweep
 from interp.measure.progress import OnStep
 from interp.measure.values import Zero
@@ -43,7 +43,7 @@ def ablation_study(
     steps: int = 8,
     on_step: OnStep = lambda _: None,
 ) -> tuple[AblationResult, ...]:
-    """Take the lookup heads away, one by one and together; nothing if there are none.
+    """Take the lookup heads away, one by one and together, and flagged heads without a role; nothing without either.
 
     Edges are left out for heads whose attention can be read, but not edited: those of hidden attention, and all of some
     pretrained models.
@@ -54,7 +54,7 @@ def ablation_study(
         orders, steps: as in `lookup_sets`.
         on_step: as in `ablate`.
 
-    Returns: one result for each set of heads (`lookup_sets`).
+    Returns: one result for each set of heads (`lookup_sets`, `sets_without_role`).
 
     Raises: UserError as `ablate` does.
     """
@@ -62,8 +62,9 @@ def ablation_study(
     sets = lookup_sets(heads, as_generator(seed), orders, steps)
     cut = tuple(head for head in heads if head.editable)
     sets = [replace(s, heads=cut) if s.group == "edges" else s for s in sets if s.group != "edges" or cut]
-    with_role = [head.name for head in scores.heads if head.role != "none" or head.flagged]
-    return ablate(model, vocabulary, batch, sets, kind, with_role, seed, draws, on_step=on_step)
+    others = HeadTable.of(model).parse(scores.without_role)
+    sets += sets_without_role([head for head in others if kind != "edges" or head.editable], steps)
+    return ablate(model, vocabulary, batch, sets, kind, scores.no_controls, seed, draws, on_step=on_step)
 
 
 @checked_call

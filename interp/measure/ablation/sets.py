@@ -13,7 +13,7 @@ from interp.measure.ablation.interventions import EdgeEdit, Intervention
 from interp.models.heads import Heads, HeadTable
 from interp.models.surface import Model
 
-Group = Literal["single", "cumulative", "random order", "all but one", "all", "edges"]
+Group = Literal["single", "cumulative", "random order", "all but one", "all", "edges", "no role"]
 
 
 @checked_call
@@ -97,3 +97,17 @@ def lookup_sets(heads: Sequence[Any], generator: torch.Generator, orders: int = 
             rest = tuple(head for head in every if head != left)
             sets.append(HeadSet(f"all but {left}", "all but one", rest))
     return [*sets, HeadSet("all", "all", every), HeadSet("edges to the match", "edges", every)]
+
+
+def sets_without_role(heads: Sequence[Any], most: int = 8) -> list[HeadSet]:
+    """Return the sets of heads that attend to the source and were given no role: each alone, and all of them together.
+
+    >>> [head_set.name for head_set in sets_without_role(["L1H0", "L1H2"])]
+    ['L1H0', 'L1H2', 'all without a role']
+
+    Args:
+        heads: names or `Head`s, best first.
+        most: heads that are also ablated alone.
+    """
+    sets = [HeadSet(str(head), "no role", (head,)) for head in heads[:most]]
+    return [*sets, HeadSet("all without a role", "no role", tuple(heads))] if len(heads) > 1 else sets

@@ -14,7 +14,7 @@ from interp.base.seeds import own_generator
 from interp.loading import Loaded, as_loaded
 from interp.measure.ablation.ablate import ablate
 from interp.measure.ablation.ablate import ablation_study as ablate_lookups
-from interp.measure.ablation.sets import named_sets
+from interp.measure.ablation.sets import named_sets, sets_without_role
 from interp.models.heads import HeadTable
 from interp.results.ablation import AblationResult
 from interp.results.heads import HeadScores
@@ -49,19 +49,20 @@ def head_ablation_study(
     named = table.parse(settings.heads)
     on_step("scoring heads")
     scores = find_heads(loaded, seed, settings.scoring, on_step)
+    kind, kept = settings.kind, scores.no_controls
     heads = named or table.parse(scores.of_role("lookup"))
+    others = () if named else table.parse(scores.without_role)
+    others = [head for head in others if kind != "edges" or head.editable]
     on_step("ablations")
     strings = _strings(loaded, seed, settings)
-    with_role = [head.name for head in scores.heads if head.role != "none" or head.flagged]
-    results = ablate(
-        model, task.vocabulary, strings, named_sets(heads), settings.kind, with_role, seed, on_step=on_step
-    )
+    sets = [*named_sets(heads), *sets_without_role(others)]
+    results = ablate(model, task.vocabulary, strings, sets, kind, kept, seed, on_step=on_step)
     on_step("attention")
     view = view_attention(
         loaded,
         length=min(strings.answer_tokens.shape[1], settings.view_length),
-        ablate=tuple(head.name for head in heads),
-        kind=settings.kind,
+        ablate=tuple(head.name for head in heads or others),
+        kind=kind,
         scores=scores,
         ablations=results,
         seed=seed,

@@ -6,7 +6,7 @@ from interp.base import words
 from interp.results.ablation import AblationResult, Control
 from interp.studies.study import Answer, Evidence, Verdict
 
-NOTHING = "No head was ablated: none was named, and no lookup head was found."
+NOTHING = "No head was ablated: none was named, and none was found that attends to the source."
 
 
 def ablation_verdict(ablations: Sequence[AblationResult]) -> Verdict:
@@ -20,8 +20,9 @@ def ablation_verdict(ablations: Sequence[AblationResult]) -> Verdict:
 
 
 def largest(ablations: Sequence[AblationResult]) -> AblationResult:
-    """The ablation of most heads."""
-    return max(ablations, key=lambda ablation: len(ablation.heads))
+    """The ablation of most heads; those without a role count where no others were ablated."""
+    asked = [ablation for ablation in ablations if ablation.group != "no role"]
+    return max(asked or ablations, key=lambda ablation: len(ablation.heads))
 
 
 def _evidence(whole: AblationResult) -> tuple[Evidence, ...]:

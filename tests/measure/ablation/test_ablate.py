@@ -135,11 +135,27 @@ def test_a_result_survives_saving(study, tmp_path):
     assert np.array_equal(again.clean_loss, result.clean_loss)
 
 
-def test_without_a_lookup_head_there_is_nothing_to_take_away(generator):
+def test_without_a_head_that_attends_to_the_source_there_is_nothing_to_take_away(generator):
     model, planting = planted_copier(2, 26)
     scores = scores_of(planting)
-    scores = replace(scores, heads=tuple(replace(head, role="none") for head in scores.heads))
+    scores = replace(scores, heads=tuple(replace(head, role="none", flagged=False) for head in scores.heads))
     assert ablation_study(model, TASK.vocabulary, scores, TASK.sample(3, 6, generator())) == ()
+
+
+def test_flagged_heads_without_a_role_are_ablated_too_and_never_serve_as_controls(generator):
+    model, planting = planted_copier(2, 26, n_lookup=2, zero_heads=3)
+    scores, strings = scores_of(planting), TASK.sample(8, 6, generator())
+    idle = [head.name for head in planting.heads if head.role == "zero"][-2:]
+    rows = tuple(replace(head, flagged=head.flagged or head.name in idle) for head in scores.heads)
+    plain, flagged = (
+        ablation_study(model, TASK.vocabulary, replace(scores, heads=heads), strings, "zero")
+        for heads in (scores.heads, rows)
+    )
+    assert by_group(plain, "no role") == []
+    taken = [(result.name, result.heads) for result in by_group(flagged, "no role")]
+    assert taken == [(idle[0], (idle[0],)), (idle[1], (idle[1],)), ("all without a role", tuple(idle))]
+    pools = [by_group(results, "all")[0].controls[1].pool for results in (plain, flagged)]
+    assert pools[0] - pools[1] == 2
 
 
 def test_a_single_lookup_head_has_no_orders_and_no_rest(generator):

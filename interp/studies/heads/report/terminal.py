@@ -12,7 +12,7 @@ SHOWN = ("all", "edges")
 
 
 def tables(study: HashHeadStudy) -> list[Table]:
-    """The heads with a role, and what happens without all lookup heads."""
+    """The heads with a role, what happens without all lookup heads, and without all flagged heads that have no role."""
     heads = [_head(head) for head in study.heads if head.role != "none"]
     shown = [h.interval if h.role == "lookup" else h.gather_interval for h in study.heads if h.role != "none"]
     chosen = [ablation for ablation in study.ablations if ablation.group in SHOWN]
@@ -28,7 +28,14 @@ def tables(study: HashHeadStudy) -> list[Table]:
         tuple(map(_ablation, chosen)),
         words.intervals_note(drop=[found.interval for found in chosen]),
     )
-    return [table for table in (roles, without) if table.rows]
+    others = [ablation for ablation in study.ablations if ablation.group == "no role"][-1:]
+    besides = Table(
+        "Without the other heads that attend to the source",
+        without.columns,
+        tuple(map(_ablation, others)),
+        words.intervals_note(drop=[found.interval for found in others]),
+    )
+    return [table for table in (roles, without, besides) if table.rows]
 
 
 def _head(head: HeadScore) -> tuple[str, ...]:
