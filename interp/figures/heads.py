@@ -2,7 +2,9 @@
 
 from itertools import groupby
 
+import numpy as np
 import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb
 from plotly.subplots import make_subplots
 
 from interp.base.words import named
@@ -17,6 +19,9 @@ from interp.figures.theme import (
     number,
 )
 from interp.results.heads import HeadScore, HeadScores
+
+FITS_N = 20
+"""Heads of a layer, at most, whose cells have room for an n on a narrow page; for `n=5` half as many."""
 
 
 def head_scores(scores: HeadScores) -> go.Figure:
@@ -87,44 +92,47 @@ def head_grid(scores: HeadScores) -> go.Figure:
     figure = go.Figure()
     across = max((head.head for head in scores.heads), default=0) + 1
     down = max((head.layer for head in scores.heads), default=0) + 1
+    for role in ROLES:
+        if chosen := [head for head in scores.heads if head.role == role]:
+            figure.add_trace(_cells(role, chosen, across, down))
     side = max(10, min(46, 880 // across))
-    for role, look in ROLES.items():
-        chosen = [head for head in scores.heads if head.role == role]
-        if not chosen:
-            continue
-        marker = {
-            "symbol": "square",
-            "size": side - 4,
-            "color": look.color,
-            "opacity": [_opacity(head) for head in chosen],
-        }
-        figure.add_trace(
-            go.Scatter(
-                x=[head.head for head in chosen],
-                y=[head.layer for head in chosen],
-                mode="markers+text",
-                marker=marker,
-                name=_role_name(role),
-                text=[
-                    f"n={head.n}" if head.n is not None and side > 30 and role == "lookup" else "" for head in chosen
-                ],
-                customdata=[_hover(head) for head in chosen],
-                hovertemplate="%{customdata}<extra></extra>",
-            )
-        )
     figure.update_xaxes(
-        title_text="head", range=[-0.6, across - 0.4], dtick=max(1, across // 16), showline=False, ticks=""
+        title_text="head", range=[-0.6, across - 0.4], dtick=max(1, across // 16), showgrid=False, showline=False
     )
-    y = {
-        "title_text": "layer",
-        "range": [down - 0.4, -0.6],
-        "dtick": max(1, down // 12),
-        "showline": False,
-        "ticks": "",
-    }
-    figure.update_yaxes(**y, showgrid=False)
-    figure.update_layout(legend={"itemsizing": "constant"})
+    figure.update_yaxes(
+        title_text="layer", range=[down - 0.4, -0.6], dtick=max(1, down // 12), showgrid=False, showline=False
+    )
+    figure.update_layout(xaxis_ticks="", yaxis_ticks="")
     return dress(figure, "Roles by layer", _roles_say(scores), max(240, 150 + side * down))
+
+
+def _cells(role: str, heads: list[HeadScore], across: int, down: int) -> go.Heatmap:
+    """The heads of a role as cells, which keep apart at any width of the figure."""
+    darkness = np.full((down, across), np.nan)
+    text, hover = (np.full((down, across), "", dtype=object) for _ in range(2))
+    for head in heads:
+        at = head.layer, head.head
+        darkness[at], hover[at] = _opacity(head), _hover(head)
+        if role == "lookup" and head.n is not None and across <= FITS_N:
+            text[at] = f"n={head.n}" if across <= FITS_N // 2 else str(head.n)
+    clear, full = (f"rgba({', '.join(map(str, hex_to_rgb(ROLES[role].color)))}, {alpha})" for alpha in (0, 1))
+    return go.Heatmap(
+        z=darkness,
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, clear], [1, full]],
+        showscale=False,
+        xgap=3,
+        ygap=3,
+        name=_role_name(role),
+        showlegend=True,
+        text=text,
+        texttemplate="%{text}",
+        textfont={"color": "white"},
+        customdata=hover,
+        hovertemplate="%{customdata}<extra></extra>",
+        hoverongaps=False,
+    )
 
 
 def response(scores: HeadScores) -> go.Figure:

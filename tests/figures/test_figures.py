@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import plotly.io
 import pytest
+from plotly.colors import hex_to_rgb
 
 from interp import figures
 from interp.figures import theme
@@ -73,16 +74,28 @@ def test_first_errors_are_the_share_of_strings_still_right(study):
     assert list(curve.y) == [1.0] + [0.75] * 5 + [0.5] * 5
 
 
-def test_every_head_stands_once_in_scores_and_grid_in_the_colour_of_its_role(study):
-    for figure in (figures.head_scores(study.scores), figures.head_grid(study.scores)):
-        shown = [t for t in figure.data if t.name != "chance"]
-        assert sum(len(t.x) for t in shown) == len(study.heads)
-        colors = {t.name: t.marker.color for t in shown}
-        assert colors == {
-            "lookup head": theme.ROLES["lookup"].color,
-            "gather head": theme.ROLES["gather"].color,
-            "no role": theme.ROLES["none"].color,
-        }
+ROLE_NAMES = {"lookup head": "lookup", "gather head": "gather", "no role": "none"}
+
+
+def test_every_head_stands_once_among_the_scores_in_the_colour_of_its_role(study):
+    shown = [t for t in figures.head_scores(study.scores).data if t.name != "chance"]
+    assert sum(len(t.x) for t in shown) == len(study.heads)
+    assert {t.name: t.marker.color for t in shown} == {
+        name: theme.ROLES[role].color for name, role in ROLE_NAMES.items()
+    }
+
+
+def test_every_head_is_one_cell_of_the_grid_in_the_colour_of_its_role(study):
+    cells = figures.head_grid(study.scores).data
+    assert {t.name for t in cells} == set(ROLE_NAMES)
+    there = {}
+    for trace in cells:
+        full = hex_to_rgb(theme.ROLES[ROLE_NAMES[trace.name]].color)
+        assert trace.colorscale[1][1] == f"rgba({full[0]}, {full[1]}, {full[2]}, 1)"
+        for layer, head in np.argwhere(np.isfinite(trace.z)):
+            assert f"L{layer}H{head}" not in there
+            there[f"L{layer}H{head}"] = ROLE_NAMES[trace.name], trace.text[layer][head]
+    assert there == {head.name: (head.role, f"n={head.n}" if head.role == "lookup" else "") for head in study.heads}
 
 
 def test_head_scores_carry_interval_and_chance(studies, study):

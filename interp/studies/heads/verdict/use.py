@@ -34,11 +34,22 @@ def use_says(use: HeadUse) -> str:
     if most <= WHOLE and use.use != "all":
         rest = "What copies the rest" if most > SOME else "What it copies by"
         sentences.append(f"{rest} was not found among the heads that attend to the source.")
-    whole = f"{words.percent(use.whole.letters)} and {words.percent(use.whole.strings)}"
-    before = [f"(As it is, {whole}; guessing, {words.percent(use.chance)} of letters.)"] * any(
-        left is not None for left in (use.lookups, use.others)
-    )
-    return " ".join([*sentences, *before])
+    if use.lookups is not None or use.others is not None:
+        sentences.append(_beside(use))
+    return " ".join(sentences)
+
+
+def cuts_lookups(use: HeadUse | None) -> bool:
+    """Whether `use_says` tells what is left when the lookup heads' attention to the source is cut."""
+    return use is not None and use.copies and use.lookups is not None and use.edit == "edges"
+
+
+def _beside(use: HeadUse) -> str:
+    """What the letters that are left stand beside. How many strings are right before is said where they are ablated."""
+    before, guessing = words.percent(use.whole.letters), words.percent(use.chance)
+    if before == "100%":
+        return f"(Guessing gets {guessing} of letters right.)"
+    return f"(As it is, {before} of letters are right; guessing gets {guessing}.)"
 
 
 def _of_lookups(use: HeadUse) -> list[str]:

@@ -9,7 +9,7 @@ from interp.results.heads import HeadScore, HeadScores
 from interp.results.use import HeadUse
 from interp.studies.heads.result import EffectiveN
 from interp.studies.heads.verdict.evidence import of_group
-from interp.studies.heads.verdict.use import use_says
+from interp.studies.heads.verdict.use import cuts_lookups, use_says
 
 ENOUGH_STRINGS = 0.5
 """String accuracy below which there are too few right strings to lose: an ablation is then judged by letters."""
@@ -42,7 +42,7 @@ def says(
     if use is not None:
         sentences.append(use_says(use))
     if (together := of_group(ablations, "all")) is not None:
-        sentences.append(_without(together, of_group(ablations, "edges")))
+        sentences.append(_without(together, of_group(ablations, "edges"), cuts_lookups(use)))
     return " ".join([*sentences, _whole(n)])
 
 
@@ -182,7 +182,7 @@ def _heads(scores: HeadScores) -> str:
     return f"{n} of hidden attention" if len(scores.heads) == hidden else f"{n}{which}"
 
 
-def _without(together: AblationResult, edges: AblationResult | None) -> str:
+def _without(together: AblationResult, edges: AblationResult | None, cut_is_told: bool) -> str:
     """What all lookup heads together cost, beside the controls that could be drawn."""
     if together.string_accuracy_before < ENOUGH_STRINGS:
         fall = (
@@ -193,10 +193,10 @@ def _without(together: AblationResult, edges: AblationResult | None) -> str:
     parts = [f"Without the lookup heads, string accuracy goes {fall}"]
     if together.control_mean is not None:
         parts.append(f"without as many other heads it is {words.percent(together.control_mean)}")
-    if edges is not None:
+    if edges is not None and not cut_is_told:
         parts.append(f"with only their attention to the match cut it is {words.percent(edges.string_accuracy_after)}")
-        if edges.control_mean is not None and _took_enough(edges):
-            parts.append(f"with attention elsewhere cut instead {words.percent(edges.control_mean)}")
+    if edges is not None and edges.control_mean is not None and _took_enough(edges):
+        parts.append(f"with as much of their attention elsewhere cut it is {words.percent(edges.control_mean)}")
     return "; ".join(parts) + "."
 
 
