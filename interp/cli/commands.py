@@ -61,6 +61,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("--model 'planted:register?k=8'", "a memory whose capacity is known"),
         ("--model runs/mine --lengths 4 8 16 32", "a model and lengths of your own"),
     ),
+    "learning": (
+        ("", "the demo model"),
+        ("--model runs/mine", "a run folder: its curves, and its heads after the steps that it kept"),
+    ),
     "grow": (
         ("", "Mambas of six state sizes"),
         ("--kind lstm --vary d_model --values 16 24 32 48 64 --longest 16", "LSTMs"),
@@ -78,6 +82,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "train": (
         ("", "the demo's model, under a minute on two CPU cores"),
         ("--model rope --seed 1 --out runs/rope-1", "another preset"),
+        ("--kind mamba --set d_state=8 --steps 500", "a model of another kind, in another shape"),
+        ("--config runs/rope-1/config.json --seed 2 --out runs/rope-2", "what a run folder says, from another seed"),
         ("--resume --out runs/rope-1", "continue after Ctrl-C, a crash or a power cut"),
     ),
     "presets": (("", "and which of them are trained already"),),

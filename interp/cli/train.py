@@ -1,18 +1,23 @@
-"""`interp train`: train a preset, or a variant of it, and keep it in a run folder.
+"""`interp train`: train a preset, a variant of it or a model of any kind, keep it in a run folder, and write its page.
 
 The folder can be given to every other command as --model. Its log is log.jsonl: one JSON object per step and per
-evaluation. Under `accelerate launch analyses/train.py` GPUs (without any: CPU processes) share each batch.
+evaluation; its page, report.html, is what `interp learning --model FOLDER` writes. Under `accelerate launch
+analyses/train.py` GPUs (without any: CPU processes) share each batch.
 """
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
+
+from tyro.conf import UseAppendAction
 
 from interp.base.errors import UserError
 from interp.base.paths import expanded
 from interp.cli.devices import resolve_device
 from interp.cli.options import Shared
 from interp.cli.places import check_out
+from interp.cli.recipes import chosen
 from interp.cli.streams import say
 from interp.studies.study import silent
 
@@ -29,6 +34,16 @@ class Options(Shared):
 
     model: str = "hard-alibi"
     """Preset to train; `interp presets` lists them."""
+    kind: str | None = None
+    """Kind of model to train instead: transformer, mamba, mamba2, lstm, hybrid, ... A preset of that name
+    gives the rest."""
+    set: UseAppendAction[tuple[str, ...]] = ()
+    """A field of the model's config, as NAME=VALUE: --set d_state=8 --set attention.n_heads=4."""
+    config: str | None = None
+    """A JSON file with model, task and training, such as the config.json of a run folder, instead of a preset."""
+    task: str | None = None
+    """What to learn instead: copy, 'ngram?n=2', reverse, 'recall?queries=2', ... Of tasks that are no copies of uniform
+    letters the recipe has no hard strings."""
     resume: bool = False
     """Continue the interrupted training in the run folder, to the same bits as if it had not been interrupted."""
     steps: int | None = None
@@ -60,19 +75,19 @@ def work(options: Options) -> None:
     """
     main_process = os.environ.get("RANK", "0") == "0"  # accelerate starts several of this
     on_line = say if main_process and not options.quiet else silent
-    folder = f"runs/{options.model}-seed{options.seed}" if options.out is None else options.out
-    on_line(f"interp train: {options.model} into {folder} on device {options.device}, seed {options.seed}")
+    what = options.config or options.kind or options.model
+    folder = f"runs/{_plain(what)}-seed{options.seed}" if options.out is None else options.out
+    on_line(f"interp train: {what} into {folder} on device {options.device}, seed {options.seed}")
     _refuse_giants(options)
     device = resolve_device(options.device)
 
     from interp.models import build
     from interp.training.loop import train
-    from interp.training.presets import preset
     from interp.training.trackers import make_tracker
 
-    config, task, training = preset(options.model)
+    config, task, training = chosen(options.model, options.kind, options.config, options.set, options.task)
     place = check_out(folder) if main_process else expanded(folder, "--out")
-    named = options.run_name, options.model if options.run_group is None else options.run_group
+    named = options.run_name, _plain(what) if options.run_group is None else options.run_group
     trackers = [make_tracker(kind, place, *named) for kind in options.log_to]
     given = {name: value for name in OWN if (value := getattr(options, name)) is not None}
     if options.steps is not None:
@@ -81,12 +96,33 @@ def work(options: Options) -> None:
     if options.length is not None:
         given["evaluate_lengths"] = (options.length[1],)
     training = replace(training, seed=options.seed, precision=options.precision, compile=options.compile, **given)
+    for length in (*training.lengths, *training.evaluate_lengths):
+        task.sample(1, length, options.seed)  # what the task refuses, it refuses before anything is written
     model = build(config, seed=options.seed).to(device)
+    if (size := task.vocabulary.size) > model.cfg.d_vocab:
+        raise UserError(f"d_vocab must be at least {size}, the tokens of the task; got {model.cfg.d_vocab}.")
     log = train(model, task, training, place, resume=options.resume, progress=not options.quiet, trackers=trackers)
-    copied, length, examples = log.string_accuracy[-1, -1], log.lengths[-1], log.examples[-1]
-    on_line(f"{copied:.1%} of strings of {length} letters copied after {examples:,} examples.")
+    right, length, examples = log.string_accuracy[-1, -1], log.lengths[-1], log.examples[-1]
+    on_line(f"{right:.1%} of strings of {length} letters are right after {examples:,} examples.")
     if main_process:
-        say(str(place) if options.quiet else f"The run is kept in {place}")
+        page = _write_page(place, options)
+        say(str(place) if options.quiet else f"The run is kept in {place}; its page:\n{page}")
+
+
+def _write_page(place: Path, options: Options) -> Path:
+    """The page of the training, in its run folder."""
+    from interp.loading import load
+    from interp.studies.study import STUDIES
+
+    study, on_step = STUDIES["learning"], silent if options.quiet else lambda step: say(f"  {step} ...")
+    return study.report(study.run(load(place), None, options.seed, on_step), place)
+
+
+def _plain(what: str) -> str:
+    """A preset or a kind as it is; of a path the name of the run."""
+    path = Path(what)
+    name = path.parent.name if path.name == "config.json" and path.parent.name else path.stem
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name) or "run"
 
 
 def _refuse_giants(options: Options) -> None:

@@ -63,6 +63,10 @@ def training(log: TrainLog) -> go.Figure:
                 1,
                 2,
             )
+    for mark in log.marks:
+        line = {"color": NEUTRAL, "width": 1.2, "dash": "dash"}
+        label = {"text": f"step {mark.step:,}", "textangle": -90, "textposition": "end", "font": {"size": 11}}
+        figure.add_vline(mark.examples, line=line, layer="below", label=label, row="all", col="all")
     figure.update_xaxes(title_text="examples seen", rangemode="tozero")
     figure.update_yaxes(title_text="nats per trained token", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(accuracy_axis("accuracy"), row=1, col=2)
@@ -179,11 +183,12 @@ def _training_says(log: TrainLog) -> str:
     start = (
         f"{log.examples[-1]:,} examples: loss from {number(float(log.loss[0]))} to {number(float(log.loss[-1]))} nats"
     )
+    begins = "".join(f" From step {mark.step:,} on ({mark.examples:,} examples): {mark.begins}." for mark in log.marks)
     if not len(log.evaluated_at):
-        return f"{start}."
+        return f"{start}.{begins}"
     last = zip(log.lengths, log.string_accuracy[-1], log.letter_accuracy[-1], strict=True)
     ends = [f"{percent(s)} of strings ({percent(c)} of letters) of {length}" for length, s, c in last]
-    return f"{start}; at the end it copies {names(ends)}."
+    return f"{start}; at the end {names(ends)} are right.{begins}"
 
 
 def _length_says(result: LengthAccuracy) -> str:

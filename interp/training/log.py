@@ -14,7 +14,10 @@ import numpy as np
 
 from interp.base.errors import InterpError
 from interp.base.files import read_bytes, write_text
-from interp.results.training import TrainLog
+from interp.base.words import names
+from interp.results.training import Mark, TrainLog
+from interp.training.phase import Phase
+from interp.training.recipe import TrainConfig
 
 Record = dict[str, Any]
 MOST_BYTES = 2**31
@@ -86,8 +89,9 @@ def as_line(record: Record) -> str:
     return json.dumps(record, allow_nan=False) + "\n"
 
 
-def train_log(records: Sequence[Record], lengths: tuple[int, ...]) -> TrainLog:
-    """The curves of a training that was evaluated at these lengths."""
+def train_log(records: Sequence[Record], config: TrainConfig) -> TrainLog:
+    """The curves of a training by this recipe, and what changed along the way."""
+    lengths = config.evaluate_lengths
     steps = [record for record in records if "loss" in record]
     evaluations = [record for record in records if "string_accuracy" in record]
 
@@ -103,4 +107,27 @@ def train_log(records: Sequence[Record], lengths: tuple[int, ...]) -> TrainLog:
         lengths=lengths,
         string_accuracy=accuracy("string_accuracy"),
         letter_accuracy=accuracy("letter_accuracy"),
+        marks=_marks(config, {0: 0, **{record["step"]: record["examples"] for record in steps}}),
     )
+
+
+def _marks(config: TrainConfig, examples: dict[int, int]) -> tuple[Mark, ...]:
+    """What began at steps that were reached."""
+    begins = {phase.begin: phase for phase in config.phases}
+    if config.hard_letters is not None:
+        begins.setdefault(config.hard_from, config.phase_at(config.hard_from))
+    return tuple(
+        Mark(step, examples[step], _words(phase, config)) for step, phase in sorted(begins.items()) if step in examples
+    )
+
+
+def _words(phase: Phase, config: TrainConfig) -> str:
+    """What is asked from a phase on: only what may differ from what was before."""
+    low, high = phase.lengths
+    said = [f"strings of {low}{f' to {high}' if high > low else ''} letters"] if config.phases else []
+    if phase.hard_letters is not None:
+        sizes = phase.hard_letters if isinstance(phase.hard_letters, tuple) else (phase.hard_letters,)
+        said.append(f"half of {'them' if said else 'the strings'} over {names(sizes, last='or')} letters")
+    if phase.rate != 1:
+        said.append(f"{phase.rate:g} times the learning rate")
+    return ", ".join(said)

@@ -139,7 +139,7 @@ class _Training:
             self.bar.close()
             self.model.eval()
             self._close()
-        return train_log(self.records, self.config.evaluate_lengths)
+        return train_log(self.records, self.config)
 
     def _steps(self) -> None:
         stepped: Any = self.accelerator.prepare_model(self.model, device_placement=False)

@@ -137,7 +137,7 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu", step: int |
     model = build(described["model"]).eval()
     load_weights(model, weights)
     config = TrainConfig.from_dict(described["training"])
-    log = train_log(read_records(folder / LOG, until=stamp.step), config.evaluate_lengths)
+    log = train_log(read_records(folder / LOG, until=stamp.step), config)
     return Run(folder, model.to(device), task_from_config(described["task"]), config, log, stamp)
 
 
