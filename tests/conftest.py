@@ -13,7 +13,7 @@ import torch
 torch.set_num_threads(1)
 torch.backends.cudnn.allow_tf32 = False  # on by default, and three digits where the tests compare six
 
-pytest_plugins = ["tests.made_studies"]
+pytest_plugins = ["tests.made_studies", "tests.made_words"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
