@@ -9,7 +9,16 @@ project = "interp"
 author = "The interp authors"
 copyright = author
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "modules", "plain_docstrings", "mathml", "live_page", "measured"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "modules",
+    "plain_docstrings",
+    "mathml",
+    "live_page",
+    "measured",
+    "paper_figures",
+]
 exclude_patterns = ["build"]
 
 myst_enable_extensions = ["dollarmath", "deflist"]

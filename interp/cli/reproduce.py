@@ -59,6 +59,9 @@ class Options:
     """Carry out the one run of this document, and print what it found."""
     out: str | None = None
     """Folder for the page and results.json; by default a new one under results/."""
+    site: str | None = None
+    """Folder of the site's pages (docs): also write paper.md there, and in paper/ results.json and what the runs found.
+    """
     device: str = "auto"
     """auto (CUDA if there is any, else the CPU), cpu, cuda or cuda:N."""
     quiet: bool = False
@@ -107,6 +110,7 @@ def _run(
     from interp.experiments.engine import agenda, carry_out_all
     from interp.experiments.paper.report import tables, write_paper_report
     from interp.experiments.paper.reproduce import decide_all
+    from interp.experiments.paper.site import write_site
     from interp.experiments.work import Work
 
     every = [plan for each in plans.values() for plan in each]
@@ -118,6 +122,8 @@ def _run(
             found = carry_out_all(every, executor, do, record, watch.on_event)
     result = decide_all(chosen, plans, found, options.size, options.seeds, device)
     page = write_paper_report(result, folder)
+    if options.site is not None:
+        write_site(result, found.values(), expanded(options.site, "--site"))
     if not options.quiet:
         for table in tables(result):
             show_table(table.title, table.columns, table.rows, table.note)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from interp.experiments.kept import Found
@@ -90,6 +90,10 @@ class ClaimResult:
     notes: tuple[str, ...] = ()
     parameters: Mapping[str, int] | None = None
     """Parameters of each arm."""
+    planned: int = 0
+    """Runs that it asks for: where more than `runs`, it is decided from those that are there."""
+    means: str = ""
+    """What follows for the paper, or for its critics."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,8 @@ class Claim:
     """What the runs found (those that did not fail), and the size -> what follows."""
     seeds: int = 3
     """Trainings of each kind, where no other number is asked for."""
+    means: Mapping[Holds, str] = field(default_factory=dict)
+    """What follows for the paper, or for its critics, from either end."""
 
     def decide(self, plans: Sequence[RunPlan], found: Mapping[str, Found], size: str, seeds: int) -> ClaimResult:
         """Decide the claim from what its runs found.
@@ -129,7 +135,8 @@ class Claim:
             size: which.
             seeds: trainings of each kind.
         """
-        mine = [_named(found[plan.digest], plan) for plan in plans if plan.digest in found]
+        different = {plan.digest: plan for plan in plans}
+        mine = [_named(found[digest], plan) for digest, plan in different.items() if digest in found]
         well = [one for one in mine if one.failed is None]
         judged = self.judge(well, size) if well else nothing("no run has ended well")
         parameters = {one.plan.arm: one.values["model"]["parameters"] for one in well}
@@ -149,10 +156,12 @@ class Claim:
             runs=tuple(one.digest for one in mine),
             failed=tuple(f"{one.plan.name} ({one.digest}): {one.failed}" for one in mine if one.failed is not None),
             seconds=float(sum(sum(one.seconds.values()) for one in mine)),
-            plots=judged.plots,
+            plots=tuple(plot for plot in judged.plots if any(y is not None for curve in plot.curves for y in curve.y)),
             kept=judged.kept,
             notes=judged.notes,
             parameters=parameters,
+            planned=len(different),
+            means=self.means.get(judged.holds, ""),
         )
 
 

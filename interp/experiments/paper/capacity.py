@@ -141,4 +141,8 @@ CLAIM = Claim(
     "lies outside the measured lengths is left out.",
     plans=plans,
     judge=judge,
+    means={
+        "yes": "What is copied grows as the state does: the limit is capacity.",
+        "no": "This contradicts the paper's reading by capacity: larger states are used less; training is the limit.",
+    },
 )

@@ -103,5 +103,9 @@ CLAIM = Claim(
     "95 % interval (Clopper-Pearson), above L^2 D^-n; otherwise no.",
     plans=plans,
     judge=judge,
+    means={
+        "yes": "The construction does what the theorem says.",
+        "no": "This contradicts the theorem, or shows a fault of our construction.",
+    },
     seeds=1,
 )

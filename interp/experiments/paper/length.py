@@ -43,5 +43,9 @@ CLAIM = Claim(
     "narrower than the strings allow) lies above 0, no if below.",
     plans=plans,
     judge=judge,
+    means={
+        "yes": "As in the paper, Hard-ALiBi copies on where recurrent models do not.",
+        "no": "This contradicts the paper: a recurrent model copies longer strings than Hard-ALiBi.",
+    },
     seeds=5,
 )

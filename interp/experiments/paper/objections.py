@@ -10,9 +10,8 @@ from interp.experiments.censored import ratio
 from interp.experiments.claim import Claim, Ends, Judged, Plot, above, nothing
 from interp.experiments.grid import Grid
 from interp.experiments.kept import Found
-from interp.experiments.paper.critics import BASE, CONVOLVED_RATES, RATES, convolved, variants
+from interp.experiments.paper.critics import BASE, CONVOLVED_RATES, RATES, base, convolved, variants
 from interp.experiments.paper.curves import curve, is_recurrent, middle, needed
-from interp.experiments.paper.models import arms
 from interp.experiments.paper.samples import recipe
 from interp.experiments.plan import RunPlan
 from interp.experiments.reduce import Kept, best_rate
@@ -22,7 +21,7 @@ LENGTH = {"tiny": 3, "laptop": 10, "paper": 100}
 
 def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
     """The critics' models at several rates, and the transformers that they are held against."""
-    grid = (*variants(size, RATES[size]), convolved(size, CONVOLVED_RATES[size]), *arms(size, BASE))
+    grid = (*variants(size, RATES[size]), convolved(size, CONVOLVED_RATES[size]), *base(size))
     return Grid(f"objections/L{LENGTH[size]}", grid, "copy", recipe(size, LENGTH[size]), tuple(seeds)).plans()
 
 
@@ -30,16 +29,16 @@ def judge(found: Sequence[Found], size: str) -> Judged:
     """Hold the critics' fastest model against the fastest transformer, at equal examples."""
     length = LENGTH[size]
     kept = best_rate(found, lambda one: -middle([needed(one)]) if not needed(one).censored else -1e18)
-    base = {arm: k for arm, k in kept.items() if arm in BASE}
+    held = {arm: k for arm, k in kept.items() if arm in BASE}
     critics = {arm: k for arm, k in kept.items() if is_recurrent(k.found[0])}
     shown = {
         "plots": _plots(kept, found),
         "kept": tuple(map(str, kept.values())),
         "notes": tuple(map(_note, kept.values())),
     }
-    if not base or not critics:
+    if not held or not critics:
         return Judged(**{**vars(nothing("one side has no run that ended well")), **shown})
-    slow, fast = _fastest(critics), _fastest(base)
+    slow, fast = _fastest(critics), _fastest(held)
     if min(len(slow.found), len(fast.found)) < 2 or all(needed(one).censored for one in fast.found):
         return Judged(**{**vars(nothing("too few trainings got there to compare")), **shown})
     edge = slow.inside is False and not all(needed(one).censored for one in slow.found)
@@ -90,14 +89,19 @@ def _is(found: Found, arm: str, rate: float) -> bool:
 CLAIM = Claim(
     id="objections",
     title="The objections",
-    where="Okpekpe & Orvieto 2025; Trockman et al. 2024; Arora et al. 2025; Buitrago Ruiz & Gu 2025; Li et al. 2025",
-    statement="Critics: with the right learning rate, a wide state-space model, mimetic first weights or its "
-    "convolution, or trained from the states of other strings, copies as soon as a transformer, so that the paper's "
-    "comparison says little. The paper's side: transformers stay ahead.",
+    where="Okpekpe & Orvieto 2025 and others",
+    statement="Critics (Okpekpe & Orvieto 2025, Trockman et al. 2024, Arora et al. 2025): with the right learning "
+    "rate, a wide state-space model, mimetic first weights or its convolution, or trained from the states of other "
+    "strings, copies as soon as a transformer, so that the paper's comparison says little. The paper's side: "
+    "transformers stay ahead.",
     rule="Examples until 95 % of strings are copied, each model at the best of its learning rates, the critics' "
     "fastest model over the faster of RoPE and Hard-ALiBi: yes (the paper's side holds) if the whole 95 % interval "
     "of the ratio lies above 1, no (the critics are right) if below. Where the critics' fastest model is best at the "
     "edge of its rates, it is not yes.",
     plans=plans,
     judge=judge,
+    means={
+        "yes": "This contradicts the critics: at its best rate, none of their models learns as fast as a transformer.",
+        "no": "This contradicts the paper: trained as its critics say, a state-space model learns faster.",
+    },
 )

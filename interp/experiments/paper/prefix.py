@@ -40,4 +40,8 @@ CLAIM = Claim(
     "over trainings, no narrower than the strings allow) lies above 0, no if below.",
     plans=plans,
     judge=judge,
+    means={
+        "yes": "As in the paper, recurrent models do better than NoPE and ALiBi where the key comes first.",
+        "no": "This contradicts the paper: NoPE or ALiBi generalises better than every recurrent model.",
+    },
 )

@@ -94,4 +94,8 @@ CLAIM = Claim(
     "stand beside it and decide nothing.",
     plans=plans,
     judge=judge,
+    means={
+        "yes": "The bound is met with equality: it cannot be made sharper.",
+        "no": "This contradicts the theorem, or shows a fault of our registers.",
+    },
 )

@@ -100,5 +100,9 @@ CLAIM = Claim(
     "that can say yes.",
     plans=plans,
     judge=judge,
+    means={
+        "yes": "As in the paper, what breaks the copy is a repeated n-gram, and n is that of the heads.",
+        "no": "This contradicts the paper's reading: the n at which copies break is not that of the lookup heads.",
+    },
     seeds=6,
 )

@@ -68,14 +68,19 @@ def _passing(found: Sequence[Found], at: int, strings: int) -> tuple[str, ...]:
 CLAIM = Claim(
     id="stretched",
     title="The objections, beyond the trained lengths",
-    where="Buitrago Ruiz & Gu 2025; Okpekpe & Orvieto 2025; Arora et al. 2025",
-    statement="Critics: state-space models fail on longer strings because they were never trained on the states that "
-    "these lead to, or were too narrow, or were started badly; trained otherwise, they generalise. The paper's side: "
-    "Hard-ALiBi stays ahead of all of them.",
+    where="Buitrago Ruiz & Gu 2025 and others",
+    statement="Critics (Buitrago Ruiz & Gu, Okpekpe & Orvieto, Trockman et al.): state-space models fail on longer "
+    "strings because they were never trained on the states that these lead to, or were too narrow, or were started "
+    "badly; trained otherwise, they generalise. The paper's side: Hard-ALiBi stays ahead of all of them.",
     rule="As for length generalisation, with the critics' models in place of the paper's: of the trainings that copy "
     "95 % of the longest trained strings, the share of strings right at twice that length, Hard-ALiBi less the "
     "critics' best; yes (the paper's side holds) if the whole 95 % interval (Welch's t over trainings, no narrower "
     "than the strings allow) lies above 0, no if below.",
     plans=plans,
     judge=judge,
+    means={
+        "yes": "This contradicts the critics: trained as they say, no model copies on as Hard-ALiBi does.",
+        "no": "This contradicts the paper: trained as its critics say, a state-space model copies longer strings than "
+        "Hard-ALiBi.",
+    },
 )

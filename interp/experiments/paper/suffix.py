@@ -44,4 +44,8 @@ CLAIM = Claim(
     "% interval (Welch's t over trainings, no narrower than the strings allow) lies above 0, no if below.",
     plans=plans,
     judge=judge,
+    means={
+        "yes": "As in the paper, transformers look on where recurrent models do not.",
+        "no": "This contradicts the paper: a recurrent model generalises better than every transformer.",
+    },
 )

@@ -12,8 +12,10 @@ from interp.experiments.executor import Serial
 from interp.experiments.kept import Found, Record
 from interp.experiments.paper import CLAIMS, claims
 from interp.experiments.paper.models import PARAMETERS, UNEMBEDDING_BIAS, arms
-from interp.experiments.paper.report import markdown, write_paper_report
+from interp.experiments.paper.page import markdown
+from interp.experiments.paper.report import write_paper_report
 from interp.experiments.paper.reproduce import decide_all, find_run, largest, plans_of
+from interp.experiments.paper.site import write_site
 from interp.experiments.work import Work
 
 CLAIM = {claim.id: claim for claim in claims()}
@@ -294,6 +296,35 @@ def test_every_claim_runs_through_at_the_tiny_size(tiny, tmp_path):
     wanted = {"id", "statement", "size", "seeds", "measured", "interval", "holds", "rule", "runs"}
     assert all(wanted <= set(claim) for claim in document["claims"])
     assert markdown(Claims.load(tmp_path)) == (tmp_path / "paper.md").read_text()
+
+
+def test_the_page_of_the_site_says_how_much_is_there_and_what_is_contradicted(tiny, tmp_path):
+    plans, found, _, result = tiny
+    (tmp_path / "index.md").write_text("# The site")
+    page = write_site(result, found.values(), tmp_path).read_text()
+    assert "Not all runs" not in page and "contradict" in page
+    again = Record(tmp_path / "paper" / "found")
+    assert decide_all(claims(), plans, {one.digest: one for one in again}, "tiny", 2).claims == result.claims
+    assert Claims.load(tmp_path / "paper").claims == result.claims
+    for claim in result.claims:
+        for plot in claim.plots:
+            assert f'src="_static/paper/figures/{claim.id}-{plot.name}.html"' in page
+    some = dict(list(found.items())[:5])
+    partial = markdown(decide_all(claims(), plans, some, "tiny", 2))
+    assert "**Not all runs are there yet: 5 of " in partial or "there yet: " in partial
+    assert "so far, from " in partial
+    with pytest.raises(UserError, match="--site must be the folder of the site's pages"):
+        write_site(result, (), tmp_path / "paper")
+
+
+def test_a_contradiction_is_said_before_anything_else():
+    def quick(plan):
+        return learning(3200 * (10 if plan.model["kind"] == "transformer" else 1) + 1600 * plan.seed)
+
+    plans, found = made_up("samples", quick)
+    page = markdown(decide_all(claims(["samples"]), {"samples": plans}, found, "laptop", 3))
+    told = page.split("## What is contradicted")[1].split("##")[0]
+    assert "[Samples to learn](#samples-to-learn). This contradicts the paper" in told
 
 
 def test_a_run_that_is_not_done_or_failed_decides_nothing_and_is_told(tiny):
