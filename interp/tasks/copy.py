@@ -1,6 +1,7 @@
 """The copy task of Jelassi et al. 2024 (arXiv 2402.01032): `$ x1..xL | x1..xL .`, letters independent and uniform."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Int
@@ -8,18 +9,17 @@ from torch import Tensor
 
 from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
-from interp.tasks.base import Batch, ContrastPair, Task
-from interp.tasks.contrast import change_one_letter
+from interp.tasks.base import Batch
 from interp.tasks.layout import Piece, join, mark
+from interp.tasks.lettered import OneLetterContrasts
 from interp.tasks.registry import register
 from interp.tasks.sampling import Length, draw_lengths, draw_letters, span
-from interp.tasks.vocabulary import Vocabulary
 
 
 @register("copy")
 @checked_call
 @dataclass(frozen=True)
-class CopyTask(Task):
+class CopyTask(OneLetterContrasts):
     """Asks for a copy of the string.
 
     `CopyTask()` is the paper's: `$cab|cab.`, letters a-z. A vocabulary laid over a language model may lack the
@@ -32,18 +32,8 @@ class CopyTask(Task):
     (2, [-1, -1, -1, -1, 1, 2, 3, -1])
     """
 
-    alphabet: int = 26
-    """Number of letters; with `vocab`, the number that it has."""
-    vocab: Vocabulary | None = None
-    """Token ids, where they are not those of `Vocabulary.of_letters(alphabet)`."""
-
-    def __post_init__(self) -> None:
-        vocabulary = self.vocab or Vocabulary.of_letters(self.alphabet)
-        object.__setattr__(self, "alphabet", vocabulary.n_letters)
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return self.vocab or Vocabulary.of_letters(self.alphabet)
+    needs_separator: ClassVar[bool] = False
+    fewest_letters: ClassVar[int] = 1
 
     @property
     def lays_out_letters(self) -> bool:
@@ -51,14 +41,6 @@ class CopyTask(Task):
 
     @property
     def uniform_letters(self) -> bool:
-        return True
-
-    @property
-    def has_prompt_end(self) -> bool:
-        return self.vocabulary.separator is not None
-
-    @property
-    def contrasts(self) -> bool:
         return True
 
     @checked_call
@@ -80,18 +62,6 @@ class CopyTask(Task):
         low, high = span(length)
         letters = draw_letters(n, high, self.alphabet, generator, letters_per_string)
         return self.layout(letters, None if low == high else lengths)
-
-    @checked_call
-    def contrast(
-        self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
-    ) -> ContrastPair:
-        """Draw strings, and beside each another with one letter changed, in the string and in its copy.
-
-        Args:
-            place: which letter, 0, 1, ...; None draws it for each string.
-        """
-        generator = as_generator(generator)
-        return change_one_letter(self.sample(n, length, generator), self.vocabulary, generator, place)
 
     @checked_call
     def layout(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"] | None = None) -> Batch:

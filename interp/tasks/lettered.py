@@ -1,16 +1,23 @@
-"""What tasks over an alphabet share: its size or its token ids, and how it is split where letters play two roles."""
+"""What tasks over an alphabet share: its size or its token ids, how it is split where letters play two roles, and the
+contrast of two strings that differ in one letter."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, shown
-from interp.tasks.base import Task
+from interp.base.seeds import as_generator
+from interp.tasks.base import ContrastPair, Task
+from interp.tasks.contrast import change_one_letter
+from interp.tasks.sampling import Length
 from interp.tasks.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
 class OverLetters(Task):
-    """A task over an alphabet whose strings end in a separator, which asks for the answer."""
+    """A task over an alphabet, whose strings end in a separator (if one is needed), which asks for the answer."""
 
     needs_separator: ClassVar[bool] = True
     fewest_letters: ClassVar[int] = 2
@@ -21,7 +28,7 @@ class OverLetters(Task):
     """Token ids, where they are not those of `Vocabulary.of_letters(alphabet)`."""
 
     def __post_init__(self) -> None:
-        if self.vocabulary.separator is None:
+        if self.needs_separator and self.vocabulary.separator is None:
             raise UserError(
                 f"the vocabulary of {type(self).__name__} must have a separator before the answer; got none."
             )
@@ -38,7 +45,34 @@ class OverLetters(Task):
 
     @property
     def has_prompt_end(self) -> bool:
+        return self.vocabulary.separator is not None
+
+
+@dataclass(frozen=True)
+class OneLetterContrasts(OverLetters):
+    """A task whose contrasts change one letter of the string, and all that is copied from it."""
+
+    @property
+    def contrasts(self) -> bool:
         return True
+
+    @property
+    def answer_letters(self) -> range:
+        """Letters, 0, 1, ..., that an answer is made of."""
+        return range(self.n_letters)
+
+    @checked_call
+    def contrast(
+        self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
+    ) -> ContrastPair:
+        """Draw strings, and beside each another with one letter changed, in the string and in the answer.
+
+        Args:
+            place: which letter of the answer, 0, 1, ...; None draws it for each string.
+        """
+        generator = as_generator(generator)
+        batch = self.sample(n, length, generator)
+        return change_one_letter(batch, self.vocabulary, generator, place, self.answer_letters)
 
 
 @dataclass(frozen=True)
@@ -56,6 +90,11 @@ class InHalves(OverLetters):
     def n_values(self) -> int:
         """Letters of the second half: values, digits."""
         return self.n_letters // 2
+
+    @property
+    def answer_letters(self) -> range:
+        """Letters of the second half, as letters of the whole alphabet."""
+        return range(self.n_keys, self.n_letters)
 
 
 def check_count(name: str, value: int, least: int = 1) -> None:

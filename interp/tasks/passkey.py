@@ -8,17 +8,16 @@ from torch import Tensor
 
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
-from interp.tasks.base import Batch, ContrastPair
-from interp.tasks.contrast import change_one_letter
+from interp.tasks.base import Batch
 from interp.tasks.layout import Piece, join, mark
-from interp.tasks.lettered import InHalves, check_count
+from interp.tasks.lettered import InHalves, OneLetterContrasts, check_count
 from interp.tasks.registry import register
 from interp.tasks.sampling import Length, below, draw_lengths, draw_letters
 
 
 @register("passkey")
 @dataclass(frozen=True)
-class Passkey(InHalves):
+class Passkey(InHalves, OneLetterContrasts):
     """Write the digits that stand together somewhere in a string of letters.
 
     `Passkey(digits=2, alphabet=6)` has the letters a, b and c, and d, e and f for digits: it asks `$abcedba|` for `ed`,
@@ -39,10 +38,6 @@ class Passkey(InHalves):
         check_count("digits", self.digits)
         if self.depth is not None and not 0 <= self.depth <= 1:
             raise UserError(f"depth must be a fraction from 0 to 1, or None; got {self.depth}.")
-
-    @property
-    def contrasts(self) -> bool:
-        return True
 
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`. Raises: UserError for strings too short for the passkey."""
@@ -73,15 +68,3 @@ class Passkey(InHalves):
             *mark(v.eos, string, trained=True),
         ]
         return join(pieces, v.pad)
-
-    def contrast(
-        self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
-    ) -> ContrastPair:
-        """Draw strings, and beside each another with one digit changed, in the string and in the answer.
-
-        Args:
-            place: which digit, 0, 1, ...; None draws it for each string.
-        """
-        generator = as_generator(generator)
-        digits = range(self.n_keys, self.n_letters)
-        return change_one_letter(self.sample(n, length, generator), self.vocabulary, generator, place, digits)

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
-from interp.tasks.base import Batch, ContrastPair
-from interp.tasks.contrast import change_one_letter
+from interp.tasks.base import Batch
 from interp.tasks.layout import Piece, join, mark
-from interp.tasks.lettered import InHalves, check_count
+from interp.tasks.lettered import InHalves, OneLetterContrasts, check_count
 from interp.tasks.registry import register
 from interp.tasks.sampling import Length, below, draw_lengths, draw_letters, span
 
@@ -24,7 +23,7 @@ ROUNDS = 1000
 
 @register("phone-book")
 @dataclass(frozen=True)
-class PhoneBook(InHalves):
+class PhoneBook(InHalves, OneLetterContrasts):
     """Write the number of a name.
 
     `PhoneBook(name=2, number=2, alphabet=6)` has the letters a, b and c, and d, e and f for digits: it asks
@@ -52,10 +51,6 @@ class PhoneBook(InHalves):
     @property
     def has_prompt_end(self) -> bool:
         return False
-
-    @property
-    def contrasts(self) -> bool:
-        return True
 
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` books; see `Task.sample`. A length counts entries; every entry is as likely to be asked for.
@@ -103,18 +98,6 @@ class PhoneBook(InHalves):
             *mark(v.eos, entry, trained=True),
         ]
         return join(pieces, v.pad)
-
-    def contrast(
-        self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
-    ) -> ContrastPair:
-        """Draw books, and beside each another with one digit of the asked number changed.
-
-        Args:
-            place: which digit, 0, 1, ...; None draws it for each book.
-        """
-        generator = as_generator(generator)
-        digits = range(self.n_keys, self.n_letters)
-        return change_one_letter(self.sample(n, length, generator), self.vocabulary, generator, place, digits)
 
     def _draw_names(self, n: int, most: int, generator: torch.Generator) -> Int[Tensor, "batch entry"]:
         """Draw the number of each entry's name, among all names."""

@@ -1,6 +1,7 @@
 """Copying backwards: `$ x1..xL | xL..x1 .`, letters independent and uniform."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Int
@@ -8,18 +9,17 @@ from torch import Tensor
 
 from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
-from interp.tasks.base import Batch, ContrastPair, Task
-from interp.tasks.contrast import change_one_letter
+from interp.tasks.base import Batch
 from interp.tasks.layout import Piece, join, mark
+from interp.tasks.lettered import OneLetterContrasts
 from interp.tasks.registry import register
 from interp.tasks.sampling import Length, draw_lengths, draw_letters, span
-from interp.tasks.vocabulary import Vocabulary
 
 
 @register("reverse")
 @checked_call
 @dataclass(frozen=True)
-class ReverseCopy(Task):
+class ReverseCopy(OneLetterContrasts):
     """Write the string from its last letter to its first.
 
     `ReverseCopy()` asks `$cab|` for `bac`, which is copied from the positions 3, 2 and 1.
@@ -29,28 +29,11 @@ class ReverseCopy(Task):
     ['$bqz|zqb']
     """
 
-    alphabet: int = 26
-    """Number of letters; with `vocab`, the number that it has."""
-    vocab: Vocabulary | None = None
-    """Token ids, where they are not those of `Vocabulary.of_letters(alphabet)`."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alphabet", self.vocabulary.n_letters)
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return self.vocab or Vocabulary.of_letters(self.alphabet)
+    needs_separator: ClassVar[bool] = False
+    fewest_letters: ClassVar[int] = 1
 
     @property
     def uniform_letters(self) -> bool:
-        return True
-
-    @property
-    def has_prompt_end(self) -> bool:
-        return self.vocabulary.separator is not None
-
-    @property
-    def contrasts(self) -> bool:
         return True
 
     @checked_call
@@ -68,15 +51,3 @@ class ReverseCopy(Task):
         backwards = Piece(ids.gather(1, place.clamp(min=0)), lengths, source=place + 1)
         pieces = [*mark(v.bos, ids), Piece(ids, lengths), *mark(v.separator, ids), backwards]
         return join([*pieces, *mark(v.eos, ids, trained=True)], v.pad)
-
-    @checked_call
-    def contrast(
-        self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
-    ) -> ContrastPair:
-        """Draw strings, and beside each another with one letter changed, in the string and in its copy.
-
-        Args:
-            place: which letter of the answer, 0, 1, ...; None draws it for each string.
-        """
-        generator = as_generator(generator)
-        return change_one_letter(self.sample(n, length, generator), self.vocabulary, generator, place)

@@ -8,17 +8,16 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.base.seeds import as_generator
-from interp.tasks.base import Batch, ContrastPair
-from interp.tasks.contrast import change_one_letter
+from interp.tasks.base import Batch
 from interp.tasks.layout import Piece, join, mark
-from interp.tasks.lettered import OverLetters, check_count
+from interp.tasks.lettered import OneLetterContrasts, check_count
 from interp.tasks.registry import register
 from interp.tasks.sampling import Length, draw_lengths, draw_letters
 
 
 @register("selective")
 @dataclass(frozen=True)
-class SelectiveCopy(OverLetters):
+class SelectiveCopy(OneLetterContrasts):
     """Write the letters of a string in their order, and leave out the blanks.
 
     `SelectiveCopy(alphabet=4)` has the letters a, b and c, and d for the blank: it asks `$dabdcd|` for `abc`, which is
@@ -38,8 +37,8 @@ class SelectiveCopy(OverLetters):
         check_count("blanks", self.blanks, 0)
 
     @property
-    def contrasts(self) -> bool:
-        return True
+    def answer_letters(self) -> range:
+        return range(self.n_letters - 1)
 
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`. A length counts letters without blanks."""
@@ -82,15 +81,3 @@ class SelectiveCopy(OverLetters):
             *mark(v.eos, body, trained=True),
         ]
         return join(pieces, v.pad)
-
-    def contrast(
-        self, n: int, length: Length, generator: torch.Generator | int, place: int | None = None
-    ) -> ContrastPair:
-        """Draw strings, and beside each another with one letter changed, in the string and in its copy.
-
-        Args:
-            place: which letter, 0, 1, ...; None draws it for each string.
-        """
-        generator = as_generator(generator)
-        letters = range(self.n_letters - 1)
-        return change_one_letter(self.sample(n, length, generator), self.vocabulary, generator, place, letters)

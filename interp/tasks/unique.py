@@ -1,6 +1,7 @@
 """Copying strings without a repeated letter, so that one letter says what comes next: `$ x1..xL | x1..xL .`"""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Int
@@ -9,17 +10,17 @@ from torch import Tensor
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
-from interp.tasks.base import Batch, Task
+from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
+from interp.tasks.lettered import OverLetters
 from interp.tasks.registry import register
 from interp.tasks.sampling import Length, draw_lengths, span
-from interp.tasks.vocabulary import Vocabulary
 
 
 @register("copy-unique")
 @checked_call
 @dataclass(frozen=True)
-class UniqueCopy(Task):
+class UniqueCopy(OverLetters):
     """Write a string of different letters once more, in the token layout of `CopyTask`.
 
     `UniqueCopy(3)` asks `$cab|` for `cab`, and never has a string of more than 3 letters.
@@ -29,21 +30,8 @@ class UniqueCopy(Task):
     ['$acb|acb', '$bca|bca']
     """
 
-    alphabet: int = 26
-    """Number of letters; with `vocab`, the number that it has."""
-    vocab: Vocabulary | None = None
-    """Token ids, where they are not those of `Vocabulary.of_letters(alphabet)`."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alphabet", self.vocabulary.n_letters)
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return self.vocab or Vocabulary.of_letters(self.alphabet)
-
-    @property
-    def has_prompt_end(self) -> bool:
-        return self.vocabulary.separator is not None
+    needs_separator: ClassVar[bool] = False
+    fewest_letters: ClassVar[int] = 1
 
     @checked_call
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:

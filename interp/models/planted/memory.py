@@ -21,14 +21,14 @@ from interp.base.axes import Residual
 from interp.base.errors import UserError, unknown
 from interp.models.hooks.point import HookPoint
 from interp.models.planted.clock import Clock, log_probabilities
+from interp.models.planted.one_layer import OneLayerConfig, OneLayerMemory
 from interp.models.recurrent.mixer import Mixer, RecurrentBlock, RecurrentState
-from interp.models.recurrent.model import RecurrentModel
 
 MEMORIES = ("register", "shift", "decay")
 
 
 @dataclass(frozen=True)
-class MemoryConfig:
+class MemoryConfig(OneLayerConfig):
     """Shape of a `PlantedMemory`. Raises: UserError for a value that cannot be.
 
     >>> MemoryConfig("shift", k=4).d_vocab
@@ -45,12 +45,6 @@ class MemoryConfig:
     seed: int = 0
     """Seed of which letters wipe out which slot of "decay"."""
 
-    n_layers = 1
-    normalization = None
-    norm_eps = 1e-5
-    tied = False
-    embedding_std = 1.0
-
     def __post_init__(self) -> None:
         if self.memory not in MEMORIES:
             raise unknown("planted memory", self.memory, MEMORIES)
@@ -60,15 +54,6 @@ class MemoryConfig:
             )
         if not 0 < self.keep <= 1:
             raise UserError(f"keep must be a probability above 0; got {self.keep}.")
-
-    @property
-    def d_vocab(self) -> int:
-        """The letters, then BOS, separator, EOS, pad."""
-        return self.alphabet + 4
-
-    @property
-    def d_model(self) -> int:
-        return self.d_vocab
 
     @property
     def wiping(self) -> int:
@@ -110,7 +95,7 @@ class PlantedCapacity:
         return [self.survives**age if age < self.k else 0.0 for age in ages]
 
 
-class PlantedMemory(RecurrentModel):
+class PlantedMemory(OneLayerMemory):
     """A language model that is one planted memory.
 
     >>> PlantedMemory(MemoryConfig("shift", k=4)).state_shapes()
@@ -127,13 +112,6 @@ class PlantedMemory(RecurrentModel):
     def __init__(self, config: MemoryConfig, seed: int = 0) -> None:
         block = RecurrentBlock(MemoryMixer(config), torch.nn.Identity(), residual=False)
         super().__init__(config, [block], seed=seed)
-
-    @torch.no_grad()
-    def init_weights(self, seed: int) -> None:  # noqa: ARG002
-        """The stream holds tokens one-hot before the layer, and logits after it."""
-        torch.nn.init.eye_(self.W_E)
-        torch.nn.init.eye_(self.unembed.W_U)
-        torch.nn.init.zeros_(self.unembed.b_U)
 
 
 class MemoryMixer(Mixer):

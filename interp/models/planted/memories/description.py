@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from interp.base.codec import checked
 from interp.base.errors import UserError
+from interp.models.planted.one_layer import OneLayerConfig
 from interp.models.stack.checks import require_choice, require_counts
 
 CODES = ("one-hot", "turned", "numbers", "sums", "keys", "codes", "hashed")
@@ -12,7 +13,7 @@ KEEPS = ("first", "last")
 
 @checked
 @dataclass(frozen=True)
-class Memory:
+class Memory(OneLayerConfig):
     """What a memory keeps of a string, how it is coded, and how much of it is read. Slot i belongs to the i-th letter
     that is kept; empty slots hold zeros.
 
@@ -62,12 +63,6 @@ class Memory:
     seed: int = 0
     """Seed of the random matrix, keys, codes or hashes."""
 
-    n_layers = 1
-    normalization = None
-    norm_eps = 1e-5
-    tied = False
-    embedding_std = 1.0
-
     def __post_init__(self) -> None:
         require_choice("code", self.code, CODES)
         require_choice("keeps", self.keeps, KEEPS)
@@ -82,15 +77,6 @@ class Memory:
             raise UserError(f"k must be at most width, {self.width}, to read keys apart; got {self.k}. Set matched.")
         if self.code == "hashed" and self.alphabet % self.hashes:
             raise UserError(f"hashes must divide the alphabet, {self.alphabet}; got {self.hashes}.")
-
-    @property
-    def d_vocab(self) -> int:
-        """The letters, then BOS, separator, EOS, pad."""
-        return self.alphabet + 4
-
-    @property
-    def d_model(self) -> int:
-        return self.d_vocab
 
     @property
     def estimates(self) -> bool:
