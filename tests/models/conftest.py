@@ -17,6 +17,10 @@ RECURRENT = {
     "mamba": {"n_layers": 2, **MAMBA},
     "mamba2": {"n_layers": 1, "d_head": 8, **MAMBA},
     "lstm": {"n_layers": 1},
+    **{
+        kind: {"n_layers": 1, "n_heads": 2, "d_key": 4, "d_value": 6}
+        for kind in ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet")
+    },
     "hybrid": {
         "layers": ("mamba", "attention", "mamba2"),
         "mamba": MAMBA,

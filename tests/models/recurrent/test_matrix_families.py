@@ -1,0 +1,236 @@
+"""Linear attention, RetNet, GLA, DeltaNet, gated DeltaNet: each layer by hand, and its edits in closed form."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from interp.base.errors import UserError
+from interp.models import build
+from interp.models.hooks.model import HookedModel
+from interp.models.recurrent.deltanet.model import DeltaNetConfig
+from interp.models.recurrent.gated_deltanet.model import GatedDeltaNetConfig
+from interp.models.recurrent.gla.model import GLAConfig
+from interp.models.recurrent.linear_attention.model import LinearAttentionConfig
+from interp.models.recurrent.matrix_config import MatrixConfig
+from interp.models.recurrent.retnet.model import RetNetConfig
+
+SHAPES = {
+    "linear attention": ("linear_attention", {}),
+    "linear attention without normaliser": (
+        "linear_attention",
+        {"normalizer": False, "head_norm": True, "gate": True, "d_conv": 3, "feature": "relu"},
+    ),
+    "retnet": ("retnet", {}),
+    "retnet without rotation": ("retnet", {"rotary": False, "gate": False, "d_conv": 2}),
+    "gla": ("gla", {"temperature": 2.0}),
+    "gla, convolution": ("gla", {"d_conv": 4, "head_norm": False}),
+    "deltanet": ("deltanet", {}),
+    "deltanet, reflections": ("deltanet", {"negative_eigenvalues": True, "d_conv": 1}),
+    "gated deltanet": ("gated_deltanet", {}),
+}
+MIXER = "blocks.0.mixer."
+
+
+@pytest.fixture(params=SHAPES)
+def model(recurrent, request):
+    kind, options = SHAPES[request.param]
+    return recurrent(kind, **options)
+
+
+def by_hand(kind, mixer, x):
+    """What a layer writes for one string [pos d_model], one position and head at a time."""
+    c, widths = mixer.config, mixer.widths
+    states = [torch.zeros(c.key_width, c.value_width, dtype=x.dtype) for _ in range(c.n_heads)]
+    sums = [torch.zeros(c.key_width, dtype=x.dtype) for _ in range(c.n_heads)]
+    inner, out = [torch.zeros(sum(widths), dtype=x.dtype)] * (c.d_conv - 1), []
+    for t, row in enumerate(x):
+        inner.append(torch.cat([row @ W for W in (mixer.W_q, mixer.W_k, mixer.W_v)]))
+        now = inner[-1]
+        if c.d_conv > 1:
+            now = F.silu(sum(mixer.W_conv[:, -1 - back] * inner[-1 - back] for back in range(c.d_conv)))
+        parts = [part.view(c.n_heads, -1) for part in now.split(widths)]
+        written = []
+        for head, (q, k, v) in enumerate(zip(*parts, strict=True)):
+            S = states[head]
+            if kind == "linear_attention":
+                feature = {"elu": lambda x: F.elu(x) + 1, "relu": F.relu}[c.feature]
+                q, k = feature(q), feature(k)
+                S, sums[head] = S + torch.outer(k, v), sums[head] + k
+                y = S.T @ q / math.sqrt(len(q))
+                if c.normalizer:
+                    y = y / (sums[head] @ q / math.sqrt(len(q)) + 1e-6)
+            elif kind == "retnet":
+                if c.rotary:
+                    turn = torch.exp(1j * t * 10000.0 ** (-2 * torch.arange(len(q) // 2, dtype=torch.float64) / len(q)))
+                    q, k = (torch.complex(*z.chunk(2)) * turn for z in (q, k))
+                    q, k = (torch.cat([z.real, z.imag]) for z in (q, k))
+                S = (1 - 2.0 ** (-5 - head)) * S + torch.outer(k, v)
+                y = S.T @ q / math.sqrt(len(q))
+            elif kind == "gla":
+                logits = (row @ mixer.W_alpha_down @ mixer.W_alpha + mixer.b_alpha).view(c.n_heads, -1)[head]
+                S = logits.sigmoid()[:, None] ** (1 / c.temperature) * S + torch.outer(k, v)
+                y = S.T @ q / math.sqrt(len(q))
+            else:
+                q, k = (z / (z @ z + 1e-6).sqrt() for z in (q, k))
+                beta = torch.sigmoid(row @ mixer.W_beta[:, head]) * (2 if c.negative_eigenvalues else 1)
+                kept = 1.0
+                if kind == "gated_deltanet":
+                    step = torch.log(1 + torch.exp(row @ mixer.W_alpha[:, head] + mixer.b_alpha[head]))
+                    kept = torch.exp(-step * torch.exp(mixer.A_log[head]))
+                S = kept * (S - beta * torch.outer(k, k @ S)) + beta * torch.outer(k, v)
+                y = S.T @ q / math.sqrt(len(q))
+            states[head] = S
+            if c.head_norm:
+                y = y / (y.square().mean() + c.norm_eps).sqrt() * mixer.norm.w.view(c.n_heads, -1)[head]
+            written.append(y)
+        y = torch.cat(written)
+        out.append((y * F.silu(row @ mixer.W_gate) if c.gate else y) @ mixer.W_out)
+    return torch.stack(out)
+
+
+def test_a_layer_is_its_recurrence_written_out(model, tokens):
+    _, cache = model.run_with_cache(tokens)
+    with torch.no_grad():
+        expected = torch.stack([by_hand(model.kind, model.mixers[0], x) for x in cache["blocks.0.hook_mixer_in"]])
+    within = 1e-5 if model.kind == "retnet" else 1e-7  # angles are in single precision
+    torch.testing.assert_close(cache["blocks.0.hook_mixer_out"], expected, atol=within, rtol=within)
+
+
+# ---------------------------------------------------------------------- edits
+
+
+def transitions(model, cache):
+    """A_t of every position, [batch pos head d_key d_key]."""
+    k = cache["hook_k"]
+    eye = torch.eye(k.shape[3], dtype=k.dtype)
+    if model.kind == "linear_attention":
+        return eye.expand(*k.shape, -1)
+    if model.kind in ("retnet", "gla"):
+        decay = cache["hook_gamma"][..., None] if model.kind == "retnet" else cache["hook_alpha"]
+        return decay[..., None] * eye
+    factor = eye - cache["hook_erase"][..., :, None] * k[..., None, :]
+    return factor * cache["hook_alpha"][..., None, None] if model.kind == "gated_deltanet" else factor
+
+
+def run(model, tokens, edits=()):
+    """Values at all hook points of the mixer, by their names within it."""
+    names = [name for name in model.hook_dict if name.startswith(MIXER) and not name[len(MIXER) :].startswith("h.")]
+    with torch.no_grad(), model.hooks(fwd_hooks=list(edits)):
+        _, cache = model.run_with_cache(tokens, names_filter=names)
+    return {name.removeprefix(MIXER): cache[name] for name in names}
+
+
+@pytest.mark.parametrize("at", [0, 5, 11])
+@pytest.mark.parametrize("point", ["hook_write", "h"])
+def test_an_edit_of_a_write_or_a_state_reaches_later_states_as_the_closed_form_says(model, tokens, point, at):
+    plain = run(model, tokens)
+    extra = torch.randn(plain["hook_state"].shape[2:], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def add(value, **_):
+        if point == "h":
+            return value + extra
+        return value.index_add(1, torch.tensor([at]), extra.expand(3, 1, -1, -1, -1))
+
+    name = MIXER + (f"h.{at}" if point == "h" else point)
+    edited, left = run(model, tokens, [(name, add)]), extra.expand(3, -1, -1, -1)
+    assert torch.equal(edited["hook_state"][:, :at], plain["hook_state"][:, :at])
+    A, difference = transitions(model, plain), edited["hook_state"] - plain["hook_state"]
+    for t in range(at, 12):
+        left = left if t == at else A[:, t] @ left
+        torch.testing.assert_close(difference[:, t], left)
+        if "normalizer.hook_scale" not in plain:
+            read = (plain["hook_q"][:, t, :, None] @ left).squeeze(2)
+            torch.testing.assert_close(edited["hook_y"][:, t] - plain["hook_y"][:, t], read)
+    clean, changed = model(tokens), model.run_with_hooks(tokens, fwd_hooks=[(name, add)])
+    torch.testing.assert_close(changed[:, :at], clean[:, :at])
+    assert ((changed - clean)[:, at:].abs().amax((0, 2)) > 1e-9).all()
+
+
+@pytest.mark.parametrize("kind", ["deltanet", "gated_deltanet"])
+def test_without_erasure_at_one_position_what_stood_along_its_key_stays(recurrent, tokens, kind):
+    model = recurrent(kind)
+
+    def spare(erase, **_):
+        return erase.index_fill(1, torch.tensor([5]), 0.0)
+
+    plain, edited = run(model, tokens), run(model, tokens, [(MIXER + "hook_erase", spare)])
+    assert torch.equal(edited["hook_state"][:, :5], plain["hook_state"][:, :5])
+    assert torch.equal(edited["hook_write"], plain["hook_write"])
+    before = plain["hook_state"][:, 4]
+    kept = plain["hook_alpha"][:, 5, :, None] if kind == "gated_deltanet" else 1.0
+    stood = (plain["hook_k"][:, 5, :, None] @ before).squeeze(2)
+    left = (kept * plain["hook_erase"][:, 5])[..., None] * stood[..., None, :]
+    A = transitions(model, plain)
+    for t in range(5, 12):
+        left = left if t == 5 else A[:, t] @ left
+        torch.testing.assert_close(edited["hook_state"][:, t] - plain["hook_state"][:, t], left)
+
+
+def test_a_key_of_full_strength_reads_back_what_was_written_last(recurrent, tokens):
+    model = recurrent("deltanet")
+    found = run(model, tokens, [(MIXER + "hook_beta", lambda beta, **_: torch.ones_like(beta))])
+    k, length = found["hook_k"], found["hook_k"].square().sum(-1, keepdim=True)
+    read = (k[..., None, :] @ found["hook_state"]).squeeze(3)
+    before = torch.cat([torch.zeros_like(found["hook_state"][:, :1]), found["hook_state"][:, :-1]], 1)
+    stood = (k[..., None, :] @ before).squeeze(3)
+    torch.testing.assert_close(read, length * found["hook_v"] + (1 - length) * stood)
+    assert (length > 0.999).all()
+
+
+# ---------------------------------------------------------------------- hybrids and files
+
+
+def test_a_hybrid_of_every_one_of_them_with_attention_is_one_line(tokens, tmp_path):
+    kinds = ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet")
+    layers = (*kinds, "attention")
+    model = build({"kind": "hybrid", "d_model": 16, "d_vocab": 11, "layers": layers, "gla": {"d_conv": 4}})
+    assert [mixer.config.d_conv for mixer in model.mixers.values()] == [1, 1, 4, 4, 4]
+    again = HookedModel.from_pretrained(model.save_pretrained(tmp_path))
+    assert again.config == model.config and torch.equal(again(tokens), model(tokens))
+    past = model.new_past()
+    pieces = torch.cat([model(part, past=past) for part in tokens.split([5, 1, 6], dim=1)], dim=1)
+    torch.testing.assert_close(pieces, model(tokens), atol=1e-5, rtol=1e-4)
+
+
+# ---------------------------------------------------------------------- first weights, and what cannot be
+
+
+def test_first_weights_are_uniform_within_one_over_the_root_of_their_fan_in():
+    mixer = build({"kind": "gated_deltanet", "d_model": 64, "n_heads": 64, "d_key": 4, "n_layers": 4}).blocks[1].mixer
+    for name, bound in {"W_q": 1 / 8, "W_v": 1 / 8, "W_beta": 1 / 8, "W_out": 1 / 16, "W_conv": 1 / 2}.items():
+        assert 0.95 * bound < getattr(mixer, name).abs().max() <= bound, name
+    step = F.softplus(mixer.b_alpha)
+    assert 0.001 <= step.min() < 0.002 and 0.05 < step.max() <= 0.1001
+    assert 0.01 <= mixer.A_log.exp().min() < 2 and 14 < mixer.A_log.exp().max() <= 16
+
+
+def test_the_decays_of_a_retnet_are_the_papers():
+    model = build({"kind": "retnet", "n_heads": 4, "d_model": 16})
+    _, cache = model.run_with_cache(torch.zeros(1, 3, dtype=torch.long), names_filter=MIXER + "hook_gamma")
+    torch.testing.assert_close(
+        cache[MIXER + "hook_gamma"][0, 1], torch.tensor([31 / 32, 63 / 64, 127 / 128, 255 / 256])
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "fields", "match"),
+    [
+        (MatrixConfig, {"n_heads": 5}, "n_heads must divide d_model=64 where d_key is None; got 5. Give d_key"),
+        (MatrixConfig, {"d_key": 0}, "d_key must be an integer from 1"),
+        (MatrixConfig, {"d_conv": 0}, "d_conv must be an integer from 1"),
+        (LinearAttentionConfig, {"feature": "exp"}, "no feature is called 'exp'"),
+        (RetNetConfig, {"d_key": 3}, "d_key must be even where rotary is True; got 3"),
+        (RetNetConfig, {"rotary_base": 0.0}, "rotary_base must be a positive number; got 0"),
+        (GLAConfig, {"temperature": 0.0}, "temperature must be a positive number; got 0"),
+        (GLAConfig, {"d_model": 4, "n_heads": 4}, "key_width must be an integer from 1"),
+        (DeltaNetConfig, {"d_value": -1}, "d_value must be an integer from 1"),
+        (GatedDeltaNetConfig, {"dt_min": 0.2}, "dt_min at most dt_max"),
+        (GatedDeltaNetConfig, {"A_range": (0.0, 1.0)}, "A_range must be two positive numbers"),
+    ],
+    ids=str,
+)
+def test_a_shape_that_cannot_be_is_refused(config, fields, match):
+    with pytest.raises(UserError, match=match):
+        config(**fields)
