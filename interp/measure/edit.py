@@ -1,12 +1,12 @@
 """An edit of a forward pass: a place in it, and the value that stands there instead.
 
-The place is a `Site` (a hook point; of it one head, and some positions) or an `Edge` (the path from one head straight
-into another's queries, keys or values). The value (`interp.measure.values`) is zero, a mean, another string's, or a
-donor's from another run. Ablation, patching and the search for gather heads are all edits:
+The place is a `Site` (a hook point; of it one head, and some positions) or an `Edge` of `interp.measure.circuits.nodes`
+(the path from what one node writes straight into what another reads). The value (`interp.measure.values`) is zero, a
+mean, another string's, or a donor's from another run. Ablation, patching and the search for gather heads are all edits:
 
     ablation                 Site.of(head)                 Zero(), Mean(), MeanPerPosition(), Resample.draw(...)
     activation patching      Site(hook, positions=...)     Donor(cache[hook]), of a corrupted (or the clean) run
-    path patching            Edge(sender, receiver, "k")   any of them: what the sender is to have written
+    path patching            Edge(writer, reader, "k")     any of them: what the writer is to have written
     state interchange        Site("blocks.0.mixer.h.5")    Donor(cache["blocks.0.mixer.h.5"])
 """
 
@@ -18,8 +18,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.base.axes import HeadVectors, PosMask, Residual
-from interp.base.errors import UserError, shown
+from interp.base.axes import PosMask
+from interp.base.errors import UserError
+from interp.measure.circuits.nodes import Edge, Node
 from interp.measure.values import Donor, Value
 from interp.models.heads import Head
 from interp.models.hooks.model import Hook
@@ -71,38 +72,6 @@ class Site:
         return self.hook.endswith(("hook_pattern", "hook_attn_scores"))
 
 
-@dataclass(frozen=True)
-class Edge:
-    """The path from one attention head straight into another's queries, keys or values, along the residual stream.
-
-    Raises: UserError unless both attend and the sender comes before the receiver.
-    """
-
-    sender: Head
-    receiver: Head
-    into: str
-    """q, k or v."""
-
-    def __post_init__(self) -> None:
-        if self.into not in ("q", "k", "v"):
-            raise UserError(f"into must be 'q', 'k' or 'v'; got {shown(self.into)}.")
-        if {self.sender.kind, self.receiver.kind} != {"attention"} or self.sender.layer >= self.receiver.layer:
-            raise UserError(
-                f"edge must lead from an attention head to one of a later layer; got {self.sender} "
-                f"({self.sender.kind}) to {self.receiver} ({self.receiver.kind}). Edit the head itself, with Site.of."
-            )
-
-    @property
-    def hook(self) -> str:
-        """Hook point of the receiver's input."""
-        return f"blocks.{self.receiver.layer}.attn.hook_{self.into}_input"
-
-    def put(self, activation: HeadVectors, change: Residual) -> HeadVectors:
-        """Add the change of what the sender writes to what the receiver reads, and to nothing else."""
-        receiver = torch.arange(activation.shape[2], device=activation.device) == self.receiver.index
-        return torch.where(receiver[:, None], activation + _last(change, activation)[:, :, None], activation)
-
-
 @dataclass(frozen=True, eq=False)
 class Edit:
     """A place and what stands there instead.
@@ -118,12 +87,14 @@ class Edit:
 
     site: Site | Edge
     value: Value
+    positions: Bool[Tensor, "#batch pos"] | None = None
+    """Positions at which an edge is edited, of what the reader reads; None for all. (A site has its own.)"""
 
     @property
     def reads(self) -> tuple[str, ...]:
         """Hook points of the reference run that the value is computed from; () where it needs none."""
         if isinstance(self.site, Edge):
-            return (self.site.sender.output_hook,)
+            return (written_at(self.site.writer),)
         return (self.site.hook,) if self.value.from_reference else ()
 
     def hook(self, model: Model, reference: Any = None, used: PosMask | None = None) -> Hook:
@@ -140,7 +111,7 @@ class Edit:
         """
         site, known = self.site, dict((reference or {}).items())
         if isinstance(site, Edge):
-            return site.hook, self._into_edge(model, site, known, used)
+            return site.reader.reads_at(site.into), self._into_edge(model, site, known, used)
 
         def put(activation: Activation, hook: object) -> Activation:  # noqa: ARG001
             return site.put(activation, self._instead(site, known.get(site.hook, activation), used))
@@ -155,20 +126,38 @@ class Edit:
         return self.value.output(laid, everywhere if used is None or laid.shape[1] != used.shape[1] else used)
 
     def _into_edge(self, model: Model, edge: Edge, known: Mapping[str, Tensor], used: PosMask | None) -> Any:
-        sender = Site.of(edge.sender)
-        if not isinstance(model, StackModel) or sender.hook not in known:
+        node, hook = edge.writer, written_at(edge.writer)
+        if not isinstance(model, StackModel) or hook not in known:
             raise UserError(
-                f"an edge must be cut in a model of this package, with {sender.hook} of a reference run; got a "
+                f"an edge must be cut in a model of this package, with {hook} of a reference run; got a "
                 f"{type(model).__name__} and {sorted(known)}. Cache it with run_with_cache."
             )
-        z = known[sender.hook]
-        change = (self._instead(sender, z, used) - z)[:, :, edge.sender.index]
-        written = change @ model.blocks[edge.sender.layer].attn.W_O[edge.sender.index]
+        change = self._instead(Site(hook), known[hook], used) - known[hook]
+        block: Any = model.blocks[max(node.layer, 0)]
+        written = change if node.head is None else change[:, :, node.head.index] @ block.attn.W_O[node.head.index]
+        if self.positions is not None:
+            written = torch.where(_last(self.positions.to(written.device), written)[..., None], written, 0.0)
+        head = edge.reader.head
 
-        def put(activation: HeadVectors, hook: object) -> HeadVectors:  # noqa: ARG001
-            return edge.put(activation, written)
+        def put(activation: Activation, hook: object) -> Activation:  # noqa: ARG001
+            if head is None:
+                return activation + _last(written, activation)
+            receives = torch.arange(activation.shape[2], device=activation.device) == head.index
+            return torch.where(receives[:, None], activation + _last(written, activation)[:, :, None], activation)
 
         return put
+
+
+def written_at(node: Node) -> str:
+    """Hook point from which an edit takes what a node writes: of a head its output before W_O.
+
+    Raises: UserError for the unembedding, which writes nothing.
+    """
+    if node.head is not None:
+        return node.head.output_hook
+    if node.writes_at is None:
+        raise UserError(f"node must write to the stream; got {node}, which only reads. Name another one.")
+    return node.writes_at
 
 
 def _last(values: Tensor, like: Tensor) -> Tensor:

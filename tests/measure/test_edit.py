@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from interp.base.errors import UserError
-from interp.measure.edit import Edge, Edit, Site
+from interp.measure.circuits.nodes import Graph
+from interp.measure.edit import Edit, Site, written_at
 from interp.measure.values import Donor, Mean, MeanPerPosition, Resample, Zero
 from interp.models import build
 from interp.models.heads import HeadTable
@@ -96,13 +97,13 @@ def test_a_state_of_another_run_at_one_position_goes_on_from_there():
 
 def test_an_edge_changes_what_the_receiver_reads_of_the_sender_and_nothing_else(model):
     table = HeadTable.of(model)
-    sender, receiver = table["L0H1"], table["L1H2"]
+    sender = table["L0H1"]
     _, cache = model.run_with_cache(TOKENS)
     written = cache[sender.output_hook][:, :, 1] @ model.blocks[0].attn.W_O[1]
     stream = cache["blocks.1.hook_resid_pre"] - written
     keys = model.blocks[1].ln1(stream) @ model.blocks[1].attn.W_K[2]
     seen = {}
-    edit = Edit(Edge(sender, receiver, "k"), Zero())
+    edit = Edit(*Graph.of(model).parse(["L0H1->L1H2.k"]), Zero())
     assert edit.reads == (sender.output_hook,)
     reading = [("blocks.1.attn.hook_k", lambda k, hook: seen.update(k=k.clone()))]  # noqa: ARG005
     reading += [("blocks.1.attn.hook_q", lambda q, hook: seen.update(q=q.clone()))]  # noqa: ARG005
@@ -112,14 +113,26 @@ def test_an_edge_changes_what_the_receiver_reads_of_the_sender_and_nothing_else(
     torch.testing.assert_close(seen["q"], cache["blocks.1.attn.hook_q"])
 
 
-def test_an_edge_that_leads_nowhere_is_refused(model):
-    table = HeadTable.of(model)
-    with pytest.raises(UserError, match=r"edge must lead .* to one of a later layer; got L1H0"):
-        Edge(table["L1H0"], table["L0H0"], "k")
-    with pytest.raises(UserError, match="into must be"):
-        Edge(table["L0H0"], table["L1H0"], "z")
+def test_an_edge_without_what_was_written_is_refused(model):
     with pytest.raises(UserError, match="of a reference run"):
-        Edit(Edge(table["L0H0"], table["L1H0"], "k"), Zero()).hook(model)
+        Edit(Graph.of(model).edges[0], Zero()).hook(model)
+    with pytest.raises(UserError, match="node must write to the stream; got unembed"):
+        written_at(Graph.of(model).node("unembed"))
+
+
+def test_an_edge_into_an_mlp_or_the_logits_is_what_the_stream_less_the_writer_gives(model):
+    graph, names = Graph.of(model), ["blocks.0.hook_mlp_out", "blocks.1.hook_resid_post", "blocks.1.mlp.hook_pre"]
+    _, cache = model.run_with_cache(TOKENS)
+    into_logits = Edit(*graph.parse(["L0.mlp->unembed"]), Zero()).hook(model, cache)
+    expected = model.ln_final(cache[names[1]] - cache[names[0]]) @ model.W_U + model.b_U
+    torch.testing.assert_close(run(model, into_logits), expected)
+    here = torch.tensor([[False, False, True, False, False, True]])
+    into_mlp = Edit(*graph.parse(["L0.mlp->L1.mlp"]), Zero(), here).hook(model, cache)
+    seen = {}
+    run(model, into_mlp, (names[2], lambda x, hook: seen.update(pre=x.clone())))  # noqa: ARG005
+    stream = cache["blocks.1.hook_resid_mid"] - cache[names[0]] * here[..., None]
+    mlp = model.blocks[1].mlp
+    torch.testing.assert_close(seen["pre"], model.blocks[1].ln2(stream) @ mlp.W_in + mlp.b_in)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

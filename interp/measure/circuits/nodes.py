@@ -127,6 +127,15 @@ class Graph:
             raise unknown("node", name, self._node)
         return self._node[name]
 
+    @property
+    def names_of_nodes(self) -> tuple[str, ...]:
+        """Names of the nodes, in order."""
+        return tuple(self._node)
+
+    def place(self, node: Node) -> int:
+        """Place of a node in causal order."""
+        return self.nodes.index(node)
+
     @checked_call
     def parse(self, edges: Any) -> tuple[Edge, ...]:
         """Return the edges of these names, each once, in causal order.

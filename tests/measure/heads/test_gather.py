@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from interp.base.budget import Budget
-from interp.measure.edit import Edge, Edit
+from interp.measure.circuits.nodes import Graph
+from interp.measure.edit import Edit
 from interp.measure.heads.feeding import Feeding, with_gather_heads
 from interp.measure.heads.gather import effects_on, path_effects, writes_are_sums
 from interp.measure.heads.score import HeadSettings, score_heads
@@ -131,7 +132,8 @@ def test_it_is_the_edge_into_queries_and_keys_of_the_lookup_head_alone(shape):
 
     found = path_effects(model, probe, [receiver])
     for sender in table.by_layer[0]:
-        edges = [Edit(Edge(sender, receiver, into), Mean()).hook(model, clean) for into in ("q", "k")]
+        into_both = Graph.of(model).parse([f"{sender}->{receiver}.{into}" for into in ("q", "k")])
+        edges = [Edit(edge, Mean()).hook(model, clean) for edge in into_both]
         torch.testing.assert_close(found[sender.index], largest_change(scores(), scores(*edges)), rtol=1e-4, atol=1e-5)
     assert found.max() > 0.1
 
