@@ -10,4 +10,7 @@ paths          `patch`: any place from another run, along an edge, along all pat
 interchange    whether the answer follows when a place is swapped, beside chance
 repair         what the rest of a model makes up for when a head goes
 edge_sweep     `edge_sweep`: sets of edges kept, all others replaced, many at once (plan, edge_runs, donors)
+sufficiency    `circuit_curve`, `try_circuit`: is a circuit enough, is each edge needed, beside random circuits
+smallest       `smallest_circuit`: edges are taken away until none can go
+attribution    `edge_effects`: what each edge does, exactly or by gradients (EAP, EAP-IG, AtP*); with gradients
 """

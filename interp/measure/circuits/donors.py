@@ -38,7 +38,12 @@ def written(model: StackModel, graph: Graph, tokens: Tensor, rows: Sequence[slic
 
 
 def donors(
-    model: StackModel, graph: Graph, strings: Batch | ContrastPair, value: Value, rows: Sequence[slice]
+    model: StackModel,
+    graph: Graph,
+    strings: Batch | ContrastPair,
+    value: Value,
+    rows: Sequence[slice],
+    clean: Writes | None = None,
 ) -> Writes:
     """Make what every node writes instead: a value of the strings' own run, or what the corrupted run has there.
 
@@ -48,6 +53,7 @@ def donors(
         strings: the strings, or a pair, whose corrupted run is the donor then.
         value: what stands instead; not asked for a pair.
         rows: how the strings are cut.
+        clean: what the nodes write as they are, if that is known.
 
     Raises: UserError for a `Donor`, which is of one place, or for packed strings.
     """
@@ -63,7 +69,7 @@ def donors(
             "value must be zero, a mean or another string's; got Donor, which is of one place. Give a ContrastPair: "
             "its corrupted run is the donor of every edge."
         )
-    found = written(model, graph, batch.tokens, rows)
+    found = clean or written(model, graph, batch.tokens, rows)
     return {name: value.output(activation, used(batch)) for name, activation in found.items()}
 
 

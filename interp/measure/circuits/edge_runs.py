@@ -147,14 +147,9 @@ class EdgeRun:
         for first in range(0, n, step):
             some = {into: y[_index(which[first : first + step], y)] for into, (y, which) in parts.items()}
             q, k, v = (some[into].flatten(0, 1)[:, :, None] for into in "qkv")
-            if attn.scale is not None:
-                q = _scaled(attn.scale, heads, index, q, queries)
-            if attn.rotary_dim is not None:
-                q = rotate(q, queries[None], attn.rotary_dim, attn.rotary_base)
-                k = rotate(k, self.positions[None], attn.rotary_dim, attn.rotary_base)
+            q, k = _placed(attn, index, q, k, queries, self.positions)
             if isinstance(attn.to_pattern, Entmax):
-                pattern = entmax_bisect(scaled_scores(q, k, bias), attn.to_pattern.alpha[index], dim=-1)
-                z = (pattern @ v.transpose(1, 2)).transpose(1, 2)
+                z = (_attention(attn, index, scaled_scores(q, k, bias)) @ v.transpose(1, 2)).transpose(1, 2)
             else:
                 q, k, v = (y.transpose(1, 2) for y in (q, k, v))
                 z = F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)
@@ -213,9 +208,30 @@ def _index(which: Int[np.ndarray, " variant"], like: Tensor) -> Tensor | slice:
     return slice(None) if whole else torch.from_numpy(np.ascontiguousarray(which)).to(like.device)
 
 
-def _scaled(scale: Any, heads: Any, index: int, q: Tensor, queries: Tensor) -> Tensor:
-    """Queries of one head times what its layer multiplies all by (`ScoreScale`)."""
-    window = (heads.windows or (None,))[0]
-    seen = queries + 1 if window is None else (queries + 1).clamp(max=window)
-    factor = seen.to(q.dtype).log()[None, :, None, None]
-    return q * (factor if scale.w is None else factor * scale.w[index])
+def head_pattern(
+    attn: Any, index: int, q: Float[Tensor, "batch pos d_head"], k: Float[Tensor, "batch pos d_head"]
+) -> Float[Tensor, "batch pos key"]:
+    """The attention of one head of a layer, from what the layer's maps make of the stream."""
+    places = torch.arange(q.shape[1], device=q.device)
+    bias = head_bias(attn.heads.of((index,)), places, places, q.dtype)[None]
+    q, k = _placed(attn, index, q[:, :, None], k[:, :, None], places, places)
+    return _attention(attn, index, scaled_scores(q, k, bias))[:, 0]
+
+
+def _attention(attn: Any, index: int, scores: Tensor) -> Tensor:
+    if isinstance(attn.to_pattern, Entmax):
+        return entmax_bisect(scores, attn.to_pattern.alpha[index], dim=-1)
+    return scores.softmax(dim=-1)
+
+
+def _placed(attn: Any, index: int, q: Tensor, k: Tensor, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Queries and keys of one head where they stand: scaled by how many keys are seen (`ScoreScale`), and rotated."""
+    if attn.scale is not None:
+        window = (attn.heads.of((index,)).windows or (None,))[0]
+        seen = queries + 1 if window is None else (queries + 1).clamp(max=window)
+        factor = seen.to(q.dtype).log()[None, :, None, None]
+        q = q * (factor if attn.scale.w is None else factor * attn.scale.w[index])
+    if attn.rotary_dim is not None:
+        q = rotate(q, queries[None], attn.rotary_dim, attn.rotary_base)
+        k = rotate(k, keys[None], attn.rotary_dim, attn.rotary_base)
+    return q, k

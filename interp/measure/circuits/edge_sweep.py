@@ -42,7 +42,7 @@ def keeping(graph: Graph, sets: Sequence[Any]) -> Kept:
     >>> from interp.models.planted import planted_copier
     >>> graph = Graph.of(planted_copier(1, 4)[0])
     >>> keeping(graph, [["embed->unembed"], graph.edges]).sum(axis=1)
-    array([ 1, 40])
+    array([ 1, 52])
 
     Raises: UserError for an edge that the model does not have.
     """
@@ -77,7 +77,7 @@ def edge_sweep(
     >>> graph = Graph.of(model)
     >>> scores = edge_sweep(model, task.sample(8, 12, 0), task.vocabulary, all_but_each(graph))
     >>> tuple(scores.loss.shape)  # edges, strings
-    (40, 8)
+    (52, 8)
 
     Args:
         model: one of ours.
@@ -103,9 +103,9 @@ def edge_sweep(
     batch = asked(strings)
     floats = floats_at_once or budget(batch.tokens.device).floats
     tokens_at_once = max(1, floats // (batch.tokens.shape[1] * model.W_E.shape[1]))
-    instead = donors(model, graph, strings, value or MeanPerPosition(), _blocks(len(batch), tokens_at_once))
+    instead = donors(model, graph, strings, value or MeanPerPosition(), blocks_of(len(batch), tokens_at_once))
     parts, told = [], Progress("sets of edges", len(kept), on_step)
-    for sets in _blocks(len(kept), len(kept) if slow else _sets_at_once(model, graph, batch, kept, floats)):
+    for sets in blocks_of(len(kept), len(kept) if slow else _sets_at_once(model, graph, batch, kept, floats)):
         run = _one_by_one if slow else _together
         scored = run(model, graph, batch, vocabulary, kept[sets], instead, floats)
         parts.append(scored)
@@ -129,7 +129,7 @@ def _together(
     strings_at_once = max(1, STORED * floats // _floats_per_string(model, plan, batch))
     which = torch.from_numpy(plan.variants["unembed"]).to(batch.tokens.device)
     parts = []
-    for rows in _blocks(len(batch), strings_at_once):
+    for rows in blocks_of(len(batch), strings_at_once):
         some = batch.rows(rows)
         columns = some.answer.any(dim=0).nonzero()[:, 0]
         run = EdgeRun(model, plan, some.tokens, some_rows(instead, rows), columns, min(floats, AT_ONCE))
@@ -202,7 +202,8 @@ def replacing_hooks(model: StackModel, graph: Graph, row: Any, instead: Writes) 
     yield from ((name, change) for name in replaced)
 
 
-def _blocks(n: int, step: int) -> list[slice]:
+def blocks_of(n: int, step: int) -> list[slice]:
+    """Cut `n` things into slices of at most `step`."""
     return [slice(first, min(first + step, n)) for first in range(0, n, max(1, step))]
 
 
