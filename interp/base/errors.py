@@ -64,7 +64,7 @@ def shown(value: Any) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # a number of too many digits, lists within lists
         return f"a value of type {type(value).__name__}"
-    if type(value).__repr__ is object.__repr__:
+    if type(value).__repr__ is object.__repr__ or "\n" in text:  # a model, whose parts would fill a page
         return f"a value of type {type(value).__name__}"
     return shortened(text, 120)
 

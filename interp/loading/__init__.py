@@ -13,6 +13,7 @@ A model is asked what it was trained on, a pretrained one to copy; `task` asks s
 """
 
 import dataclasses
+import html
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -69,6 +70,10 @@ class Loaded:
         known += [f"asked {type(self.task).__name__}"]
         known += ["trained on {} to {} letters".format(*self.trained_lengths)] if self.trained_lengths else []
         return f"<Loaded {self.description.get('spec', 'a model')}: {', '.join(known)}>"
+
+    def _repr_html_(self) -> str:
+        """A line, for notebooks."""
+        return f"<code>{html.escape(repr(self))}</code>"
 
 
 @checked_call

@@ -1,7 +1,7 @@
 """What ablations cost: sets of ablated heads or edges, beside controls of the same size."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -31,6 +31,10 @@ class Control:
 @dataclass(frozen=True)
 class AblationResult(Result):
     """A set of heads (or edges) that was ablated, and what it cost."""
+
+    UNITS: ClassVar[dict[str, str]] = {
+        name: "nats" for name in ("loss", "clean_loss", "loss_before", "loss_after", "loss_interval")
+    }
 
     name: str
     group: Literal["single", "cumulative", "random order", "all but one", "all", "edges", "no role"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -14,6 +14,8 @@ from interp.results.record import Result
 @dataclass(frozen=True)
 class LengthAccuracy(Result):
     """Accuracy by string length; one row of `string_correct` and of its companions is one length."""
+
+    ROWS: ClassVar[tuple[str, ...]] = ("length", "string")
 
     lengths: Annotated[tuple[int, ...], "length"]
     trained: tuple[int, int] | None

@@ -1,7 +1,7 @@
 """What is known about every head of a model: its score, its role, its n, and the numbers behind them."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +21,8 @@ rounding."""
 @dataclass(frozen=True)
 class HeadScore:
     """One head. `name` is L{layer}H{head}."""
+
+    UNITS: ClassVar[dict[str, str]] = {"score_gain": "nats", "preference": "nats"}
 
     name: str
     layer: int

@@ -1,7 +1,7 @@
 """Margins of lookup heads: by how much the score of the right place exceeds those of all others."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,6 +16,8 @@ QUANTILES = (0.0, 0.001, 0.01, 0.5)
 @dataclass(frozen=True)
 class HeadMargins(Result):
     """Margins of some heads at every letter of some strings of one length, in nats."""
+
+    UNITS: ClassVar[dict[str, str]] = {"over_best": "nats", "over_all": "nats"}
 
     heads: Annotated[tuple[str, ...], "head"]
     """Names of the heads."""

@@ -46,6 +46,44 @@ class Result:
         lines = [f"  {field.name}: {_at_a_glance(getattr(self, field.name))}" for field in fields]
         return "\n".join([type(self).__name__, *lines])
 
+    def _repr_html_(self) -> str:
+        """A small table for notebooks: the first rows of `frame`, or what the fields hold."""
+        from interp.results.frames import small_table
+
+        return small_table(self)
+
+    def frame(self, *axes: str) -> Any:
+        """Make a tidy table: one row for each observation, units in the names of the columns.
+
+        >>> accuracy.frame().groupby("length").string_correct.mean()
+
+        Args:
+            axes: a row for each place along these, by the names that the fields' annotations give them; none: what the
+                result is mostly about.
+
+        Returns: a pandas DataFrame; an interval is three columns: its ends and its method.
+
+        Raises: UserError for an axis that it does not have, naming those that it has, or without pandas.
+        """
+        from interp.results.frames import frame
+
+        return frame(self, axes)
+
+    def frames(self) -> dict[str, Any]:
+        """Make the table of each result within this one, by the name of its field; of several, one below the other."""
+        from interp.results.frames import frames
+
+        return frames(self)
+
+    def write_table(self, path: str | Path, *axes: str) -> Path:
+        """Write `frame(*axes)` as `.csv` or `.parquet`, whole or not at all. Returns the path.
+
+        Raises: UserError for another ending, or as `frame`; InterpError if it cannot be written.
+        """
+        from interp.results.frames import write_table
+
+        return write_table(self.frame(*axes), Path(path))
+
     def save(self, folder: str | Path) -> Path:
         """Write `results.json` and `arrays.npz`, both or neither. Returns the folder.
 

@@ -7,7 +7,7 @@ over strings, and names its method.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -48,6 +48,8 @@ class Knee:
 @dataclass(frozen=True)
 class Bits(Result):
     """Information about the string that was recovered, by length."""
+
+    UNITS: ClassVar[dict[str, str]] = {name: "bits" for name in ("total", "interval", "by_position", "draws")}
 
     lengths: Annotated[tuple[int, ...], "length"]
     total: Annotated[tuple[float, ...], "length"]
@@ -130,6 +132,8 @@ class EffectiveSize(Result):
 @dataclass(frozen=True)
 class Geometry(Result):
     """The states of many strings just before the separator, layer by layer."""
+
+    UNITS: ClassVar[dict[str, str]] = {"time_constants": "positions"}
 
     lengths: Annotated[tuple[int, ...], "length"]
     layers: Annotated[tuple[str, ...], "layer"]

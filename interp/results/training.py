@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -24,6 +24,8 @@ class Mark:
 @dataclass(frozen=True)
 class TrainLog(Result):
     """Curves of a training, by examples seen."""
+
+    UNITS: ClassVar[dict[str, str]] = {"loss": "nats"}
 
     examples: Int[np.ndarray, " step"]
     loss: Float[np.ndarray, " step"]

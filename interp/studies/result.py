@@ -1,10 +1,20 @@
 """`StudyResult`: what every study returns."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from interp.results.record import Result
-from interp.studies.study import Verdict
+from interp.studies.study import Evidence, Verdict
+
+
+@dataclass(frozen=True)
+class Evidences(Result):
+    """The numbers that a verdict rests on."""
+
+    spec: str
+    """The model."""
+    answer: str
+    because: Annotated[tuple[Evidence, ...], "evidence"]
 
 
 @dataclass(frozen=True)
@@ -16,3 +26,15 @@ class StudyResult(Result):
     """Command, seed, versions: `interp.base.provenance`."""
     model: dict[str, Any]
     """What the model is, as JSON values: `interp.loading.Loaded.description`."""
+
+    def frame(self, *axes: str) -> Any:
+        """Make a table of what the verdict rests on, one row for each number; `frames()` has what was measured.
+
+        Args:
+            axes: none: a study has no axes of its own.
+
+        Returns: a pandas DataFrame.
+
+        Raises: UserError for an axis, or without pandas.
+        """
+        return Evidences(str(self.model.get("spec", "")), self.verdict.answer, self.verdict.because).frame(*axes)

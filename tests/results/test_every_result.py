@@ -116,3 +116,9 @@ def test_a_field_that_is_missing_or_does_not_exist_is_named(made, kind: type[Res
         path.write_text(json.dumps({key: value for key, value in document.items() if key != name}))
         with pytest.raises(InterpError):
             kind.load(tmp_path)
+
+
+def test_it_makes_a_table(made, kind: type[Result]) -> None:
+    table = made(kind).frame()
+    assert len(table.columns) and len(set(table.columns)) == len(table.columns)
+    assert made(kind)._repr_html_()
