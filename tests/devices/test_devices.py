@@ -17,19 +17,26 @@ ROOT = Path(__file__).parents[2]
 OF_DEVICES = ("numba", "fused", *KERNELS)
 """Methods that belong to a kind of device; the pretended one has none of them."""
 PRETENDED = [name for name in CHECKS if name.split(" by ")[-1] not in OF_DEVICES]
+SLOW = {
+    *(f"{what} {kind}" for what in ("model", "training") for kind in ("nope", "alibi", "long")),
+    *(f"study view of {kind}" for kind in ("hard-alibi", "mamba")),
+}
+"""What differs from another check by a bias on the scores or by sizes alone, or is a part of another: of the study of
+ablations the view of attention, of the study of a hybrid's heads the scores of hidden attention."""
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, str | None]:
+def told(pytestconfig: pytest.Config) -> dict[str, str | None]:
     """What went wrong in each check; in a process of its own, for the device is there for good."""
-    command = [sys.executable, "-m", "tests.devices.on_pretend", *PRETENDED]
+    asked = [name for name in PRETENDED if pytestconfig.getoption("--runslow") or name not in SLOW]
+    command = [sys.executable, "-m", "tests.devices.on_pretend", *asked]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     found = dict(map(json.loads, done.stdout.splitlines()))
-    assert len(found) == len(PRETENDED), done.stderr
+    assert len(found) == len(asked), done.stderr
     return found
 
 
-@pytest.mark.parametrize("name", PRETENDED)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PRETENDED])
 def test_a_device_that_is_strict_gives_the_same_numbers(name: str, told: dict[str, str | None]) -> None:
     assert told[name] is None, told[name]
 
