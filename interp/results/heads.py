@@ -13,6 +13,9 @@ Role = Literal["lookup", "gather", "none"]
 
 HeadKind = Literal["attention", "hidden attention"]
 
+MOST = 0.5
+"""A head copies, or suppresses, if it does so in at least this share of the probes: one whose edge is cut attends
+elsewhere, and what it writes there meets the right letter now and then."""
 LEAST_EFFECT = 0.05
 """A head copies, or suppresses, if the right letter's logit loses or gains so much when its edge is cut: less is
 rounding."""
@@ -68,9 +71,11 @@ class HeadScore:
     not attend by the match alone: what goes by position, or by letters further back."""
     apart_interval: Interval | None = None
     effect: float | None = None
-    """What the right letter's logit, less the mean of the others', loses when its edge to the source is cut, of a head
-    that attends to the match; below 0 for a head that suppresses the letter. None where its edges cannot be cut."""
+    """What the right letter's logit, less the median of the others', loses when its edge to the source is cut, of a
+    head that attends to the match; below 0 for one that suppresses the letter. None where its edges cannot be cut."""
     effect_interval: Interval | None = None
+    effect_shares: tuple[float, float] | None = None
+    """Shares of the probes in which the right letter loses, and gains, at least `LEAST_EFFECT` by that."""
     written: float | None = None
     """Share of what it writes that is the source's, above another letter's, if its attention lies below the floor."""
     ordered: bool | None = None
@@ -95,8 +100,16 @@ class HeadScore:
 
     @property
     def suppresses(self) -> bool:
-        """Whether it takes the letter away that it attends to, with the whole interval."""
-        return self.effect_interval is not None and self.effect_interval.high < -LEAST_EFFECT
+        """Whether it takes the letter away that it attends to, with the whole interval and in most probes."""
+        most = self.effect_shares is None or self.effect_shares[1] >= MOST
+        return most and self.effect_interval is not None and self.effect_interval.high < -LEAST_EFFECT
+
+    @property
+    def raises(self) -> bool:
+        """Whether the letter that it attends to loses when its edge is cut, with the whole interval and in most
+        probes."""
+        most = self.effect_shares is None or self.effect_shares[0] >= MOST
+        return most and self.effect_interval is not None and self.effect_interval.low > LEAST_EFFECT
 
 
 @dataclass(frozen=True)

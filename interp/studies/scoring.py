@@ -44,7 +44,12 @@ def find_heads(
 
 @checked_call
 def head_costs(
-    loaded: Loaded, scores: HeadScores, strings: Batch, kind: str = "mean", seed: int = 0
+    loaded: Loaded,
+    scores: HeadScores,
+    strings: Batch,
+    kind: str = "mean",
+    seed: int = 0,
+    on_step: OnStep = silent,
 ) -> tuple[AblationResult, ...]:
     """What each head costs that is ablated alone, beside other heads; on bridges, which run anew for each, of the
     lookup heads only. Edges are cut in heads whose pattern can be edited."""
@@ -52,7 +57,17 @@ def head_costs(
     named = table.heads if isinstance(model, HookedModel) else table.parse(scores.of_role("lookup"))
     named = [head for head in named if kind != "edges" or head.editable]
     alone = [head_set for head_set in named_sets(named) if head_set.group == "single"]
-    return ablate(model, loaded.task.vocabulary, strings, alone, kind, scores.no_controls, seed, edge_control=False)
+    return ablate(
+        model,
+        loaded.task.vocabulary,
+        strings,
+        alone,
+        kind,
+        scores.no_controls,
+        seed,
+        edge_control=False,
+        on_step=on_step,
+    )
 
 
 @checked_call

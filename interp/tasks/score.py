@@ -5,6 +5,7 @@ whole string is right is the same under greedy decoding (by induction), the shar
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -81,8 +82,12 @@ def answer_loss(logits: Logits, batch: Batch) -> Float[Tensor, "batch pos"]:
     return loss.view_as(targets).masked_fill(~batch.answer, 0.0)
 
 
-def logit_difference(logits: Logits, batch: Batch, vocabulary: Vocabulary) -> Float[Tensor, "batch pos"]:
+def logit_difference(
+    logits: Logits, batch: Batch, vocabulary: Vocabulary, over: Literal["mean", "median"] = "mean"
+) -> Float[Tensor, "batch pos"]:
     """Compute the right letter's logit less the mean of the other letters', at each letter of the answer, 0 elsewhere.
+
+    Less their median, it is blind to what one other letter alone gains or loses.
 
     >>> task = interp.CopyTask()
     >>> batch = task.sample(1, 2, generator=0)
@@ -92,7 +97,11 @@ def logit_difference(logits: Logits, batch: Batch, vocabulary: Vocabulary) -> Fl
     letters = vocabulary.ids(torch.arange(vocabulary.n_letters, device=logits.device))
     targets = batch.targets.masked_fill(~batch.answer, 0)
     right = logits.gather(2, targets[..., None])[..., 0].float()
-    others = (logits[..., letters].float().sum(dim=-1) - right) / (vocabulary.n_letters - 1)
+    every = logits[..., letters].float()
+    if over == "median":
+        others = every.masked_fill(letters == targets[..., None], torch.nan).nanmedian(dim=-1).values
+    else:
+        others = (every.sum(dim=-1) - right) / (vocabulary.n_letters - 1)
     return (right - others).masked_fill(~batch.answer, 0.0)
 
 

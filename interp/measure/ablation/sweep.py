@@ -6,7 +6,7 @@ runs (`interp.measure.ablation.runs`), whose logits are scored at the answer.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from einops import rearrange
@@ -56,6 +56,7 @@ def sweep(
     slow: bool = False,
     floats_at_once: int | None = None,
     on_step: OnStep = lambda _: None,
+    over: Literal["mean", "median"] = "mean",
 ) -> PerStringScores:
     """Run every ablation on every string.
 
@@ -68,6 +69,7 @@ def sweep(
         floats_at_once: bounds the memory of activations (None: as the device allows); the clean ones of the layers
             concerned come on top.
         on_step: told how far it is, and how long the rest will take, where that is long.
+        over: what of the other letters' logits is taken from the right one's.
 
     Returns: scores of each string under each ablation, in order.
 
@@ -90,7 +92,7 @@ def sweep(
             here = {name: value[rows] for name, value in clean.items()}
             strings = _context(model, batch, ablations, rows, here, outputs, columns)
             runs = together(fast, strings, ablations, tokens_at_once) if fast else one_by_one(model, strings, ablations)
-            parts.append(_score(runs, strings, vocabulary, (bar, told)))
+            parts.append(_score(runs, strings, vocabulary, (bar, told), over))
     return PerStringScores(
         *(torch.cat([getattr(part, f.name) for part in parts], dim=1) for f in fields(PerStringScores))
     )
@@ -175,7 +177,11 @@ def _replaced_outputs(
 
 
 def _score(
-    runs: Iterator[tuple[list[int], Logits]], strings: BlockContext, vocabulary: Vocabulary, watching: Any
+    runs: Iterator[tuple[list[int], Logits]],
+    strings: BlockContext,
+    vocabulary: Vocabulary,
+    watching: Any,
+    over: Literal["mean", "median"],
 ) -> PerStringScores:
     rows: dict[int, tuple[Tensor, ...]] = {}
     for indices, logits in runs:
@@ -185,7 +191,7 @@ def _score(
             ~(asked.answer & ~correct).any(dim=1),
             per_string(correct.float(), asked),
             per_string(answer_loss(logits, asked), asked),
-            per_string(logit_difference(logits, asked, vocabulary), asked),
+            per_string(logit_difference(logits, asked, vocabulary, over), asked),
         )
         by_ablation = [rearrange(q, "(a b) -> a b", a=len(indices)) for q in quantities]
         rows |= {index: tuple(q[i] for q in by_ablation) for i, index in enumerate(indices)}

@@ -12,6 +12,7 @@ from torch import Tensor
 from interp.base.errors import UserError, shown
 from interp.base.seeds import spawn
 from interp.measure.heads.lookup import look
+from interp.measure.progress import OnStep, announced
 from interp.models.heads import HeadKind, HeadTable
 from interp.models.surface import Model, untrained_like
 from interp.tasks.probes.planted_repeats import Probe
@@ -20,7 +21,9 @@ Null = Float[np.ndarray, "untrained head"] | Float[np.ndarray, " draw"]
 """The statistic of every head of some untrained models, or, pooled, of heads of one kind."""
 
 
-def null_statistics(model: Model, probe: Probe, draws: int, seed: int) -> Float[Tensor, "untrained head"]:
+def null_statistics(
+    model: Model, probe: Probe, draws: int, seed: int, on_step: OnStep = lambda _: None
+) -> Float[Tensor, "untrained head"]:
     """Measure the attention surely above chance of every head of untrained models of the same shape.
 
     The untrained model is the unit: its heads have real biases of their own, so more probes would not make them vanish.
@@ -30,8 +33,10 @@ def null_statistics(model: Model, probe: Probe, draws: int, seed: int) -> Float[
         probe: the strings.
         draws: how many untrained models.
         seed: each model's own is spawned from it.
+        on_step: told how far it is, where that is long.
     """
-    return _statistics((untrained_like(model, spawn(seed, "untrained", i)) for i in range(draws)), probe)
+    numbers = announced(range(draws), "untrained models", on_step)
+    return _statistics((untrained_like(model, spawn(seed, "untrained", i)) for i in numbers), probe)
 
 
 def given_null(null: Any, model: Model, probe: Probe) -> Null:

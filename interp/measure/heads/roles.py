@@ -89,11 +89,13 @@ def copying(
     sets = [beside, *((*beside, table[head.name]) for head in known)]
     effects = edge_effects(model, strings.task.vocabulary, strings.ordinary(), sets).double().cpu().numpy()
     effects = effects[1:] - effects[0]
-    found = mean_intervals(effects)
+    found, loses, gains = mean_intervals(effects), effects >= LEAST_EFFECT, effects <= -LEAST_EFFECT
     notes = []
-    for i, (head, effect) in enumerate(zip(known, effects.mean(axis=1), strict=True)):
-        copies, interval = (head.copying or 0.0) >= COPIES or found.low[i] > LEAST_EFFECT, found[i]
-        row = replace(head, effect=float(effect), effect_interval=interval, role="lookup" if copies else "none")
+    for i, head in enumerate(known):
+        shares = float(loses[i].mean()), float(gains[i].mean())
+        row = replace(head, effect=float(effects[i].mean()), effect_interval=found[i], effect_shares=shares)
+        copies = (head.copying or 0.0) >= COPIES or row.raises
+        row = replace(row, role="lookup" if copies else "none")
         rows[rows.index(head)] = row
         if not copies:
             notes.append(

@@ -91,7 +91,7 @@ def score_heads(
     on_step("attention of untrained models")
     plain = probe.rows(slice(0, settings.strings))
     if null is None:
-        held = null_statistics(model, plain, settings.null_draws, seed).double().cpu().numpy()
+        held = null_statistics(model, plain, settings.null_draws, seed, on_step).double().cpu().numpy()
     else:
         held = given_null(null, model, plain)
     scores = flag_by_writing(model, flag_heads(table, looked, held, settings), plain, settings)

@@ -61,7 +61,9 @@ def _share_block(model: Model, probe: Probe, heads: Sequence[Head]) -> Float[Ten
 def edge_effects(
     model: Model, vocabulary: Vocabulary, probe: Probe, sets: Sequence[Sequence[Head]]
 ) -> Float[Tensor, "set example"]:
-    """Measure what the right letter's logit, less the mean of the others', loses when edges to the source are cut.
+    """Measure what the right letter's logit, less the median of the others', loses when edges to the source are cut.
+
+    Less their mean it would also fall where a head takes some other letter away, and copies nothing.
 
     Args:
         model: the model.
@@ -71,5 +73,5 @@ def edge_effects(
     """
     cut = EdgeCut(probe.batch.source)
     ablations = [Ablation((), Zero()), *(Ablation(tuple(heads), cut) for heads in sets)]
-    clean, *left = sweep(model, probe.batch, vocabulary, ablations).logit_difference
+    clean, *left = sweep(model, probe.batch, vocabulary, ablations, over="median").logit_difference
     return torch.stack([clean - after for after in left])

@@ -23,6 +23,7 @@ from interp.models.hooks.model import HookedModel
 from interp.results.accuracy import LengthAccuracy, StepCurve
 from interp.results.heads import HeadScores
 from interp.studies.attention.run import view_attention
+from interp.studies.estimate import Amount, Countdown, estimate, says
 from interp.studies.heads.result import EffectiveN, HashHeadStudy
 from interp.studies.heads.settings import HeadStudySettings
 from interp.studies.heads.verdict import head_verdict
@@ -56,19 +57,23 @@ def hash_head_study(
     model, task = loaded.model, loaded.task
     _, span = probed(loaded, settings.heads.longest)
 
-    on_step("scoring heads")
+    parts = estimate(loaded, _amount(loaded, settings), seed)
+    countdown = Countdown(parts, on_step)
+    if countdown.worth_telling:
+        on_step(says(parts))
+    countdown.begin("scoring heads")
     scores = find_heads(loaded, seed, settings.heads, on_step)
-    on_step("effective n")
+    countdown.begin("effective n")
     behavioural, causal, n = _effective_n(loaded, seed, settings, scores)
-    on_step("accuracy by length")
+    countdown.begin("accuracy by length")
     accuracy = _accuracy(loaded, seed, settings, n)
-    on_step("ablations")
+    countdown.begin("ablations")
     strings = strings_to_ablate(loaded, seed, settings.ablation_strings, settings.heads.longest)
     ablations = ablation_study(model, task.vocabulary, scores, strings, settings.ablation_kind, seed, on_step=on_step)
     on_step("what the copy rests on")
     use = use_of_heads(model, task.vocabulary, scores, strings)
     on_step("attention")
-    costs = head_costs(loaded, scores, strings, settings.ablation_kind, seed)
+    costs = head_costs(loaded, scores, strings, settings.ablation_kind, seed, on_step)
     view = view_attention(
         loaded,
         length=min(settings.view_length, strings.answer_tokens.shape[1]),
@@ -114,13 +119,28 @@ def _accuracy(loaded: Loaded, seed: int, settings: HeadStudySettings, n: Effecti
     return accuracy_by_length(
         cast("nn.Module", model),  # a bridge is one, too
         task,
-        settings.lengths or accuracy_lengths(loaded.trained_lengths, longest_string(model, task)),
+        _lengths(loaded, settings),
         settings.accuracy_strings,
         own_generator("accuracy", seed),
         trained=loaded.trained_lengths,
         ideal=sorted({*settings.ideal, *(x for x in (n.behavioural, n.causal, n.heads) if x is not None)}),
         free_running=isinstance(model, HookedModel),
         free_up_to=settings.free_up_to,
+    )
+
+
+def _lengths(loaded: Loaded, settings: HeadStudySettings) -> tuple[int, ...]:
+    return settings.lengths or accuracy_lengths(loaded.trained_lengths, longest_string(loaded.model, loaded.task))
+
+
+def _amount(loaded: Loaded, settings: HeadStudySettings) -> Amount:
+    return Amount(
+        heads=settings.heads,
+        n_strings=settings.n_strings,
+        lengths=_lengths(loaded, settings),
+        accuracy_strings=settings.accuracy_strings,
+        free_up_to=settings.free_up_to,
+        ablation_strings=settings.ablation_strings,
     )
 
 

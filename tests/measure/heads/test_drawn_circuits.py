@@ -3,7 +3,9 @@
 `pytest -s --runslow` prints the table of what is wrong, by kind; docs/validation.md holds its figures.
 """
 
+import math
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +13,9 @@ import torch
 from interp.measure.heads.score import HeadSettings, score_heads
 from interp.measure.heads.use import use_of_heads
 from interp.models.planted import KINDS, Circuit, Planting, draw, plant
+from interp.models.planted.description import HeadSpec, Write
+from interp.models.planted.gathering import by_windows, one_by_one, two_steps
+from interp.models.planted.looks import AtToken, Match
 from interp.results.heads import HeadScores
 from interp.tasks.copy import CopyTask
 
@@ -98,3 +103,60 @@ def test_drawn_circuits_are_told_right():
     for kind in KINDS:
         print(f"{kind:18} {len(seeds) - len(wrong[kind])} of {len(seeds)} right", *wrong[kind], sep="\n    ")
     assert sum(map(len, wrong.values())) <= 0.01 * len(KINDS) * len(seeds)
+
+
+GATHERED = {"position": "learned", "n_ctx": 96, "shuffle": True}
+
+
+def matching(n: int | tuple[int, ...], *writes: Write, layer: int = 1, column: int = 0, **look) -> HeadSpec:
+    offsets = tuple(range(n)) if isinstance(n, int) else n
+    return HeadSpec(layer, column, Match(offsets, look.pop("gain", 20.0), **look), writes or (Write(),))
+
+
+def by_hand() -> dict[str, Circuit]:
+    """Circuits whose parameters no kind draws."""
+    silent = (Write(bos=False),)
+    sloped = tuple(replace(head, layer=1, column=6 + i) for i, head in enumerate((
+        matching(1, Write(factor=0.2), gain=25.0), matching(3, Write(factor=0.35), gain=25.0),
+        matching(5, Write(factor=0.45), gain=25.0))))  # fmt: skip
+    return {
+        "prefers earlier matches by 5 % a position": Circuit(
+            (*one_by_one(range(1, 4)), matching(3, gain=18.0, tilt=-0.05)), 2, 4, 10, normalization="RMS", **GATHERED
+        ),
+        "rests on BOS with 92 % of its attention": Circuit(
+            (*one_by_one(range(1, 3)), matching(2, *silent, gain=22.0, rest=2 + math.log(0.92 / 0.08) / 22),
+             HeadSpec(1, 1, AtToken("bos", 15.0), (Write(),))),
+            2, 4, 16, normalization="LN", logit=14.0, **GATHERED,
+        ),
+        "beside two decoys of opposite signs": Circuit(
+            (*one_by_one(range(1, 4)), matching(3), matching(3, Write("next"), column=1),
+             matching(3, Write("next", factor=-1.0), column=2)),
+            2, 4, 10, **GATHERED,
+        ),
+        "1, 3 and 5 letters in one layer": Circuit(
+            (*by_windows(5), *sloped), 2, 9, windows=(*range(1, 7), None, None, None), shuffle=True
+        ),
+        "rotary positions and grouped keys": Circuit(
+            (*one_by_one(range(1, 5)), matching(2, reach=4), matching(4, reach=4, column=1)),
+            2, 4, 13, position="rope", logit=12.0, shuffle=True,
+        ),
+        "gathered in two steps, prefers later ones": Circuit(
+            (*two_steps(5), matching(5, layer=2, tilt=0.06)), 3, 4, 6, normalization="LNPre", **GATHERED
+        ),
+        "a suppressor of three quarters": Circuit(
+            (*one_by_one(range(1, 3)), matching(2), matching(2, Write(factor=-0.75), column=1),
+             matching(2, Write(to="scratch"), column=2)),
+            2, 4, 13, **GATHERED,
+        ),
+        "the letters 0, 2 and 4 back under a sink": Circuit(
+            (*one_by_one(range(1, 6)), matching((0, 2, 4), *silent, rest=3 + math.log(0.85 / 0.15) / 20)),
+            2, 5, 10, normalization="RMS", **GATHERED,
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[pytest.mark.slow] * (i > 2)) for i, name in enumerate(by_hand())
+])  # fmt: skip
+def test_a_circuit_made_by_hand_is_told_right(name):
+    assert graded(by_hand()[name], 0) == []
