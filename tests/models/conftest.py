@@ -19,7 +19,7 @@ RECURRENT = {
     "lstm": {"n_layers": 1},
     **{
         kind: {"n_layers": 1, "n_heads": 2, "d_key": 4, "d_value": 6}
-        for kind in ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet")
+        for kind in ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet", "mlstm")
     },
     "hybrid": {
         "layers": ("mamba", "attention", "mamba2"),

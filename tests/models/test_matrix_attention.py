@@ -16,6 +16,7 @@ SHAPES = {
     "gla": {"d_conv": 2},
     "deltanet": {},
     "gated_deltanet": {},
+    "mlstm": {"d_conv": 2},
 }
 MIXER = "blocks.0.mixer."
 

@@ -63,6 +63,11 @@ class ReadLayer(ABC):
         needed(mixer)
         return mixer.hidden_layer(values)
 
+    @property
+    def channels_alike(self) -> int:
+        """Neighbouring channels whose matrices are the same, but for the direct way and what is outside the state."""
+        return 1
+
     @abstractmethod
     def alpha(
         self, channels: slice, rows: Rows, *, through_conv: bool = False, gated: bool = False, direct: bool = True
@@ -121,6 +126,10 @@ class SelectiveLayer(ReadLayer):
         conv = u.new_zeros(len(A)), u.new_ones(channels, 1), u.new_zeros(channels)
         numbers = promoted(u, u, ones, ones, delta, B, C, A, *conv, W_out)
         return cls(*numbers, n_heads=n_heads, recurred=torch.zeros_like)  # of no input, which is all it is asked for
+
+    @property
+    def channels_alike(self) -> int:
+        return self.channels_per_rate
 
     @property
     def channels_per_rate(self) -> int:

@@ -42,6 +42,10 @@ class MatrixLayer(ReadLayer):
         """Channels of a head."""
         return self.u.shape[2] // self.n_heads
 
+    @property
+    def channels_alike(self) -> int:
+        return self.width
+
     def alpha(
         self,
         channels: slice,

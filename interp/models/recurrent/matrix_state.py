@@ -5,9 +5,9 @@ The recurrence runs in chunks unless something listens at `hook_write` or `hook_
 at the state of single positions (`h.5`), and then it runs in stretches between them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -78,6 +78,8 @@ class MatrixMixer(Mixer):
 
     large = ("hook_write", "hook_state")
     gated_hook = "hook_gated"
+    activation: ClassVar[Callable[[Tensor], Tensor]] = staticmethod(F.silu)
+    """Of the gate."""
 
     def __init__(self, config: Any, normalizes: bool = False) -> None:
         super().__init__()
@@ -144,6 +146,9 @@ class MatrixMixer(Mixer):
         window = {"window": (c.d_conv - 1, sum(self.widths))} if c.d_conv > 1 else {}
         return {"h": (c.n_heads, c.key_width, c.value_width + (self.normalizer is not None)), **window}
 
+    def state_matrices(self, value: Tensor) -> Tensor:
+        return value if self.normalizer is None else value[..., :-1]
+
     def log_decay(self, value: Tensor) -> Float[Tensor, "head d_key d_value"]:
         logs = value.double().clamp(min=LEAST).log().sum(dim=(0, 1))
         logs = logs[:, None] if logs.ndim == 1 else logs
@@ -160,7 +165,7 @@ class MatrixMixer(Mixer):
         if self.norm is not None:
             gate = self.norm.w / values["norm.hook_scale"].repeat_interleave(c.value_width, dim=2)
         if c.gate:
-            gate = gate * F.silu(values["hook_gate"])
+            gate = gate * self.activation(values["hook_gate"])
         if c.d_conv > 1:
             own = slice(-u.shape[2], None)
             held, x, W_conv = (
@@ -199,7 +204,7 @@ class MatrixMixer(Mixer):
         y = self.hook_y(self.normalized(y, terms))[:, first:].flatten(2)
         y = y if self.norm is None else self.norm(y)
         if self.W_gate is not None:
-            y = y * F.silu(self.hook_gate(linear(x[:, first:], self.W_gate)))
+            y = y * self.activation(self.hook_gate(linear(x[:, first:], self.W_gate)))
         return linear(self.hook_gated(y), self.W_out)
 
     def normalized(self, y: Float[Tensor, "batch pos head d_read"], terms: Terms) -> Values:

@@ -107,6 +107,10 @@ class Mixer(nn.Module):
         """Parts of the state that it carries for each string: name -> shape."""
         raise NotImplementedError
 
+    def state_matrices(self, value: Tensor) -> Tensor | None:
+        """The matrix of each head, [batch pos head row column], from what stands at `state_hook`; None without one."""
+        return value if value.ndim == 5 else None
+
     def log_decay(self, value: Float[Tensor, "batch pos *rest"]) -> Float[Tensor, "*state"]:
         """Log of the share of the state that is kept, summed over strings and positions, in float64.
 

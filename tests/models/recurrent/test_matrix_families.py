@@ -1,4 +1,4 @@
-"""Linear attention, RetNet, GLA, DeltaNet, gated DeltaNet: each layer by hand, and its edits in closed form."""
+"""Linear attention, RetNet, GLA, DeltaNet, gated DeltaNet, mLSTM: each layer by hand, and its edits in closed form."""
 
 import math
 
@@ -14,6 +14,7 @@ from interp.models.recurrent.gated_deltanet.model import GatedDeltaNetConfig
 from interp.models.recurrent.gla.model import GLAConfig
 from interp.models.recurrent.linear_attention.model import LinearAttentionConfig
 from interp.models.recurrent.matrix_config import MatrixConfig
+from interp.models.recurrent.mlstm.model import MLSTMConfig
 from interp.models.recurrent.retnet.model import RetNetConfig
 
 SHAPES = {
@@ -29,6 +30,7 @@ SHAPES = {
     "deltanet": ("deltanet", {}),
     "deltanet, reflections": ("deltanet", {"negative_eigenvalues": True, "d_conv": 1}),
     "gated deltanet": ("gated_deltanet", {}),
+    "mlstm": ("mlstm", {"d_conv": 3}),
 }
 MIXER = "blocks.0.mixer."
 
@@ -72,6 +74,12 @@ def by_hand(kind, mixer, x):
                 logits = (row @ mixer.W_alpha_down @ mixer.W_alpha + mixer.b_alpha).view(c.n_heads, -1)[head]
                 S = logits.sigmoid()[:, None] ** (1 / c.temperature) * S + torch.outer(k, v)
                 y = S.T @ q / math.sqrt(len(q))
+            elif kind == "mlstm":  # without a stabiliser
+                i = torch.exp(row @ mixer.W_i[:, head] + mixer.b_i[head])
+                f = torch.sigmoid(row @ mixer.W_f[:, head] + mixer.b_f[head])
+                k = k / math.sqrt(len(k))
+                S, sums[head] = f * S + i * torch.outer(k, v), f * sums[head] + i * k
+                y = S.T @ q / max(abs(sums[head] @ q), torch.ones(()))
             else:
                 q, k = (z / (z @ z + 1e-6).sqrt() for z in (q, k))
                 beta = torch.sigmoid(row @ mixer.W_beta[:, head]) * (2 if c.negative_eigenvalues else 1)
@@ -86,7 +94,9 @@ def by_hand(kind, mixer, x):
                 y = y / (y.square().mean() + c.norm_eps).sqrt() * mixer.norm.w.view(c.n_heads, -1)[head]
             written.append(y)
         y = torch.cat(written)
-        out.append((y * F.silu(row @ mixer.W_gate) if c.gate else y) @ mixer.W_out)
+        if c.gate:
+            y = y * (torch.sigmoid if kind == "mlstm" else F.silu)(row @ mixer.W_gate)
+        out.append(y @ mixer.W_out)
     return torch.stack(out)
 
 
@@ -110,6 +120,13 @@ def transitions(model, cache):
     if model.kind in ("retnet", "gla"):
         decay = cache["hook_gamma"][..., None] if model.kind == "retnet" else cache["hook_alpha"]
         return decay[..., None] * eye
+    if model.kind == "mlstm":  # of the scaled states
+        log_f = cache["hook_f"].log()
+        m = [torch.zeros_like(log_f[:, 0])]
+        for t in range(log_f.shape[1]):
+            m.append(torch.maximum(log_f[:, t] + m[-1], cache["hook_i"][:, t]))
+        m = torch.stack(m, dim=1)
+        return (log_f + m[:, :-1] - m[:, 1:]).exp()[..., None, None] * eye
     factor = eye - cache["hook_erase"][..., :, None] * k[..., None, :]
     return factor * cache["hook_alpha"][..., None, None] if model.kind == "gated_deltanet" else factor
 
@@ -179,14 +196,24 @@ def test_a_key_of_full_strength_reads_back_what_was_written_last(recurrent, toke
     assert (length > 0.999).all()
 
 
+def test_input_gates_of_any_size_neither_overflow_nor_lose_a_gradient(recurrent):
+    model = recurrent("mlstm").float()
+    tokens = torch.randint(0, 11, (1, 600), generator=torch.Generator().manual_seed(0))
+    for size in (-300.0, 300.0):
+        hooks = [(MIXER + "hook_i", lambda i, size=size, **_: i + size * (i.detach() > 0))]
+        loss = model.run_with_hooks(tokens, "loss", fwd_hooks=hooks)
+        grads = torch.autograd.grad(loss, list(model.parameters()))
+        assert loss.isfinite() and all(grad.isfinite().all() for grad in grads)
+
+
 # ---------------------------------------------------------------------- hybrids and files
 
 
 def test_a_hybrid_of_every_one_of_them_with_attention_is_one_line(tokens, tmp_path):
-    kinds = ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet")
+    kinds = ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet", "mlstm")
     layers = (*kinds, "attention")
     model = build({"kind": "hybrid", "d_model": 16, "d_vocab": 11, "layers": layers, "gla": {"d_conv": 4}})
-    assert [mixer.config.d_conv for mixer in model.mixers.values()] == [1, 1, 4, 4, 4]
+    assert [mixer.config.d_conv for mixer in model.mixers.values()] == [1, 1, 4, 4, 4, 1]
     again = HookedModel.from_pretrained(model.save_pretrained(tmp_path))
     assert again.config == model.config and torch.equal(again(tokens), model(tokens))
     past = model.new_past()
@@ -227,6 +254,7 @@ def test_the_decays_of_a_retnet_are_the_papers():
         (GLAConfig, {"d_model": 4, "n_heads": 4}, "key_width must be an integer from 1"),
         (DeltaNetConfig, {"d_value": -1}, "d_value must be an integer from 1"),
         (GatedDeltaNetConfig, {"dt_min": 0.2}, "dt_min at most dt_max"),
+        (MLSTMConfig, {"forget_range": (2.0, 1.0)}, "forget_range must be two finite numbers"),
         (GatedDeltaNetConfig, {"A_range": (0.0, 1.0)}, "A_range must be two positive numbers"),
     ],
     ids=str,

@@ -1,0 +1,113 @@
+"""A delta-rule memory built by hand: a table of keys and values that is read exactly, and forgets by overwriting.
+
+One layer of DeltaNet, one head. A token writes a value under a key, or asks for a key; keys are orthogonal, so that S
+holds in row i the value that key i was given last, and nothing else.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from interp.base.seeds import as_generator
+from interp.models.recurrent.deltanet.model import DeltaNetConfig, HookedDeltaNet
+from interp.models.stack.checks import require_size
+
+LONG = 1e3
+"""Length of a key in the stream: so long that nothing is lost where it is brought to length 1."""
+SURE = 100.0
+"""What a gate reads: beta is 1 or 0. Also the logits' distance between an answer and all others."""
+
+
+@dataclass(frozen=True)
+class DeltaTable:
+    """The tokens of such a memory, and what it should say of them.
+
+    >>> model, table = planted_delta_memory(keys=4, values=3)
+    >>> tokens = table.draw(2, 20, 0)
+    >>> table.answers(tokens)[:, -1]
+    """
+
+    keys: int
+    values: int
+
+    @property
+    def size(self) -> int:
+        """Tokens: one for each pair, and one question for each key."""
+        return self.keys * self.values + self.keys
+
+    def write(self, key: int, value: int) -> int:
+        """The token that writes a value under a key; also the answer to a question for it."""
+        return key * self.values + value
+
+    def ask(self, key: int) -> int:
+        """The token that asks for a key."""
+        return self.keys * self.values + key
+
+    def draw(self, n: int, length: int, generator: torch.Generator | int) -> Int[Tensor, "batch pos"]:
+        """Strings of writes and questions, each token uniform."""
+        return torch.randint(0, self.size, (n, length), generator=as_generator(generator))
+
+    def key(self, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+        """The key that each token writes or asks for."""
+        pairs = self.keys * self.values
+        return torch.where(tokens < pairs, tokens // self.values, tokens - pairs)
+
+    def last_write(self, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+        """Where the key of each token was last written, the token itself included; -1 if it never was."""
+        at, key = torch.arange(tokens.shape[1], device=tokens.device), self.key(tokens)
+        same = (key[:, :, None] == key[:, None]) & (tokens < self.keys * self.values)[:, None] & (at <= at[:, None])
+        return torch.where(same, at, -1).amax(dim=2)
+
+    def answers(self, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+        """The pair that stands under the key of each token, the token itself included; -1 if there is none."""
+        last = self.last_write(tokens)
+        return torch.where(last < 0, -1, tokens.gather(1, last.clamp(min=0)))
+
+
+@torch.no_grad()
+def planted_delta_memory(keys: int, values: int) -> tuple[HookedDeltaNet, DeltaTable]:
+    """Make a memory of `keys` orthogonal keys, each of which holds one of `values` values.
+
+    Returns: the model, whose highest logit after every token is what its key holds, and the table of its tokens.
+
+    Raises: UserError for sizes that are not positive integers.
+    """
+    require_size("keys", keys)
+    require_size("values", values)
+    table, pairs = DeltaTable(keys, values), keys * values
+    config = DeltaNetConfig(
+        n_layers=1,
+        d_model=keys + 2 * values + 1,  # the key, the value, whether it is written; what is read
+        d_vocab=table.size,
+        n_heads=1,
+        d_key=keys,
+        d_value=values,
+        d_conv=1,
+        head_norm=False,
+        normalization=None,
+        tied=False,
+    )
+    model = HookedDeltaNet(config)
+    for parameter in model.parameters():
+        parameter.zero_()
+    key, value, flag, out = (slice(*bounds) for bounds in _bounds(keys, values))
+    one_key, one_value = torch.eye(keys), torch.eye(values)
+    mixer = model.blocks[0].mixer
+    model.W_E[:pairs, key] = LONG * one_key.repeat_interleave(values, dim=0)
+    model.W_E[pairs:, key] = LONG * one_key
+    model.W_E[:pairs, value] = one_value.repeat(keys, 1)
+    model.W_E[:pairs, flag], model.W_E[pairs:, flag] = 1.0, -1.0
+    mixer.W_q[key], mixer.W_k[key], mixer.W_v[value] = one_key, one_key, one_value
+    mixer.W_beta[flag] = SURE
+    mixer.W_out[:, out] = keys**0.5 * one_value  # undoes the scale of queries
+    model.W_U[key, :pairs] = SURE / LONG * one_key.repeat_interleave(values, dim=1)
+    model.W_U[out, :pairs] = SURE * one_value.repeat(1, keys)
+    return model, table
+
+
+def _bounds(keys: int, values: int) -> tuple[tuple[int, int], ...]:
+    """Where in the stream the key, the value, the flag and what is read stand."""
+    ends = (keys, keys + values, keys + values + 1, keys + 2 * values + 1)
+    return tuple(zip((0, *ends[:-1]), ends, strict=True))

@@ -1,0 +1,85 @@
+"""The layer of an mLSTM: exponential input gates, kept in range by a running maximum that scales the state."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interp.base.axes import Residual
+from interp.models.hooks.point import HookPoint
+from interp.models.recurrent.initial import fill_normal
+from interp.models.recurrent.matrix_state import LEAST, Keys, MatrixMixer, PerHead, Terms, Values, with_one
+from interp.models.recurrent.mixer import RecurrentState
+from interp.models.recurrent.parts import linear, weight
+from interp.models.scan.precision import promoted
+
+MOST = 80.0
+"""Exponent up to which float32 holds an exponential."""
+
+
+class MLSTMMixer(MatrixMixer):
+    """One layer of an mLSTM. Its hook points are in the table of `interp.models.recurrent.mlstm.model`.
+
+    Args:
+        config: an `MLSTMConfig`.
+    """
+
+    decay_hook = "hook_f"
+    no_weight_decay = ("b_i", "b_f")
+    activation = staticmethod(torch.sigmoid)
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config, normalizes=True)
+        d, heads = config.d_model, config.n_heads
+        self.W_i, self.W_f, self.b_i, self.b_f = weight(d, heads), weight(d, heads), weight(heads), weight(heads)
+        self.hook_i, self.hook_f = HookPoint(), HookPoint()
+
+    def own_hooks(self) -> tuple[str, ...]:
+        return ("hook_i", "hook_f")
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        super().init_weights(generator)
+        fill_normal(self.b_i, 0.1, generator)
+        with torch.no_grad():
+            for gate in (self.W_i, self.W_f):
+                gate.zero_()  # as the authors have it: gates begin the same for all inputs
+            low, high = self.config.forget_range
+            self.b_f.copy_(torch.linspace(low, high, len(self.b_f), dtype=torch.float32, device="cpu"))
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return super().state_shapes() | {"m": (self.config.n_heads,)}
+
+    def terms(
+        self, x: Residual, q: Keys, k: Keys, v: Values, past: RecurrentState | None
+    ) -> tuple[Terms, dict[str, Tensor]]:
+        q, k, v = self.hook_q(q), self.hook_k(k * k.shape[3] ** -0.5), self.hook_v(v)
+        log_i, logit_f = promoted(linear(x, self.W_i, self.b_i), linear(x, self.W_f, self.b_f))
+        log_i, f = self.hook_i(log_i), self.hook_f(logit_f.sigmoid())
+        decay, written, m = _stabilised(log_i, f, None if past is None else past.get("m"))
+        least = (-m).clamp(max=MOST).exp()
+        return Terms(q, written[..., None] * k, with_one(v), decay[..., None], least=least), {"m": m[:, -1].clone()}
+
+    def divisor(self, total: PerHead, terms: Terms) -> PerHead:
+        assert terms.least is not None
+        return torch.maximum(total.abs(), terms.least.to(total.dtype))
+
+    def read_terms(self, values: Mapping[str, Tensor]) -> Terms:
+        decay, written, _ = _stabilised(*promoted(values["hook_i"], values["hook_f"]), None)
+        q = values["hook_q"] / values["normalizer.hook_scale"][..., None]
+        return Terms(q, written[..., None] * values["hook_k"], values["hook_v"], decay[..., None])
+
+
+def _stabilised(log_i: PerHead, f: PerHead, before: Tensor | None) -> tuple[PerHead, PerHead, PerHead]:
+    """f'_t (16), i'_t (17) and m_t (15); m has no gradient, since nothing that is read depends on it.
+
+    Args:
+        before: m before the first position; None for 0, which scales a state of zeros.
+    """
+    log_f = f.clamp(min=LEAST).log()
+    with torch.no_grad():
+        start = torch.zeros_like(log_i[:, :1]) if before is None else before[:, None].to(log_i.dtype)
+        total = log_f.cumsum(dim=1)
+        m = total + torch.cat([start, log_i - total], dim=1).cummax(dim=1).values[:, 1:]
+        earlier = torch.cat([start, m[:, :-1]], dim=1)
+    return (log_f + earlier - m).exp(), (log_i - m).exp(), m
