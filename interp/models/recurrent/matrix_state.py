@@ -79,7 +79,7 @@ class MatrixMixer(Mixer):
     large = ("hook_write", "hook_state")
     gated_hook = "hook_gated"
     activation: ClassVar[Callable[[Tensor], Tensor]] = staticmethod(F.silu)
-    """Of the gate."""
+    """Activation of the gate."""
 
     def __init__(self, config: Any, normalizes: bool = False) -> None:
         super().__init__()

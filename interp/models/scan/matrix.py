@@ -220,9 +220,9 @@ class _Decays:
             self.until_end = self.between[..., -1, :, :]
         self.since_start = log_decay.cumsum(-2).exp()
         self.whole = self.since_start[..., -1:, :]
-        """Over the whole chunk."""
+        """Shares kept over the whole chunk."""
         self.before = F.pad(self.since_start[..., :-1, :], (0, 0, 1, 0), value=1.0)
-        """From the start to before each position."""
+        """Shares kept from the start to before each position."""
 
     def pairs(self, left: Tensor, right: Tensor, earlier: bool = False) -> Tensor:
         """left_i . (what is left at i of right_j), for j up to i; `earlier`: at i - 1, for j before i."""
