@@ -20,6 +20,7 @@ from .studies.state.run import saturation_study as saturation_study
 from .tasks.copy import CopyTask as CopyTask
 from .tasks.ngram import NgramLookup as NgramLookup
 from .training.catalogue import presets as presets
+from .training.curves import learning_curves as learning_curves
 from .training.evaluate import accuracy_by_length as accuracy_by_length
 from .training.loop import train as train
 from .training.recipe import TrainConfig as TrainConfig

@@ -9,7 +9,6 @@ executor   serial, processes of one machine, Ray
 engine     which plans are left to do, and their end
 times      how long they will take
 reduce     several runs as one: the best of rates; means over trainings
-censored   ratios of examples that some trainings never needed to the end
 claim      what a paper says, what was measured, whether it holds
 paper      "Repeat After Me", claim by claim
 state_growth   how much more a larger state holds

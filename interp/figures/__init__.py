@@ -8,6 +8,7 @@ its folder: `interp.studies.state.figures`.
 from interp.figures.ablation import ablations
 from interp.figures.attention.encoding import load_view
 from interp.figures.attention.view import attention_view
+from interp.figures.curves import learning_curves
 from interp.figures.heads import head_grid, head_scores, response
 from interp.figures.steps import effective_n, step_curve
 from interp.figures.training import first_errors, length_accuracy, training
@@ -19,6 +20,7 @@ __all__ = [
     "first_errors",
     "head_grid",
     "head_scores",
+    "learning_curves",
     "length_accuracy",
     "load_view",
     "response",

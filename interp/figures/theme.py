@@ -28,6 +28,14 @@ ROLES = {"lookup": Look("#D55E00", "circle"), "gather": Look("#2A82C4", "square"
 STRINGS = Look("#00936B", "circle")
 LETTERS = Look("#B9659A", "diamond")
 NEUTRAL = "#84888F"
+GROUPS = (
+    Look("#2A82C4", "circle"),
+    Look("#D55E00", "square"),
+    Look("#00936B", "diamond"),
+    Look("#B9659A", "triangle-up"),
+    Look("#84888F", "x"),
+)
+"""What stands side by side and is no role or quantity: models, groups of runs."""
 SHADE = "rgba(132, 136, 143, 0.13)"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 CLEAR = "rgba(0, 0, 0, 0)"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 from torch import nn
+from tqdm.auto import tqdm
 
 from interp.base.calls import checked_call
 from interp.base.errors import InterpError
@@ -32,6 +34,7 @@ def kept_run(
     retrain: bool = False,
     progress: bool = True,
     read: Callable[[Path], Any] | None = None,
+    announces: str = "",
 ) -> Any:
     """The run folder of a recipe, trained now unless it is kept from before.
 
@@ -42,6 +45,7 @@ def kept_run(
         config: the model's, as `interp.models.build` takes it.
         read: reads the folder, while no other process can train in it; what it returns is returned in place of the
             folder's path.
+        announces: what is said, where progress is shown, before a training begins.
 
     Raises: InterpError if nothing can be kept there; otherwise as `train`.
     """
@@ -52,6 +56,8 @@ def kept_run(
             partial = folder.with_name(f"{folder.name}.partial")
             if retrain:
                 _remove(partial)
+            if progress and announces:
+                tqdm.write(announces, file=sys.stderr)
             train(model, task, training, partial, resume=(partial / CONFIG).exists(), progress=progress)
             aside = folder.with_name(f"{folder.name}.old")
             _remove(aside)

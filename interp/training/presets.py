@@ -234,4 +234,11 @@ def trained_preset(
     config, task, training = preset(name)
     training = replace(training, seed=seed)
     place = preset_place(name)
-    return kept_run(place, config, task, training, device=device, retrain=retrain, progress=progress, read=read)
+    how = {"device": device, "retrain": retrain, "progress": progress, "read": read}
+    return kept_run(place, config, task, training, announces=_announces(name, training), **how)
+
+
+def _announces(name: str, training: TrainConfig) -> str:
+    """What is trained, and for how long."""
+    took = f", about {MEASURED[name].cpu_seconds:.0f} s of processor time" if name in MEASURED else ""
+    return f"{name} is trained once and kept: {training.steps * training.batch:,} strings{took}."

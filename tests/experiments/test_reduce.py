@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
+from interp.base.censored import Needed, ratio
 from interp.base.errors import UserError
-from interp.experiments.censored import Needed, ratio
 from interp.experiments.kept import Found
 from interp.experiments.plan import RunPlan
 from interp.experiments.reduce import best_rate, difference_interval, mean_interval

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any, SupportsFloat
 
-from interp.experiments.censored import Needed
+from interp.base.censored import Needed
 from interp.experiments.claim import Curve
 from interp.experiments.kept import Found
 from interp.experiments.reduce import mean_interval

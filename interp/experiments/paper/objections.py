@@ -6,7 +6,7 @@ The models are those of `critics`. The single layer of convolved attention stand
 import math
 from collections.abc import Sequence
 
-from interp.experiments.censored import ratio
+from interp.base.censored import ratio
 from interp.experiments.claim import Claim, Ends, Judged, Plot, above, nothing
 from interp.experiments.grid import Grid
 from interp.experiments.kept import Found

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from interp.base import words
-from interp.experiments.censored import Ratio, ratio
+from interp.base.censored import Ratio, ratio
 from interp.experiments.claim import Claim, Curve, Ends, Judged, Plot, above, nothing
 from interp.experiments.grid import Grid
 from interp.experiments.kept import Found

@@ -11,5 +11,6 @@ STUDIES.register(
         runs="interp.studies.learning.run:learning_study",
         reports="interp.studies.learning.report:write_learning_report",
         prints="interp.studies.learning.report:tables",
+        compares="interp.studies.learning.report:write_learning_comparison",
     )
 )

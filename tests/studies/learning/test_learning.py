@@ -11,13 +11,20 @@ from interp.loading import load
 from interp.measure.heads.settings import HeadSettings
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.results.accuracy import LengthAccuracy
+from interp.results.curves import LearningCurves
 from interp.results.training import Mark, TrainLog
-from interp.studies.learning.report import formation_rows, tables, write_learning_report
+from interp.studies.learning.report import (
+    formation_rows,
+    tables,
+    write_learning_comparison,
+    write_learning_report,
+)
 from interp.studies.learning.result import LearningStudy
 from interp.studies.learning.run import learning_study
 from interp.studies.learning.settings import LearningSettings
 from interp.studies.learning.verdict import learning_verdict
 from interp.tasks.copy import CopyTask
+from interp.training.curves import learning_curves
 from interp.training.log import train_log
 from interp.training.loop import train
 from interp.training.phase import Phase
@@ -110,3 +117,15 @@ def test_a_run_that_kept_nothing_says_how_to_and_a_built_model_is_refused(run, t
     assert study.accuracy_by_length.lengths == (4, 5, 8, 12)
     with pytest.raises(UserError, match=r"a model must have been trained here, .* got planted:ngram\?n=2"):
         learning_study("planted:ngram?n=2&alphabet=4", settings=SMALL)
+
+
+def test_one_page_shows_several_trainings_by_group(run, tmp_path):
+    recipe = TrainConfig(steps=2, batch=4, length=4, evaluate_lengths=(16,), evaluate_strings=4)
+    for seed in (1, 2):
+        train(load(run).model, CopyTask(alphabet=6), replace(recipe, seed=seed), tmp_path / f"{seed}", progress=False)
+    studies = [learning_study(tmp_path / f"{seed}", settings=SMALL) for seed in (1, 2)]
+    page = write_learning_comparison(studies, tmp_path / "page").read_text()
+    assert "How did 2 models learn?" in page and "Runs that differ in the seed alone" in page
+    curves = LearningCurves.load(tmp_path / "page")
+    assert curves.seed == (1, 2) and len(curves.groups) == 1
+    assert curves.groups == learning_curves([tmp_path / "1", tmp_path / "2"]).groups
