@@ -4,7 +4,8 @@ A `Circuit` describes a transformer: which heads bring which letters, what each 
 its value writes, and what reads it. `plant` compiles it to an ordinary model, whose stream is turned by a random
 orthogonal matrix, and to the truth about it; `draw` makes one at random, of any of `KINDS`. `planted_copier` is the
 plain one, the two-layer transformer of Jelassi et al. 2024, Theorem 2.3, which copies by n-gram lookup. `register`,
-`shift` and `decay` are recurrent models that hold the first or the last letters of a string, and nothing else.
+`shift` and `decay` are recurrent models that hold the first or the last letters of a string, and nothing else;
+`planted_mamba` is an ordinary Mamba that holds the first.
 `interp.models.planted.memories` has recurrent memories of all kinds, drawn at random as circuits are
 (`planted_memory`). `planted_from_spec` reads the name by which a user asks for one.
 """
@@ -14,6 +15,7 @@ from interp.models.planted.copier import planted_copier
 from interp.models.planted.decoys import DECOYS
 from interp.models.planted.description import Circuit, HeadSpec, Write
 from interp.models.planted.kinds import KINDS, draw
+from interp.models.planted.mamba import planted_mamba
 from interp.models.planted.memories import MEMORIES, Memory, MemoryTruth, planted_memory
 from interp.models.planted.memory import MemoryConfig, PlantedCapacity, PlantedMemory, decay, register, shift
 from interp.models.planted.planting import PlantedHead, Planting, Role
@@ -39,6 +41,7 @@ __all__ = [
     "plant",
     "planted_copier",
     "planted_from_spec",
+    "planted_mamba",
     "planted_memory",
     "register",
     "shift",

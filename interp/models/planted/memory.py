@@ -89,7 +89,7 @@ class PlantedCapacity:
 
     def kept(self, length: int) -> list[float]:
         """Probability that each letter of a string, first to last, is still held after its end."""
-        if self.memory == "register":
+        if self.memory in ("register", "mamba"):
             return [float(index < self.k) for index in range(length)]
         ages = [length - 1 - index for index in range(length)]
         return [self.survives**age if age < self.k else 0.0 for age in ages]

@@ -13,6 +13,7 @@ from interp.models.planted.compact import compact_copier
 from interp.models.planted.compiler import plant
 from interp.models.planted.copier import planted_copier
 from interp.models.planted.kinds import draw
+from interp.models.planted.mamba import planted_mamba
 from interp.models.planted.memories import MemoryTruth, planted_memory
 from interp.models.planted.memory import PlantedCapacity, decay, register, shift
 from interp.models.planted.planting import Planting
@@ -34,6 +35,7 @@ SPECS: dict[str, Callable[..., tuple[HookedModel, Truth]]] = {
     "register": register,
     "shift": shift,
     "decay": decay,
+    "mamba": planted_mamba,
 }
 """kind -> builder. The builder's arguments are the options, read by their annotations."""
 

@@ -55,6 +55,13 @@ def test_a_registers_rate_of_strings_meets_the_bound_with_equality(register):
     assert register.reachable_bits == (6, 12, 12)
 
 
+def test_an_ordinary_mamba_built_by_hand_is_read_as_the_register_is(register):
+    found = saturation_study(load("planted:mamba?k=4&alphabet=8"), settings=TINY)
+    assert found.saturation_length.value == pytest.approx(4, rel=0.02)
+    assert found.bits_recovered == pytest.approx(register.bits_recovered, rel=0.02)
+    assert found.verdict.answer == register.verdict.answer
+
+
 def test_the_whole_state_of_a_register_carries_the_copy(register):
     whole = next(part for part in register.transplant if part.kind == "whole")
     assert (whole.length, whole.follows_donor) == (4, 1.0)
