@@ -88,3 +88,19 @@ def test_it_has_a_name_and_what_cannot_be_is_refused():
         planted_mamba(0)
     with pytest.raises(UserError, match="k of planted:mamba must be at most 1000"):
         load("planted:mamba?k=2000")
+
+
+def test_it_can_be_built_from_weights_that_training_can_go_on_from(generator):
+    """A count that leaks, and ramps that are not as sharp: the same letters, no weight beyond 800."""
+    model, _ = planted_mamba(6, scale=8.0, leak=0.01)
+    assert max(weight.detach().abs().max() for weight in model.parameters()) == pytest.approx(800)
+    for length, share in ((1, 1.0), (6, 1.0), (9, 6 / 9)):
+        batch = CopyTask(26).sample(200, length, generator(length))
+        right = (model(batch.tokens).argmax(dim=-1) == batch.targets)[batch.answer].view(200, -1).double()
+        assert right[:, :6].all() and right.mean().item() == pytest.approx(share, abs=0.03)
+    model(batch.tokens, "loss").backward()
+    assert all(weight.grad.isfinite().all() for weight in model.parameters())
+    with pytest.raises(
+        UserError, match=r"scale must be a number from 1 to 1024, and leak a share below 1; got 0\.5 and 0"
+    ):
+        planted_mamba(scale=0.5)
