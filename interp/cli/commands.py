@@ -65,6 +65,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("", "the demo model"),
         ("--model runs/mine", "a run folder: its curves, and its heads after the steps that it kept"),
     ),
+    "language": (
+        ("--model gguf:PATH", "a language model in one file"),
+        ("--model hf:PATH --model hf:OTHER --text book.txt", "two, side by side, on a text of yours"),
+    ),
     "grow": (
         ("", "Mambas of six state sizes"),
         ("--kind lstm --vary d_model --values 16 24 32 48 64 --longest 16", "LSTMs"),

@@ -28,7 +28,7 @@ HEAVY = ("torch", "numpy", "scipy", "plotly", "jaxtyping", "transformer_lens")
 
 
 def test_every_folder_registers_one_study():
-    assert list(STUDIES) == ["ablate", "heads", "learning", "state", "view"]
+    assert list(STUDIES) == ["ablate", "heads", "language", "learning", "state", "view"]
     assert len(FOLDERS) == len(STUDIES)
     homes = {study.runs.split(":")[0].rsplit(".run", 1)[0] for study in STUDIES.values()}
     assert homes == {f"interp.studies.{folder.name}" for folder in FOLDERS}

@@ -1,0 +1,64 @@
+"""Accuracy by length of each task, a line a model."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from interp.base import words
+from interp.figures.theme import accuracy_axis, dress, error_bars, literal, shades
+from interp.results.language import TextAccuracy
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+TITLES = {
+    "copy": "Copying a text",
+    "copy-words": "Copying shuffled words",
+    "copy-tokens": "Copying shuffled tokens",
+    "repeat": "Repeating a text that was shown once",
+    "phone-book": "Looking up a number in a phone book",
+    "key-value": "Looking up the value of a key",
+    "passkey": "Finding a passkey in a text",
+    "questions": "Answering questions on a paragraph",
+}
+
+
+def by_length(task: str, models: Sequence[tuple[str, TextAccuracy]]) -> go.Figure:
+    """Draw the share of right answers by length, with 95% intervals, a line for each model.
+
+    Args:
+        task: its name.
+        models: what each is called, and its accuracy.
+    """
+    figure = go.Figure()
+    for place, ((name, found), color) in enumerate(zip(models, shades(len(models)), strict=True)):
+        intervals = [found.interval(at) for at in range(len(found.lengths))]
+        figure.add_trace(
+            go.Scatter(
+                x=found.lengths,
+                y=found.accuracy,
+                error_y=error_bars(found.accuracy, intervals),
+                mode="lines+markers",
+                name=literal(name),
+                line={"color": color, "width": 2.5},
+                marker={"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 8},
+                customdata=[
+                    [*interval, share] for interval, share in zip(intervals, found.share.mean(axis=1), strict=True)
+                ],
+                hovertemplate=f"%{{x}} {found.unit}: %{{y:.1%}} right<br>{words.methods(intervals)}: "
+                f"%{{customdata[0]:.1%}} to %{{customdata[1]:.1%}}<br>{found.measure}: %{{customdata[2]:.1%}}",
+            )
+        )
+    first = models[0][1]
+    lengths = sorted({length for _, found in models for length in found.lengths})
+    figure.update_xaxes(title_text=first.unit, type="log", tickvals=lengths, ticktext=[str(n) for n in lengths])
+    figure.update_yaxes(accuracy_axis("answers that are right"))
+    return dress(figure, TITLES.get(task, task), _says(models), 400)
+
+
+def _says(models: Sequence[tuple[str, TextAccuracy]]) -> str:
+    told = []
+    for name, found in models:
+        shares = ", ".join(
+            f"{words.percent(share)} at {n}" for n, share in zip(found.lengths, found.accuracy, strict=True)
+        )
+        told.append(f"{name}: {shares} {found.unit}")
+    return f"{'; '.join(told)}."

@@ -1,0 +1,135 @@
+"""The page of one or more language models: accuracy by length of each task, with parameter counts beside."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from interp.base import words
+from interp.base.errors import UserError
+from interp.base.paths import short_name
+from interp.figures.study_page import Beside, Frame, write_study_page
+from interp.figures.tables import Row
+from interp.results.language import TextAccuracy
+from interp.studies.language.figures import by_length
+from interp.studies.language.result import LanguageStudy
+from interp.studies.study import Table
+
+SECTIONS = {"models": "Models", "tasks": "Tasks", "examples": "Examples", "provenance": "Provenance"}
+
+
+def write_language_report(studies: Sequence[LanguageStudy], folder: str | Path) -> Path:
+    """Write one page of some models, its figures and tables, and what `save` writes of each: all or none.
+
+    The results of one model stand beside the page; those of several in a folder each, 1-NAME, 2-NAME, ...
+
+    Returns: the path of `report.html`.
+
+    Raises: UserError for no study; InterpError if the files cannot be written.
+    """
+    if not studies:
+        raise UserError("studies must hold at least one study; got none.")
+    several, names = len(studies) > 1, [name_of(study) for study in studies]
+    frame = Frame(
+        title=f"How far {'do' if several else 'does'} {words.names(names)} copy and look up?",
+        eyebrow=f"interp · language · {words.names(names)}",
+        verdicts=tuple((name if several else "", str(s.verdict)) for name, s in zip(names, studies, strict=True)),
+        sections=SECTIONS,
+        provenance=studies[0].provenance,
+        models=tuple((name if several else "", s.model) for name, s in zip(names, studies, strict=True)),
+    )
+    tasks = list(dict.fromkeys(task.task for study in studies for task in study.tasks))
+    figures = {
+        task.replace("-", "_"): by_length(task, [(name_of(s), found) for s in studies for found in of(s, task)])
+        for task in tasks
+    }
+    rows = [row for study in studies for row in accuracy_rows(study)]
+    beside = Beside(dict(zip(_places(names), studies, strict=True)), figures, {"accuracy.csv": rows})
+    examples = [(name_of(s), task, each) for s in studies for task in s.tasks for each in task.examples[-1:]]
+    return write_study_page(
+        folder,
+        "studies/language/report.html",
+        frame,
+        beside,
+        rows=rows,
+        about=[_about(study) for study in studies],
+        examples=examples,
+        note=_note(studies),
+    )
+
+
+def write_report(study: LanguageStudy, folder: str | Path) -> Path:
+    """`write_language_report` of one model."""
+    return write_language_report([study], folder)
+
+
+def tables(study: LanguageStudy) -> list[Table]:
+    """Right answers by task and length, for a terminal."""
+    columns = ("task", "length", "tokens", "right", "in part")
+    rows = tuple(
+        (
+            row["task"],
+            f"{row['length']} {row['unit']}",
+            words.number(row["tokens"], 0),
+            f"{words.percent(row['right'])} {words.interval((row['right_low'], row['right_high']))}",
+            f"{words.percent(row['share'])} {'F1' if row['measure'] == 'F1' else 'of tokens'}",
+        )
+        for row in accuracy_rows(study)
+    )
+    return [Table(name_of(study), columns, rows, _note([study]))]
+
+
+def name_of(study: LanguageStudy) -> str:
+    """Return what a model is called: its specification, of a path the last part."""
+    kind, colon, rest = str(study.model.get("spec", "this model")).rpartition(":")
+    return f"{kind}{colon}{Path(rest).name}"
+
+
+def of(study: LanguageStudy, task: str) -> list[TextAccuracy]:
+    """Return the accuracies of one task."""
+    return [found for found in study.tasks if found.task == task]
+
+
+def accuracy_rows(study: LanguageStudy) -> list[Row]:
+    """One row a task and length."""
+    return [
+        {
+            "model": name_of(study),
+            "task": found.task,
+            "length": length,
+            "unit": found.unit,
+            "tokens": found.tokens[place],
+            "prompts": found.right.shape[1],
+            "right": found.accuracy[place],
+            "right_low": found.interval(place).low,
+            "right_high": found.interval(place).high,
+            "share": float(found.share[place].mean()),
+            "measure": found.measure,
+            "written": "by the model" if found.free else "teacher-forced",
+        }
+        for found in study.tasks
+        for place, length in enumerate(found.lengths)
+    ]
+
+
+def _about(study: LanguageStudy) -> Row:
+    model = study.model
+    kind = str(model.get("architecture") or model.get("config", {}).get("kind", ""))
+    return {
+        "name": name_of(study),
+        "kind": kind,
+        "parameters": model.get("n_parameters"),
+        "layers": model.get("n_layers"),
+    }
+
+
+def _note(studies: Sequence[LanguageStudy]) -> str:
+    return words.intervals_note(
+        right=[task.interval(place) for s in studies for task in s.tasks for place in range(len(task.lengths))]
+    )
+
+
+def _places(names: Sequence[str]) -> list[str]:
+    """The folder of each model's results within the page's."""
+    if len(names) == 1:
+        return [""]
+    plain = ["".join(sign if sign.isalnum() or sign in "-=." else "-" for sign in name).strip("-.") for name in names]
+    return [short_name(f"{i}-{name}", 100) for i, name in enumerate(plain, 1)]

@@ -1,0 +1,13 @@
+"""`LanguageStudy`: how a language model does what it is asked in words, task by task."""
+
+from dataclasses import dataclass
+
+from interp.results.language import TextAccuracy
+from interp.studies.result import StudyResult
+
+
+@dataclass(frozen=True)
+class LanguageStudy(StudyResult):
+    """Accuracy by length of each task."""
+
+    tasks: tuple[TextAccuracy, ...]

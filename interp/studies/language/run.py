@@ -1,0 +1,95 @@
+"""Asking a language model in words."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from interp.base.bounds import check_bounds
+from interp.base.errors import UserError
+from interp.base.provenance import provenance
+from interp.loading import Loaded, as_loaded
+from interp.measure.language.answers import text_accuracy
+from interp.models.surface import device, n_ctx
+from interp.studies.language.result import LanguageStudy
+from interp.studies.language.settings import LanguageSettings
+from interp.studies.language.verdict import language_verdict
+from interp.studies.study import OnStep, silent
+from interp.tasks.text import Corpus, Questions, TextCopy, TextPasskey, Writer, key_values, phone_book
+from interp.tasks.text.base import TextTask
+from interp.tasks.text.corpus import read_names
+from interp.tasks.text.questions import read_questions
+
+PER_ENTRY = ("phone-book", "key-value")
+
+
+def language_study(
+    loaded: Loaded | str | Path, seed: int = 0, settings: LanguageSettings | None = None, on_step: OnStep = silent
+) -> LanguageStudy:
+    """Ask a language model to copy texts, shuffled ones too, to look up numbers and a passkey, and to answer questions.
+
+    Args:
+        loaded: what `interp.load` or `interp.open` returns, or a model specification.
+        seed: of the prompts; models with one tokenizer are asked the same.
+        settings: which tasks, lengths and files.
+        on_step: told what is being asked, with how many steps there are.
+
+    Raises: UserError for a model without a tokenizer, lengths that the text or the model's context does not have, and
+        files that cannot be read.
+    """
+    settings, loaded = settings or LanguageSettings(), as_loaded(loaded, seed)
+    check_bounds(settings)
+    model, writer = loaded.model, writer_of(loaded)
+    tasks = {name: task_of(name, writer, settings) for name in settings.tasks}
+    lengths = {name: settings.entries if name in PER_ENTRY else settings.lengths for name in tasks}
+    for name, task in tasks.items():  # what cannot be asked is refused before any work
+        for length in lengths[name]:
+            task.prompts(1, length, seed)
+    numbered = _numbered(on_step, sum(map(len, lengths.values())))
+    found = tuple(
+        text_accuracy(model, task, name, lengths[name], settings.strings, seed, settings.free_running, numbered)
+        for name, task in tasks.items()
+    )
+    return LanguageStudy(
+        verdict=language_verdict(found),
+        provenance=provenance(str(device(model)), seed, model),
+        model=loaded.description,
+        tasks=found,
+    )
+
+
+def writer_of(loaded: Loaded) -> Writer:
+    """Return the tokenizer of a language model, as text tasks use it.
+
+    Raises: UserError for a model that is no pretrained one, or has no tokenizer.
+    """
+    if loaded.pretrained is None:
+        raise UserError(
+            f"model must be a language model (hf:, gguf: or interp.open) to be asked in words; got "
+            f"{loaded.description.get('spec', 'another')}. Ask it of letters: interp heads, interp ablate."
+        )
+    from interp.models.pretrained.bridge import begin_token
+
+    return Writer(loaded.pretrained.tokenizer, begin_token(loaded.pretrained), n_ctx(loaded.model))
+
+
+def task_of(name: str, writer: Writer, settings: LanguageSettings) -> TextTask:
+    """Make a task by its name, out of the files of the settings."""
+    if name == "phone-book":
+        return phone_book(writer, read_names(settings.names))
+    if name == "key-value":
+        return key_values(writer)
+    if name == "questions":
+        return Questions(writer, read_questions(settings.questions))
+    corpus = Corpus.read(settings.text)
+    if name == "passkey":
+        return TextPasskey(writer, corpus)
+    if name == "repeat":
+        return TextCopy(writer, corpus, form="plain")
+    if name == "copy-words":
+        return TextCopy(writer, corpus, order="words")
+    return TextCopy(writer, corpus, order="tokens" if name == "copy-tokens" else "text")
+
+
+def _numbered(on_step: OnStep, steps: int) -> Callable[[str], None]:
+    """Tell each step with its number and how many there are."""
+    done = iter(range(1, steps + 1))
+    return lambda step: on_step(f"{step} ({next(done)} of {steps})")

@@ -1,0 +1,41 @@
+"""What a language model is asked in words, how long, and out of which files."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from interp.base.bounds import LETTERS, STRINGS, Bounds
+from interp.base.calls import checked_call
+
+TaskName = Literal["copy", "copy-words", "copy-tokens", "repeat", "phone-book", "key-value", "passkey", "questions"]
+"""Names of the tasks; copy and its kin show the text twice, as the paper's code does, repeat shows it once."""
+
+
+@checked_call
+@dataclass(frozen=True)
+class LanguageSettings:
+    """What is asked. `tiny` is for a look at the machinery, not at a model."""
+
+    tasks: tuple[TaskName, ...] = ("copy", "copy-words", "phone-book", "key-value", "passkey", "questions")
+    """Which tasks: copy (the paper's prompt), copy-words and copy-tokens (shuffled), repeat (the text shown once),
+    phone-book, key-value, passkey, questions."""
+    lengths: tuple[int, ...] = (96, 192, 384)
+    """Tokens of the text that is copied or searched, of every task but the next two."""
+    entries: tuple[int, ...] = (5, 10, 20)
+    """Entries of phone books and of key-value lists."""
+    strings: int = 16
+    """Prompts of each length."""
+    text: str = ""
+    """A file of text in UTF-8, to be copied; by default a few paragraphs of this package."""
+    names: str = ""
+    """A file with a name a line, for phone books; by default one of this package."""
+    questions: str = ""
+    """A JSON file in SQuAD's format; by default a small set of this package."""
+    free_running: bool = False
+    """Have copies written by the model, too, from its own output (slower). Teacher-forced, the same ones are right."""
+
+    BOUNDS: ClassVar[Bounds] = {"lengths": LETTERS, "entries": LETTERS, "strings": STRINGS}
+
+    @classmethod
+    def tiny(cls) -> "LanguageSettings":
+        """Two short tasks, few prompts."""
+        return cls(tasks=("copy", "key-value"), lengths=(8,), entries=(2,), strings=4)

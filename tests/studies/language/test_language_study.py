@@ -1,0 +1,94 @@
+"""The study of language models on tiny ones: what it asks, what it refuses, what it answers, and the page of two."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+import interp
+from interp.base.errors import UserError
+from interp.results.language import TextAccuracy
+from interp.studies.language.report import accuracy_rows, tables, write_language_report
+from interp.studies.language.result import LanguageStudy
+from interp.studies.language.run import language_study
+from interp.studies.language.settings import LanguageSettings
+from interp.studies.language.verdict import language_verdict
+
+SHAPE = {"hidden_size": 16, "num_hidden_layers": 2, "vocab_size": 700, "bos_token_id": 0, "eos_token_id": 1}
+FEW = LanguageSettings(tasks=("copy", "phone-book", "questions"), lengths=(150,), entries=(3, 4), strings=3)
+
+
+@pytest.fixture(scope="module")
+def studies(byte_pairs):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        llama = transformers.LlamaConfig(num_attention_heads=4, num_key_value_heads=2, intermediate_size=24, **SHAPE)
+        models = (
+            transformers.LlamaForCausalLM(llama),
+            transformers.MambaForCausalLM(transformers.MambaConfig(state_size=4, **SHAPE)),
+        )
+    names = ("hf:folder/one", "hf:folder/two")
+    return [
+        language_study(interp.open(model, byte_pairs, name=name), 0, FEW)
+        for model, name in zip(models, names, strict=True)
+    ]
+
+
+def test_each_task_is_asked_at_its_own_lengths(studies):
+    for study in studies:
+        assert [(task.task, task.unit, task.lengths) for task in study.tasks] == [
+            ("copy", "tokens", (150,)),
+            ("phone-book", "entries", (3, 4)),
+            ("questions", "tokens", (150,)),
+        ]
+        assert [task.right.shape for task in study.tasks] == [(1, 3), (2, 3), (1, 3)]
+        assert study.tasks[0].tokens[0] > 3 * 150
+
+
+def test_one_page_holds_both_models_with_their_sizes(studies, tmp_path):
+    page = write_language_report(studies, tmp_path).read_text(encoding="utf-8")
+    for study in studies:
+        assert f"{study.model['n_parameters']:,}" in page
+    assert "hf:one" in page and "hf:two" in page
+    again = LanguageStudy.load(tmp_path / "1-hf-one")
+    np.testing.assert_array_equal(again.tasks[1].right, studies[0].tasks[1].right)
+    assert json.loads((tmp_path / "2-hf-two" / "results.json").read_text())["result"] == "LanguageStudy"
+    assert len((tmp_path / "accuracy.csv").read_text().splitlines()) == 1 + 2 * 4
+    assert tables(studies[0])[0].rows[0][:2] == ("copy", "150 tokens")
+    assert accuracy_rows(studies[0])[0]["written"] == "teacher-forced"
+
+
+def test_what_cannot_be_asked_is_refused_before_any_work(byte_pairs):
+    with pytest.raises(UserError, match=r"model must be a language model .* got planted:ngram"):
+        language_study(interp.load("planted:ngram?n=1&alphabet=4"))
+    model = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(num_attention_heads=4, intermediate_size=24, max_position_embeddings=64, **SHAPE)
+    )
+    with pytest.raises(UserError, match=r"model must have a tokenizer to be asked in words; got none"):
+        language_study(interp.open(model))
+    asked: list[str] = []
+    with pytest.raises(UserError, match=r"at most 64 tokens, the context of this model"):
+        language_study(interp.open(model, byte_pairs), 0, LanguageSettings(tasks=("copy",)), asked.append)
+    assert asked == []
+
+
+def accuracy(task: str, *right: float) -> TextAccuracy:
+    hits = np.array([[place < share * 20 for place in range(20)] for share in right])
+    lengths = tuple(10 * (i + 1) for i in range(len(right)))
+    return TextAccuracy(task, "tokens", lengths, (1.0,) * len(right), hits, hits.astype(float), "F1", True)
+
+
+def test_the_answer_is_that_of_the_greatest_lengths_with_their_intervals():
+    good, bad, even = accuracy("copy", 1, 1), accuracy("passkey", 1, 0), accuracy("questions", 1, 0.5)
+    assert language_verdict([good]).answer == "yes"
+    assert language_verdict([bad]).answer == "no"
+    assert language_verdict([good, bad]).answer == "partly"
+    assert language_verdict([good, even]).answer == "unsure"
+    verdict = language_verdict([bad])
+    assert "passkey 100% at 10 and 0% at 20 tokens" in str(verdict)
+    assert [(e.value, e.n, e.about) for e in verdict.because] == [
+        (1.0, 20, ("passkey", "10 tokens")),
+        (0.0, 20, ("passkey", "20 tokens")),
+    ]
