@@ -86,7 +86,8 @@ def estimate(loaded: Loaded, amount: Amount, seed: int = 0, clock: Callable[[], 
         seed: of the strings.
         clock: seconds that pass; of the processor, where other work is not to count.
     """
-    model, task, draw = loaded.model, loaded.task, own_generator("estimate", seed)
+    model: Any = loaded.model
+    task, draw = loaded.task, own_generator("estimate", seed)
     longest, span = probed(loaded, amount.heads.longest)
     k = torch.arange(STRINGS) % (longest + 1)
     probe = planted_repeats(task, k, span, draw, exclusive=True, context=longest).to(device(model))

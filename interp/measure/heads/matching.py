@@ -65,8 +65,8 @@ def _with_interval(
     values: Float[np.ndarray, "head string"],
 ) -> tuple[tuple[float | None, ...], tuple[Interval | None, ...]]:
     """Compute each head's mean and its interval; None where some value is not finite."""
-    known = np.isfinite(values).all(axis=1)
-    found = mean_intervals(np.where(known[:, None], values, 0.0))
+    known = [bool(np.isfinite(row).all()) for row in values]
+    found = mean_intervals(np.nan_to_num(values, posinf=0.0, neginf=0.0))
     means = tuple(float(row.mean()) if finite else None for row, finite in zip(values, known, strict=True))
     return means, tuple(found[i] if finite else None for i, finite in enumerate(known))
 
