@@ -49,6 +49,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("", "the lookup heads of the demo model"),
         ("--heads L1H3 L1H5 --kind resample --length 60", "heads of your choice"),
     ),
+    "circuit": (
+        ("", "the demo model"),
+        ("--model 'planted:ngram?n=3' --strings 128", "a model whose mechanism is known, on more strings"),
+    ),
     "view": (
         ("", "the demo model on a string that is drawn"),
         ("--prompt kqvbtzahkqv --heads L1H5 L1H6", "a string and heads of your own"),

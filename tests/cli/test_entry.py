@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "ablate_heads": "ablate",
     "export_attention": "view",
+    "find_circuit": "circuit",
     "find_hash_heads": "heads",
     "grow_state": "grow",
     "measure_saturation": "state",
@@ -24,7 +25,7 @@ HEAVY = ("torch", "numpy", "plotly", "rich", "transformers", "jinja2")
 
 
 def test_every_question_has_a_command() -> None:
-    assert set(names()) >= {"heads", "ablate", "view", "state", "grow", "train", "presets"}
+    assert set(names()) >= {"heads", "ablate", "circuit", "view", "state", "grow", "train", "presets"}
     assert names()[0] == "heads"
     for name in names():
         assert command(name).question.endswith(("?", "."))

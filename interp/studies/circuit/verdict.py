@@ -1,0 +1,71 @@
+"""Whether a circuit is the whole of how a model copies, as an answer and in words."""
+
+from interp.base import words
+from interp.base.estimates import share_interval
+from interp.results.circuits import HeadTables, SelfRepair
+from interp.results.sufficiency import CircuitTest
+from interp.studies.study import Answer, Evidence, Verdict
+
+HALF = 0.5
+"""Share of the model's right strings from which on a circuit that falls short of the wanted share is a part of it."""
+
+
+def circuit_verdict(
+    circuit: CircuitTest, lookups: tuple[HeadTables, ...], repair: SelfRepair | None, share: float
+) -> Verdict:
+    """Whether the circuit alone is enough on new strings: yes if its interval reaches the wanted share.
+
+    Args:
+        circuit: tested on strings on which it was not looked for.
+        lookups, repair: lookup heads, for the evidence.
+        share: of the strings that the whole model gets right, that the circuit was looked for with.
+    """
+    n, spare = circuit.alone.strings.shape[1], sum(not needed for needed in circuit.needed(share))
+    kept = circuit.accuracy / circuit.whole if circuit.whole else 0.0
+    least, most = share * circuit.whole, _most_without(circuit)
+    random = circuit.random.strings.astype(float)
+    answer: Answer = "no" if kept <= HALF else "yes" if circuit.interval.high >= least else "partly"
+    because = [
+        Evidence("circuit_edges", float(len(circuit.edges)), n=circuit.n_edges),
+        Evidence("string_accuracy", circuit.whole, share_interval(circuit.none_and_all.strings[1].astype(float)), n=n),
+        Evidence("string_accuracy_alone", circuit.accuracy, circuit.interval, least, n, circuit.edges),
+        Evidence("string_accuracy_without_one", most, threshold=least, n=n),
+        Evidence("string_accuracy_random", float(random.mean()), n=random.size),
+        *(
+            Evidence("hash_share", head.diagonal_share, n=len(head.score), about=(head.head,))
+            for head in lookups
+            if abs(head.score.mean()) > 1e-9
+        ),
+    ]
+    if repair is not None and len(repair.heads) > 1:
+        because.append(
+            Evidence(
+                "redundancy", repair.redundancy, repair.redundancy_interval(), n=len(repair.clean), about=repair.heads
+            )
+        )
+    caveats = [f"{words.count(spare, 'edge')} of it could go on these strings, each alone"] if spare else []
+    caveats.append("another set of edges may be smaller still; edges were taken away one after the other")
+    return Verdict(answer, tuple(because), tuple(caveats), _says(circuit, lookups, most))
+
+
+def _most_without(circuit: CircuitTest) -> float:
+    """The largest share of strings that is right without one of its edges."""
+    return float(circuit.without.strings.mean(axis=1).max()) if circuit.edges else 0.0
+
+
+def _says(circuit: CircuitTest, lookups: tuple[HeadTables, ...], most: float) -> str:
+    says = (
+        f"{words.count(len(circuit.edges), 'edge')} of {circuit.n_edges} "
+        f"{'copies' if len(circuit.edges) == 1 else 'copy'}: with them alone {words.percent(circuit.accuracy)} of "
+        f"strings are right ({words.percent(circuit.interval.low)} to {words.percent(circuit.interval.high)}; "
+        f"{words.methods([circuit.interval])}), of {words.percent(circuit.whole)} with the whole model; without any "
+        f"one of them at most {words.percent(most)}."
+    )
+    shown = [head for head in lookups if abs(head.score.mean()) > 1e-9]
+    parts = [f"{words.percent(head.diagonal_share, 0)} of {head.head}'s" for head in shown]
+    if parts:
+        says += (
+            f" Letters that meet at the same distance back make {words.names(parts)} preference for the source over "
+            "other letters."
+        )
+    return says
