@@ -12,7 +12,7 @@ from interp.base.errors import UserError
 from interp.cli.devices import resolve_device
 from interp.cli.options import Analysis
 from interp.cli.places import result_folder
-from interp.cli.streams import say, show_table
+from interp.cli.streams import say, show_tables
 from interp.experiments.state_growth.settings import GrowthSettings
 from interp.studies.study import silent
 
@@ -86,7 +86,6 @@ def work(options: Options) -> None:
         )
         page = write_growth_report(growth, folder)
     if not options.quiet:
-        for table in tables(growth):
-            show_table(table.title, table.columns, table.rows, table.note)
+        show_tables(tables(growth))
         say(f"\n{growth.verdict}\n")
     say(str(page))

@@ -11,7 +11,7 @@ from interp.base.bounds import Bounds
 from interp.cli.devices import resolve_device
 from interp.cli.options import Analysis
 from interp.cli.places import result_folder
-from interp.cli.streams import say, show_table
+from interp.cli.streams import say, show_tables
 from interp.studies.study import silent
 
 
@@ -60,7 +60,6 @@ def work(options: Options) -> None:
         )
         page = write_record_report(found, folder)
     if not options.quiet:
-        for table in tables(found):
-            show_table(table.title, table.columns, table.rows, table.note)
+        show_tables(tables(found))
         say(f"\n{found.verdict}\n")
     say(str(page))

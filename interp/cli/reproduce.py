@@ -17,7 +17,7 @@ from interp.base.paths import expanded
 from interp.base.words import count
 from interp.cli.devices import resolve_device
 from interp.cli.places import result_folder
-from interp.cli.streams import say, show_table
+from interp.cli.streams import say, show_table, show_tables
 
 if TYPE_CHECKING:
     from interp.experiments.executor import Executor
@@ -125,8 +125,7 @@ def _run(
     if options.site is not None:
         write_site(result, found.values(), expanded(options.site, "--site"))
     if not options.quiet:
-        for table in tables(result):
-            show_table(table.title, table.columns, table.rows, table.note)
+        show_tables(tables(result))
         for claim in result.claims:
             say(f"\n{claim.title}: {claim.says}")
             for run in claim.failed:

@@ -6,9 +6,12 @@ must not cost the result: what cannot be printed is dropped or spelt out, and th
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interp.studies.study import Table
 
 IN_ASCII = {0x2192: "->", 0x2212: "-", 0x2013: "-", 0x2026: "...", 0xD7: "x", 0xB1: "+-", 0x2264: "<=", 0x2265: ">="}
 """Arrow, minus, dash, dots, times, plus or minus, at most, at least: what our own sentences and tables hold."""
@@ -114,3 +117,9 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     console.print(table)
     if note:
         say(note)
+
+
+def show_tables(tables: Iterable["Table"]) -> None:
+    """Print each table of a study or an experiment."""
+    for table in tables:
+        show_table(table.title, table.columns, table.rows, table.note)

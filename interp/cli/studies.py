@@ -9,7 +9,7 @@ from interp.base.errors import UserError
 from interp.cli.devices import resolve_device
 from interp.cli.options import OfModel
 from interp.cli.places import result_folder
-from interp.cli.streams import say, show_table
+from interp.cli.streams import say, show_tables
 from interp.studies.study import Study, silent
 
 DEFAULT_MODEL = {"state": "mamba"}
@@ -54,8 +54,7 @@ def ask(study: Study, options: Any) -> None:
         page = study.compare(results, folder)
     if not options.quiet:
         for result in results:
-            for table in study.tables(result):
-                show_table(table.title, table.columns, table.rows, table.note)
+            show_tables(study.tables(result))
             say(f"\n{result.verdict}")
         say()
     say(str(page))

@@ -15,6 +15,8 @@ from interp.base.errors import InterpError, UserError
 from interp.base.files import json_text, read_json, write_together
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+WHAT = "the model's weights"
+"""What a file of weights is called in errors."""
 
 
 def save_model(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
@@ -38,7 +40,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises: UserError if the file is not there or belongs to another model; InterpError if it is damaged or was altered.
     """
     _check_shapes(model, _read_shapes(path), path)
-    tensors = _read(path)
+    tensors, _ = read_whole(path, WHAT)
     warn_if_not_finite(tensors, path)
     set_weights(model, tensors)
 
@@ -109,29 +111,37 @@ def _check_shapes(model: nn.Module, found: dict[str, tuple[int, ...]], path: Pat
 def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Name -> shape of the tensors of a file, from its header alone."""
     if not path.is_file():
-        raise UserError(f"the model's weights must be at {path}; got no such file. Check the path.")
+        raise UserError(f"{WHAT} must be at {path}; got no such file. Check the path.")
     try:
         with safe_open(path, framework="pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # not a dict
     except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise InterpError(
-            f"the weights in {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
+            f"{WHAT} at {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
         ) from error
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file; whatever wrote a digest beside them is held to it."""
+def read_whole(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors of a file and what is written beside them; a digest there is held to. `what` names it in the error.
+
+    Raises: InterpError if the file is cut or altered.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
     except (SafetensorError, OSError, ValueError, MemoryError) as error:
         raise InterpError(
-            f"the weights in {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
+            f"{what} at {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
         ) from error
     if "digest" in metadata and metadata["digest"] != content_digest(tensors, metadata.get("stamp", "")):
-        raise InterpError(
-            f"the weights in {path} must be those that were saved; got a file that was damaged or altered "
-            "since. Restore it, or train again."
-        )
-    return tensors
+        raise altered(path, what)
+    return tensors, metadata
+
+
+def altered(path: Path, what: str) -> InterpError:
+    """The error for a file that does not fit its digest."""
+    return InterpError(
+        f"{what} at {path} must be what was saved; got a file that was damaged or altered since. Restore it, or train "
+        "again."
+    )

@@ -10,12 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from interp.base.errors import InterpError, UserError
+from interp.base.errors import UserError
 from interp.base.files import write_whole
-from interp.models.checkpoint import content_digest, weights_bytes
+from interp.models.checkpoint import altered, content_digest, read_whole, weights_bytes
 
 
 @dataclass(frozen=True)
@@ -47,19 +46,9 @@ def read_tensors(path: Path, what: str) -> tuple[Stamp, dict[str, Tensor]]:
     """
     if not path.is_file():
         raise UserError(f"{what} must be at {path}; got no such file. Check the path.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-    except (SafetensorError, OSError, ValueError, MemoryError) as error:
-        raise InterpError(
-            f"{what} at {path} must be a whole file; got a damaged one ({error}). Restore it, or train again."
-        ) from error
-    if metadata.get("digest") != content_digest(tensors, metadata.get("stamp", "")):
-        raise InterpError(
-            f"{what} at {path} must be what was saved; got a file that was damaged or altered since. Restore "
-            "it, or train again."
-        )
+    tensors, metadata = read_whole(path, what)
+    if not {"stamp", "digest"} <= metadata.keys():
+        raise altered(path, what)
     return Stamp(**json.loads(metadata["stamp"])), tensors
 
 

@@ -113,7 +113,7 @@ def test_a_file_that_is_cut_short_is_refused(saved):
     content = weights(saved).read_bytes()
     for kept in (0, 4, 100, len(content) // 2, len(content) - 1):
         weights(saved).write_bytes(content[:kept])
-        refused(saved, InterpError, "the weights in .* must be a whole file; got a damaged one")
+        refused(saved, InterpError, "the model's weights at .* must be a whole file; got a damaged one")
 
 
 def test_a_single_changed_bit_is_noticed_wherever_it_is(saved):
