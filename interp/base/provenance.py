@@ -34,6 +34,7 @@ def provenance(device: str, seed: int, model: Any = None) -> dict[str, Any]:
         "packages": versions(),
         "git": git_revision(),
         **({"scans": scans} if scans else {}),
+        **({"tiny": True} if "--tiny" in sys.argv[1:] else {}),  # pages warn of it
     }
 
 

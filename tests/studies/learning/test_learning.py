@@ -124,7 +124,10 @@ def test_one_page_shows_several_trainings_by_group(run, tmp_path):
     for seed in (1, 2):
         train(load(run).model, CopyTask(alphabet=6), replace(recipe, seed=seed), tmp_path / f"{seed}", progress=False)
     studies = [learning_study(tmp_path / f"{seed}", settings=SMALL) for seed in (1, 2)]
+    studies[0] = replace(studies[0], provenance=studies[0].provenance | {"tiny": True})
+    assert 'class="banner"' not in write_learning_report(studies[1], tmp_path / "one").read_text()
     page = write_learning_comparison(studies, tmp_path / "page").read_text()
+    assert 'class="banner" role="note">A quick look' in page
     assert "How did 2 models learn?" in page and "Runs that differ in the seed alone" in page
     curves = LearningCurves.load(tmp_path / "page")
     assert curves.seed == (1, 2) and len(curves.groups) == 1
