@@ -138,7 +138,7 @@ class Claim:
         different = {plan.digest: plan for plan in plans}
         mine = [_named(found[digest], plan) for digest, plan in different.items() if digest in found]
         well = [one for one in mine if one.failed is None]
-        judged = self.judge(well, size) if well else nothing("no run has ended well")
+        judged = self.judge(well, size) if well else nothing("no run has ended well yet")
         parameters = {one.plan.arm: one.values["model"]["parameters"] for one in well}
         return ClaimResult(
             id=self.id,
@@ -167,7 +167,7 @@ class Claim:
 
 def nothing(why: str, quantity: str = "") -> Judged:
     """What follows from runs that cannot tell. `why` is a clause."""
-    return Judged("unsure", quantity, None, None, f"Too small to tell: {why}.")
+    return Judged("unsure", quantity, None, None, f"{why[0].upper()}{why[1:]}.")
 
 
 def _named(found: Found, plan: RunPlan) -> Found:

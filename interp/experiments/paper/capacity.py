@@ -130,7 +130,7 @@ def _plots(found: Sequence[Found]) -> tuple[Plot, ...]:
 
 CLAIM = Claim(
     id="capacity",
-    title="Capacity or training?",
+    title="Capacity or training",
     where="Section 2.3, and its critics",
     statement="State-space models fail because their state is of fixed size: what they copy should grow in "
     "proportion to it.",
