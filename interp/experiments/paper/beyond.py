@@ -74,7 +74,7 @@ def compare(
     sides = [_best(kept, side, beyond.at) for side in (one, other)]
     for side, name in zip(sides, names, strict=True):
         if side is None:
-            why = f"of {name} no kind has two trainings that learned strings of {beyond.trained[1]} letters"
+            why = f"fewer than two trainings of each kind ({name}) learned strings of {beyond.trained[1]} letters"
             return Judged(**{**vars(nothing(why)), **shown})
     better, worse = (side for side in sides if side is not None)
     values = [[share(x, "accuracy", beyond.at) for x in side] for side in (better, worse)]
