@@ -52,3 +52,36 @@ class TextAccuracy(Result):
     def interval(self, place: int) -> Interval:
         """Interval of the share of right answers at a length, by its place."""
         return proportion_interval(int(self.right[place].sum()), self.right.shape[1])
+
+
+@dataclass(frozen=True)
+class CopyHeads(Result):
+    """Where each head looks while a model copies."""
+
+    heads: Annotated[tuple[str, ...], "head"]
+    attention: Float[np.ndarray, " head"]
+    """Mean attention from each asked position to the source of its answer."""
+    retrieval: Float[np.ndarray, " head"]
+    """Share of rightly copied tokens whose source is the head's strongest key."""
+    copied: int
+    """Tokens that were copied rightly."""
+
+    def ranked(self, by: str = "attention") -> tuple[str, ...]:
+        """Return the heads, the highest first, by `attention` or by `retrieval`."""
+        values = self.retrieval if by == "retrieval" else self.attention
+        return tuple(self.heads[i] for i in np.argsort(-values, kind="stable"))
+
+
+@dataclass(frozen=True)
+class HeadCurve(Result):
+    """Share of right tokens without the first heads of a ranking, with these alone of it, and without others."""
+
+    ranking: tuple[str, ...]
+    counts: Annotated[tuple[int, ...], "count"]
+    clean: Float[np.ndarray, " string"]
+    without: Float[np.ndarray, "count string"]
+    """The first `count` heads ablated."""
+    kept: Float[np.ndarray, "count string"]
+    """All of the ranking but the first `count` ablated: whether these suffice."""
+    others: Float[np.ndarray, "count draw string"]
+    """As many other heads ablated, some draws of them."""

@@ -1,0 +1,147 @@
+"""Which heads of a language model copy: where they look while it copies, and what is lost without them.
+
+Two scores, over a batch whose answers have sources, layer by layer: the mean attention to the source, and the share of
+rightly copied tokens whose source is a head's strongest key (retrieval-head score). Then heads are ablated in the order
+of a ranking beside as many others of the same layers; and all but the first few of it, to see how many suffice. Heads
+of grouped queries are heads of their own, although they share keys and values.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.base.axes import Pattern
+from interp.base.errors import UserError
+from interp.base.seeds import as_generator
+from interp.measure.edit import Edit, Site
+from interp.measure.values import Mean
+from interp.models.heads import Head, HeadTable
+from interp.models.surface import Model, device, visit_attention
+from interp.results.language import CopyHeads, HeadCurve
+from interp.tasks.base import Batch
+from interp.tasks.score import letter_correct
+
+
+@torch.no_grad()
+def copy_heads(model: Model, batch: Batch) -> CopyHeads:
+    """Score every head by where it looks while the model copies, teacher-forced.
+
+    >>> model, _ = interp.planted_copier(n=2)
+    >>> copy_heads(model, interp.CopyTask().sample(4, 12, generator=0)).ranked()[0]
+    'L1H3'
+
+    Args:
+        model: any with heads.
+        batch: strings whose answers have sources.
+
+    Raises: UserError for a model without heads, or a batch without a source.
+    """
+    table, batch = HeadTable.of(model).require(), batch.to(device(model))
+    asked = batch.answer & (batch.source >= 0)
+    if not bool(asked.any()):
+        raise UserError("batch must have answers with a source; got none. Use a task that copies.")
+    right = _right(model, batch, ()) & asked
+    source = batch.source.clamp(min=0)[:, None, :, None]
+    attention: list[Tensor] = []
+    strongest: list[Tensor] = []
+
+    def look(layer: int, pattern: Pattern, scores: Pattern | None) -> None:  # noqa: ARG001
+        on_source = pattern.float().gather(3, source.expand(*pattern.shape[:3], 1))[..., 0]
+        hit = pattern.argmax(dim=3) == source[..., 0]
+        attention.append(_over(on_source, asked))
+        strongest.append(_over(hit.float(), right))
+
+    visit_attention(model, batch.tokens, look)
+    return CopyHeads(
+        heads=table.names,
+        attention=torch.cat(attention).cpu().numpy().astype(np.float64),
+        retrieval=torch.cat(strongest).cpu().numpy().astype(np.float64),
+        copied=int(right.sum()),
+    )
+
+
+@torch.no_grad()
+def head_curve(
+    model: Model,
+    batch: Batch,
+    ranking: Sequence[str],
+    counts: Sequence[int],
+    draws: int = 3,
+    generator: torch.Generator | int = 0,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> HeadCurve:
+    """Ablate the first heads of a ranking, beside others; and all of it but the first.
+
+    Heads write their mean over strings and positions instead. Controls are as many heads of the same layers, none of
+    the ranking; where a layer has too few, of all layers.
+
+    Args:
+        model: any with heads.
+        batch: strings, not those that the ranking is from.
+        ranking: names of heads, the best first.
+        counts: how many of them are ablated, and how many are kept.
+        draws: control sets of each count.
+        generator: of the controls; or a seed.
+        on_step: told how many runs of how many are done.
+
+    Raises: UserError for a count beyond the ranking, or heads that the model does not have.
+    """
+    table, drawn, batch = HeadTable.of(model), as_generator(generator), batch.to(device(model))
+    chosen = table.parse(list(ranking))
+    if not counts or max(counts) > len(chosen) or min(counts) < 0:
+        raise UserError(f"counts must be 0 to {len(chosen)}, the heads of the ranking; got {list(counts)}.")
+    steps, done = 1 + len(counts) * (2 + draws), 0
+
+    def accuracy(heads: Sequence[Head]) -> Float[np.ndarray, " string"]:
+        nonlocal done
+        done += 1
+        on_step(f"run {done} of {steps}")
+        right = _right(model, batch, heads)
+        return (right.sum(dim=1) / batch.answer.sum(dim=1)).double().cpu().numpy()
+
+    clean = accuracy(())
+    rows = [
+        (
+            accuracy(chosen[:count]),
+            accuracy(chosen[count:]),
+            np.stack([accuracy(_others(table, chosen, chosen[:count], drawn)) for _ in range(draws)]),
+        )
+        for count in counts
+    ]
+    without, kept, others = (np.stack(column) for column in zip(*rows, strict=True))
+    return HeadCurve(tuple(head.name for head in chosen), tuple(counts), clean, without, kept, others)
+
+
+def agreement(one: Sequence[str], other: Sequence[str], n: int) -> float:
+    """Return the share of the first `n` heads of one ranking that are among the first `n` of another.
+
+    >>> agreement(["L1H0", "L1H1"], ["L1H1", "L0H0"], 2)
+    0.5
+    """
+    return len({*one[:n]} & {*other[:n]}) / n
+
+
+def _right(model: Model, batch: Batch, heads: Sequence[Head]) -> Tensor:
+    """Where the answer's token is predicted without some heads."""
+    hooks = [Edit(Site.of(head), Mean()).hook(model) for head in heads]
+    logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
+    return letter_correct(logits.argmax(dim=-1), batch)
+
+
+def _over(values: Float[Tensor, "batch head query"], where: Tensor) -> Float[Tensor, " head"]:
+    weight = where[:, None].to(values)
+    return (values * weight).sum(dim=(0, 2)) / weight.sum().clamp(min=1)
+
+
+def _others(table: HeadTable, ranked: Sequence[Head], ablated: Sequence[Head], drawn: torch.Generator) -> list[Head]:
+    """As many heads of the same layers as are ablated, none of the ranking; of all layers where one has too few."""
+    found: list[Head] = []
+    for head in ablated:
+        free = [h for h in table if h not in ranked and h not in found]
+        near = [h for h in free if h.layer == head.layer] or free
+        if near:
+            found.append(near[int(torch.randint(len(near), (), generator=drawn))])
+    return found

@@ -1,0 +1,75 @@
+"""Heads that copy: of a planted copier they are known, of SmolLM2 they were measured apart from this project."""
+
+import numpy as np
+import pytest
+import torch
+
+import interp
+from interp.base.errors import UserError
+from interp.measure.language.heads import agreement, copy_heads, head_curve
+from interp.tasks.text import TextCopy, Writer
+
+
+def test_the_planted_lookup_head_leads_by_both_scores_and_its_ablation_costs_everything():
+    model, planting = interp.planted_copier(n=2, zero_heads=2)
+    (lookup,) = (head.name for head in planting.with_role("lookup"))
+    found = copy_heads(model, interp.CopyTask().sample(8, 10, generator=0))
+    assert found.ranked()[0] == found.ranked("retrieval")[0] == lookup
+    place = found.heads.index(lookup)
+    assert found.attention[place] > 0.99 and found.retrieval[place] == 1.0
+    assert found.copied == 80
+    curve = head_curve(model, interp.CopyTask().sample(8, 10, generator=1), (lookup, "L1H4"), (0, 1), draws=2)
+    assert curve.clean.min() == curve.without[0].min() == 1.0
+    assert curve.without[1].mean() < 0.3
+    assert curve.kept[1].min() == 1.0, "the lookup head alone of the ranking suffices"
+    assert curve.kept[0].mean() < 0.3
+    assert curve.others.shape == (2, 2, 8)
+    assert curve.others[1].mean() > curve.without[1].mean()
+
+
+def test_attention_and_strongest_keys_are_those_of_the_patterns():
+    model, _ = interp.planted_copier(n=1, random_heads=1)
+    batch = interp.CopyTask().sample(3, 6, generator=0)
+    found = copy_heads(model, batch)
+    _, cache = model.run_with_cache(batch.tokens)
+    for place, name in enumerate(found.heads):
+        layer, head = map(int, name[1:].split("H"))
+        pattern = cache[f"blocks.{layer}.attn.hook_pattern"][:, head]
+        rows = [(b, q, int(batch.source[b, q])) for b, q in batch.answer.nonzero().tolist()]
+        assert found.attention[place] == pytest.approx(np.mean([float(pattern[row]) for row in rows]), abs=1e-6)
+        hits = [int(pattern[b, q].argmax()) == s for b, q, s in rows]
+        assert found.retrieval[place] == pytest.approx(np.mean(hits), abs=1e-6)
+
+
+def test_what_cannot_be_measured_is_refused():
+    model, _ = interp.planted_copier(n=1)
+    with pytest.raises(UserError, match=r"counts must be 0 to 1, the heads of the ranking; got \[2\]"):
+        head_curve(model, interp.CopyTask().sample(2, 4, generator=0), ("L1H2",), (2,))
+    assert agreement(["L1H0", "L1H1"], ["L1H1", "L1H0"], 1) == 0.0
+
+
+@pytest.mark.smollm2
+def test_the_heads_of_smollm2_that_were_found_elsewhere_lead(smollm2):
+    """Four strings of 64 random tokens, twice: about a minute on one core."""
+    tokens = torch.randint(5, 40000, (4, 64), generator=torch.Generator().manual_seed(0))
+    begin = torch.full((4, 1), 1)
+    whole = torch.cat([begin, tokens, tokens], dim=1)
+    source = torch.full((4, 128), -1)
+    source[:, 65:] = torch.arange(2, 65)
+    answer = source >= 0
+    batch = interp.tasks.Batch(whole[:, :-1], whole[:, 1:], answer, answer, source)
+    found = copy_heads(smollm2.model, batch)
+    assert found.ranked()[:3] == ("L18H6", "L17H3", "L17H4")
+    assert "L17H5" in found.ranked()[:5]
+    assert agreement(found.ranked(), found.ranked("retrieval"), 10) >= 0.5
+
+
+@pytest.mark.smollm2
+def test_the_ten_best_heads_of_smollm2_carry_the_copy_of_a_text_and_others_do_not(smollm2):
+    writer = Writer(smollm2.pretrained.tokenizer, begin=1)
+    task = TextCopy(writer, form="plain")
+    ranking = copy_heads(smollm2.model, task.sample(4, 64, 0)).ranked()[:10]
+    curve = head_curve(smollm2.model, task.sample(4, 64, 1), ranking, (10,), draws=2)
+    assert curve.clean.mean() > 0.9
+    assert curve.without.mean() < 0.6
+    assert curve.others.mean() > 0.85
