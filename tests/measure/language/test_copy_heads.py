@@ -11,14 +11,14 @@ from interp.tasks.text import TextCopy, Writer
 
 
 def test_the_planted_lookup_head_leads_by_both_scores_and_its_ablation_costs_everything():
-    model, planting = interp.planted_copier(n=2, zero_heads=2)
+    model, planting = interp.planted_copier(n=4, zero_heads=2)
     (lookup,) = (head.name for head in planting.with_role("lookup"))
     found = copy_heads(model, interp.CopyTask().sample(8, 10, generator=0))
     assert found.ranked()[0] == found.ranked("retrieval")[0] == lookup
     place = found.heads.index(lookup)
     assert found.attention[place] > 0.99 and found.retrieval[place] == 1.0
     assert found.copied == 80
-    curve = head_curve(model, interp.CopyTask().sample(8, 10, generator=1), (lookup, "L1H4"), (0, 1), draws=2)
+    curve = head_curve(model, interp.CopyTask().sample(8, 10, generator=1), (lookup, "L1H7"), (0, 1), draws=2)
     assert curve.clean.min() == curve.without[0].min() == 1.0
     assert curve.without[1].mean() < 0.3
     assert curve.kept[1].min() == 1.0, "the lookup head alone of the ranking suffices"
@@ -31,13 +31,15 @@ def test_attention_and_strongest_keys_are_those_of_the_patterns():
     model, _ = interp.planted_copier(n=1, random_heads=1)
     batch = interp.CopyTask().sample(3, 6, generator=0)
     found = copy_heads(model, batch)
-    _, cache = model.run_with_cache(batch.tokens)
+    logits, cache = model.run_with_cache(batch.tokens)
+    right = (logits.argmax(dim=-1) == batch.targets) & batch.answer
+    assert int(right.sum()) == found.copied < int(batch.answer.sum()), "some are copied wrongly"
     for place, name in enumerate(found.heads):
         layer, head = map(int, name[1:].split("H"))
         pattern = cache[f"blocks.{layer}.attn.hook_pattern"][:, head]
         rows = [(b, q, int(batch.source[b, q])) for b, q in batch.answer.nonzero().tolist()]
         assert found.attention[place] == pytest.approx(np.mean([float(pattern[row]) for row in rows]), abs=1e-6)
-        hits = [int(pattern[b, q].argmax()) == s for b, q, s in rows]
+        hits = [int(pattern[b, q].argmax()) == s for b, q, s in rows if right[b, q]]
         assert found.retrieval[place] == pytest.approx(np.mean(hits), abs=1e-6)
 
 
