@@ -65,7 +65,7 @@ def training(log: TrainLog) -> go.Figure:
             )
     for mark in log.marks:
         line = {"color": NEUTRAL, "width": 1.2, "dash": "dash"}
-        label = {"text": f"step {mark.step:,}", "textangle": -90, "textposition": "end", "font": {"size": 11}}
+        label = {"text": f"step {mark.step:,}", "textangle": -90, "textposition": "middle", "font": {"size": 11}}
         figure.add_vline(mark.examples, line=line, layer="below", label=label, row="all", col="all")
     figure.update_xaxes(title_text="examples seen", rangemode="tozero")
     figure.update_yaxes(title_text="nats per trained token", rangemode="tozero", row=1, col=1)

@@ -48,7 +48,7 @@ def formation(study: LearningStudy) -> go.Figure:
             )
         )
     for mark in study.training.marks:
-        label = {"text": f"step {mark.step:,}", "textangle": -90, "textposition": "end", "font": {"size": 11}}
+        label = {"text": f"step {mark.step:,}", "textangle": -90, "textposition": "middle", "font": {"size": 11}}
         figure.add_vline(
             mark.examples, line={"color": NEUTRAL, "width": 1.2, "dash": "dash"}, layer="below", label=label
         )
