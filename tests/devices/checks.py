@@ -209,6 +209,7 @@ STUDIED: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("view", "hard-alibi", {"ablate": ("L0H1", "L1H3")}),
     ("view", "mamba", {}),
     ("state", "mamba2", {}),
+    ("state", "lstm", {"lengths": (2, 3, 4)}),
 )
 CHECKS: dict[str, Check] = {
     **{f"model {kind}": partial(model_is_the_same, kind) for kind in PRESETS},
