@@ -23,7 +23,7 @@ class EdgeEffects(Result):
     measure: Target
     edges: Annotated[tuple[str, ...], "edge"]
     nodes: Annotated[tuple[str, ...], "node"]
-    """Those that write."""
+    """Nodes that write."""
     effect: Float[np.ndarray, "edge string"]
     """Per string; of `atp` its size, which is an average of sizes, without the sign."""
     node_effect: Float[np.ndarray, "node string"]

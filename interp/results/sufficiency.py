@@ -115,7 +115,7 @@ class CircuitTest(Result):
     alone: EdgeScores
     """With the circuit's edges and no others: one set."""
     without: EdgeScores
-    """The same without each of its edges."""
+    """What is left without each of its edges."""
     random: EdgeScores
     """With random circuits."""
 

@@ -17,7 +17,7 @@ from interp.experiments.reduce import difference_interval
 PASSING = "mamba, state passing"
 PLAIN = "mamba, mimetic weights"
 ASKED = (PLAIN, "mamba, wide, one layer", "mamba, narrow, deep", "mamba, convolution of 1", PASSING)
-"""Of the critics' models, those about which somebody says that they generalise."""
+"""The critics' models that somebody says generalise."""
 
 
 def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:

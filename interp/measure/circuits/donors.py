@@ -79,7 +79,7 @@ def used(batch: Batch) -> PosMask:
 
 
 def some_rows(writes: Mapping[str, Tensor], rows: slice) -> Writes:
-    """The same for some of the strings."""
+    """The writes in some of the strings."""
     return {name: value[rows] for name, value in writes.items()}
 
 

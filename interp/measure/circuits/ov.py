@@ -42,7 +42,7 @@ class LogitTable:
     """Names of nodes; `biases` has all that is added whatever is read."""
     parts: Float[Tensor, "batch writer"]
     logit: Float[Tensor, " batch"]
-    """That of the run."""
+    """Logit in the run, which the parts add up to."""
 
     @property
     def total(self) -> Float[Tensor, " batch"]:

@@ -47,7 +47,7 @@ class PatchEffects:
     clean: Float[Tensor, " example"]
     """Logit difference of the clean run: the clean answer's logit less the corrupted one's."""
     corrupted: Float[Tensor, " example"]
-    """The same of the corrupted run."""
+    """Logit difference of the corrupted run."""
 
 
 @checked_call

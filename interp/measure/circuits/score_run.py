@@ -27,7 +27,7 @@ class ScoreRun:
     head: Head
     query: Int[Tensor, " batch"]
     weight: Float[Tensor, "batch pos"]
-    """Of every key."""
+    """Weight of every key."""
     cache: dict[str, Tensor]
     norm: HeldNorm
 

@@ -59,7 +59,7 @@ class HeldNorm:
         return 0.0 if bias is None else bias.double()
 
     def at(self, position: Any) -> "HeldNorm":
-        """The same at one position of each string."""
+        """The norm held at one position of each string."""
         return HeldNorm(self.norm, None if self.scale is None else self.scale.take_along_dim(position, 1))
 
 

@@ -20,9 +20,9 @@ class PlantedEdges:
     """Which edges of a model carry the letters, by the names that `interp.measure.circuits` gives them."""
 
     mechanism: frozenset[str]
-    """Those that bring letters to where they are compared, and from there to the answer."""
+    """Edges that bring letters to where they are compared, and from there to the answer."""
     either: frozenset[str] = frozenset()
-    """Those that only hold a backup head back while another has answered: a circuit may have them or not."""
+    """Edges that only hold a backup head back while another has answered: a circuit may have them or not."""
 
 
 def planted_edges(circuit: Circuit) -> PlantedEdges:
@@ -89,7 +89,7 @@ def _is_flag(circuit: Circuit, node: str) -> bool:
 
 
 def _on_paths(edges: list[Edge]) -> list[Edge]:
-    """Those that lie on a path from the embedding to the unembedding; each once."""
+    """Edges that lie on a path from the embedding to the unembedding, each once."""
     edges = list(dict.fromkeys(edges))
     fed, needed = {"embed"}, {"unembed"}
     for _ in edges:

@@ -54,7 +54,7 @@ class Terms:
         return self.decay.clamp(min=LEAST).log()
 
     def at(self, positions: slice) -> "Terms":
-        """Those of some positions."""
+        """Keep some positions."""
         return Terms(**{name: part[:, positions] for name, part in self._given().items()})
 
     def wide(self) -> "Terms":
