@@ -100,6 +100,9 @@ def _stages(graph: Graph) -> Iterator[tuple[tuple[Reading, ...], dict[Reading, l
 def _distinct(
     rows: Int[np.ndarray, "row column"],
 ) -> tuple[Int[np.ndarray, "distinct column"], Int[np.ndarray, " row"]]:
-    """The different rows, and which of them each is."""
-    found, which = np.unique(rows, axis=0, return_inverse=True)
-    return found, which.reshape(-1)
+    """The different rows, and which of them each is: columns are ranked one after another, as numbers."""
+    codes = np.zeros(len(rows), dtype=np.int64)
+    for column in rows.T:
+        _, codes = np.unique(codes * (int(column.max(initial=0)) + 2) + column - DONOR, return_inverse=True)
+    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    return rows[first], which
