@@ -26,7 +26,7 @@ from interp.models.scan.matrix import matrix_scan, matrix_scan_reference
 Scan = Callable[..., tuple[Tensor, Tensor]]
 SHAPE = {"n_layers": 2, "d_model": 128, "d_vocab": 32}
 BATCH, LENGTH = 64, 100
-FAMILIES = ("linear_attention", "retnet", "gla", "mlstm", "deltanet", "gated_deltanet")
+FAMILIES = ("linear_attention", "retnet", "gla", "mlstm", "deltanet", "gated_deltanet", "rwkv7")
 
 
 def naive(op: str) -> Any:

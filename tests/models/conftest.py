@@ -21,6 +21,7 @@ RECURRENT = {
         kind: {"n_layers": 1, "n_heads": 2, "d_key": 4, "d_value": 6}
         for kind in ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet", "mlstm")
     },
+    "rwkv7": {"n_layers": 1, "n_heads": 2, "d_key": 4, "d_value": 6, "rank": 4},
     "hybrid": {
         "layers": ("mamba", "attention", "mamba2"),
         "mamba": MAMBA,

@@ -17,6 +17,7 @@ SHAPES = {
     "deltanet": {},
     "gated_deltanet": {},
     "mlstm": {"d_conv": 2},
+    "rwkv7": {},
 }
 MIXER = "blocks.0.mixer."
 

@@ -36,6 +36,8 @@ class MatrixLayer(ReadLayer):
     W_out: Float[Tensor, "channel d_model"]
     n_heads: int
     W_conv: Float[Tensor, "channel width"] | None = None
+    past_state: Channels | None = None
+    """Weight of each value's direct way to what W_out reads, past the state and the norm; None where there is none."""
 
     @property
     def width(self) -> int:
@@ -53,7 +55,7 @@ class MatrixLayer(ReadLayer):
         *,
         through_conv: bool = False,
         gated: bool = False,
-        direct: bool = True,  # noqa: ARG002  # nothing goes past the state
+        direct: bool = True,
     ) -> Float[Tensor, "batch channel query key"]:
         heads = slice(channels.start // self.width, (channels.stop - 1) // self.width + 1)
         alpha = self._rows(heads, rows).repeat_interleave(self.width, dim=1)
@@ -65,10 +67,17 @@ class MatrixLayer(ReadLayer):
             return alpha
         gate = self.gate[..., channels]
         gate = gate[:, rows] if isinstance(rows, slice) else gate.take_along_dim(rows[:, None, None], dim=1)
-        return alpha * gate.transpose(1, 2)[..., None]
+        alpha = alpha * gate.transpose(1, 2)[..., None]
+        if not direct or self.past_state is None:
+            return alpha
+        at = torch.arange(self.u.shape[1], device=self.u.device)
+        query = at[None, rows] if isinstance(rows, slice) else rows[:, None]
+        return alpha + (query[..., None] == at)[:, None] * self.past_state[..., channels].transpose(1, 2)[:, :, None]
 
     def remainder(self, *, through_conv: bool, gated: bool, direct: bool) -> Channels:  # noqa: ARG002
-        return torch.zeros_like(self.u)
+        if direct or not gated or self.past_state is None:
+            return torch.zeros_like(self.u)
+        return self.past_state * self.u
 
     def numbers_per_channel(self, pairs: int) -> int:
         return pairs

@@ -15,7 +15,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.base.axes import Residual
-from interp.models.hidden_attention.layer import ReadLayer
 from interp.models.hidden_attention.matrix_layer import MatrixLayer
 from interp.models.hooks.point import HookPoint, in_use, traced
 from interp.models.recurrent.initial import fill_uniform, init_conv
@@ -158,7 +157,7 @@ class MatrixMixer(Mixer):
     def hidden_heads(self) -> int:
         return self.config.n_heads
 
-    def hidden_layer(self, values: Mapping[str, Tensor]) -> ReadLayer:
+    def hidden_layer(self, values: Mapping[str, Tensor]) -> MatrixLayer:
         terms, c = self.read_terms(values).wide(), self.config
         u = values["hook_v"].flatten(2)
         gate, held, x, W_conv = torch.ones_like(u), torch.ones_like(u), u, None

@@ -1,4 +1,4 @@
-"""Linear attention, RetNet, GLA, DeltaNet, gated DeltaNet, mLSTM: each layer by hand, and its edits in closed form."""
+"""Linear attention, its gated forms and the delta rule's kin: each layer by hand, and its edits in closed form."""
 
 import math
 
@@ -16,6 +16,7 @@ from interp.models.recurrent.linear_attention.model import LinearAttentionConfig
 from interp.models.recurrent.matrix_config import MatrixConfig
 from interp.models.recurrent.mlstm.model import MLSTMConfig
 from interp.models.recurrent.retnet.model import RetNetConfig
+from interp.models.recurrent.rwkv7.model import RWKV7Config
 
 SHAPES = {
     "linear attention": ("linear_attention", {}),
@@ -31,6 +32,7 @@ SHAPES = {
     "deltanet, reflections": ("deltanet", {"negative_eigenvalues": True, "d_conv": 1}),
     "gated deltanet": ("gated_deltanet", {}),
     "mlstm": ("mlstm", {"d_conv": 3}),
+    "rwkv7": ("rwkv7", {}),
 }
 MIXER = "blocks.0.mixer."
 
@@ -44,6 +46,8 @@ def model(recurrent, request):
 def by_hand(kind, mixer, x):
     """What a layer writes for one string [pos d_model], one position and head at a time."""
     c, widths = mixer.config, mixer.widths
+    if kind == "rwkv7":
+        return rwkv_by_hand(mixer, x)
     states = [torch.zeros(c.key_width, c.value_width, dtype=x.dtype) for _ in range(c.n_heads)]
     sums = [torch.zeros(c.key_width, dtype=x.dtype) for _ in range(c.n_heads)]
     inner, out = [torch.zeros(sum(widths), dtype=x.dtype)] * (c.d_conv - 1), []
@@ -100,6 +104,31 @@ def by_hand(kind, mixer, x):
     return torch.stack(out)
 
 
+def rwkv_by_hand(mixer, x):
+    """The same of RWKV-7, whose maps read two positions."""
+    c, before, out = mixer.config, torch.zeros_like(x[0]), []
+    states = [torch.zeros(c.key_width, c.value_width, dtype=x.dtype) for _ in range(c.n_heads)]
+    for row in x:
+        r, k, v, w, a, g = (row * (1 - mu) + before * mu for mu in mixer.mu)
+        r, k, v, before = r @ mixer.W_q, k @ mixer.W_k, v @ mixer.W_v, row
+        w = torch.exp(-torch.sigmoid(torch.tanh(w @ mixer.W_w_down) @ mixer.W_w + mixer.b_w) / math.sqrt(math.e))
+        a = torch.sigmoid(a @ mixer.W_a_down @ mixer.W_a + mixer.b_a)
+        kappa, key = k * mixer.xi, k * (1 + mixer.alpha * (a - 1))
+        written = []
+        for head in range(c.n_heads):
+            own = slice(head * c.key_width, (head + 1) * c.key_width)
+            values = slice(head * c.value_width, (head + 1) * c.value_width)
+            along = kappa[own] / (kappa[own] @ kappa[own] + 1e-6).sqrt()
+            A = torch.diag(w[own]) - torch.outer(a[own] * along, along)
+            states[head] = A @ states[head] + torch.outer(key[own], v[values])
+            y = r[own] @ states[head]
+            y = y / (y.square().mean() + c.norm_eps).sqrt() * mixer.norm.w[values]
+            written.append(y + (r[own] * mixer.rho[own] * key[own]).sum() * v[values])
+        gate = torch.sigmoid(g @ mixer.W_gate_down) @ mixer.W_gate
+        out.append((torch.cat(written) * gate) @ mixer.W_out)
+    return torch.stack(out)
+
+
 def test_a_layer_is_its_recurrence_written_out(model, tokens):
     _, cache = model.run_with_cache(tokens)
     with torch.no_grad():
@@ -127,6 +156,8 @@ def transitions(model, cache):
             m.append(torch.maximum(log_f[:, t] + m[-1], cache["hook_i"][:, t]))
         m = torch.stack(m, dim=1)
         return (log_f + m[:, :-1] - m[:, 1:]).exp()[..., None, None] * eye
+    if model.kind == "rwkv7":
+        return torch.diag_embed(cache["hook_w"]) - cache["hook_erase"][..., :, None] * cache["hook_kappa"][..., None, :]
     factor = eye - cache["hook_erase"][..., :, None] * k[..., None, :]
     return factor * cache["hook_alpha"][..., None, None] if model.kind == "gated_deltanet" else factor
 
@@ -210,10 +241,10 @@ def test_input_gates_of_any_size_neither_overflow_nor_lose_a_gradient(recurrent)
 
 
 def test_a_hybrid_of_every_one_of_them_with_attention_is_one_line(tokens, tmp_path):
-    kinds = ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet", "mlstm")
+    kinds = ("linear_attention", "retnet", "gla", "deltanet", "gated_deltanet", "mlstm", "rwkv7")
     layers = (*kinds, "attention")
     model = build({"kind": "hybrid", "d_model": 16, "d_vocab": 11, "layers": layers, "gla": {"d_conv": 4}})
-    assert [mixer.config.d_conv for mixer in model.mixers.values()] == [1, 1, 4, 4, 4, 1]
+    assert [mixer.config.d_conv for mixer in model.mixers.values()] == [1, 1, 4, 4, 4, 1, 1]
     again = HookedModel.from_pretrained(model.save_pretrained(tmp_path))
     assert again.config == model.config and torch.equal(again(tokens), model(tokens))
     past = model.new_past()
@@ -254,6 +285,7 @@ def test_the_decays_of_a_retnet_are_the_papers():
         (GLAConfig, {"d_model": 4, "n_heads": 4}, "key_width must be an integer from 1"),
         (DeltaNetConfig, {"d_value": -1}, "d_value must be an integer from 1"),
         (GatedDeltaNetConfig, {"dt_min": 0.2}, "dt_min at most dt_max"),
+        (RWKV7Config, {"d_conv": 4}, "d_conv must be 1 for rwkv7, .*; got 4"),
         (MLSTMConfig, {"forget_range": (2.0, 1.0)}, "forget_range must be two finite numbers"),
         (GatedDeltaNetConfig, {"A_range": (0.0, 1.0)}, "A_range must be two positive numbers"),
     ],
