@@ -11,7 +11,9 @@ from interp.results.curves import LearningCurves
 def learning_curves(curves: LearningCurves, share: float = 0.9) -> go.Figure:
     """Draw string accuracy by examples seen: mean and 95% band of each group, and its runs.
 
-    >>> figure = interp.figures.learning_curves(interp.learning_curves(["runs/a-0", "runs/a-1"]))
+    >>> from interp.results.curves import curves_of
+    >>> curves = curves_of(["a"], [{"model": {}, "task": {}, "training": {"seed": 0}}], [study.training])
+    >>> figure = interp.figures.learning_curves(curves)
 
     Args:
         curves: of some trainings.

@@ -14,9 +14,12 @@ from interp.training.run_folder import LOG, read_run_config
 def learning_curves(folders: Sequence[str | Path], length: int | None = None) -> LearningCurves:
     """Read the curves of some trainings, finished or not. Those that differ in the seed alone are a group.
 
-    >>> curves = learning_curves(["runs/a-0", "runs/a-1", "runs/b-0", "runs/b-1"])
-    >>> curves.needed(0.9)["learning_rate=0.004"][0].censored
-    False
+    >>> config = interp.TrainConfig(steps=2, batch=4, length=4, evaluate_lengths=(4,), evaluate_strings=8)
+    >>> model = interp.HookedTransformer(interp.TransformerConfig(n_layers=1, n_heads=2, d_model=16), seed=0)
+    >>> log = interp.train(model, interp.CopyTask(), config, "runs/a-0", progress=False)
+    >>> curves = interp.learning_curves(["runs/a-0"])
+    >>> curves.groups, curves.needed(0.9)["runs/a-0"][0].censored
+    (('runs/a-0',), True)
 
     Args:
         folders: of the runs.
