@@ -13,6 +13,7 @@ from interp.cli.commands import command, names
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "ablate_heads": "ablate",
+    "ask_language_models": "language",
     "export_attention": "view",
     "find_circuit": "circuit",
     "find_hash_heads": "heads",

@@ -37,7 +37,7 @@ class Written:
     """The different values of what a node writes: of a head z, before W_O."""
 
     values: Values
-    """At all positions or, in the last layer, those that are asked."""
+    """Values at all positions or, in the last layer, at those that are asked."""
     donor: Float[Tensor, "batch whole width"]
     W_O: Float[Tensor, "d_head d_model"] | None = None
 

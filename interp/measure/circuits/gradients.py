@@ -19,7 +19,7 @@ from interp.tasks.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Gradients:
-    """At the hook points that were asked for: values, and derivatives of the measure, string by string."""
+    """Values and derivatives of the measure at the hook points that were asked for, string by string."""
 
     value: dict[str, Tensor]
     slope: dict[str, Tensor]

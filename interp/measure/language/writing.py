@@ -42,12 +42,12 @@ def continued(model: Model, prompts: Sequence[Sequence[int]], most: int) -> list
             f"{longest + most}. Ask for a shorter length."
         )
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    padded = isinstance(model, TransformerBridge) and _told(model)
+    bridge = model if isinstance(model, TransformerBridge) and _told(model) else None
     found: dict[int, list[int]] = {}
-    for group in [order] if padded else _alike(order, prompts):
+    for group in [order] if bridge else _alike(order, prompts):
         for block in _blocks(group, longest + most, model):
             rows = [prompts[i] for i in block]
-            written = _padded(model, rows, most) if padded else _together(model, rows, most)
+            written = _padded(bridge, rows, most) if bridge else _together(model, rows, most)
             found |= dict(zip(block, written.tolist(), strict=True))
     return [found[i] for i in range(len(prompts))]
 

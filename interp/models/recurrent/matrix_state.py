@@ -5,9 +5,9 @@ The recurrence runs in chunks unless something listens at `hook_write` or `hook_
 at the state of single positions (`h.5`), and then it runs in stretches between them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -77,8 +77,11 @@ class MatrixMixer(Mixer):
 
     large = ("hook_write", "hook_state")
     gated_hook = "hook_gated"
-    activation: ClassVar[Callable[[Tensor], Tensor]] = staticmethod(F.silu)
-    """Activation of the gate."""
+
+    @staticmethod
+    def activation(gate: Tensor) -> Tensor:
+        """Apply what the gate goes through."""
+        return F.silu(gate)
 
     def __init__(self, config: Any, normalizes: bool = False) -> None:
         super().__init__()

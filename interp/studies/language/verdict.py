@@ -12,7 +12,7 @@ HALF = 0.5
 
 def language_verdict(tasks: Sequence[TextAccuracy]) -> Verdict:
     """Whether every task is done at its greatest length (yes), none is (no), some are (partly), or it is not sure."""
-    held = {held_to(task, len(task.lengths) - 1) for task in tasks}
+    held: set[Answer] = {held_to(task, len(task.lengths) - 1) for task in tasks}
     answer: Answer = "unsure" if "unsure" in held or not held else "partly" if len(held) == 2 else _only(held)
     found = tuple(
         Evidence(

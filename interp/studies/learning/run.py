@@ -97,7 +97,7 @@ def _kept(
         return (), ("no weights were kept along the way, so how heads formed cannot be seen (train with --keep)",)
     if not (loaded.task.lays_out_letters and loaded.task.uniform_letters and len(HeadTable.of(loaded.model))):
         return (), ("heads are found on copies of uniform letters, which this model cannot be asked",)
-    device = loaded.model.cfg.device
+    device = loaded.model.cfg.device or "cpu"
     runs = [load_run(folder, device, step) for step in steps if step < last.stamp.step]
     found = []
     for run in [*runs, load_run(folder, device)]:

@@ -27,7 +27,10 @@ class MLSTMMixer(MatrixMixer):
 
     decay_hook = "hook_f"
     no_weight_decay = ("b_i", "b_f")
-    activation = staticmethod(torch.sigmoid)
+
+    @staticmethod
+    def activation(gate: Tensor) -> Tensor:
+        return torch.sigmoid(gate)
 
     def __init__(self, config: Any) -> None:
         super().__init__(config, normalizes=True)
@@ -65,7 +68,8 @@ class MLSTMMixer(MatrixMixer):
         return torch.maximum(total.abs(), terms.least.to(total.dtype))
 
     def read_terms(self, values: Mapping[str, Tensor]) -> Terms:
-        decay, written, _ = _stabilised(*promoted(values["hook_i"], values["hook_f"]), None)
+        log_i, f = promoted(values["hook_i"], values["hook_f"])
+        decay, written, _ = _stabilised(log_i, f, None)
         q = values["hook_q"] / values["normalizer.hook_scale"][..., None]
         return Terms(q, written[..., None] * values["hook_k"], values["hook_v"], decay[..., None])
 

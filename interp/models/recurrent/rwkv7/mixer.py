@@ -22,10 +22,6 @@ MIXED = ("q", "k", "v", "w", "a", "gate")
 """What reads a mixture of its own of the stream here and one position before."""
 
 
-def _itself(x: Tensor) -> Tensor:
-    return x
-
-
 class RWKV7Mixer(MatrixMixer):
     """One layer of RWKV-7's time mixing. Its hook points are in the table of `interp.models.recurrent.rwkv7.model`.
 
@@ -35,7 +31,10 @@ class RWKV7Mixer(MatrixMixer):
 
     decay_hook = "hook_w"
     no_weight_decay = ("b_w", "b_a", "mu", "xi", "alpha", "rho")
-    activation = staticmethod(_itself)
+
+    @staticmethod
+    def activation(gate: Tensor) -> Tensor:
+        return gate
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
