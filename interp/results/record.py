@@ -202,8 +202,12 @@ def _at_a_glance(value: Any) -> str:
         value = tuple(value.values())
     if isinstance(value, tuple | list) and value and all(map(_is_large, value)):
         return f"{len(value)} {type(value[0]).__name__}"
-    text = type(value).__name__ if isinstance(value, Result) else str(value)
+    text = type(value).__name__ if isinstance(value, Result) or _has_arrays(value) else str(value)
     return text if len(text) <= GLANCE or isinstance(value, str) else f"{text[:GLANCE]}..."
+
+
+def _has_arrays(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and any(isinstance(field, np.ndarray) for field in vars(value).values())
 
 
 def _is_large(value: Any) -> bool:
