@@ -13,7 +13,10 @@ HALF = 0.5
 def circuit_verdict(
     circuit: CircuitTest, lookups: tuple[HeadTables, ...], repair: SelfRepair | None, share: float
 ) -> Verdict:
-    """Whether the circuit alone is enough on new strings: yes if its interval reaches the wanted share.
+    """Whether the circuit alone is enough on new strings.
+
+    Yes if it reaches the wanted share, unsure if only its interval does; else partly, from half of the model's strings
+    on, or no.
 
     Args:
         circuit: tested on strings on which it was not looked for.
@@ -24,7 +27,7 @@ def circuit_verdict(
     kept = circuit.accuracy / circuit.whole if circuit.whole else 0.0
     least, most = share * circuit.whole, _most_without(circuit)
     random = circuit.random.strings.astype(float)
-    answer: Answer = "no" if kept <= HALF else "yes" if circuit.interval.high >= least else "partly"
+    answer = _answer(kept, circuit.accuracy >= least, circuit.interval.high >= least)
     because = [
         Evidence("circuit_edges", float(len(circuit.edges)), n=circuit.n_edges),
         Evidence("string_accuracy", circuit.whole, share_interval(circuit.none_and_all.strings[1].astype(float)), n=n),
@@ -46,6 +49,12 @@ def circuit_verdict(
     caveats = [f"{words.count(spare, 'edge')} of it could go on these strings, each alone"] if spare else []
     caveats.append("another set of edges may be smaller still; edges were taken away one after the other")
     return Verdict(answer, tuple(because), tuple(caveats), _says(circuit, lookups, most))
+
+
+def _answer(kept: float, enough: bool, perhaps: bool) -> Answer:
+    if kept <= HALF:
+        return "no"
+    return "yes" if enough else "unsure" if perhaps else "partly"
 
 
 def _most_without(circuit: CircuitTest) -> float:

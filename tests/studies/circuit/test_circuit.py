@@ -46,7 +46,7 @@ def head(by_letter):
     )
 
 
-@pytest.mark.parametrize(("alone", "answer"), [(20, "yes"), (14, "partly"), (9, "no")])
+@pytest.mark.parametrize(("alone", "answer"), [(20, "yes"), (18, "unsure"), (14, "partly"), (9, "no")])
 def test_the_answer_goes_by_what_the_circuit_alone_keeps_of_what_the_model_does(alone, answer):
     verdict = circuit_verdict(circuit(alone), (), None, 0.95)
     assert verdict.answer == answer
