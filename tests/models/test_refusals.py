@@ -224,7 +224,7 @@ def test_weights_that_are_not_finite_are_told_when_they_are_read(model, tmp_path
 
 def test_weights_of_other_shapes_are_refused_by_their_header_alone(tmp_path, monkeypatch):
     build({"kind": "lstm", "d_model": 16}).save_pretrained(tmp_path)
-    monkeypatch.setattr("interp.models.checkpoint._read", None)
+    monkeypatch.setattr("interp.models.checkpoint.read_whole", None)
     with pytest.raises(UserError, match="must have the shape"):
         load_weights(build({"kind": "lstm", "d_model": 8}), tmp_path / "model.safetensors")
 

@@ -1,11 +1,11 @@
 """What single edges do to a measure: exactly, or by gradients from a few passes.
 
-exact    each edge in turn carries the donor's value (`edge_sweep`)
-eap      edge attribution patching (Syed et al. 2023): (donor - clean) of the writer, times the derivative at the reader
-eap-ig   the same, derivatives averaged on the way from the donor's embeddings to the clean ones (Hanna et al. 2024)
-atp      AtP* (Kramar et al. 2024), over edges: through queries and keys the attention is computed anew, so that a
-         saturated softmax does not hide what would change; and derivatives are taken with each layer's writes left
-         out in turn, so that ways that cancel do not hide each other
+- exact: each edge in turn carries the donor's value (`edge_sweep`).
+- eap: edge attribution patching (Syed et al. 2023): (donor - clean) of the writer, times the derivative at the reader.
+- eap-ig: the same, derivatives averaged on the way from the donor's embeddings to the clean ones (Hanna et al. 2024).
+- atp: AtP* (Kramar et al. 2024), over edges: through queries and keys the attention is computed anew, so that a
+  saturated softmax does not hide what would change; and derivatives are taken with each layer's writes left out in
+  turn, so that ways that cancel do not hide each other.
 
 The effect of a node is that of all edges out of it: by gradients their sum, attribution patching (Nanda 2023).
 """

@@ -198,7 +198,8 @@ class MatrixMixer(Mixer):
             window = None if past is None else past.get("window")
             conv, carried["window"] = causal_conv(self.hook_conv_in(inner), self.W_conv, None, window)
             inner = F.silu(self.hook_conv(conv))
-        q, k, v = (part.unflatten(-1, (c.n_heads, -1)) for part in inner.split(self.widths, dim=-1))
+        # Copies, not views of one tensor: whoever edits one of them in place leaves the others alone.
+        q, k, v = (part.clone().unflatten(-1, (c.n_heads, -1)) for part in inner.split(self.widths, dim=-1))
         terms, more = self.terms(x, q, k, v, past)
         y, h = self.recur(terms, past)
         if past is not None:

@@ -19,6 +19,7 @@ from interp.loading import Loaded, as_loaded
 from interp.measure.ablation.ablate import ablation_study
 from interp.measure.heads.effective_n import behavioural_n, causal_n, causal_order, order_counts
 from interp.measure.heads.use import use_of_heads
+from interp.models.heads import HeadTable
 from interp.models.hooks.model import HookedModel
 from interp.results.accuracy import LengthAccuracy, StepCurve
 from interp.results.heads import HeadScores
@@ -55,6 +56,7 @@ def hash_head_study(
     check_bounds(settings)
     loaded = as_loaded(loaded, seed)
     model, task = loaded.model, loaded.task
+    HeadTable.of(model).require()
     _, span = probed(loaded, settings.heads.longest)
 
     parts = estimate(loaded, _amount(loaded, settings), seed)

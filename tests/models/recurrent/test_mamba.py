@@ -75,7 +75,7 @@ def test_every_quantity_is_what_the_glossary_says(model, tokens):
         expected["hook_normalized"] = c["hook_resid_pre"] / c["hook_scale"] * model.blocks[1].norm.w
     for name, value in expected.items():
         torch.testing.assert_close(c[name], value, msg=lambda text, name=name: f"{name}: {text}")
-    assert set(c) <= {*expected, "hook_resid_pre", "hook_state", "hook_normalized", "hook_scale"}
+    assert set(c) <= {*expected, "hook_resid_pre", "hook_mixer_input", "hook_state", "hook_normalized", "hook_scale"}
 
 
 def test_shapes_are_those_of_the_glossary(model, tokens):
