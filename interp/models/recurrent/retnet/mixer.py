@@ -46,7 +46,7 @@ class RetNetMixer(MatrixMixer):
         heads = torch.arange(c.n_heads, device=q.device, dtype=like.dtype)
         gamma = (1 - torch.exp2(-5 - heads)).expand(q.shape[:3]).clone()
         if in_use(self.hook_gamma) and torch.is_grad_enabled():
-            gamma.requires_grad_()  # a constant, but a hook may ask for its gradient
+            gamma = gamma.requires_grad_().clone()  # a constant, but a hook may edit it or ask for its gradient
         gamma = self.hook_gamma(gamma)
         return Terms(q, k, v, gamma[..., None]), {}
 
