@@ -75,6 +75,7 @@ def test_a_worker_that_is_killed_midway_changes_no_bit_and_nothing_is_done_twice
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_an_address_where_nothing_answers_is_refused_at_once():
-    with pytest.raises(UserError, match=r"--ray-address must be a cluster that answers; got 127.0.0.1:1"):
-        list(OnRay(address="127.0.0.1:1").run(PLANS[:1], Work()))
+@pytest.mark.parametrize("address", ["127.0.0.1:1", f"127.0.0.1:{10**30}"])
+def test_an_address_where_nothing_answers_is_refused_at_once(address):
+    with pytest.raises(UserError, match=f"--ray-address must be a cluster that answers; got {address} "):
+        list(OnRay(address=address).run(PLANS[:1], Work()))

@@ -83,7 +83,7 @@ def _connect(ray: Any, executor: OnRay) -> None:
     try:
         _knock(executor.address)
         ray.init(address=executor.address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except (ConnectionError, RuntimeError, ValueError, OverflowError, OSError) as error:
         first = str(error).strip().splitlines()
         raise UserError(
             f"--ray-address must be a cluster that answers; got {executor.address} "
