@@ -69,7 +69,7 @@ class Ended:
         return found
 
     def leaks(self) -> list[str]:
-        """The same of a call from Python, which may raise what the package raises and nothing else."""
+        """List what is wrong with a call from Python, which may raise what the package raises and nothing else."""
         found = self.faults()
         if self.error and not self.refused:
             found.append(f"{self.error[0]}: {self.said[:200]}\n{self.where}")

@@ -105,7 +105,7 @@ def by_hand(kind, mixer, x):
 
 
 def rwkv_by_hand(mixer, x):
-    """The same of RWKV-7, whose maps read two positions."""
+    """Compute what an RWKV-7 layer writes, whose maps read two positions."""
     c, before, out = mixer.config, torch.zeros_like(x[0]), []
     states = [torch.zeros(c.key_width, c.value_width, dtype=x.dtype) for _ in range(c.n_heads)]
     for row in x:
