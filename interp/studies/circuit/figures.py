@@ -31,7 +31,7 @@ def circuit_graph(circuit: CircuitTest, scores: HeadScores) -> go.Figure:
     beside = defaultdict(int)
     for (writer, reader, into), name, strings, nats in zip(edges, circuit.edges, lost, loss, strict=True):
         (x0, y0), (x1, y1) = places[writer], places[reader]
-        number = beside[writer, reader]
+        number = beside[writer, reader] + _passes(places, (x0, y0), (x1, y1))
         beside[writer, reader] += 1
         bend = (number + 1) // 2 * (1 if number % 2 else -1) * 0.09  # edges between the same nodes lie side by side
         t = np.linspace(0, 1, 17)
@@ -67,6 +67,12 @@ def circuit_graph(circuit: CircuitTest, scores: HeadScores) -> go.Figure:
     figure.update_xaxes(visible=False, range=[-0.75, 0.75])
     figure.update_yaxes(visible=False)
     return dress(figure, "The circuit", _graph_says(circuit, lost), 160 + 105 * max(rows, 2))
+
+
+def _passes(places: dict[str, tuple[float, float]], start: tuple[float, float], end: tuple[float, float]) -> bool:
+    """Whether a straight line between two nodes goes through a third."""
+    (x0, y0), (x1, y1) = start, end
+    return any(y0 < y < y1 and abs(x0 + (x1 - x0) * (y - y0) / (y1 - y0) - x) < 0.04 for x, y in places.values())
 
 
 def _graph_says(circuit: CircuitTest, lost: np.ndarray) -> str:
