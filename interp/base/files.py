@@ -149,12 +149,12 @@ def check_file(path: Path, what: str) -> None:
     """
     try:
         mode = Path(path).stat().st_mode
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(f"{what} must be at {path}; got no such file. Check the path.") from error
     except (OSError, ValueError) as error:
-        raise InterpError(
-            f"{what} at {path} must be readable; got an error ({getattr(error, 'strerror', None) or error})."
-        ) from error
+        # A name too long, or a NUL in it: no file can have it.
+        if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError) or error.errno == errno.ENAMETOOLONG:
+            at = shortened(str(path), 200)
+            raise UserError(f"{what} must be at {at}; got no such file. Check the path.") from error
+        raise InterpError(f"{what} at {path} must be readable; got an error ({error.strerror or error}).") from error
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         raise UserError(

@@ -105,6 +105,10 @@ def test_numbers_that_are_not_finite_become_null_at_any_depth(tmp_path: Path) ->
 def test_a_missing_file_is_the_users_mistake_and_a_damaged_one_is_not(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a result must be at .*nowhere\.json; got no such file"):
         read_json(tmp_path / "nowhere.json", "a result")
+    for name in ("a" * 5000, "a\0b"):
+        with pytest.raises(UserError, match=r"a result must be at .*; got no such file") as refused:
+            read_json(tmp_path / name, "a result")
+        assert len(str(refused.value)) < 300
     for content in (b'{"a": [1, 2', b"\xff\xfe", b""):
         (tmp_path / "a.json").write_bytes(content)
         with pytest.raises(InterpError, match=r"a result at .*a\.json must be JSON") as refused:

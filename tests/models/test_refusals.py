@@ -135,8 +135,9 @@ def test_a_hook_that_is_no_pair_and_a_name_that_is_no_text_are_refused(model):
     tokens = torch.zeros(1, 3, dtype=torch.long)
     with pytest.raises(UserError, match=r"a hook must be a pair \(name, function\)"), model.hooks([("hook_embed", 3)]):
         pass
-    with pytest.raises(UserError, match="names_filter must be a hook point's name"):
-        model.run_with_cache(tokens, names_filter=[3])
+    for names in ([3], torch.tensor(3)):
+        with pytest.raises(UserError, match="names_filter must be a hook point's name"):
+            model.run_with_cache(tokens, names_filter=names)
 
 
 def test_the_last_layer_is_found_by_minus_one_under_every_name(model):

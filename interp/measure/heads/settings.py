@@ -34,7 +34,7 @@ class HeadSettings:
         "level": (0.001, 0.999),  # it takes 1 / level untrained models
         "floor": (0.0, 1.0),
         "gather_floor": (0.0, 1e6),
-        "alike": (0.0, 1.0),
+        "alike": (0.01, 1.0),
         "untrained": (1, 10_000),
     }
 

@@ -3,7 +3,8 @@
 A name that does not exist is an error that lists the nearest known ones, never an empty cache.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from transformer_lens import HookedRootModule
 
@@ -70,7 +71,11 @@ class NamedPoints(HookedRootModule):
                 f"names_filter must match a hook point; got one that matches none of the model's {n}. Print "
                 "model.hook_dict to see them."
             )
-        chosen = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
+        chosen: list[Any]
+        try:
+            chosen = [names] if isinstance(names, str) else list(names)
+        except TypeError:  # a tensor without dimensions has __iter__, and cannot be iterated over
+            chosen = [names]
         if not all(isinstance(name, str) for name in chosen):
             raise UserError(
                 f"names_filter must be a hook point's name, a list of names or a predicate; got {shown(names)}."
