@@ -24,6 +24,9 @@ from typing import Any
 
 MOST_SECONDS = 60
 MOST_BYTES = 6 * 2**30
+TRIES = 3
+"""A fork of a process in which torch has computed may lock up, once in thousands, and a crowded machine may kill for
+memory: what hangs or is killed each time is the package's doing."""
 REQUESTS = ("socket.connect", "socket.getaddrinfo", "socket.sendto", "urllib.Request")
 PROGRAMS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "pty.spawn")
 OURS = ("git",)
@@ -89,8 +92,13 @@ class Nursery:
     def __call__(self, function: Callable[..., Any], *arguments: Any, seconds: float = MOST_SECONDS) -> Ended:
         assert self.process.stdin is not None and self.process.stdout is not None
         name = f"{function.__module__}:{function.__qualname__}"
-        _send(self.process.stdin, (name, arguments, seconds))
-        return _receive(self.process.stdout)
+        for _ in range(TRIES):
+            _send(self.process.stdin, (name, arguments, seconds))
+            ended: Ended = _receive(self.process.stdout)
+            if not ended.hung and ended.signal != signal.SIGKILL:
+                break
+            print(f"{name}{arguments}: {ended.faults()} {ended.stderr[-2000:]}")
+        return ended
 
     def close(self) -> None:
         """End the process."""

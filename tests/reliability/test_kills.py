@@ -18,7 +18,8 @@ def outcomes(attempt, function, *arguments) -> list[str]:
     found = []
     for rename, after, *more in arguments:
         ended = attempt(function, rename, after, *more)
-        found.append(ended.value if not (ended.error or ended.faults()) else f"{ended.error[:1]} {ended.said}")
+        wrong = [*ended.error[:1], ended.said, ended.where, *ended.faults(), ended.stderr[-2000:]]
+        found.append("\n".join(wrong) if ended.error or ended.faults() else ended.value)
     return found
 
 
