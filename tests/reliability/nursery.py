@@ -92,9 +92,10 @@ class Nursery:
     def __call__(self, function: Callable[..., Any], *arguments: Any, seconds: float = MOST_SECONDS) -> Ended:
         assert self.process.stdin is not None and self.process.stdout is not None
         name = f"{function.__module__}:{function.__qualname__}"
+        ended = Ended()
         for _ in range(TRIES):
             _send(self.process.stdin, (name, arguments, seconds))
-            ended: Ended = _receive(self.process.stdout)
+            ended = _receive(self.process.stdout)
             if not ended.hung and ended.signal != signal.SIGKILL:
                 break
             print(f"{name}{arguments}: {ended.faults()} {ended.stderr[-2000:]}")
