@@ -239,5 +239,5 @@ def _try_attention(bridge: TransformerBridge, name: str) -> None:
 def _no_attention(name: str, why: str) -> UserError:
     return UserError(
         f"{name} must show the causal attention of each of its heads; got a model that does not ({why}). "
-        "Choose a decoder such as GPT-2 or Llama."
+        "Choose a decoder such as GPT-2 or Llama, or a Mamba."
     )

@@ -85,6 +85,7 @@ def _copied(model: Any, tokenizer: Any) -> tuple[Any, Pretrained]:
         with torch.random.fork_rng(devices=[]):  # first weights are drawn from the global generator, and replaced
             fresh = type(model)._from_config(config, attn_implementation="eager", dtype=torch.float32)
         fresh.load_state_dict(model.state_dict())
+        fresh.config.architectures = [type(model).__name__]  # a file names its class, a config that was made does not
     except (InterpError, MemoryError):
         raise
     except Exception as error:  # a quantised model, or one with modules of its own
