@@ -23,6 +23,7 @@ RECURRENT = {
     },
     "rwkv7": {"n_layers": 1, "n_heads": 2, "d_key": 4, "d_value": 6, "rank": 4},
     "mamba3": {"n_layers": 1, "d_state": 6, "d_head": 8, "n_groups": 2, "dt_min": 0.2, "dt_max": 1.0},
+    "s4d": {"n_layers": 1, "d_state": 6, "dt_min": 0.2, "dt_max": 1.0},
     "hybrid": {
         "layers": ("mamba", "attention", "mamba2"),
         "mamba": MAMBA,

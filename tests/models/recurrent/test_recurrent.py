@@ -165,7 +165,10 @@ def test_a_model_runs_on_meta_tensors_on_every_path(model):
     loss, cache = model.run_with_cache(tokens, "loss", names_filter=names, incl_bwd=True)
     assert loss.is_meta and all(value.is_meta for value in cache.values()) and len(cache) == 2 * len(names)
     assert model.generate(tokens, 5).shape == (3, 17)
-    assert model.scans() and "numba" not in model.scans().values()
+    scans = model.scans()
+    assert "numba" not in scans.values() and {*scans} == {
+        each for mixer in model.mixers.values() for each in mixer.scans
+    }
 
 
 def test_a_model_can_be_made_on_meta(recurrent, kind):

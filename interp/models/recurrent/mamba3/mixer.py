@@ -28,7 +28,6 @@ from interp.models.scan.precision import promoted, without_autocast
 from interp.models.stack.layers import RMSNorm
 
 MAPS = ("W_gate", "W_u", "W_B", "W_C", "W_dt", "W_A", "W_lambda", "W_theta", "W_out")
-HOOKS = ("gate", "u", "dt", "delta", "A", "alpha", "lambda", "theta", "B", "C", "write", "state", "y", "gated")
 EPS = 1e-5
 """Of the norms of B and C."""
 
@@ -57,8 +56,10 @@ class Mamba3Mixer(Mixer):
         self.b_dt, self.D = weight(heads), weight(heads)
         self.b_B, self.b_C = weight(heads, c.d_state), weight(heads, c.d_state)
         self.norm_B, self.norm_C = RMSNorm(c.d_state, EPS), RMSNorm(c.d_state, EPS)
-        for name in HOOKS:
-            setattr(self, f"hook_{name}", HookPoint())
+        self.hook_gate, self.hook_u, self.hook_dt, self.hook_delta = (HookPoint() for _ in range(4))
+        self.hook_A, self.hook_alpha, self.hook_lambda, self.hook_theta = (HookPoint() for _ in range(4))
+        self.hook_B, self.hook_C, self.hook_write, self.hook_state = (HookPoint() for _ in range(4))
+        self.hook_y, self.hook_gated = HookPoint(), HookPoint()
 
     def init_weights(self, generator: torch.Generator) -> None:
         for name in MAPS:
