@@ -4,6 +4,7 @@ What a run has found is kept, a few kilobytes each, so that nothing is done twic
 are decided from what is kept, and a page is left.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,16 +77,15 @@ LOCAL = "local"
 
 def work(options: Options) -> None:
     """Run what is left to run, decide the claims, write the page, then print."""
-    from interp.experiments.kept import Record
     from interp.experiments.paper import claims
     from interp.experiments.paper.reproduce import find_run, plans_of
+    from interp.experiments.paper.site import check_site
     from interp.experiments.plan import plan_text
-    from interp.experiments.work import default_record
 
     chosen = claims(options.claims)
     plans = plans_of(chosen, options.size, options.seeds)
     every = [plan for each in plans.values() for plan in each]
-    record = Record(expanded(options.found, "--found") if options.found else default_record())
+    record = _record(options)
     if options.plan is not None:
         _one(options, record)
         return
@@ -98,6 +98,8 @@ def work(options: Options) -> None:
     device = resolve_device(options.device)
     if options.size == "paper" and not options.collect:
         _need_gpu(every, str(device), options)
+    if options.site is not None:
+        check_site(expanded(options.site, "--site"))
     executor = _executor(options)
     with result_folder("reproduce", options.out, options.size) as folder:
         _run(options, chosen, plans, record, executor, folder, str(device))
@@ -132,6 +134,37 @@ def _run(
                 say(f"  failed: {run}")
         say()
     say(str(page))
+
+
+def _record(options: Options) -> "Record":
+    """Where what runs have found is kept, tried before anything runs.
+
+    Raises: UserError for what is not a folder, or one that nothing can be read from, or written to.
+    """
+    from interp.experiments.kept import Record
+    from interp.experiments.work import default_record
+
+    if options.found is None:
+        return Record(default_record())
+    folder = expanded(options.found, "--found")
+    reads = options.collect or options.list or options.explain is not None
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--found must be a folder; got {folder}, which is a file. Name the folder that it lies in.")
+    if options.collect and not folder.is_dir():
+        raise UserError(
+            f"--found must be a folder of what runs have found; got {folder}, which is not there. Run without "
+            "--collect, or name another."
+        )
+    try:
+        if not reads:
+            folder.mkdir(parents=True, exist_ok=True)
+        list(folder.iterdir() if folder.is_dir() else ())
+    except OSError as error:
+        why = os.strerror(error.errno or 0).lower()
+        raise UserError(
+            f"--found must be a folder that can be read and written; got {folder} ({why}). Choose another."
+        ) from error
+    return Record(folder)
 
 
 def _one(options: Options, record: "Record") -> None:

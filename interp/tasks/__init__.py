@@ -8,6 +8,7 @@ import pkgutil
 from importlib import import_module
 
 from interp.tasks.base import Batch, ContrastPair, Task, need
+from interp.tasks.beginning import PrefixCopy
 from interp.tasks.copy import CopyTask
 from interp.tasks.duplicate import DuplicateCopy
 from interp.tasks.ngram import NgramLookup
@@ -47,6 +48,7 @@ __all__ = [
     "Passkey",
     "PhoneBook",
     "PlantedCopy",
+    "PrefixCopy",
     "Probe",
     "Recall",
     "ReverseCopy",

@@ -61,6 +61,21 @@ def test_the_papers_size_says_what_it_takes_and_starts_nothing_without_a_gpu(opt
     assert not list(Record(options.found))
 
 
+def test_a_place_where_nothing_can_be_found_or_kept_is_refused_before_anything_runs(options, tmp_path):
+    (tmp_path / "a file").write_text("{}")
+    (tmp_path / "no site").mkdir()
+    for changes, words in [
+        ({"found": str(tmp_path / "a file")}, "--found must be a folder; got .*, which is a file"),
+        ({"found": str(tmp_path / "a file"), "collect": True}, "--found must be a folder; got .*, which is a file"),
+        ({"found": str(tmp_path / "a file" / "x")}, "--found must be a folder that can be read and written"),
+        ({"found": str(tmp_path / "nowhere"), "collect": True}, "got .*nowhere, which is not there. Run without"),
+        ({"site": str(tmp_path / "no site")}, "--site must be the folder of the site's pages"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            work(replace(options, **changes))
+    assert not list(Record(options.found)) and not (tmp_path / "out").exists()
+
+
 def test_a_watch_says_what_fails_and_what_is_left(capsys, tmp_path):
     plans = claims(["copier"])[0].plans("tiny", (0,))
     with Watch(agenda(plans, Record(tmp_path)), 1, quiet=False) as watch:

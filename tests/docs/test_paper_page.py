@@ -6,7 +6,8 @@ import pytest
 
 from interp.experiments.claim import Claims
 from interp.experiments.kept import Record
-from interp.experiments.paper import CLAIMS, claims
+from interp.experiments.paper import CLAIMS, claims, rates
+from interp.experiments.paper.models import CHOSEN, RATES
 from interp.experiments.paper.page import markdown
 from interp.experiments.paper.reproduce import decide_all, plans_of
 from interp.experiments.paper.site import BESIDE, FIGURES, FOUND
@@ -41,6 +42,13 @@ def test_each_claim_follows_from_what_its_runs_have_found(name):
     (kept,) = (claim for claim in RESULT.claims if claim.id == name)
     assert (again.holds, again.says, again.runs) == (kept.holds, kept.says, kept.runs)
     assert again.measured == (None if kept.measured is None else pytest.approx(kept.measured))
+
+
+def test_every_training_has_the_rate_that_the_committed_trials_choose():
+    """Of every kind of model whose trials are all there."""
+    found = [one for plan in rates.trials(RESULT.size) if (one := RECORD.find(plan.digest)) is not None]
+    whole = {arm: kept.rate for arm, kept in rates.best(found).items() if kept.rates == RATES[RESULT.size]}
+    assert whole == {arm: rate for arm, rate in CHOSEN.items() if arm in whole}
 
 
 def test_nothing_of_a_machine_is_on_the_page_or_beside_it():

@@ -14,6 +14,7 @@ ASKED = {
     "copy?alphabet=5": (5, 12),
     "copy?alphabet=30": (5, 12),
     "reverse?alphabet=4": (5, 12),
+    "copy-prefix?answer=3&alphabet=5": (2, 12),
     "copy-unique?alphabet=12": (5, 12),
     "ngram?n=1&alphabet=7": (5, 12),
     "ngram?n=2&answer=2&key=prefix&alphabet=9": (5, 12),
@@ -81,6 +82,8 @@ def solve(task, kind: str, prompt: str) -> str:
     letters = task.vocabulary.letters
     if kind in ("copy", "copy-unique", "planted", "duplicate"):
         return parts[0]
+    if kind == "copy-prefix":
+        return parts[0][: task.answer]
     if kind == "reverse":
         return parts[0][::-1]
     if kind == "selective":
@@ -181,6 +184,7 @@ def test_strings_that_cannot_exist_are_refused_with_the_reason(spec, length, wor
         ("phone-book?name=40", "name must be short enough"),
         ("passkey?depth=2", "depth must be a fraction from 0 to 1, or None; got 2.0"),
         ("planted?k=-1", "k must be an integer of at least 0; got -1"),
+        ("copy-prefix?answer=0", "answer must be an integer of at least 1; got 0"),
         ("duplicate?n=0", "n must be an integer of at least 1; got 0"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from interp.tasks import CopyTask, DuplicateCopy, NgramLookup, Recall, score
+from interp.tasks import CopyTask, DuplicateCopy, NgramLookup, PrefixCopy, Recall, score
 from interp.tasks.duplicate import _replace
 from interp.tasks.unique_grams import has_a_unique_gram
 from interp.tasks.vocabulary import LETTERS
@@ -56,6 +56,16 @@ def test_a_copy_has_the_tokens_and_the_mask_of_the_official_code():
     for row, string in enumerate(strings):
         text, mask = official_text("copy", string, 0, 0, -1)
         assert torch.equal(batch.whole()[row], CopyTask().vocabulary.encode(text))
+        assert batch.loss_mask[row].tolist() == [bool(m) for m in mask[1:]]
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_a_copy_of_the_beginning_has_the_tokens_and_the_mask_of_the_official_code(k):
+    strings = ["cabd", "zzzz", "xyxw"]
+    batch = PrefixCopy(answer=k).ask(letters_of(strings), torch.full((3,), 4))
+    for row, string in enumerate(strings):
+        text, mask = official_text("copy", string, 0, 0, k)
+        assert torch.equal(batch.whole()[row], PrefixCopy().vocabulary.encode(text))
         assert batch.loss_mask[row].tolist() == [bool(m) for m in mask[1:]]
 
 

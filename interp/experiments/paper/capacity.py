@@ -14,6 +14,7 @@ from interp.experiments.claim import Claim, Holds, Judged, Plot, nothing
 from interp.experiments.grid import Arm, Grid
 from interp.experiments.kept import Found
 from interp.experiments.paper.curves import by_arm, curve, share
+from interp.experiments.paper.models import rates_of
 from interp.experiments.plan import Measurement, RunPlan
 from interp.training.recipe import TrainConfig
 
@@ -45,7 +46,7 @@ def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
     """Mambas with a convolution of width 1, so that no window of tokens counts."""
     wide, layers = {"tiny": (8, 1), "laptop": (48, 2), "paper": (1024, 12)}[size]
     shared = {"kind": "mamba", "d_vocab": 30, "d_model": wide, "n_layers": layers, "d_conv": 1}
-    rates = (5e-4,) if size == "paper" else (5e-3,)
+    rates = (5e-4,) if size == "paper" else rates_of("mamba", size)
     family = tuple(
         Arm(f"d_state {n}", {**shared, "d_state": n, "initialization": "mimetic"}, rates, True) for n in STATES[size]
     )

@@ -25,18 +25,34 @@ PARAMETERS = {
 }
 """Parameters of the released code, with its vocabulary of 30; our transformers also have a bias of the unembedding."""
 UNEMBEDDING_BIAS = 30
+RATES = {"tiny": (8e-3,), "laptop": (5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2), "paper": (1e-5, 1e-4, 3e-4)}
+"""Learning rates that every kind of model is tried at, alike: at the paper's size in every claim."""
+CHOSEN = {
+    "hard-alibi": 1e-3,
+    "alibi": 1e-3,
+    "rope": 2e-3,
+    "nope": 2e-3,
+    "mamba": 2e-3,
+    "mamba2": 1e-2,
+    "lstm": 1e-2,
+    "attention, convolved, one layer": 5e-3,
+}
+"""What the trials of the laptop's size chose among them (`rates`): its other trainings have this rate alone."""
 
 
-def arms(size: str, names: tuple[str, ...] | None = None) -> tuple[Arm, ...]:
-    """Every kind of model at a size, in the order of the figures; or those with these names."""
+def arms(
+    size: str, names: tuple[str, ...] | None = None, rates: tuple[float, ...] | None = None
+) -> tuple[Arm, ...]:
+    """Every kind of model at a size, in the order of the figures; or those with these names, or at these rates."""
     made = tuple(_transformer(name, size) for name in TRANSFORMERS)
     made += tuple(_recurrent(kind, size) for kind in RECURRENCES)
+    made = tuple(replace(arm, rates=rates or rates_of(arm.name, size)) for arm in made)
     return made if names is None else tuple(arm for arm in made if arm.name in names)
 
 
-def with_letters(arm: Arm, alphabet: int) -> Arm:
-    """The same kind of model, for an alphabet of another size."""
-    return replace(arm, model={**arm.model, "d_vocab": alphabet + 4})
+def rates_of(name: str, size: str) -> tuple[float, ...]:
+    """The learning rates of a kind of model; a further family has its nearest relation's until it has had trials."""
+    return (CHOSEN.get(name, CHOSEN["mamba"]),) if size == "laptop" else RATES[size]
 
 
 def _transformer(name: str, size: str) -> Arm:
@@ -48,10 +64,10 @@ def _transformer(name: str, size: str) -> Arm:
             model |= {"rotary_dim": 16}
         if name == "hard-alibi":
             model |= {"windows": (*range(1, 9), *[None] * 8)}
-        return Arm(name, model, (1e-5, 1e-4, 3e-4))
+        return Arm(name, model)
     if size == "tiny":
-        return Arm(name, model | {"d_model": 16, "n_heads": 4}, (8e-3,))
-    return Arm(name, model | ({"n_layers": 3, "d_model": 104} if name == "nope" else {}), (8e-3,))
+        return Arm(name, model | {"d_model": 16, "n_heads": 4})
+    return Arm(name, model | ({"n_layers": 3, "d_model": 104} if name == "nope" else {}))
 
 
 def _recurrent(kind: str, size: str) -> Arm:
@@ -63,12 +79,12 @@ def _recurrent(kind: str, size: str) -> Arm:
             "mamba2": {"n_layers": 24, "d_model": 1024},
             "lstm": {"n_layers": 4, "d_model": 1024},
         }
-        return Arm(kind, model | shapes.get(kind, {"n_layers": 24, "d_model": 1024}), (1e-5, 1e-4, 3e-4), True)
+        return Arm(kind, model | shapes.get(kind, {"n_layers": 24, "d_model": 1024}), recurrent=True)
     if size == "tiny":
-        return Arm(kind, model | {"d_model": 16}, (8e-3,), True)
+        return Arm(kind, model | {"d_model": 16}, recurrent=True)
     shapes = {
         "mamba": {"d_model": 96, "initialization": "mimetic"},
         "mamba2": {"d_model": 96, "d_state": 32, "d_head": 16, "initialization": "mimetic"},
         "lstm": {"d_model": 92, "residual": True, "normalization": "RMS"},
     }
-    return Arm(kind, model | shapes.get(kind, {}), (5e-3,), True)
+    return Arm(kind, model | shapes.get(kind, {}), recurrent=True)

@@ -10,8 +10,9 @@ from interp.base.censored import ratio
 from interp.experiments.claim import Claim, Ends, Judged, Plot, above, nothing
 from interp.experiments.grid import Grid
 from interp.experiments.kept import Found
-from interp.experiments.paper.critics import BASE, CONVOLVED_RATES, RATES, base, convolved, variants
+from interp.experiments.paper.critics import BASE, RATES, convolved, variants
 from interp.experiments.paper.curves import curve, is_recurrent, middle, needed
+from interp.experiments.paper.models import arms
 from interp.experiments.paper.samples import recipe
 from interp.experiments.plan import RunPlan
 from interp.experiments.reduce import Kept, best_rate
@@ -20,8 +21,9 @@ LENGTH = {"tiny": 3, "laptop": 10, "paper": 100}
 
 
 def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
-    """The critics' models at several rates, and the transformers that they are held against."""
-    grid = (*variants(size, RATES[size]), convolved(size, CONVOLVED_RATES[size]), *base(size))
+    """The critics' models and the transformers that they are held against, all at the same rates."""
+    rates = RATES[size]
+    grid = (*variants(size, rates), convolved(size, rates), *arms(size, BASE, rates))
     return Grid(f"objections/L{LENGTH[size]}", grid, "copy", recipe(size, LENGTH[size]), tuple(seeds)).plans()
 
 

@@ -8,6 +8,7 @@ from interp.base.censored import Ratio, ratio
 from interp.experiments.claim import Claim, Curve, Ends, Judged, Plot, above, nothing
 from interp.experiments.grid import Grid
 from interp.experiments.kept import Found
+from interp.experiments.paper import rates
 from interp.experiments.paper.curves import by_arm, curve, is_recurrent, middle, needed
 from interp.experiments.paper.models import arms
 from interp.experiments.plan import RunPlan
@@ -37,8 +38,8 @@ def recipe(size: str, length: int) -> TrainConfig:
 
 
 def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
-    """Every kind of model at every length."""
-    return tuple(
+    """Every kind of model at every length, and the trials of their rates."""
+    return rates.trials(size) + tuple(
         plan
         for length in LENGTHS[size]
         for plan in Grid(f"samples/L{length}", arms(size), "copy", recipe(size, length), tuple(seeds)).plans()
@@ -53,6 +54,8 @@ def length_of(found: Found) -> int:
 
 def judge(found: Sequence[Found], size: str) -> Judged:
     """Hold the fastest transformer against the fastest recurrent model, at the greatest length."""
+    trials = [one for one in found if rates.is_trial(one)]
+    found = [one for one in found if not rates.is_trial(one)]
     longest = max(LENGTHS[size])
     there = [one for one in found if length_of(one) == longest]
     kept = best_rate(there, lambda one: -needed(one).most if not needed(one).censored else -math.inf)
@@ -62,7 +65,11 @@ def judge(found: Sequence[Found], size: str) -> Judged:
         }
         for recurrent in (False, True)
     }
-    shown = {"plots": _plots(found, size), "kept": tuple(map(str, kept.values())), "notes": _letters(found)}
+    shown = {
+        "plots": (*rates.plots(trials), *_plots(found, size)),
+        "kept": tuple(map(str, kept.values())) if size == "paper" else rates.notes(trials, size),
+        "notes": _letters(found),
+    }
     if not groups[False] or not groups[True]:
         return Judged(**{**vars(nothing("one side has no run that ended well")), **shown})
     slow, fast = (min(groups[side], key=lambda arm: middle(groups[side][arm])) for side in (True, False))

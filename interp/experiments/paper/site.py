@@ -16,6 +16,14 @@ FIGURES = "_static/paper/figures"
 """Where the site has the figures, which are drawn anew from `results.json` whenever it is built."""
 
 
+def check_site(docs: str | Path) -> Path:
+    """The folder of the site's pages. Raises: UserError for another one."""
+    docs = Path(docs)
+    if not (docs / "index.md").is_file():
+        raise UserError(f"--site must be the folder of the site's pages, with an index.md; got {docs}. Name docs.")
+    return docs
+
+
 def write_site(result: Claims, found: Iterable[Found], docs: str | Path) -> Path:
     """Write the page, `results.json`, and the runs that it rests on, each in a file of a few kilobytes.
 
@@ -30,9 +38,7 @@ def write_site(result: Claims, found: Iterable[Found], docs: str | Path) -> Path
 
     Raises: UserError if there is no such folder; InterpError if something cannot be written.
     """
-    docs = Path(docs)
-    if not (docs / "index.md").is_file():
-        raise UserError(f"--site must be the folder of the site's pages, with an index.md; got {docs}. Name docs.")
+    docs = check_site(docs)
     command = f"interp reproduce --collect --size {result.size} --found docs/{BESIDE}/{FOUND} --site docs"
     replace(result, provenance={**result.provenance, "command": command}).save(docs / BESIDE)
     record = Record(docs / BESIDE / FOUND)

@@ -7,10 +7,10 @@ from interp.experiments.claim import Claim, Judged
 from interp.experiments.grid import Grid
 from interp.experiments.kept import Found
 from interp.experiments.paper.beyond import compare
-from interp.experiments.paper.critics import CONVOLVED, MIDDLE, convolved, variants
+from interp.experiments.paper.critics import CONVOLVED, convolved, variants
 from interp.experiments.paper.curves import by_arm, is_recurrent, share
 from interp.experiments.paper.length import SIZES
-from interp.experiments.paper.models import arms
+from interp.experiments.paper.models import arms, rates_of
 from interp.experiments.plan import RunPlan
 from interp.experiments.reduce import difference_interval
 
@@ -21,12 +21,10 @@ ASKED = (PLAIN, "mamba, wide, one layer", "mamba, narrow, deep", "mamba, convolu
 
 
 def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
-    """The critics' models at one rate each, on as many examples as those of the claim on length."""
+    """The critics' models, at the rate of the plain one, on as many examples as those of the claim on length."""
     beyond = SIZES[size]
-    rate = (MIDDLE[size],)
-    (hard,) = arms(size, ("hard-alibi",))
-    asked = tuple(arm for arm in variants(size, rate) if arm.name in ASKED)
-    grid = (*asked, convolved(size, hard.rates), hard)
+    asked = tuple(arm for arm in variants(size, rates_of("mamba", size)) if arm.name in ASKED)
+    grid = (*asked, convolved(size, rates_of(CONVOLVED, size)), *arms(size, ("hard-alibi",)))
     return Grid("stretched", grid, "copy", beyond.recipe(), tuple(seeds), beyond.measures()).plans()
 
 

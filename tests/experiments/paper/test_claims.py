@@ -10,8 +10,8 @@ from interp.experiments.claim import Claims, above
 from interp.experiments.engine import agenda, carry_out_all
 from interp.experiments.executor import Serial
 from interp.experiments.kept import Found, Record
-from interp.experiments.paper import CLAIMS, claims
-from interp.experiments.paper.models import PARAMETERS, UNEMBEDDING_BIAS, arms
+from interp.experiments.paper import CLAIMS, claims, rates
+from interp.experiments.paper.models import CHOSEN, PARAMETERS, RATES, UNEMBEDDING_BIAS, arms
 from interp.experiments.paper.page import markdown
 from interp.experiments.paper.report import write_paper_report
 from interp.experiments.paper.reproduce import decide_all, find_run, largest, plans_of
@@ -71,6 +71,34 @@ def test_runs_that_never_get_there_leave_a_lower_bound_alone():
     assert found.interval[1] is None
     assert decided("samples", lambda _: learning(None)).holds == "unsure", "no transformer got there"
     assert decided("samples", lambda _: learning(4800), seeds=1).holds == "unsure", "one seed has no interval"
+
+
+def test_a_rate_is_said_with_its_trials_which_decide_nothing():
+    """Where the trials choose another rate than the trainings had, that is said, too."""
+
+    def numbers(plan):
+        if plan.seed != rates.SEED:
+            return learning(3200 + 1600 * plan.seed)
+        return {"training": {"letter_accuracy": [[0.9 if plan.rate == 1e-2 else 0.5]], "evaluated_at": [6400]}}
+
+    plans, found = made_up("samples", numbers)
+    whole = CLAIM["samples"].decide(plans, found, "laptop", 3)
+    line = next(line for line in whole.kept if line.startswith("learning rate of hard-alibi"))
+    assert "(the trials that are there choose 0.01)" in line and "0.01: 0.900" in line
+    without = {digest: one for digest, one in found.items() if not rates.is_trial(one)}
+    bare = CLAIM["samples"].decide(plans, without, "laptop", 3)
+    assert (bare.measured, bare.interval, bare.notes) == (whole.measured, whole.interval, whole.notes)
+
+
+def test_every_kind_of_model_is_tried_at_the_same_rates():
+    tried = {}
+    for plan in rates.trials("laptop"):
+        tried.setdefault(plan.arm, set()).add(plan.rate)
+    assert set(map(frozenset, tried.values())) == {frozenset(RATES["laptop"])} and set(tried) == set(CHOSEN)
+    objected = {}
+    for plan in CLAIM["objections"].plans("laptop", (0,)):
+        objected.setdefault(plan.arm, set()).add(plan.rate)
+    assert len(set(map(frozenset, objected.values()))) == 1, "the critics' models and the transformers, too"
 
 
 def lengths(plan, within, beyond):
@@ -189,14 +217,14 @@ def test_objections_hold_the_critics_fastest_model_at_its_best_rate_against_the_
     def numbers(plan):
         if plan.model["kind"] == "transformer":
             return learning(4800 + 1600 * plan.seed)
-        good = plan.arm == "mamba, mimetic weights" and plan.rate == 5e-3
+        good = plan.arm == "mamba, mimetic weights" and plan.rate == 3e-3
         return learning(48_000 + 1600 * plan.seed if good else None)
 
     found = decided("objections", numbers)
     assert found.holds == "yes"
     assert "mimetic" in found.quantity
     kept = next(line for line in found.kept if "mimetic" in line)
-    assert kept == "mamba, mimetic weights: rate 0.005 of 0.002, 0.005, 0.012"
+    assert kept == "mamba, mimetic weights: rate 0.003 of 0.001, 0.003, 0.01"
     edge = next(line for line in found.kept if "authors" in line)
     assert edge.endswith("at the edge of those tried")
 
@@ -205,7 +233,7 @@ def test_a_best_rate_at_the_edge_of_those_tried_does_not_settle_the_objections()
     def numbers(plan):
         if plan.model["kind"] == "transformer":
             return learning(4800 + 1600 * plan.seed)
-        return learning(48_000 + 1600 * plan.seed if plan.rate == 1.2e-2 else None)
+        return learning(48_000 + 1600 * plan.seed if plan.rate == 1e-2 else None)
 
     found = decided("objections", numbers)
     assert found.holds == "unsure" and "at the edge of those tried" in found.says
