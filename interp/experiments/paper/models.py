@@ -40,9 +40,7 @@ CHOSEN = {
 """What the trials of the laptop's size chose among them (`rates`): its other trainings have this rate alone."""
 
 
-def arms(
-    size: str, names: tuple[str, ...] | None = None, rates: tuple[float, ...] | None = None
-) -> tuple[Arm, ...]:
+def arms(size: str, names: tuple[str, ...] | None = None, rates: tuple[float, ...] | None = None) -> tuple[Arm, ...]:
     """Every kind of model at a size, in the order of the figures; or those with these names, or at these rates."""
     made = tuple(_transformer(name, size) for name in TRANSFORMERS)
     made += tuple(_recurrent(kind, size) for kind in RECURRENCES)
