@@ -20,6 +20,7 @@ from transformer_lens.model_bridge.sources.transformers import determine_archite
 from interp.base.errors import InterpError, UserError
 from interp.base.files import read_json
 from interp.models.checkpoint import warn_if_not_finite
+from interp.models.pretrained.elsewhere import refuse_recurrent
 from interp.models.pretrained.hub import first_line, only_local, read_tokenizer, refusals, refuse_strange_files
 
 
@@ -121,6 +122,7 @@ def _read(name: str) -> Any:
     options: Any = {"trust_remote_code": False, "local_files_only": only_local(name)}
     with refusals(name, "the model"):
         config = AutoConfig.from_pretrained(name, **options)
+        refuse_recurrent(config.model_type, name)
         _architecture(config, name)
         _refuse_layers_without_weights(config, name)
         read: Any = AutoModelForCausalLM.from_pretrained(

@@ -63,8 +63,8 @@ def load_mamba(path_or_name: str | Path, device: torch.device | str = "cpu") -> 
     """A pretrained Mamba or Mamba-2 language model, in float32.
 
     Args:
-        path_or_name: a folder or a name on the Hugging Face hub, of a `MambaForCausalLM` or `Mamba2ForCausalLM` of
-            transformers, or of the authors' own layout (state-spaces/mamba).
+        path_or_name: a folder or a name on the Hugging Face hub, of a `MambaForCausalLM`, `FalconMambaForCausalLM`
+            or `Mamba2ForCausalLM` of transformers, or of the authors' own layout (state-spaces/mamba).
         device: where it goes.
 
     Raises:

@@ -16,7 +16,7 @@ from interp.models.pretrained.hub import find, first_line
 from interp.models.recurrent.mamba.model import MambaConfig
 from interp.models.recurrent.mamba2.model import Mamba2Config
 
-HUGGING_FACE = ("mamba", "mamba2")
+HUGGING_FACE = ("mamba", "mamba2", "falcon_mamba")
 """Values of model_type."""
 FIELDS = {
     "vocab": "vocab_size",
@@ -67,8 +67,8 @@ def read_saved(name: str) -> Saved:
     if kind is None:
         what = f"one of the kind {config['model_type']}" if "model_type" in config else "a config of neither"
         raise UserError(
-            f"{name} must be a Mamba of transformers (mamba, mamba2) or in the layout of state-spaces/mamba; "
-            f"got {what}."
+            f"{name} must be a Mamba of transformers (mamba, mamba2, falcon_mamba) or in the layout of "
+            f"state-spaces/mamba; got {what}."
         )
     try:
         return _hugging_face(path, kind) if kind in HUGGING_FACE else _original(config)
@@ -93,7 +93,7 @@ def _hugging_face(path: Path, kind: str) -> Saved:
     import transformers
     from huggingface_hub.errors import StrictDataclassError
 
-    config_class = transformers.MambaConfig if kind == "mamba" else transformers.Mamba2Config
+    config_class = transformers.CONFIG_MAPPING[kind]
     try:
         config: Any = config_class.from_json_file(path)
     except StrictDataclassError as error:
@@ -116,8 +116,10 @@ def _hugging_face(path: Path, kind: str) -> Saved:
         "tied": config.tie_word_embeddings,
         "embedding_std": config.initializer_range,
     }
-    if kind == "mamba":
-        shape = MambaConfig(**shared, d_inner=config.intermediate_size, dt_rank=config.time_step_rank)
+    if kind != "mamba2":
+        inner_eps = config.mixer_rms_eps if kind == "falcon_mamba" else None
+        own = {"d_inner": config.intermediate_size, "dt_rank": config.time_step_rank, "inner_eps": inner_eps}
+        shape = MambaConfig(**shared, **own)
     else:
         limit = mamba_original.step_limit(config.time_step_limit)
         shape = Mamba2Config(**shared, d_head=config.head_dim, n_groups=config.n_groups, dt_limit=limit)

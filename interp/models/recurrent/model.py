@@ -106,6 +106,16 @@ class RecurrentModel(StackModel):
         """Layer -> its recurrent mixer."""
         return {layer: block.mixer for layer, block in enumerate(self.blocks) if isinstance(block, RecurrentBlock)}
 
+    @property
+    def recurrent_layers(self) -> tuple[int, ...]:
+        """Layers that are recurrent, from 0."""
+        return tuple(self.mixers)
+
+    @property
+    def attention_layers(self) -> tuple[int, ...]:
+        """Layers that attend, from 0."""
+        return tuple(layer for layer in range(len(self.blocks)) if layer not in self.mixers)
+
     def scans(self) -> dict[str, str]:
         used = {
             scan: choose(scan, self.device, dtype=self.dtype, width=getattr(mixer.config, "d_conv", 4))

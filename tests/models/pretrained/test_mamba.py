@@ -24,13 +24,15 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "biases": ("Mamba", SMALL | {"use_bias": True, "use_conv_bias": False, "tie_word_embeddings": False}),
     "wide": ("Mamba", SMALL | {"state_size": 16, "expand": 3, "conv_kernel": 2, "time_step_rank": 5}),
     "narrow": ("Mamba", SMALL | {"expand": 1, "conv_kernel": 3, "hidden_size": 24, "layer_norm_epsilon": 0.1}),
+    "falcon": ("FalconMamba", SMALL),
+    "falcon biases": ("FalconMamba", SMALL | {"use_bias": True, "mixer_rms_eps": 0.1, "tie_word_embeddings": False}),
     "heads": ("Mamba2", HEADS),
     "head biases": ("Mamba2", HEADS | {"use_bias": True, "use_conv_bias": False, "tie_word_embeddings": True}),
     "groups": ("Mamba2", HEADS | {"n_groups": 2, "state_size": 16, "conv_kernel": 2, "chunk_size": 32}),
     "one head": ("Mamba2", HEADS | {"num_heads": 1, "head_dim": 32, "use_bias": True, "layer_norm_epsilon": 0.1}),
     "limits": ("Mamba2", HEADS | {"expand": 3, "num_heads": 6, "time_step_limit": (0.3, 0.9)}),
 }
-MAMBA = [name for name, (kind, _) in SHAPES.items() if kind == "Mamba"]
+MAMBA = [name for name, (kind, _) in SHAPES.items() if kind != "Mamba2"]
 
 
 def made(kind: str, shape: dict[str, Any]) -> Any:
@@ -203,7 +205,7 @@ def originals(model: Any, folder: Path, binary: bool, **changes: Any) -> Path:
 
 
 @pytest.mark.parametrize("binary", [True, False], ids=["bin", "safetensors"])
-@pytest.mark.parametrize("name", [name for name in SHAPES if "layer_norm_epsilon" not in SHAPES[name][1]])
+@pytest.mark.parametrize("name", [n for n in SHAPES if "falcon" not in n and "layer_norm_epsilon" not in SHAPES[n][1]])
 @torch.no_grad()
 def test_the_authors_layout_gives_the_same_logits(name, binary, theirs, tokens, tmp_path):
     ours = load_mamba(originals(theirs[name], tmp_path, binary))
@@ -340,7 +342,7 @@ def test_an_untied_model_needs_its_unembedding(folders, tmp_path):
 
 
 def test_a_model_of_another_kind_is_refused_by_its_name(folder):
-    for kind in ("falcon_mamba", "jamba", "gpt2"):
+    for kind in ("bamba", "jamba", "gpt2"):
         change_config(folder, model_type=kind)
         assert f"got one of the kind {kind}." in refusal(folder)
         assert not holds_mamba(folder)

@@ -82,6 +82,8 @@ class MambaMixer(StateSpaceMixer):
         u = self.hook_u(F.silu(self.hook_conv(conv)))
         rank, state = self.W_dt.shape[0], self.A_log.shape[1]
         low, B, C = linear(u, torch.cat([self.W_dt_down, self.W_B, self.W_C], dim=1)).split([rank, state, state], -1)
+        if (eps := self.config.inner_eps) is not None:
+            low, B, C = (F.rms_norm(part, part.shape[-1:], eps=eps) for part in (low, B, C))
         B, C = self.hook_B(B.contiguous()), self.hook_C(C.contiguous())
         delta = self.hook_delta(F.softplus(self.hook_dt(linear(low, self.W_dt, self.b_dt))))
         y, h = self.recur(u, delta, B, C, past)

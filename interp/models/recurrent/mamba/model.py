@@ -20,6 +20,7 @@ From the paper's letters to names; sizes: D = d_model, E = channels of a layer (
 from dataclasses import dataclass
 
 from interp.base.codec import checked
+from interp.base.errors import UserError
 from interp.models.recurrent.config import RecurrentConfig
 from interp.models.recurrent.initial import check_first_weights
 from interp.models.recurrent.model import HookedRecurrent
@@ -49,6 +50,9 @@ class MambaConfig(RecurrentConfig):
     conv_bias: bool = True
     bias: bool = False
     """Whether the maps into and out of the layer have biases."""
+    inner_eps: float | None = None
+    """Added to the mean squares of B, C and what the map to Delta reads, where each is divided by its rms, as
+    Falcon-Mamba has it; None: none is, as in Mamba."""
     dt_min: float = 0.001
     dt_max: float = 0.1
     """Bounds of an untrained model's Delta, which is spread log-uniformly between them over the channels."""
@@ -61,6 +65,8 @@ class MambaConfig(RecurrentConfig):
         super().__post_init__()
         require_counts(self, "d_state", "d_conv", "expand", "channels", "rank")
         check_first_weights(self)
+        if self.inner_eps is not None and not 0 < self.inner_eps < float("inf"):
+            raise UserError(f"inner_eps must be a positive number, or None for no norms; got {self.inner_eps}.")
 
     @property
     def channels(self) -> int:
