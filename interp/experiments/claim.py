@@ -125,6 +125,8 @@ class Claim:
     """Trainings of each kind, where no other number is asked for."""
     means: Mapping[Holds, str] = field(default_factory=dict)
     """What follows for the paper, or for its critics, from either end."""
+    compares: Callable[[RunPlan], bool] = lambda _: True
+    """Which runs its rule compares; the others stand beside them. Until two of each kind have ended it is unsure."""
 
     def decide(self, plans: Sequence[RunPlan], found: Mapping[str, Found], size: str, seeds: int) -> ClaimResult:
         """Decide the claim from what its runs found.
@@ -139,6 +141,8 @@ class Claim:
         mine = [_named(found[digest], plan) for digest, plan in different.items() if digest in found]
         well = [one for one in mine if one.failed is None]
         judged = self.judge(well, size) if well else nothing("no run has ended well yet")
+        waits = self.waits_for(tuple(different.values()), found)
+        holds: Holds = "unsure" if waits else judged.holds
         parameters = {one.plan.arm: one.values["model"]["parameters"] for one in well}
         return ClaimResult(
             id=self.id,
@@ -148,7 +152,7 @@ class Claim:
             rule=self.rule,
             size=size,
             seeds=seeds,
-            holds=judged.holds,
+            holds=holds,
             quantity=judged.quantity,
             measured=judged.measured,
             interval=judged.interval,
@@ -158,11 +162,20 @@ class Claim:
             seconds=float(sum(sum(one.seconds.values()) for one in mine)),
             plots=tuple(plot for plot in judged.plots if any(y is not None for curve in plot.curves for y in curve.y)),
             kept=judged.kept,
-            notes=judged.notes,
+            notes=(*waits, *judged.notes),
             parameters=parameters,
             planned=len(different),
-            means=self.means.get(judged.holds, ""),
+            means=self.means.get(holds, ""),
         )
+
+    def waits_for(self, plans: Sequence[RunPlan], found: Mapping[str, Found]) -> tuple[str, ...]:
+        """Kinds of models of which fewer than two runs have ended, in a sentence; a best one could be among them."""
+        ended: dict[tuple[object, ...], list[bool]] = {}
+        for plan in filter(self.compares, plans):
+            lengths = plan.training.lengths if plan.training else None
+            ended.setdefault((plan.arm, plan.rate, lengths), []).append(plan.digest in found)
+        lack = {str(kind[0]) for kind, each in ended.items() if sum(each) < min(2, len(each))}
+        return (f"not decided yet: fewer than two runs have ended of {', '.join(sorted(lack))}",) if lack else ()
 
 
 def nothing(why: str, quantity: str = "") -> Judged:

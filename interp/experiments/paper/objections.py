@@ -10,7 +10,7 @@ from interp.base.censored import ratio
 from interp.experiments.claim import Claim, Ends, Judged, Plot, above, nothing
 from interp.experiments.grid import Grid
 from interp.experiments.kept import Found
-from interp.experiments.paper.critics import BASE, RATES, convolved, variants
+from interp.experiments.paper.critics import BASE, CONVOLVED, RATES, convolved, variants
 from interp.experiments.paper.curves import curve, is_recurrent, middle, needed
 from interp.experiments.paper.models import arms
 from interp.experiments.paper.samples import recipe
@@ -106,4 +106,5 @@ CLAIM = Claim(
         "yes": "This contradicts the critics: at its best rate, none of their models learns as fast as a transformer.",
         "no": "This contradicts the paper: trained as its critics say, a state-space model learns faster.",
     },
+    compares=lambda plan: plan.arm != CONVOLVED,
 )

@@ -44,4 +44,5 @@ CLAIM = Claim(
         "yes": "As in the paper, recurrent models do better than NoPE and ALiBi where the key comes first.",
         "no": "This contradicts the paper: NoPE or ALiBi generalises better than every recurrent model.",
     },
+    compares=lambda plan: plan.arm in ("nope", "alibi") or plan.model["kind"] != "transformer",
 )

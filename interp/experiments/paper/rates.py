@@ -64,10 +64,9 @@ def notes(found: Sequence[Found], size: str) -> tuple[str, ...]:
     told = []
     for arm, kept in best(found).items():
         (has,) = rates_of(arm, size)
-        tried = ", ".join(f"{one.plan.rate:g}: {letters(one):.3f}" for one in by_rate(found, arm))
         other = "" if has == kept.rate else f" (the trials that are there choose {kept.rate:g})"
         edge = ", at the edge of those tried" if kept.inside is False and has == kept.rate else ""
-        told.append(f"learning rate of {arm}: {has:g}{other}{edge}; letters right at the end of a trial at {tried}")
+        told.append(f"learning rate of {arm}: {has:g}{other}{edge}")
     return tuple(told)
 
 

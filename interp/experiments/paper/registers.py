@@ -98,4 +98,5 @@ CLAIM = Claim(
         "yes": "The bound is met with equality: it cannot be made sharper.",
         "no": "This contradicts the theorem, or shows a fault of our registers.",
     },
+    compares=lambda plan: plan.planted,
 )

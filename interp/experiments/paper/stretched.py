@@ -81,4 +81,5 @@ CLAIM = Claim(
         "no": "This contradicts the paper: trained as its critics say, a state-space model copies longer strings than "
         "Hard-ALiBi.",
     },
+    compares=lambda plan: plan.arm != CONVOLVED,
 )
