@@ -1,6 +1,9 @@
 """What every test relies on: one thread, no network, fixed randomness, and slow or GPU tests only where they belong."""
 
 import os
+import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +15,8 @@ import torch
 
 torch.set_num_threads(1)
 torch.backends.cudnn.allow_tf32 = False  # on by default, and three digits where the tests compare six
+
+Script = Callable[..., subprocess.CompletedProcess[str]]
 
 pytest_plugins = ["tests.made_studies", "tests.made_words"]
 
@@ -43,6 +48,26 @@ def generator() -> Callable[..., torch.Generator]:
         return torch.Generator(device).manual_seed(seed)
 
     return seeded
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Script:
+    """Runs a script of `analyses/` to its end, as a program but in this process: `script("train", "--steps", "4")`.
+
+    In a process of its own each would import torch again; that they run there is tested once (`tests/cli`).
+    """
+    root = Path(__file__).parents[1]
+
+    def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(root)
+        monkeypatch.setattr(sys, "argv", [f"analyses/{name}.py", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(root / "analyses" / f"{name}.py"), run_name="__main__")
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess([name, *arguments], int(ended.value.code or 0), said.out, said.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,14 @@
 """`analyses/ablate_heads.py` as a person runs it."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from interp.figures import load_view
 from interp.studies.ablation.result import AblationStudy
 
-ROOT = Path(__file__).parents[2]
 
-
-def script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "analyses" / "ablate_heads.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
-
-
-def test_it_takes_the_named_heads_away_and_leaves_numbers_and_a_figure(tmp_path):
+def test_it_takes_the_named_heads_away_and_leaves_numbers_and_a_figure(script, tmp_path):
     model = ("--model", "planted:ngram?n=2&n_lookup=2&zero_heads=2", "--tiny", "--kind", "zero")
-    done = script(*model, "--heads", "L1H3", "L1H4", "L0H5", "--length", "10", "--out", str(tmp_path))
+    done = script("ablate_heads", *model, "--heads", "L1H3", "L1H4", "L0H5", "--length", "10", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     study = AblationStudy.load(tmp_path)
     assert [(a.name, a.group, a.kind) for a in study.ablations] == [
@@ -41,16 +30,16 @@ def test_it_takes_the_named_heads_away_and_leaves_numbers_and_a_figure(tmp_path)
     assert "L1H4" in done.stdout
 
 
-def test_a_head_that_does_not_exist_ends_in_one_sentence_and_code_2(tmp_path):
-    done = script("--model", "planted:ngram?n=2", "--heads", "L1H9", "--out", str(tmp_path / "out"))
+def test_a_head_that_does_not_exist_ends_in_one_sentence_and_code_2(script, tmp_path):
+    done = script("ablate_heads", "--model", "planted:ngram?n=2", "--heads", "L1H9", "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert done.stderr.startswith("no head is called 'L1H9'")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("option", [("--length", "0"), ("--strings", "1"), ("--strings", "0")])
-def test_too_few_strings_or_letters_are_refused_and_not_replaced(tmp_path, option):
-    done = script("--model", "planted:ngram?n=2", *option, "--out", str(tmp_path / "out"))
+def test_too_few_strings_or_letters_are_refused_and_not_replaced(script, tmp_path, option):
+    done = script("ablate_heads", "--model", "planted:ngram?n=2", *option, "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     least = {"--length": "from 1 to 1,000,000", "--strings": "from 2 to 1,000,000"}[option[0]]
     told = (

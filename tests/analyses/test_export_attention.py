@@ -1,9 +1,6 @@
 """`analyses/export_attention.py` as a person runs it."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +8,19 @@ import pytest
 from interp.figures import load_view
 from interp.studies.attention.result import AttentionStudy
 
-ROOT = Path(__file__).parents[2]
 
-
-def script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "analyses" / "export_attention.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
-
-
-def test_it_leaves_a_page_that_reads_back_and_the_exact_numbers(tmp_path):
-    done = script("--model", "planted:ngram?n=3", "--prompt", "kqvbtzah", "--tiny", "--headvis", "--out", str(tmp_path))
+def test_it_leaves_a_page_that_reads_back_and_the_exact_numbers(script, tmp_path):
+    done = script(
+        "export_attention",
+        "--model",
+        "planted:ngram?n=3",
+        "--prompt",
+        "kqvbtzah",
+        "--tiny",
+        "--headvis",
+        "--out",
+        str(tmp_path),
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith(str(tmp_path / "attention.html"))
     exact, page = AttentionStudy.load(tmp_path).view, load_view(tmp_path / "attention.html")
@@ -34,8 +34,10 @@ def test_it_leaves_a_page_that_reads_back_and_the_exact_numbers(tmp_path):
     assert json.loads((tmp_path / "headvis" / "config.json").read_text())["n_heads"] >= 1
 
 
-def test_plain_shows_patterns_alone(tmp_path):
-    done = script("--model", "planted:ngram?n=2", "--length", "6", "--plain", "--out", str(tmp_path))
+def test_plain_shows_patterns_alone(script, tmp_path):
+    done = script(
+        "export_attention", "--model", "planted:ngram?n=2", "--length", "6", "--plain", "--out", str(tmp_path)
+    )
     assert done.returncode == 0, done.stderr
     view = load_view(tmp_path / "attention.html")
     assert len(view.variants) == 1 and all(head.found is None for head in view.heads)
@@ -50,14 +52,14 @@ def test_plain_shows_patterns_alone(tmp_path):
         (("--length", "0"), "--length must be an integer from 1 to 1,000,000; got 0"),
     ],
 )
-def test_a_mistake_ends_in_one_sentence_and_code_2_before_any_work(tmp_path, options, says):
-    done = script("--model", "planted:ngram?n=2", *options, "--out", str(tmp_path / "out"))
+def test_a_mistake_ends_in_one_sentence_and_code_2_before_any_work(script, tmp_path, options, says):
+    done = script("export_attention", "--model", "planted:ngram?n=2", *options, "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert done.stderr.startswith(says) and done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written_ends_in_one_sentence(tmp_path):
+def test_a_folder_that_cannot_be_written_ends_in_one_sentence(script, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    done = script("--model", "planted:ngram?n=2", "--out", str(tmp_path / "file" / "out"))
+    done = script("export_attention", "--model", "planted:ngram?n=2", "--out", str(tmp_path / "file" / "out"))
     assert done.returncode == 2 and "is a file. Choose another." in done.stderr

@@ -1,21 +1,12 @@
 """`analyses/find_circuit.py` as a person runs it."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 from interp.studies.circuit.result import CircuitStudy
 
-ROOT = Path(__file__).parents[2]
 
-
-def script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "analyses" / "find_circuit.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600)
-
-
-def test_it_finds_the_planted_edges_and_takes_the_lookup_head_apart(tmp_path):
-    done = script("--model", "planted:ngram?n=2&zero_heads=1", "--tiny", "--strings", "24", "--out", str(tmp_path))
+def test_it_finds_the_planted_edges_and_takes_the_lookup_head_apart(script, tmp_path):
+    done = script(
+        "find_circuit", "--model", "planted:ngram?n=2&zero_heads=1", "--tiny", "--strings", "24", "--out", str(tmp_path)
+    )
     assert done.returncode == 0, done.stderr
     study = CircuitStudy.load(tmp_path)
     assert study.verdict.answer == "yes"
@@ -29,7 +20,7 @@ def test_it_finds_the_planted_edges_and_takes_the_lookup_head_apart(tmp_path):
     assert "edges" in done.stdout
 
 
-def test_strings_of_no_letters_end_in_one_sentence_and_code_2(tmp_path):
-    done = script("--model", "planted:ngram?n=2", "--length", "0", "--out", str(tmp_path / "out"))
+def test_strings_of_no_letters_end_in_one_sentence_and_code_2(script, tmp_path):
+    done = script("find_circuit", "--model", "planted:ngram?n=2", "--length", "0", "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert done.stderr.startswith("--length must be an integer from 1 to")

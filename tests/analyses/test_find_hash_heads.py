@@ -10,13 +10,8 @@ from interp.studies.heads.result import HashHeadStudy
 ROOT = Path(__file__).parents[2]
 
 
-def script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "analyses" / "find_hash_heads.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
-
-
-def test_it_leaves_a_page_and_every_number_of_it(tmp_path):
-    done = script("--model", "planted:ngram?n=3&alphabet=8", "--tiny", "--out", str(tmp_path))
+def test_it_leaves_a_page_and_every_number_of_it(script, tmp_path):
+    done = script("find_hash_heads", "--model", "planted:ngram?n=3&alphabet=8", "--tiny", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     page = tmp_path / "report.html"
     assert done.stdout.splitlines()[-1] == str(page)
@@ -37,7 +32,7 @@ def test_it_leaves_a_page_and_every_number_of_it(tmp_path):
     assert str(study.verdict) in done.stdout
 
 
-def test_a_model_that_has_not_learned_to_copy_gets_no_lookup_head(tmp_path):
+def test_a_model_that_has_not_learned_to_copy_gets_no_lookup_head(script, tmp_path):
     from interp.models.transformer import HookedTransformer, TransformerConfig
     from interp.tasks.copy import CopyTask
     from interp.training.loop import train
@@ -46,15 +41,15 @@ def test_a_model_that_has_not_learned_to_copy_gets_no_lookup_head(tmp_path):
     model = HookedTransformer(TransformerConfig(n_heads=4, d_model=16, windows=(2, 3, None, None)), seed=0)
     recipe = TrainConfig(steps=1, warmup=1, length=(8, 10), evaluate_strings=8, evaluate_lengths=(8,))
     train(model, CopyTask(), recipe, tmp_path / "run", progress=False)
-    done = script("--model", str(tmp_path / "run"), "--tiny", "--out", str(tmp_path / "out"))
+    done = script("find_hash_heads", "--model", str(tmp_path / "run"), "--tiny", "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     study = HashHeadStudy.load(tmp_path / "out")
     assert str(study.verdict).startswith("No lookup head.")
     assert (study.effective_n.behavioural, study.effective_n.causal, study.ablations) == (None, None, ())
 
 
-def test_an_unknown_preset_ends_in_one_sentence_and_code_2(tmp_path):
-    done = script("--model", "hard-alibo", "--out", str(tmp_path / "out"))
+def test_an_unknown_preset_ends_in_one_sentence_and_code_2(script, tmp_path):
+    done = script("find_hash_heads", "--model", "hard-alibo", "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "hard-alibi" in done.stderr

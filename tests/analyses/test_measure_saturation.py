@@ -1,24 +1,14 @@
 """`analyses/measure_saturation.py` as a person runs it."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from interp.studies.state.result import StateProfile
 
-ROOT = Path(__file__).parents[2]
 
-
-def script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "analyses" / "measure_saturation.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
-
-
-def test_it_leaves_a_page_and_every_number_of_it(tmp_path):
-    done = script("--model", "planted:register?k=4", "--tiny", "--out", str(tmp_path))
+def test_it_leaves_a_page_and_every_number_of_it(script, tmp_path):
+    done = script("measure_saturation", "--model", "planted:register?k=4", "--tiny", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     page = tmp_path / "report.html"
     assert done.stdout.splitlines()[-1] == str(page)
@@ -29,9 +19,9 @@ def test_it_leaves_a_page_and_every_number_of_it(tmp_path):
     assert "stop growing at 4.0" in page.read_text(encoding="utf-8")
 
 
-def test_two_models_stand_side_by_side_and_lengths_are_those_asked_for(tmp_path):
+def test_two_models_stand_side_by_side_and_lengths_are_those_asked_for(script, tmp_path):
     models = ("--model", "planted:register?k=2&alphabet=4", "--model", "planted:shift?k=3&alphabet=4")
-    done = script(*models, "--tiny", "--lengths", "1", "2", "3", "6", "--out", str(tmp_path))
+    done = script("measure_saturation", *models, "--tiny", "--lengths", "1", "2", "3", "6", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     first, second = (StateProfile.load(folder) for folder in sorted(p for p in tmp_path.iterdir() if p.name[0] in "12"))
     assert (first.lengths, second.lengths) == ((1, 2, 3, 6), (1, 2, 3, 6))
@@ -51,8 +41,8 @@ def test_two_models_stand_side_by_side_and_lengths_are_those_asked_for(tmp_path)
         (("--model", "planted:shift", "--model", "planted:shift"), "--model must name each model once"),
     ],
 )
-def test_a_mistake_ends_in_one_sentence_and_code_2(tmp_path, arguments, words):
-    done = script(*arguments, "--tiny", "--out", str(tmp_path / "out"))
+def test_a_mistake_ends_in_one_sentence_and_code_2(script, tmp_path, arguments, words):
+    done = script("measure_saturation", *arguments, "--tiny", "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and words in done.stderr
     assert not (tmp_path / "out").exists()
