@@ -15,13 +15,8 @@ ROOT = Path(__file__).parents[2]
 SMALL = ("--steps", "4", "--batch", "4")
 
 
-def script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "analyses" / "train.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
-
-
-def test_it_trains_a_preset_into_a_folder_and_says_where(tmp_path) -> None:
-    done = script("--model", "alibi", "--seed", "2", "--out", str(tmp_path / "run"), *SMALL)
+def test_it_trains_a_preset_into_a_folder_and_says_where(script, tmp_path) -> None:
+    done = script("train", "--model", "alibi", "--seed", "2", "--out", str(tmp_path / "run"), *SMALL)
     assert done.returncode == 0, done.stderr
     assert str(tmp_path / "run") in done.stdout
     run = load_run(tmp_path / "run")
@@ -29,8 +24,8 @@ def test_it_trains_a_preset_into_a_folder_and_says_where(tmp_path) -> None:
     assert (run.config.seed, run.config.steps, run.stamp.step) == (2, 4, 4)
 
 
-def test_the_user_mistake_ends_in_one_sentence_and_code_2(tmp_path) -> None:
-    done = script("--model", "hard-alibj", "--out", str(tmp_path))
+def test_the_user_mistake_ends_in_one_sentence_and_code_2(script, tmp_path) -> None:
+    done = script("train", "--model", "hard-alibj", "--out", str(tmp_path))
     assert done.returncode == 2
     assert "hard-alibi" in done.stderr
     assert "Traceback" not in done.stderr
@@ -49,5 +44,5 @@ def test_what_ends_it_says_what_is_kept_and_resume_goes_on(tmp_path, number) -> 
     _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + number
     assert "can be resumed from step" in said
-    assert script(*options, "--resume").returncode == 0
+    assert subprocess.run([*command, "--resume"], cwd=ROOT, timeout=300).returncode == 0
     assert load_run(tmp_path / "run").stamp.finished

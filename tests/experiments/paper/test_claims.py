@@ -317,12 +317,12 @@ def tiny(tmp_path_factory):
     place = tmp_path_factory.mktemp("tiny")
     patch = pytest.MonkeyPatch()
     patch.setenv("INTERP_HOME", str(place / "home"))
-    plans = plans_of(claims(), "tiny", 2)
+    plans = plans_of(claims(), "tiny", 1)
     every = [plan for each in plans.values() for plan in each]
     record = Record(place / "found")
     found = carry_out_all(every, Serial(), Work(str(record.folder)), record)
     patch.undo()
-    return plans, found, record, decide_all(claims(), plans, found, "tiny", 2)
+    return plans, found, record, decide_all(claims(), plans, found, "tiny", 1)
 
 
 def test_every_claim_runs_through_at_the_tiny_size(tiny, tmp_path):
@@ -349,13 +349,13 @@ def test_the_page_of_the_site_says_how_much_is_there_and_what_is_contradicted(ti
     page = write_site(result, found.values(), tmp_path).read_text()
     assert "Not all runs" not in page and "contradict" in page
     again = Record(tmp_path / "paper" / "found")
-    assert decide_all(claims(), plans, {one.digest: one for one in again}, "tiny", 2).claims == result.claims
+    assert decide_all(claims(), plans, {one.digest: one for one in again}, "tiny", 1).claims == result.claims
     assert Claims.load(tmp_path / "paper").claims == result.claims
     for claim in result.claims:
         for plot in claim.plots:
             assert f'src="_static/paper/figures/{claim.id}-{plot.name}.html"' in page
     some = dict(list(found.items())[:5])
-    partial = markdown(decide_all(claims(), plans, some, "tiny", 2))
+    partial = markdown(decide_all(claims(), plans, some, "tiny", 1))
     assert "**Not all runs are there yet: 5 of " in partial or "there yet: " in partial
     assert "so far, from " in partial
     with pytest.raises(UserError, match="--site must be the folder of the site's pages"):
@@ -375,10 +375,10 @@ def test_a_contradiction_is_said_before_anything_else():
 def test_a_run_that_is_not_done_or_failed_decides_nothing_and_is_told(tiny):
     plans, found, _, _ = tiny
     some = dict(list(found.items())[:1])
-    result = decide_all(claims(["copier"]), plans, some, "tiny", 2)
+    result = decide_all(claims(["copier"]), plans, some, "tiny", 1)
     assert result.claims[0].holds == "unsure"
     first = plans["copier"][0]
     failed = {**found, first.digest: replace(found[first.digest], failed="the loss is not finite", values={})}
-    (claim,) = decide_all(claims(["copier"]), plans, failed, "tiny", 2).claims
+    (claim,) = decide_all(claims(["copier"]), plans, failed, "tiny", 1).claims
     assert claim.failed == (f"{first.name} ({first.digest}): the loss is not finite",)
     assert claim.holds == "yes"
