@@ -65,8 +65,8 @@ class Mean(Value):
     kind: ClassVar[str] = "mean"
 
     def output(self, activation: Activations, used: PosMask) -> Activations:
-        wide, weight = _weighed(activation, used)
-        mean = (wide * weight).sum(dim=(0, 1)) / weight.sum()
+        counted, weight = _counted(activation, used)
+        mean = counted.sum(dim=(0, 1)) / weight.sum()
         return mean.to(activation.dtype).expand_as(activation)
 
 
@@ -81,8 +81,8 @@ class MeanPerPosition(Value):
     kind: ClassVar[str] = "mean-per-position"
 
     def output(self, activation: Activations, used: PosMask) -> Activations:
-        wide, weight = _weighed(activation, used)
-        mean = (wide * weight).sum(dim=0) / weight.sum(dim=0).clamp(min=1)
+        counted, weight = _counted(activation, used)
+        mean = counted.sum(dim=0) / weight.sum(dim=0).clamp(min=1)
         return mean.to(activation.dtype).expand_as(activation)
 
 
@@ -131,7 +131,9 @@ class Donor(Value):
         return self.activation.to(activation)
 
 
-def _weighed(activation: Activations, used: PosMask) -> tuple[Tensor, Tensor]:
-    """The activation, and 1 where it counts, with its axes: both wide enough to be summed over many positions."""
+def _counted(activation: Activations, used: PosMask) -> tuple[Tensor, Tensor]:
+    """The activation where it counts and 0 elsewhere (what stands in padding may be no number), and 1 where it counts,
+    with its axes: both wide enough to be summed over many positions."""
     wide = activation.to(torch.promote_types(activation.dtype, torch.float32))
-    return wide, used.reshape(*used.shape, *[1] * (activation.ndim - 2)).to(wide.dtype)
+    counts = used.reshape(*used.shape, *[1] * (activation.ndim - 2))
+    return wide.where(counts, 0.0), counts.to(wide.dtype)

@@ -130,6 +130,35 @@ def test_a_hook_that_changes_the_shape_is_named_with_both_shapes(model):
     assert not any(point._forward_hooks for point in model.hook_dict.values())
 
 
+def test_a_hook_that_changes_the_dtype_or_takes_other_arguments_is_refused(model):
+    tokens, at = torch.tensor([[1, 2, 3]]), "blocks.0.hook_resid_post"
+    with pytest.raises(UserError, match=rf"a hook at {at} must return .* dtype that it got, float32; got float64"):
+        model.run_with_hooks(tokens, fwd_hooks=[(at, lambda x, hook: x.double())])  # noqa: ARG005
+    for attach in (model.hooks, lambda fwd_hooks: model.run_with_hooks(tokens, fwd_hooks=fwd_hooks)):
+        with pytest.raises(UserError, match=r"must take \(tensor, hook\); got one that does not"):
+            attach(fwd_hooks=[(at, lambda x: x)]).__enter__()
+    assert not any(point.fwd_hooks for point in model.hook_dict.values())
+
+
+def test_what_is_not_in_a_cache_is_refused_with_the_nearest_that_is(model):
+    cache = model.run_with_cache(torch.tensor([[1, 2, 3]]))[1]
+    n = model.cfg.n_layers
+    assert torch.equal(cache["resid_post", -n], cache["resid_post", 0])
+    for layer in (n, -n - 1, True, 1.0, "0"):
+        with pytest.raises(UserError, match=f"must be an integer from -{n} to {n - 1}; got"):
+            cache["resid_post", layer]
+    for key in ("resid", ("nothing", 0), 5, None, ()):
+        with pytest.raises(UserError, match=r"no cached activation is called .*; the nearest known: "):
+            cache[key]
+
+
+def test_a_past_of_another_dtype_is_gone_on_from(model):
+    tokens, past = torch.randint(0, 26, (2, 9)), model.new_past()
+    model(tokens[:, :5], past=past)
+    wide = copy.deepcopy(model).double()
+    torch.testing.assert_close(wide(tokens[:, 5:], past=past), wide(tokens)[:, 5:], atol=1e-4, rtol=0)
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_a_hook_that_is_no_pair_and_a_name_that_is_no_text_are_refused(model):
     tokens = torch.zeros(1, 3, dtype=torch.long)

@@ -21,7 +21,8 @@ from interp.measure.values import Mean, MeanPerPosition, Resample, Value, Zero
 from interp.tasks.base import Batch
 
 ROUNDING = 8
-"""A row of attention whose sum is within this many times its dtype's precision of 1 has no sink."""
+"""A row of attention whose sum is within this many times its dtype's precision of 1 has no sink. No precision above
+float32 counts: softmaxes are often made in float32 and then cast."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,8 @@ class EdgeControl(EdgeEdit):
 def _sink(pattern: Pattern, kept_in: torch.dtype) -> Float[Tensor, "batch head query 1"]:
     """What each row gives to an attention sink; 0 where the row sums to 1, up to rounding."""
     share = 1 - pattern.sum(dim=-1, keepdim=True)
-    return share.where(share > ROUNDING * torch.finfo(kept_in).eps, 0.0)
+    precision = max(torch.finfo(dtype).eps for dtype in (kept_in, torch.float32))
+    return share.where(share > ROUNDING * precision, 0.0)
 
 
 Intervention = Value | EdgeEdit

@@ -1,6 +1,7 @@
 """What a run keeps of its activations: the hooks that copy them, and the `Cache` that finds them by any name."""
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from transformer_lens import ActivationCache
 from transformer_lens.utilities.components_utils import get_act_name
 from transformer_lens.utilities.slice import Slice
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown, unknown
 from interp.models.hooks.point import HookPoint
 from interp.models.scan import huge_pages
 
@@ -26,12 +27,51 @@ class Cache(ActivationCache):
     model: Any
 
     def __getitem__(self, key: Any) -> Tensor:
-        if isinstance(key, tuple) and len(key) > 1 and isinstance(key[1], int) and key[1] < 0:
-            key = (key[0], self.model.cfg.n_layers + key[1], *key[2:])
-        if key in self.cache_dict:
-            return self.cache_dict[key]
-        name = get_act_name(*key) if isinstance(key, tuple) else get_act_name(key)
-        return super().__getitem__(key if name in self.cache_dict else self.model.other_names().get(name, key))
+        """Return an activation by its hook point, or as TransformerLens names it: ("resid_post", layer).
+
+        Raises: UserError for what was not cached, naming the nearest that was, and for a layer that does not exist.
+        """
+        names = _names(key, self.model.cfg.n_layers)
+        for name in (*names, *map(self.model.other_names().get, names)):
+            if name in self.cache_dict:
+                return self.cache_dict[name]
+        raise unknown("cached activation", names[0], self.cache_dict)
+
+    def decompose_resid(self, *args: Any, **kwargs: Any) -> Any:
+        """Split the stream into what each layer added, as TransformerLens does.
+
+        Raises: UserError for a model whose layers replace the stream: there is no sum to split.
+        """
+        self._require_a_sum()
+        return super().decompose_resid(*args, **kwargs)
+
+    def get_full_resid_decomposition(self, *args: Any, **kwargs: Any) -> Any:
+        """Split the stream further, into heads and neurons. Raises: as `decompose_resid` does."""
+        self._require_a_sum()
+        return super().get_full_resid_decomposition(*args, **kwargs)
+
+    def _require_a_sum(self) -> None:
+        if not all(getattr(block, "residual", True) for block in self.model.blocks):
+            raise UserError(
+                "model must add to its stream for that to be taken apart; got one whose layers replace it. Build it "
+                "with residual=True."
+            )
+
+
+def _names(key: Any, n_layers: int) -> tuple[str, ...]:
+    """The hook points that a key may mean, its layer counted from the front."""
+    if isinstance(key, str):
+        return key, get_act_name(key)
+    if not isinstance(key, tuple) or not key or not isinstance(key[0], str):
+        return (str(key),)
+    if len(key) == 1 or key[1] is None:
+        return (get_act_name(*key),)
+    layer = key[1]
+    if not isinstance(layer, Integral) or isinstance(layer, bool) or not -n_layers <= layer < n_layers:
+        raise UserError(
+            f"the layer of an activation must be an integer from {-n_layers} to {n_layers - 1}; got {shown(layer)}."
+        )
+    return (get_act_name(key[0], int(layer) % n_layers, *key[2:]),)
 
 
 def keeping_hooks(

@@ -144,7 +144,7 @@ class HookedModel(NamedPoints):
             return run
 
         out = super().run_with_hooks(
-            *args, fwd_hooks=[(name, noting(function)) for name, function in fwd_hooks], **kwargs
+            *args, fwd_hooks=[(name, noting(function)) for name, function in self.checked_pairs(fwd_hooks)], **kwargs
         )
         _require_fired([self.resolve(name) for name, _ in fwd_hooks if isinstance(name, str)], fired)
         return out

@@ -3,6 +3,7 @@
 A name that does not exist is an error that lists the nearest known ones, never an empty cache.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -85,11 +86,13 @@ class NamedPoints(HookedRootModule):
     def checked_pairs(self, hooks: Sequence[Hook]) -> list[Hook]:
         """Hooks with their names as `checked_name` gives them.
 
-        Raises: UserError for one that is not a pair (name, function), and as `checked_name`.
+        Raises: UserError for one that is not a pair (name, function), or whose function does not take (tensor, hook),
+            and as `checked_name`.
         """
         for hook in hooks:
             if not isinstance(hook, tuple | list) or len(hook) != 2 or not callable(hook[1]):
                 raise UserError(f"a hook must be a pair (name, function); got {shown(hook)}.")
+            _check_takes(hook[1])
         return [(self.checked_name(name), function) for name, function in hooks]
 
     def checked_name(self, name: str | Callable[[str], bool]) -> str | Callable[[str], bool]:
@@ -98,3 +101,15 @@ class NamedPoints(HookedRootModule):
             return self.resolve(name)
         self.hook_names(name)
         return name
+
+
+def _check_takes(function: Callable[..., Any]) -> None:
+    """Refuse a function that cannot be called as hooks are: with a tensor and, by its name, the hook point."""
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # what is written in C may not tell
+        return
+    try:
+        signature.bind(None, hook=None)
+    except TypeError as error:
+        raise UserError(f"a hook's function must take (tensor, hook); got one that does not ({error}).") from error

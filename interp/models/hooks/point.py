@@ -1,11 +1,12 @@
 """`HookPoint`: a place in the forward pass where a tensor can be read and replaced; and whether anything listens there.
 
-TransformerLens's own, which also holds a hook to the shape of what it replaces: a tensor of another shape would
-continue until some later product fails, or broadcasts in silence.
+TransformerLens's own, which also holds a hook to the shape and dtype of what it replaces: a tensor of another shape
+would continue until some later product fails, or broadcasts in silence; one of another dtype, until a product fails.
 """
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformer_lens import hook_points
 
@@ -23,7 +24,7 @@ class HookPoint(hook_points.HookPoint):
     def __call__(self, x: Tensor) -> Any:
         """Pass a tensor on as the hooks leave it.
 
-        Raises: UserError that names the point, for a hook that returns no tensor or one of another shape.
+        Raises: UserError that names the point, for a hook that returns no tensor, or one of another shape or dtype.
         """
         out = super().__call__(x)
         self.check(out, x)
@@ -36,11 +37,24 @@ class HookPoint(hook_points.HookPoint):
                 f"a hook at {self.name} must return a tensor of the shape that it got, {shape_of(x)}, or None to "
                 f"leave it as it is; got {shape_of(out)}."
             )
+        if out is not x and out.dtype != x.dtype and not _cast_anyway(x.device):
+            raise UserError(
+                f"a hook at {self.name} must return a tensor of the dtype that it got, {_name(x)}; got {_name(out)}. "
+                "Add .to(x.dtype)."
+            )
 
 
 def shape_of(value: Any) -> str:
     """A tensor's shape as messages show it, [3 12 64]; of anything else, its type."""
     return f"[{' '.join(map(str, value.shape))}]" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def _cast_anyway(device: torch.device) -> bool:
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+
+
+def _name(x: Tensor) -> str:
+    return str(x.dtype).removeprefix("torch.")
 
 
 def in_use(*points: hook_points.HookPoint) -> bool:

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.base.axes import Tokens
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, unknown
 from interp.models.hooks.aliases import OF_BLOCK, OF_MODEL, REFUSED_OF_BLOCK, REFUSED_OF_MODEL
 from interp.models.hooks.point import HookPoint
@@ -213,9 +214,10 @@ class RecurrentModel(StackModel):
             for name, shape in mixer.state_shapes().items()
         }
 
+    @checked_call
     @torch.no_grad()
     def stream(
-        self, tokens: Tokens, names: str | list[str], positions: int = 64, past: list[Any] | None = None
+        self, tokens: Tokens, names: str | Sequence[str], positions: int = 64, past: list[Any] | None = None
     ) -> Iterator[tuple[slice, Any]]:
         """Read hook points over a long string, a stretch of positions at a time.
 

@@ -75,7 +75,7 @@ def lstm_steps(
     _check("lstm_steps", W_h, initial, gates_in=(gates_in, "batch pos gates"))
     with without_autocast(gates_in.device):
         gates_in, W_h = promoted(gates_in, W_h)
-        h, c = zero_state(gates_in, W_h) if initial is None else initial
+        h, c = zero_state(gates_in, W_h) if initial is None else (part.to(gates_in) for part in initial)
         outputs = []
         for t, gates_in_t in enumerate(gates_in.unbind(1)):
             i, f, g, o = torch.addmm(gates_in_t, h, W_h).chunk(4, dim=1)
@@ -94,7 +94,8 @@ def lstm_steps(
 
 def _fused(x: Any, W_x: Any, W_h: Any, b: Any, initial: State | None) -> tuple[Tensor, State]:
     """torch's own: oneDNN on a CPU in float32, cuDNN on a GPU. It has a second bias, of h: zeros here."""
-    before = [part[None].contiguous() for part in (zero_state(x, W_h) if initial is None else initial)]
+    initial = zero_state(x, W_h) if initial is None else initial
+    before = [part.to(x)[None].contiguous() for part in initial]
     weights = [W_x.T.contiguous(), W_h.T.contiguous(), b, torch.zeros_like(b)]
     keeps = torch.is_grad_enabled()  # cuDNN has a backward only for what it calls training
     with without_autocast(x.device), warnings.catch_warnings():

@@ -31,6 +31,12 @@ def test_the_mean_leaves_padding_out():
     assert values(Mean()) == [[4, 4], [4, 4]]
 
 
+def test_padding_that_is_no_number_is_left_out_of_the_means():
+    z, used = torch.tensor([[1.0, 3.0], [5.0, torch.nan]])[..., None], torch.tensor([[True, True], [True, False]])
+    torch.testing.assert_close(Mean().output(z, used)[0, 0, 0], torch.tensor(3.0))
+    torch.testing.assert_close(MeanPerPosition().output(z, used)[0, :, 0], torch.tensor([3.0, 3.0]))
+
+
 def test_the_mean_per_position_is_over_the_strings_that_reach_it():
     assert values(MeanPerPosition()) == [[4.5, 3], [4.5, 3]]
 
@@ -135,6 +141,13 @@ def test_a_cut_edge_is_the_softmax_without_that_score_where_a_sink_takes_its_sha
     atol = 4 * torch.finfo(dtype).eps
     torch.testing.assert_close(found[:, :, [3, 5]].double(), right[:, :, [3, 5]], rtol=0, atol=atol)
     assert torch.equal(found[:, :, [0, 1, 2, 4]], pattern[:, :, [0, 1, 2, 4]])
+
+
+def test_a_row_made_in_float32_has_no_sink_in_a_model_of_float64():
+    pattern = torch.tensor([1e-7, 3e-7, 1 - 5e-7]).expand(1, 1, 3, 3).double()  # sums to 1 - 1e-7: rounding
+    everywhere = torch.ones(1, 1, 3, 3, dtype=torch.bool)
+    cut = EdgeCut(torch.tensor([[-1, -1, 2]])).edit(pattern, everywhere)[0, 0, 2]
+    torch.testing.assert_close(cut, torch.tensor([0.25, 0.75, 0]).double(), atol=1e-4, rtol=0)
 
 
 def test_a_sharp_head_that_loses_nearly_everything_keeps_the_proportions_of_the_rest():

@@ -7,6 +7,7 @@ from transformer_lens.model_protocol import TransformerLensModel, TransformerLen
 from transformer_lens.tools.analysis.direct_logit_attribution import direct_logit_attribution
 from transformer_lens.tools.analysis.logit_lens import logit_lens
 
+from interp.base.errors import UserError
 from interp.models.recurrent.mixer import RecurrentBlock
 
 
@@ -44,6 +45,14 @@ def test_decompositions_add_up_to_the_stream(model, tokens):
     torch.testing.assert_close(cache.stack_activation("resid_pre")[0], cache["hook_embed"])
     name = "mixer_out" if all(isinstance(block, RecurrentBlock) for block in model.blocks) else "resid_post"
     torch.testing.assert_close(cache.stack_activation(name)[last], cache[f"blocks.{last}.hook_{name}"])
+
+
+def test_a_model_whose_layers_replace_the_stream_has_no_parts(tokens, recurrent):
+    _, cache = recurrent("lstm").run_with_cache(tokens)
+    for taken_apart in (cache.decompose_resid, cache.get_full_resid_decomposition):
+        with pytest.raises(UserError, match="model must add to its stream for that to be taken apart; got one whose"):
+            taken_apart()
+    torch.testing.assert_close(cache.accumulated_resid()[-1], cache["resid_post", -1])
 
 
 def test_logit_attributions_add_up_to_the_logits(model, tokens):
