@@ -208,6 +208,8 @@ class StateAblation(Result):
     """Letter accuracy after as many random channels."""
     control_interval: Interval | None
     letter_correct: Float[np.ndarray, " string"] | None = None
+    by_position: Float[np.ndarray, " pos"] | None = None
+    """Letter accuracy afterwards at each place of the answer."""
 
 
 @dataclass(frozen=True)

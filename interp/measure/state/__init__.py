@@ -11,4 +11,5 @@ decay          how fast each number fades; choose: numbers by layer, by time con
 remembrance    how far back a letter still moves the output
 transplant     one string's state, or a part of it, in the run on another
 ablations      parts of the state ablated
+memories       of a hybrid: what attention remembers and what recurrence does, each taken away
 """

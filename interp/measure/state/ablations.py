@@ -4,7 +4,7 @@ Beside each stands the same done to as many numbers drawn at random, several tim
 away, there are no others to draw.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -79,6 +79,24 @@ def state_ablations(
     batch = task.sample(strings, length, generator).to(model.device)
     state = carry_all(model, batch)
     choices = [*parts.layers(state), *parts.windows(state)[:1], *parts.bands(log_decays(model, batch))]
+    return ablated(model, batch, state, choices, kinds, generator)
+
+
+@torch.no_grad()
+def ablated(
+    model: HookedModel,
+    batch: Batch,
+    state: Carried,
+    choices: Sequence[Choice],
+    kinds: Sequence[str],
+    generator: torch.Generator,
+) -> tuple[StateAblation, ...]:
+    """Take each of some choices away in each way of `kinds`, beside as many numbers drawn at random.
+
+    Args:
+        state: what the model carries behind these strings.
+        generator: draws the random numbers, and the strings that others are given.
+    """
     clean, every = _letters(model, batch, state), state.flat().shape[1]
     found = []
     for kind in kinds:
@@ -98,28 +116,30 @@ def _ablation(
     choice: Choice,
     controls: list[Choice],
     kind: str,
-    clean: Float[np.ndarray, " string"],
+    clean: Float[np.ndarray, "string pos"],
 ) -> StateAblation:
-    left = _letters(model, batch, choice.mixed(instead, state))
-    beside = np.array([_letters(model, batch, control.mixed(instead, state)) for control in controls])
+    letters, before = _letters(model, batch, choice.mixed(instead, state)), clean.mean(axis=1)
+    beside = np.array([_letters(model, batch, control.mixed(instead, state)).mean(axis=1) for control in controls])
+    left = letters.mean(axis=1)
     return StateAblation(
         name=choice.name,
         kind=kind,
         length=batch.answer_tokens.shape[1],
         size=choice.size,
-        letter_accuracy_before=float(clean.mean()),
+        letter_accuracy_before=float(before.mean()),
         letter_accuracy_after=float(left.mean()),
-        interval=difference_interval(left, clean),
+        interval=difference_interval(left, before),
         control_mean=float(beside.mean()) if controls else None,
         control_interval=crossed_interval(beside) if controls else None,
         letter_correct=left,
+        by_position=letters.mean(axis=0),
     )
 
 
-def _letters(model: HookedModel, batch: Batch, state: Carried) -> Float[np.ndarray, " string"]:
-    """Share of letters of each string that are right, teacher-forced."""
+def _letters(model: HookedModel, batch: Batch, state: Carried) -> Float[np.ndarray, "string pos"]:
+    """1 for each letter that is right, teacher-forced, and 0 for any other."""
 
-    def right(strings: Batch, state: Carried) -> Float[Tensor, " batch"]:
-        return (answer_logits(model, strings, state).argmax(dim=-1) == strings.answer_tokens).double().mean(dim=1)
+    def right(strings: Batch, state: Carried) -> Float[Tensor, "batch pos"]:
+        return (answer_logits(model, strings, state).argmax(dim=-1) == strings.answer_tokens).double()
 
     return each_block(right, model, batch, state).cpu().numpy()
