@@ -59,6 +59,10 @@ def matrix_scan(
     """
     size = _sizes(q, k, v, log_decay, erase, probe, initial, chunk)
     method = choose("matrix_scan", v.device, has_initial=initial is not None, dtype=v.dtype)
+    if method == "fla":
+        from interp.models.scan import fla
+
+        return fla.matrix_scan(q, k, v, log_decay, erase, probe, initial)
     dtype = v.dtype
     if initial is None:
         initial = v.new_zeros(*(size[axis] for axis in ("batch", "head", "d_key", "d_value")))

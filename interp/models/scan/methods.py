@@ -4,7 +4,7 @@
 |---|---|
 | `selective_scan` | `mamba-ssm` (its CUDA kernel), `numba` (fused, CPU), `torch` (any device), `reference` |
 | `ssd_scan` | `mamba-ssm` (its Triton kernels), `chunked` (matmuls, any device), `reference` |
-| `matrix_scan` | `chunked` (matmuls, any device), `reference` |
+| `matrix_scan` | `chunked` (matmuls, any device), `fla` (Triton; only if asked for), `reference` |
 | `causal_conv` | `causal-conv1d` (its CUDA kernel), `shifted` (any device), `reference` |
 | `lstm_scan` | `fused` (torch's own: oneDNN, cuDNN; any device), `reference` |
 
@@ -23,7 +23,7 @@ from interp.base.errors import UserError, shown, unknown
 METHODS = {
     "selective_scan": ("mamba-ssm", "numba", "torch", "reference"),
     "ssd_scan": ("mamba-ssm", "chunked", "reference"),
-    "matrix_scan": ("chunked", "reference"),
+    "matrix_scan": ("chunked", "fla", "reference"),
     "causal_conv": ("causal-conv1d", "shifted", "reference"),
     "lstm_scan": ("fused", "reference"),
 }
@@ -88,13 +88,13 @@ def why_not(
     """Why a method cannot run on a device; None if it can."""
     if method == "numba":
         return None if device.type == "cpu" else f"numba's kernels run on a CPU; the tensors are on {device}"
-    if method not in ("mamba-ssm", "causal-conv1d"):
+    if method not in ("mamba-ssm", "causal-conv1d", "fla"):
         return None
     if device.type != "cuda":
         return f"its kernels need CUDA; the tensors are on {device}"
-    from interp.models.scan.kernels import missing
+    from interp.models.scan import fla, kernels
 
-    if reason := missing(scan):
+    if reason := fla.missing() if method == "fla" else kernels.missing(scan):
         return reason
     if has_initial and scan == "selective_scan":
         return "selective_scan_fn starts from a state of zeros only"
