@@ -142,7 +142,7 @@ class Batch:
 
 def _least(values: Int[Tensor, "batch pos"]) -> int:
     """The smallest of them; 0 where there is none."""
-    return int(values.min()) if values.numel() else 0
+    return int(values.numpy().min()) if values.numel() else 0
 
 
 @dataclass(frozen=True)

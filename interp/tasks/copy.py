@@ -61,7 +61,7 @@ class CopyTask(OneLetterContrasts):
         lengths = draw_lengths(n, length, generator)
         low, high = span(length)
         letters = draw_letters(n, high, self.alphabet, generator, letters_per_string)
-        return self.layout(letters, None if low == high else lengths)
+        return self._lay_out(letters, None if low == high else lengths)
 
     @checked_call
     def layout(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"] | None = None) -> Batch:
@@ -71,6 +71,9 @@ class CopyTask(OneLetterContrasts):
             letters: letters 0, 1, ... of the alphabet (not token ids).
             lengths: how many of a row's letters are the string; None: all.
         """
+        return self._lay_out(letters, lengths)
+
+    def _lay_out(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"] | None) -> Batch:
         vocabulary = self.vocabulary
         ids = vocabulary.ids(letters)
         source = torch.arange(1, letters.shape[1] + 1, device=letters.device).expand_as(letters)

@@ -38,13 +38,13 @@ def mark(token: int | None, like: Int[Tensor, "batch letter"], trained: bool = F
 def join(pieces: Sequence[Piece], pad: int) -> Batch:
     """Make the strings of these pieces, each without gaps, padded on the right to the widest that there could be."""
     string = torch.cat([p.tokens for p in pieces], dim=1)
-    source, ends = torch.full_like(string, -1), [0]
+    source, answer, ends = torch.full_like(string, -1), torch.zeros_like(string, dtype=torch.bool), [0]
     for piece in pieces:
         ends.append(ends[-1] + piece.tokens.shape[1])
         if piece.source is not None:
             source[:, ends[-2] : ends[-1]] = piece.source
-    answer, also = source >= 0, _further(pieces)
-    trained = answer.clone()
+            answer[:, ends[-2] : ends[-1]] = piece.source >= 0
+    trained, also = answer.clone(), _further(pieces)
     for piece, start, end in zip(pieces, ends, ends[1:], strict=False):
         if piece.trained:
             trained[:, start:end] = True

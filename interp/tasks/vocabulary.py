@@ -2,6 +2,7 @@
 
 import string
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from jaxtyping import Int
@@ -62,7 +63,7 @@ class Vocabulary:
         """Lay out a vocabulary of this many letters: the special tokens follow after the last."""
         if isinstance(n_letters, bool) or not isinstance(n_letters, int) or not 2 <= n_letters <= len(LETTERS):
             raise UserError(f"alphabet must be 2 to {len(LETTERS)} letters; got {shown(n_letters)}.")
-        return cls(n_letters, bos=n_letters, separator=n_letters + 1, eos=n_letters + 2, pad=n_letters + 3)
+        return _of_letters(cls, n_letters)
 
     def first(self, n_letters: int) -> "Vocabulary":
         """Keep the first letters alone, with the same ids and the same special tokens.
@@ -135,3 +136,9 @@ class Vocabulary:
 def _spelt(letters: str) -> str:
     """Write an alphabet, a long one by its ends."""
     return letters if len(letters) <= len(string.ascii_letters) else f"{letters[:3]}...{letters[-1]}"
+
+
+@cache
+def _of_letters(kind: type[Vocabulary], n_letters: int) -> Vocabulary:
+    """Made once: tasks ask for theirs with every batch that they draw."""
+    return kind(n_letters, bos=n_letters, separator=n_letters + 1, eos=n_letters + 2, pad=n_letters + 3)
