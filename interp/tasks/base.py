@@ -97,6 +97,11 @@ class Task(ABC):
         del letters, lengths
         raise refusal(self, "lays_out_letters")
 
+    def background(self, n: int, width: int, generator: torch.Generator) -> Int[Tensor, "batch letter"] | None:
+        """Draw letters that repeats are planted into; None: independent and uniform ones."""
+        del n, width, generator
+        return None
+
     def contrast(
         self, n: int, length: int | tuple[int, int], generator: torch.Generator | int, place: int | None = None
     ) -> ContrastPair:

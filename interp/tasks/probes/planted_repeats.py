@@ -104,10 +104,12 @@ def planted_repeats(
     asked, true, other = _ask(ends, generator, place)
 
     n_common = task.n_letters - exclusive
-    letters = torch.randint(n_common, (len(k), width), generator=generator)
+    letters, named = _background(task, len(k), width, int(exclusive), generator)
     letters = _agree(letters, ends, k, n_common, generator)
+    if named is not None and not exclusive:
+        letters = named.gather(1, letters)
     if exclusive:
-        names = _shuffled_alphabets(len(k), task.n_letters, generator)
+        names = _shuffled_alphabets(len(k), task.n_letters, generator) if named is None else named
         letters = _put(names.gather(1, letters), true, names[:, -1])
         letters = _put(letters, torch.where(k > 0, other, true), names[:, -1])
     return _probe(task.layout(letters, lengths), k, true, other, asked, rivalled=k > 0)
@@ -151,10 +153,10 @@ def offset_swaps(
     place, true, other = _ask(ends, generator)
 
     n_common = task.n_letters - 2
-    common = torch.randint(n_common, (len(offset), width), generator=generator)
+    common, named = _background(task, len(offset), width, 2, generator)
     common = _agree(common, ends, torch.full_like(offset, context), n_common, generator)
     common = _differ(common, ends[0] - offset, ends[1] - offset, n_common, generator)
-    names = _shuffled_alphabets(len(offset), task.n_letters, generator)
+    names = _shuffled_alphabets(len(offset), task.n_letters, generator) if named is None else named
     letters = _put(names.gather(1, common), true, names[:, -1])
     letters = _put(letters, other, torch.where(offset == 0, names[:, -2], names[:, -1]))
 
@@ -192,10 +194,10 @@ def order_swaps(
     place, true, other = _ask(ends, generator)
 
     n_common = task.n_letters - 2
-    common = torch.randint(n_common, (len(near), width), generator=generator)
+    common, named = _background(task, len(near), width, 2, generator)
     common = _agree(common, ends, torch.full_like(near, context), n_common, generator)
     common = _differ(common, true - near, true - far, n_common, generator)
-    names = _shuffled_alphabets(len(near), task.n_letters, generator)
+    names = _shuffled_alphabets(len(near), task.n_letters, generator) if named is None else named
     letters = _put(_put(names.gather(1, common), true, names[:, -1]), other, names[:, -1])
     of_far = letters.gather(1, (true - far)[:, None])[:, 0]
     letters = _put(letters, true - far, torch.where(near == 0, names[:, -2], of_far))
@@ -267,6 +269,22 @@ def _put(letters: Tensor, index: Tensor, values: Tensor) -> Tensor:
 def _shuffled_alphabets(n: int, alphabet: int, generator: torch.Generator) -> Tensor:
     """For each string the alphabet in random order: common letters first, the reserved ones last."""
     return torch.rand(n, alphabet, generator=generator, dtype=torch.float32).argsort(dim=1)
+
+
+def _background(
+    task: Task, n: int, width: int, reserved: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor | None]:
+    """Letters that repeats are planted into: uniform; or those of a task whose strings are not, with each string's
+    alphabet in random order, its own letters first and letters that it lacks last, by whose places they are named."""
+    if (own := task.background(n, width, generator)) is None:
+        return torch.randint(task.n_letters - reserved, (n, width), generator=generator), None
+    order = torch.rand(n, task.n_letters, generator=generator, dtype=torch.float32).scatter(1, own, -1.0)
+    if int((order >= 0).sum(dim=1).min()) < reserved:
+        raise UserError(
+            f"strings must lack {reserved} letters of {task.n_letters}; got some that do not. Ask for shorter ones."
+        )
+    names = order.argsort(dim=1)
+    return names.argsort(dim=1).gather(1, own), names
 
 
 def _asking_for(batch: Batch, letter: Tensor) -> Tensor:

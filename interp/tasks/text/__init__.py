@@ -14,3 +14,5 @@ from interp.tasks.text.passkey import TextPasskey as TextPasskey
 from interp.tasks.text.prompts import Prompt as Prompt
 from interp.tasks.text.prompts import Writer as Writer
 from interp.tasks.text.questions import Questions as Questions
+from interp.tasks.text.strings import TextStrings as TextStrings
+from interp.tasks.text.strings import text_strings as text_strings
