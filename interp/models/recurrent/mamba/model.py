@@ -18,13 +18,17 @@ From the paper's letters to names; sizes: D = d_model, E = channels of a layer (
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from interp.base.codec import checked
+from interp.base.codec import checked, to_plain, without_defaults
 from interp.base.errors import UserError
 from interp.models.recurrent.config import RecurrentConfig
 from interp.models.recurrent.initial import check_first_weights
 from interp.models.recurrent.model import HookedRecurrent
 from interp.models.stack.checks import require_counts
+
+LATER = ("inner_eps",)
+"""Fields that are left out where they have their default, so that older models and runs keep their name."""
 
 
 @checked
@@ -67,6 +71,10 @@ class MambaConfig(RecurrentConfig):
         check_first_weights(self)
         if self.inner_eps is not None and not 0 < self.inner_eps < float("inf"):
             raise UserError(f"inner_eps must be a positive number, or None for no norms; got {self.inner_eps}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, without those of `LATER` that have their default."""
+        return without_defaults(self, to_plain(self), LATER)
 
     @property
     def channels(self) -> int:
