@@ -29,7 +29,7 @@ from interp.models.stack.layers import RMSNorm
 
 MAPS = ("W_gate", "W_u", "W_B", "W_C", "W_dt", "W_A", "W_lambda", "W_theta", "W_out")
 EPS = 1e-5
-"""Of the norms of B and C."""
+"""Added to the mean squares of B and C by their norms."""
 
 
 class Mamba3Mixer(Mixer):
