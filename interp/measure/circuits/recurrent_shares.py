@@ -1,9 +1,9 @@
-"""What makes a state-space layer bring a position to the output: what it writes there, what is kept, what is read.
+"""What makes a recurrent layer bring a position to the output: what it writes there, what is kept, what is read.
 
-In the terms of hidden attention, position k reaches the output at q as C_q . (decay from k to q) (delta_k B_k u_k). The
-size of what arrives is a product of three: the size of the write, the share of it that has not decayed, and how much of
-what is left the read-out meets. Logarithms of the three add up, so each has a share in why one position arrives and
-another does not.
+In the terms of hidden attention, position k reaches the output at q as C_q . (decay from k to q) (delta_k B_k u_k); of
+a matrix-valued state as q_q^T A_q ... A_(k+1) k_k v_k^T, where A fades and, with the delta rule, erases. The size of
+what arrives is a product of three: the size of the write, the share of it that is left, and how much of what is left
+the read-out meets. Logarithms of the three add up, so each has a share in why one position arrives and another does not.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.models.heads import HeadTable
 from interp.models.hidden_attention.layer import ReadLayer, SelectiveLayer
+from interp.models.hidden_attention.matrix_layer import MatrixLayer
 from interp.models.hidden_attention.pattern import reading_hooks
 from interp.models.surface import Enough, Model, run_to_read
 
@@ -30,7 +31,9 @@ class RecurrentShares:
     write: Float[Tensor, "batch pos"]
     """Size of what the position adds to the state."""
     kept: Float[Tensor, "batch pos"]
-    """Share of that size that is left at the query."""
+    """Share of that size that is left at the query, after fading and erasure. Erasure turns as well, so that it can be
+    above 1 where what is taken out lies along another direction than what is looked for (RWKV-7). Of an mLSTM, whose
+    state is kept over exp(m_t), in these scaled numbers: a larger m at the query counts as fading."""
     read: Float[Tensor, "batch pos"]
     """Size of what the query reads of it, over what is left."""
 
@@ -60,7 +63,7 @@ class RecurrentShares:
 @checked_call
 @torch.no_grad()
 def recurrent_shares(model: Model, tokens: Tokens, head: Any, query: Int[Tensor, " batch"]) -> RecurrentShares:
-    """Take apart what each position brings to a state-space head's output at a query.
+    """Take apart what each position brings to a recurrent head's output at a query.
 
     >>> from interp.models import build
     >>> model = build({"kind": "mamba", "n_layers": 1, "d_model": 8, "d_vocab": 5})
@@ -68,20 +71,20 @@ def recurrent_shares(model: Model, tokens: Tokens, head: Any, query: Int[Tensor,
     >>> tuple(found.reach.shape), float(found.reach[0, 3])
     ((1, 4), 0.0)
 
-    Memory: a state for every position.
+    Memory: a state for every position; of a matrix-valued state a key for every position.
 
     Args:
-        model: one with such layers.
+        model: one with Mamba, Mamba-2 or matrix-state layers (linear attention, RetNet, GLA, DeltaNet, mLSTM, RWKV-7).
         tokens: the strings.
         head: of hidden attention, by name or as a `Head`.
         query: position at which the output is read, in each string.
 
-    Raises: UserError for an attention head, or a layer that is not a selective state-space layer.
+    Raises: UserError for an attention head, or a layer that is read in other terms.
     """
     found = HeadTable.of(model).parse([head])[0]
     if found.kind != "hidden attention":
         raise UserError(
-            f"head must be one of a state-space layer for its write, decay and read; got {found}, which attends. Use "
+            f"head must be one of a recurrent layer for its write, decay and read; got {found}, which attends. Use "
             "decompose_score for it."
         )
     seen: list[ReadLayer] = []
@@ -91,16 +94,20 @@ def recurrent_shares(model: Model, tokens: Tokens, head: Any, query: Int[Tensor,
         raise Enough
 
     run_to_read(model, tokens, reading_hooks(cast(Any, model), found.layer, show))
-    if not isinstance(read := seen[0], SelectiveLayer):
-        raise UserError(
-            f"head must be one of a selective state-space layer (Mamba, Mamba-2); got {found}, of a layer that is read "
-            f"as a {type(read).__name__}. Use hidden_attention for its pattern."
-        )
-    return RecurrentShares(found.name, *_factors(read, found.index, query))
+    match seen[0]:
+        case SelectiveLayer() as read:
+            return RecurrentShares(found.name, *_selective(read, found.index, query))
+        case MatrixLayer() as read:
+            return RecurrentShares(found.name, *_matrix(read, found.index, query))
+        case read:
+            raise UserError(
+                f"head must be one of a selective or matrix-state layer; got {found}, of a layer that is read as a "
+                f"{type(read).__name__}. Use hidden_attention for its pattern."
+            )
 
 
-def _factors(read: SelectiveLayer, head: int, query: Int[Tensor, " batch"]) -> tuple[Tensor, Tensor, Tensor]:
-    """Write, kept and read of every position."""
+def _selective(read: SelectiveLayer, head: int, query: Int[Tensor, " batch"]) -> tuple[Tensor, Tensor, Tensor]:
+    """Write, kept and read of every position of a selective recurrence."""
     each, n_rates = read.channels_per_rate, len(read.A)
     rates = slice(head * n_rates // read.n_heads, (head + 1) * n_rates // read.n_heads)
     channels = slice(rates.start * each, rates.stop * each)
@@ -113,6 +120,29 @@ def _factors(read: SelectiveLayer, head: int, query: Int[Tensor, " batch"]) -> t
     write = (delta[..., None] * u)[..., None] * B[:, :, :, None]  # [batch pos rate channel state]
     kept = write * (read.A[rates].double() * after[..., None]).exp()[:, :, :, None]
     out = (kept * C.take_along_dim(query[:, None, None, None], 1)[:, :, :, None]).sum(dim=-1)
-    sizes = [x.flatten(2).norm(dim=-1) for x in (write, kept, out)]
+    return _ratios([x.flatten(2).norm(dim=-1) for x in (write, kept, out)])
+
+
+def _matrix(read: MatrixLayer, head: int, query: Int[Tensor, " batch"]) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of a matrix-valued state: what is written is key times value, and only the key changes on its way."""
+    terms = read.terms
+    q, k, decay = (part[:, :, head].double() for part in (terms.q, terms.k, terms.decay))
+    erase, probe = (None if part is None else part[:, :, head].double() for part in (terms.erase, terms.probe))
+    at = torch.arange(k.shape[1], device=query.device)
+    now = torch.zeros_like(k)  # [batch position_of_the_write d_key], as it stands after each step
+    for t in range(k.shape[1]):
+        left = now * decay[:, t, None]
+        if erase is not None and probe is not None:
+            left = left - (now @ probe[:, t, :, None]) * erase[:, t, None]
+        left = torch.where((at == t)[:, None], k, left)
+        now = torch.where((query < t)[:, None, None], now, left)
+    v = read.u.unflatten(2, (read.n_heads, -1))[:, :, head].double().norm(dim=-1)
+    write = (k.norm(dim=-1) * v).masked_fill(at > query[:, None], 0.0)
+    out = (now @ q.take_along_dim(query[:, None, None], 1).transpose(1, 2))[..., 0].abs()
+    return _ratios([write, now.norm(dim=-1) * v, out * v])
+
+
+def _ratios(sizes: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The first of three sizes, and each of the others over the one before; 0 over nothing."""
     tiny = torch.finfo(torch.float64).tiny
     return sizes[0], sizes[1] / sizes[0].clamp(min=tiny), sizes[2] / sizes[1].clamp(min=tiny)
