@@ -3,7 +3,7 @@
 In the terms of hidden attention, position k reaches the output at q as C_q . (decay from k to q) (delta_k B_k u_k); of
 a matrix-valued state as q_q^T A_q ... A_(k+1) k_k v_k^T, where A fades and, with the delta rule, erases. The size of
 what arrives is a product of three: the size of the write, the share of it that is left, and how much of what is left
-the read-out meets. Logarithms of the three add up, so each has a share in why one position arrives and another does not.
+the read-out meets. Logarithms of the three add up, so each has a share in why one position arrives and another not.
 """
 
 from dataclasses import dataclass

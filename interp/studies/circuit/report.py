@@ -1,4 +1,5 @@
-"""The page of a circuit: its graph, its edges, how much is left with fewer, its lookup heads taken apart, self-repair.
+"""The page of a circuit: its graph, its edges, how much is left with fewer, its lookup heads taken apart, attention on
+one string, self-repair, and how it formed where steps were kept.
 
 The words and the markup are in `report.html`.
 """
@@ -8,10 +9,13 @@ from typing import Any
 
 from interp.base import words
 from interp.base.estimates import mean_interval
+from interp.figures.attention.view import SCRIPTS, attention_view
+from interp.figures.attention.view import shown as shown_view
 from interp.figures.study_page import Beside, Frame, write_study_page
 from interp.results.circuits import HeadTables, SelfRepair
+from interp.results.formation import Formation
 from interp.results.sufficiency import CircuitTest
-from interp.studies.circuit.figures import circuit_graph, faithfulness, hash_figure
+from interp.studies.circuit.figures import circuit_graph, faithfulness, formation, hash_figure, hash_movie
 from interp.studies.circuit.result import CircuitStudy
 from interp.studies.study import Table
 
@@ -29,7 +33,9 @@ def write_circuit_report(study: CircuitStudy, folder: str | Path) -> Path:
     spec = str(study.model.get("spec", "this model"))
     sections = {"circuit": "Circuit", "faithfulness": "Fewer edges"}
     sections |= {"lookups": "Lookup heads"} if study.lookups else {}
+    sections |= {"attention": "Attention"} if study.attention else {}
     sections |= {"repair": "Self-repair"} if study.repair else {}
+    sections |= {"formation": "Formation"} if study.formation else {}
     frame = Frame(
         title=f"Which parts of {spec} copy?",
         eyebrow=f"interp · circuit · {spec}",
@@ -40,9 +46,14 @@ def write_circuit_report(study: CircuitStudy, folder: str | Path) -> Path:
     )
     figures = {"circuit": circuit_graph(study.circuit, study.scores), "faithfulness": faithfulness(study.curve)}
     figures |= {f"hash_{head.head}": hash_figure(head) for head in study.lookups}
+    formed = study.formation
+    if formed is not None:
+        figures["formation"] = formation(formed)
+        figures |= {f"movie_{name}": hash_movie(formed, i) for i, name in enumerate(formed.lookups)}
     csv = {"edges.csv": edge_rows(study.circuit)}
     csv |= {f"score_{head.head}.csv": writer_rows(head) for head in study.lookups}
     csv |= {"repair.csv": repair_rows(study.repair)} if study.repair else {}
+    csv |= {"formation.csv": formation_rows(formed)} if formed else {}
     shows: dict[str, Any] = {
         "circuit": study.circuit,
         "edges": edge_rows(study.circuit),
@@ -51,8 +62,29 @@ def write_circuit_report(study: CircuitStudy, folder: str | Path) -> Path:
         "repair": study.repair,
         "repaired": repair_rows(study.repair) if study.repair else [],
         "redundancy": _redundancy(study.repair),
+        "attention": shown_view(study.attention) if study.attention else None,
+        "formation": formed,
+        "moments": moment_rows(formed) if formed else [],
     }
-    return write_study_page(folder, "studies/circuit/report.html", frame, Beside({"": study}, figures, csv), **shows)
+    alone = {"attention": ("Attention", attention_view(study.attention).html)} if study.attention else {}
+    beside = Beside({"": study}, figures, csv, alone)
+    scripts = SCRIPTS if study.attention else ()
+    return write_study_page(folder, "studies/circuit/report.html", frame, beside, scripts, **shows)
+
+
+def formation_rows(formed: Formation) -> list[dict[str, Any]]:
+    """One row a kept step: every quantity as the figure has it."""
+    curves = formed.curves()
+    return [
+        {"step": step, "examples": int(formed.examples[i])} | {name: float(of[i]) for name, of in curves.items()}
+        for i, step in enumerate(formed.steps)
+    ]
+
+
+def moment_rows(formed: Formation) -> list[tuple[str, float]]:
+    """What changed, and the examples at which it was half done, first to last."""
+    found = [(name, at) for name, at in formed.moments().items() if at == at]
+    return sorted(found, key=lambda row: row[1])
 
 
 def edge_rows(circuit: CircuitTest) -> list[dict[str, Any]]:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from interp.results.attention import AttentionView
 from interp.results.circuits import HeadTables, SelfRepair
+from interp.results.formation import Formation
 from interp.results.heads import HeadScores
 from interp.results.sufficiency import CircuitCurve, CircuitTest
 from interp.studies.result import StudyResult
@@ -21,3 +23,7 @@ class CircuitStudy(StudyResult):
     """Every lookup head that attends, taken apart."""
     repair: SelfRepair | None
     """What the rest makes up for when they go; None where there are none."""
+    attention: AttentionView | None = None
+    """One short string, with the model as it is and without its lookup and gather heads."""
+    formation: Formation | None = None
+    """The circuit's heads along the training; None where no steps were kept."""

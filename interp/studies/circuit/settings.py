@@ -23,6 +23,8 @@ class CircuitSettings:
     """Random circuits of the same size and layers beside it."""
     letters: int = 6
     """Letters back that are kept apart in the scores of lookup heads."""
+    view_length: int = 24
+    """Letters of the string whose attention is shown, at most; no more than those of the strings."""
     scoring: HeadSettings = field(default_factory=HeadSettings)
     """How heads are scored first."""
 
@@ -32,9 +34,10 @@ class CircuitSettings:
         "share": (0.01, 1),
         "draws": (1, 1000),
         "letters": (1, 64),
+        "view_length": (1, 10_000),
     }
 
     @classmethod
     def tiny(cls) -> "CircuitSettings":
         """Few strings: a look at the machinery."""
-        return cls(strings=12, draws=3, letters=4, scoring=HeadSettings(longest=4, strings=12))
+        return cls(strings=12, draws=3, letters=4, view_length=8, scoring=HeadSettings(longest=4, strings=12))

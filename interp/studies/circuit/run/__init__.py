@@ -1,4 +1,4 @@
-"""Looking for the smallest circuit that copies, testing it on other strings, and taking its lookup heads apart."""
+"""Looking for the smallest circuit that copies, testing it on other strings, taking its lookup heads apart."""
 
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,16 @@ from interp.measure.circuits.sufficiency import circuit_curve, try_circuit
 from interp.measure.circuits.tables import head_tables
 from interp.models.heads import HeadTable
 from interp.models.surface import device
-from interp.results.circuits import HeadTables
 from interp.results.heads import HeadScores
+from interp.studies.attention.run import view_attention
 from interp.studies.circuit.result import CircuitStudy
+from interp.studies.circuit.run.formation import formed
 from interp.studies.circuit.settings import CircuitSettings
 from interp.studies.circuit.verdict import circuit_verdict
 from interp.studies.scoring import find_heads, probed
 from interp.studies.study import OnStep, silent
 from interp.tasks.base import Batch
-from interp.tasks.probes.planted_repeats import planted_repeats
+from interp.tasks.probes.planted_repeats import Probe, planted_repeats
 
 
 @checked_call
@@ -63,10 +64,15 @@ def circuit_study(
     circuit = try_circuit(model, tested_on, vocabulary, edges, draws=settings.draws, seed=seed)
     curve = circuit_curve(model, tested_on, vocabulary, costs, draws=min(settings.draws, 5), seed=seed)
     on_step("lookup heads taken apart")
-    lookups = _taken_apart(loaded, scores, seed, settings)
+    probe, heads = _probe(loaded, seed, settings), _looking(model, scores)
+    lookups = tuple(head_tables(model, probe, head, settings.letters) for head in heads)
     names = [table.head for table in lookups]
     on_step("what is made up for without them")
     repair = self_repair(model, tested_on, vocabulary, names, on_step) if names else None
+    on_step("attention")
+    length = min(settings.view_length, tested_on.answer_tokens.shape[1])
+    view = view_attention(loaded, length=length, scores=scores, seed=seed)
+    formation = formed(loaded, tested_on, probe, scores, names, settings.letters, on_step)
     return CircuitStudy(
         verdict=circuit_verdict(circuit, lookups, repair, settings.share),
         provenance=provenance(str(model.cfg.device), seed, model),
@@ -76,6 +82,8 @@ def circuit_study(
         scores=scores,
         lookups=lookups,
         repair=repair,
+        attention=view,
+        formation=formation,
     )
 
 
@@ -86,16 +94,15 @@ def _strings(loaded: Loaded, name: str, seed: int, settings: CircuitSettings) ->
     return batch.to(device(loaded.model))
 
 
-def _taken_apart(loaded: Loaded, scores: HeadScores, seed: int, settings: CircuitSettings) -> tuple[HeadTables, ...]:
-    """Every lookup head of an attention layer, on probes without a rival."""
-    model: Any = loaded.model
-    table = HeadTable.of(model)
-    heads = [head for head in table.parse(scores.of_role("lookup")) if head.kind == "attention"]
-    if not heads:
-        return ()
+def _looking(model: Any, scores: HeadScores) -> list[Any]:
+    """Every lookup head of an attention layer."""
+    return [head for head in HeadTable.of(model).parse(scores.of_role("lookup")) if head.kind == "attention"]
+
+
+def _probe(loaded: Loaded, seed: int, settings: CircuitSettings) -> Probe:
+    """Questions without a rival, on which scores are taken apart."""
     longest, span = probed(loaded, settings.scoring.longest)
     k = torch.zeros(settings.strings, dtype=torch.long)
     generator = own_generator("circuit, probes", seed)
     probe = planted_repeats(loaded.task, k, span, generator, exclusive=True, context=longest, place=0)
-    probe = probe.to(device(model))
-    return tuple(head_tables(model, probe, head, settings.letters) for head in heads)
+    return probe.to(device(loaded.model))
