@@ -60,7 +60,7 @@ def test_figures_and_tables_say_the_moments(formed):
     assert "hash: letter 1 back (650)" in figure.layout.meta["says"]
     assert {trace.name for trace in figure.data if trace.showlegend} >= {"letter 0 back", "letter 1 back", "loss"}
     movie = hash_movie(found)
-    assert len(movie.data) == len(found.steps) and movie.data[-1].z[1][1] == 1
+    assert len(movie.data) == len(found.steps) == 11 and movie.data[-1].z[1][1] == 1
     assert moment_rows(found)[0][1] == 250 and formation_rows(found)[5]["examples"] == 500
     without = replace(
         found,

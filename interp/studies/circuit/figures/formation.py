@@ -12,7 +12,7 @@ from interp.base.estimates.intervals import Intervals
 from interp.figures.theme import GROUPS, LETTERS, NEUTRAL, ROLES, STRINGS, band, dress, literal
 from interp.results.formation import Formation
 
-FRAMES = 24
+FRAMES = 12
 """Kept steps that the movie shows at most, the last among them."""
 PANELS = ("right letters and strings", "loss (nats)", "attention to the source", "score of the source above others")
 
@@ -85,7 +85,7 @@ def _says(found: Formation) -> str:
 def hash_movie(found: Formation, head: int = 0) -> go.Figure:
     """Draw a lookup head's score by letters back at each kept step, one small table after another."""
     steps = np.unique(np.linspace(0, len(found.steps) - 1, min(FRAMES, len(found.steps))).round().astype(int))
-    columns = min(4, len(steps))
+    columns = min(3, len(steps))
     rows = -(-len(steps) // columns)
     titles = [f"{found.examples[i]:,}" for i in steps]
     figure = make_subplots(rows, columns, subplot_titles=titles, vertical_spacing=0.4 / rows, horizontal_spacing=0.04)
@@ -98,8 +98,7 @@ def hash_movie(found: Formation, head: int = 0) -> go.Figure:
                 zmin=-most,
                 zmax=most,
                 colorscale=[[0, ROLES["gather"].color], [0.5, "#FFFFFF"], [1, ROLES["lookup"].color]],
-                showscale=place == 0,
-                colorbar={"title": {"text": "score"}, "thickness": 12},
+                showscale=False,
                 hovertemplate=f"{found.examples[i]:,} examples<br>%{{y}} back at the query, %{{x}} back at the key: "
                 "%{z:.2f}<extra></extra>",
             ),
@@ -111,7 +110,8 @@ def hash_movie(found: Formation, head: int = 0) -> go.Figure:
     name = found.lookups[head]
     says = (
         f"{name}'s score of the source above other letters, by letters back at the query (down) and before the key "
-        f"(across), after so many examples. At the end the diagonal is {_share(found, head)} of it."
+        f"(across), after so many examples: orange is above 0, blue below, the fullest colour {words.number(most, 1)}. "
+        f"At the end the diagonal is {_share(found, head)} of it."
     )
     return dress(figure, f"How {name} came to match", says, 90 + 190 * rows, legend=False)
 
