@@ -1,7 +1,7 @@
 """How a circuit formed: its heads at every step that the training kept."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from interp.loading import Loaded
 from interp.measure.circuits.formation import formation_of, moment_of
@@ -44,12 +44,10 @@ def formed(
     table, device = HeadTable.of(loaded.model), loaded.model.cfg.device or "cpu"
     gathers = [head.name for head in table.parse(scores.of_role("gather"))]
     runs = [load_run(loaded.folder, device, step) for step in before]
-    models = [*((run.stamp.step, run.stamp.examples, run.model) for run in runs)]
+    models: list[tuple[int, int, Any]] = [(run.stamp.step, run.stamp.examples, run.model) for run in runs]
     models.append((last.step, last.examples, loaded.model))
     found = []
     for step, _, model in models:
         on_step(f"the circuit after step {step:,}")
-        found.append(
-            moment_of(cast(Any, model), strings, loaded.task.vocabulary, probe, list(lookups), gathers, letters)
-        )
+        found.append(moment_of(model, strings, loaded.task.vocabulary, probe, list(lookups), gathers, letters))
     return formation_of([m[0] for m in models], [m[1] for m in models], list(lookups), gathers, found)
