@@ -13,6 +13,9 @@ from interp.tasks.base import Batch
 from interp.tasks.probes.planted_repeats import Probe
 from interp.training.run_folder import kept_steps, load_run
 
+PROBES = 16
+"""Questions on which scores are taken apart at each step: means over heads and questions move little after a few."""
+
 
 def formed(
     loaded: Loaded,
@@ -46,7 +49,7 @@ def formed(
     runs = [load_run(loaded.folder, device, step) for step in before]
     models: list[tuple[int, int, Any]] = [(run.stamp.step, run.stamp.examples, run.model) for run in runs]
     models.append((last.step, last.examples, loaded.model))
-    found = []
+    found, probe = [], probe.rows(slice(0, PROBES))
     for step, _, model in models:
         on_step(f"the circuit after step {step:,}")
         found.append(moment_of(model, strings, loaded.task.vocabulary, probe, list(lookups), gathers, letters))
