@@ -175,7 +175,7 @@ class Claim:
             lengths = plan.training.lengths if plan.training else None
             ended.setdefault((plan.arm, plan.rate, lengths), []).append(plan.digest in found)
         lack = {str(kind[0]) for kind, each in ended.items() if sum(each) < min(2, len(each))}
-        return (f"not decided yet: fewer than two runs have ended of {', '.join(sorted(lack))}",) if lack else ()
+        return (f"not decided yet: fewer than two runs have ended of {'; '.join(sorted(lack))}",) if lack else ()
 
 
 def nothing(why: str, quantity: str = "") -> Judged:

@@ -31,7 +31,7 @@ class Kept:
 
     def __str__(self) -> str:
         if self.inside is None:
-            return f"{self.arm}: rate {self.rate:g}, the only one here"
+            return f"{self.arm}: rate {self.rate:g}, the only one that it has here"
         where = "" if self.inside else ", at the edge of those tried"
         return f"{self.arm}: rate {self.rate:g} of {', '.join(f'{rate:g}' for rate in self.rates)}{where}"
 

@@ -26,7 +26,7 @@ def test_the_rate_with_the_best_median_is_kept_and_said():
     kept = best_rate(runs, lambda one: one.values["value"])
     assert kept["a"].rate == 0.2 and [one.plan.seed for one in kept["a"].found] == [0, 1, 2]
     assert kept["a"].inside and str(kept["a"]) == "a: rate 0.2 of 0.1, 0.2, 0.4"
-    assert kept["b"].inside is None and str(kept["b"]) == "b: rate 0.1, the only one tried"
+    assert kept["b"].inside is None and str(kept["b"]) == "b: rate 0.1, the only one that it has here"
 
 
 def test_a_mean_over_trainings_has_students_interval():

@@ -97,7 +97,7 @@ def _section(claim: ClaimResult, figures: str | None) -> list[str]:
         sizes = ", ".join(f"{arm} {count:,}" for arm, count in claim.parameters.items())
         lines += [f"Parameters: {sizes}.", ""]
     minutes = f"{claim.seconds / 60:.1f} minutes of processor time"
-    lines += [f"{claim.seeds} trainings of each kind, {words.count(len(claim.runs), 'run')}, {minutes}.", ""]
+    lines += [f"{claim.seeds} trainings of each kind are asked for; {run_count(claim)} runs, {minutes}.", ""]
     notes = [*claim.kept, *claim.notes, *(f"failed: {run}" for run in claim.failed)]
     return [*lines, *(f"- {note}" for note in notes), *([""] if notes else [])]
 
