@@ -70,7 +70,7 @@ def in_a_process(length: int, strings: int) -> tuple[dict[str, float], float]:
 
 
 def exponent(lengths: tuple[int, ...], values: list[float]) -> float:
-    """Of the power law through the values: 1 is linear."""
+    """Exponent of the power law through the values: 1 is linear."""
     return float(np.polyfit(np.log(lengths), np.log(values), 1)[0])
 
 

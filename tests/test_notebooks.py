@@ -5,23 +5,39 @@ from pathlib import Path
 import jupytext
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))
 
 
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    """A kernel for all notebooks, one after the other: in one of its own each would import torch anew."""
+    home, manager = tmp_path_factory.mktemp("notebooks") / "home", AsyncKernelManager(kernel_name="python3")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERP_TINY", "1")
+        patch.setenv("INTERP_HOME", str(home))
+        yield manager, home
+    run_sync(manager.shutdown_kernel)(now=True)
+
+
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_notebook_runs_and_trains_no_preset(source, monkeypatch, tmp_path):
-    monkeypatch.setenv("INTERP_TINY", "1")
-    monkeypatch.setenv("INTERP_HOME", str(tmp_path / "home"))
+def test_notebook_runs_and_trains_no_preset(source, kernel):
+    manager, home = kernel
     notebook = jupytext.read(source)
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": FOLDER}}).execute()
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))  # names of the one before
+    client = NotebookClient(notebook, km=manager, timeout=900, resources={"metadata": {"path": FOLDER}})
+    client.execute()
+    assert client.kc is not None
+    client.kc.stop_channels()
     assert all(cell.get("execution_count") for cell in notebook.cells if cell.cell_type == "code")
-    assert not (tmp_path / "home" / "presets").exists()
+    assert not (home / "presets").exists()
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)

@@ -15,7 +15,6 @@
 Torch tensors before a measurement, numpy arrays after it. jaxtyping checks shapes in the tests only.
 """
 
-import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -25,7 +24,3 @@ Logits = Float[Tensor, "batch pos vocab"]
 Residual = Float[Tensor, "batch pos d_model"]
 HeadVectors = Float[Tensor, "batch pos head d_head"]
 Pattern = Float[Tensor, "batch head query key"]
-
-PerHead = Float[np.ndarray, " head"]
-HeadByExample = Float[np.ndarray, "head example"]
-HeadByMatch = Float[np.ndarray, "head match"]

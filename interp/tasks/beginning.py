@@ -2,25 +2,22 @@
 `$ x1..xL | x1..xk .`, letters independent and uniform."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from interp.base.calls import checked_call
-from interp.base.seeds import as_generator
 from interp.tasks.base import Batch
 from interp.tasks.layout import Piece, join, mark
-from interp.tasks.lettered import OneLetterContrasts, check_count
+from interp.tasks.lettered import UniformString, check_count
 from interp.tasks.registry import register
-from interp.tasks.sampling import Length, draw_lengths, draw_letters, span
 
 
 @register("copy-prefix")
 @checked_call
 @dataclass(frozen=True)
-class PrefixCopy(OneLetterContrasts):
+class PrefixCopy(UniformString):
     """Write the first letters of the string once more.
 
     `PrefixCopy(answer=2)` asks `$cabd|` for `ca`, which is copied from the positions 1 and 2; of a string with fewer
@@ -31,25 +28,12 @@ class PrefixCopy(OneLetterContrasts):
     ['$bqz|bq']
     """
 
-    needs_separator: ClassVar[bool] = False
-    fewest_letters: ClassVar[int] = 1
     answer: int = 5
     """Letters that are asked for, at most."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("answer", self.answer)
-
-    @property
-    def uniform_letters(self) -> bool:
-        return True
-
-    @checked_call
-    def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
-        """Draw `n` strings; see `Task.sample`."""
-        generator = as_generator(generator)
-        lengths = draw_lengths(n, length, generator)
-        return self.ask(draw_letters(n, span(length)[1], self.n_letters, generator), lengths)
 
     def ask(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"]) -> Batch:
         """Make the batch that asks for the first letters of the first `lengths` letters of each row."""

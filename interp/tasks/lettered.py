@@ -1,17 +1,20 @@
 """What tasks over an alphabet share: its size or its token ids, how it is split where letters play two roles, and the
-contrast of two strings that differ in one letter."""
+contrast of two strings that differ in one letter, and how a string of uniform letters is drawn."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from interp.base.calls import checked_call
 from interp.base.errors import UserError, shown
 from interp.base.seeds import as_generator
-from interp.tasks.base import ContrastPair, Task
+from interp.tasks.base import Batch, ContrastPair, Task
 from interp.tasks.contrast import change_one_letter
-from interp.tasks.sampling import Length
+from interp.tasks.sampling import Length, draw_lengths, draw_letters, span
 from interp.tasks.vocabulary import Vocabulary
 
 
@@ -73,6 +76,29 @@ class OneLetterContrasts(OverLetters):
         generator = as_generator(generator)
         batch = self.sample(n, length, generator)
         return change_one_letter(batch, self.vocabulary, generator, place, self.answer_letters)
+
+
+@dataclass(frozen=True)
+class UniformString(OneLetterContrasts):
+    """A task that draws one string of independent uniform letters, and asks something about it (`ask`)."""
+
+    needs_separator: ClassVar[bool] = False
+    fewest_letters: ClassVar[int] = 1
+
+    @property
+    def uniform_letters(self) -> bool:
+        return True
+
+    @checked_call
+    def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
+        """Draw `n` strings; see `Task.sample`."""
+        generator = as_generator(generator)
+        lengths = draw_lengths(n, length, generator)
+        return self.ask(draw_letters(n, span(length)[1], self.n_letters, generator), lengths)
+
+    @abstractmethod
+    def ask(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"]) -> Batch:
+        """Make the batch that asks about the first `lengths` letters of each row."""
 
 
 @dataclass(frozen=True)

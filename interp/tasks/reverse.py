@@ -1,25 +1,22 @@
 """Copying backwards: `$ x1..xL | xL..x1 .`, letters independent and uniform."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from interp.base.calls import checked_call
-from interp.base.seeds import as_generator
 from interp.tasks.base import Batch
 from interp.tasks.layout import Piece, join, mark
-from interp.tasks.lettered import OneLetterContrasts
+from interp.tasks.lettered import UniformString
 from interp.tasks.registry import register
-from interp.tasks.sampling import Length, draw_lengths, draw_letters, span
 
 
 @register("reverse")
 @checked_call
 @dataclass(frozen=True)
-class ReverseCopy(OneLetterContrasts):
+class ReverseCopy(UniformString):
     """Write the string from its last letter to its first.
 
     `ReverseCopy()` asks `$cab|` for `bac`, which is copied from the positions 3, 2 and 1.
@@ -28,20 +25,6 @@ class ReverseCopy(OneLetterContrasts):
     >>> task.decode(task.sample(1, 3, generator=0).tokens)
     ['$bqz|zqb']
     """
-
-    needs_separator: ClassVar[bool] = False
-    fewest_letters: ClassVar[int] = 1
-
-    @property
-    def uniform_letters(self) -> bool:
-        return True
-
-    @checked_call
-    def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
-        """Draw `n` strings; see `Task.sample`."""
-        generator = as_generator(generator)
-        lengths = draw_lengths(n, length, generator)
-        return self.ask(draw_letters(n, span(length)[1], self.n_letters, generator), lengths)
 
     def ask(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"]) -> Batch:
         """Make the batch that asks for the first `lengths` letters of each row backwards."""

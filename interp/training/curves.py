@@ -25,7 +25,7 @@ def learning_curves(folders: Sequence[str | Path], length: int | None = None) ->
         folders: of the runs.
         length: of the strings, one at which all were evaluated; None: the longest such length.
 
-    Raises: UserError for a folder that is no run, a run twice, or runs without a common length.
+    Raises: UserError for a folder that is not a run folder, a run twice, or runs without a common length.
     """
     recipes = [read_run_config(folder) for folder in folders]
     logs = [

@@ -11,7 +11,7 @@ from interp.training.phase import MOST, HardLetters, Phase, check_hard_letters, 
 PRECISIONS = ("fp32", "bf16")
 LARGEST_SEED = 2**63 - 1
 LARGEST_RATE = 1e30
-"""Past it, a step is no number of single precision."""
+"""Past it, a step cannot be written in single precision."""
 COUNTS = ("steps", "batch", "evaluate_every", "evaluate_strings", "checkpoint_every", "context")
 """Fields that are counts of at least 1."""
 LATER = ("one_length", "phases", "keep", "pass_state", "decay_exempted")

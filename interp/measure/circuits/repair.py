@@ -51,11 +51,7 @@ def self_repair(
 
     Raises: UserError for no heads, or heads of hidden attention.
     """
-    graph, chosen = Graph.of(model), HeadTable.of(model).parse(heads)
-    if not chosen or any(head.kind != "attention" for head in chosen):
-        raise UserError(
-            f"heads must be attention heads, at least one; got {[str(head) for head in chosen]}. Name lookup heads."
-        )
+    graph, chosen = Graph.of(model), _attention_heads(model, heads)
     nodes = [graph.node(head.name) for head in chosen]
     others = _after(graph, nodes)
     clean_run = cached(model, batch.tokens, [written_at(node) for node in (*nodes, *others)])
@@ -76,16 +72,11 @@ def self_repair(
         without = score(gone(head))
         total.append(clean - without)
         later = _after(graph, [node])
-        won_back.append(
-            torch.stack(
-                [
-                    without - score(gone(head), _held(model, other, clean_run)) if other in later else 0 * clean
-                    for other in others
-                ]
-            )
-            if others
-            else clean.new_zeros(0, len(clean))
-        )
+        by_other = [
+            without - score(gone(head), _held(model, other, clean_run)) if other in later else 0 * clean
+            for other in others
+        ]
+        won_back.append(torch.stack(by_other) if by_other else clean.new_zeros(0, len(clean)))
     together = clean - score(*map(gone, chosen))
     return SelfRepair(
         heads=tuple(head.name for head in chosen),
@@ -96,6 +87,15 @@ def self_repair(
         won_back=torch.stack(won_back).cpu().numpy(),
         together=together.cpu().numpy(),
     )
+
+
+def _attention_heads(model: StackModel, heads: Heads) -> tuple[Head, ...]:
+    chosen = HeadTable.of(model).parse(heads)
+    if not chosen or any(head.kind != "attention" for head in chosen):
+        raise UserError(
+            f"heads must be attention heads, at least one; got {[str(head) for head in chosen]}. Name lookup heads."
+        )
+    return chosen
 
 
 def _after(graph: Graph, nodes: Sequence[Node]) -> list[Node]:

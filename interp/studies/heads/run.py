@@ -76,14 +76,8 @@ def hash_head_study(
     use = use_of_heads(model, task.vocabulary, scores, strings)
     on_step("attention")
     costs = head_costs(loaded, scores, strings, settings.ablation_kind, seed, on_step)
-    view = view_attention(
-        loaded,
-        length=min(settings.view_length, strings.answer_tokens.shape[1]),
-        kind=settings.ablation_kind,
-        scores=scores,
-        ablations=costs,
-        seed=seed,
-    )
+    length = min(settings.view_length, strings.answer_tokens.shape[1])
+    view = view_attention(loaded, length=length, kind=settings.ablation_kind, scores=scores, ablations=costs, seed=seed)
     return HashHeadStudy(
         verdict=head_verdict(scores, accuracy, n, ablations, beyond_training(span, loaded.trained_lengths), use),
         provenance=provenance(str(model.cfg.device), seed, model),

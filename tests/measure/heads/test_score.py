@@ -20,7 +20,10 @@ def _score(model, alphabet, seed=0, settings=SETTINGS, length=(24, 32)):
     return score_heads(model, CopyTask(alphabet), length, torch.Generator().manual_seed(seed), settings, seed)
 
 
-@pytest.mark.parametrize(("n", "alphabet"), [(1, 26), (2, 4), (3, 8), (4, 4), (5, 6), (6, 4)])
+SIZES = [(1, 26), (2, 4), (3, 8), (6, 4), *(pytest.param(*size, marks=pytest.mark.slow) for size in ((4, 4), (5, 6)))]
+
+
+@pytest.mark.parametrize(("n", "alphabet"), SIZES)
 def test_planted_heads_get_their_roles_and_exact_n_whatever_stands_around_them(n, alphabet):
     model, planting = planted_copier(
         n, alphabet, n_layers=3, lookup_layer=2, n_lookup=2, zero_heads=1, random_heads=1, shuffle=True, seed=n

@@ -7,6 +7,7 @@ import torch
 
 from interp.base.errors import UserError
 from interp.models.stack.config import POSITIONS
+from tests.models.stack.outcomes import assert_same, outcome  # noqa: TID251
 
 EVERY = [
     {"position": position, "normalization": norm, "d_mlp": d_mlp, "parallel": parallel}
@@ -21,21 +22,6 @@ SEGMENT = torch.tensor([[0] * 12, [0] * 5 + [1] * 7, [3] * 2 + [1] * 4 + [2] * 6
 
 def name(shape: dict) -> str:
     return "-".join(str(value) for value in shape.values())
-
-
-def outcome(model, tokens, cut=slice(None), **how):
-    """Logits, and the gradient of a fixed function of them with respect to every parameter."""
-    model.zero_grad()
-    logits = model(tokens, **how)
-    logits[:, cut].square().sum().backward()
-    return logits, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-
-
-def assert_same(one, other):
-    assert one[1].keys() == other[1].keys()
-    torch.testing.assert_close(one[0], other[0])
-    for name, gradient in one[1].items():
-        torch.testing.assert_close(gradient, other[1][name], msg=lambda text, name=name: f"{name}: {text}")
 
 
 def explicit(model):
@@ -55,7 +41,7 @@ def test_both_paths_give_the_same_logits_and_gradients(tiny, tokens, shape, segm
 @pytest.mark.parametrize("shape", EVERY + WINDOWED, ids=name)
 def test_the_last_positions_alone_equal_the_full_result_cut(tiny, tokens, shape):
     model = tiny(**shape)
-    full = outcome(model, tokens, slice(7, None))
+    full = outcome(model, tokens, cut=slice(7, None))
     alone = outcome(model, tokens, queries_from=7)
     assert_same((full[0][:, 7:], full[1]), alone)
     explicit(model)

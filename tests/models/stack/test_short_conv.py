@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from interp.base.errors import UserError
 from interp.models.transformer import HookedTransformer, TransformerConfig
+from tests.models.stack.outcomes import assert_same, outcome  # noqa: TID251
 
 SHAPES = {
     "plain": {"qkv_conv": 3, "position": "nope", "windows": None},
@@ -16,25 +17,11 @@ SHAPES = {
     "even heads alone": {"qkv_conv": 2, "even": True, "position": "nope", "windows": (1, 2, 3, 2)},
     "wider than strings": {"qkv_conv": 20, "position": "nope"},
 }
-WAYS = {"kernels": "hook_q", "written out": "hook_pattern"}
+WAYS = {
+    "kernels": ["blocks.0.attn.hook_q", "blocks.1.attn.hook_q"],
+    "written out": ["blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern"],
+}
 SEGMENT = torch.tensor([[0] * 5 + [1] * 7])
-
-
-def outcome(model, tokens, listen=None, cut=slice(None), **how):
-    """Logits, and the gradient of a fixed function of them with respect to every parameter."""
-    model.zero_grad()
-    hooks = [] if listen is None else [(f"blocks.{i}.attn.{listen}", lambda x, hook: None) for i in (0, 1)]  # noqa: ARG005
-    with model.hooks(fwd_hooks=hooks):
-        logits = model(tokens, **how)
-        logits[:, cut].square().sum().backward()
-    return logits.detach(), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-
-
-def assert_same(one, other):
-    assert one[1].keys() == other[1].keys()
-    torch.testing.assert_close(one[0], other[0])
-    for name, gradient in one[1].items():
-        torch.testing.assert_close(gradient, other[1][name], msg=lambda text, name=name: f"{name}: {text}")
 
 
 @pytest.mark.parametrize("shape", SHAPES)
