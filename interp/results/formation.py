@@ -43,9 +43,9 @@ class Formation(Result):
     """That score by letters back at the query and at the key, mean over probes; the last row and column are the rest,
     the first column the key's own letter."""
     diagonal: Float[np.ndarray, "step head offset probe"]
-    """Of it, the letter t back at the query meeting the letter t back at the key."""
+    """What the letter t back at the query, meeting the letter t back at the key, makes of it."""
     written: Float[np.ndarray, "step gather head probe"]
-    """Of it, all that a gather head wrote to the query or the key."""
+    """What a gather head wrote of it, to the query or the key."""
     profile: Float[np.ndarray, "step gather offset"]
     """Attention of each gather head to the place t back, mean over queries."""
 
@@ -117,7 +117,7 @@ class Order(Result):
         return student_interval(self.moment[self.changes.index(change)])
 
     def lag(self, earlier: str, later: str) -> tuple[float, Interval]:
-        """By how many examples one change came before another in the same run: mean, and its interval over runs."""
+        """Examples by which one change came before another in the same run: mean, and its interval over runs."""
         apart = self.moment[self.changes.index(later)] - self.moment[self.changes.index(earlier)]
         return float(apart.mean()), student_interval(apart)
 
