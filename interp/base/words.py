@@ -1,6 +1,7 @@
 """Numbers as text: shares, numbers, counts, lists and intervals, the same on every page and in every verdict."""
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, SupportsFloat
 
@@ -117,3 +118,13 @@ def plural(n: int, noun: str, many: str | None = None) -> str:
 def verb(n: int, stem: str) -> str:
     """Choose the form of a verb that goes with this many subjects: `attends` with 1, `attend` with any other."""
     return f"{stem}s" if n == 1 else stem
+
+
+def lead(text: str, sentences: int = 2) -> tuple[str, str]:
+    """Cut a text behind its first sentences: what is read at once, and the rest.
+
+    >>> lead("It copies 9.5 letters. They fade. It forgets.")
+    ('It copies 9.5 letters. They fade.', 'It forgets.')
+    """
+    parts = re.split(r"(?<=[.!?])\s+(?=[^a-z])", text.strip(), maxsplit=sentences)
+    return " ".join(parts[:sentences]), " ".join(parts[sentences:])

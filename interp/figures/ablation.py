@@ -30,6 +30,8 @@ PANELS = {
     "edges": "edges",
     "no role": "without a role",
 }
+FEWEST_BARS = 8
+"""Bars for which there is room: of fewer, each is as wide as if there were so many."""
 CONTROLS = {"same layer": "triangle-up-open", "any layer": "triangle-down-open", "edges": "square-open"}
 
 
@@ -67,7 +69,10 @@ def ablations(results: Sequence[AblationResult]) -> go.Figure:
     figure.add_hline(before, line={"color": STRINGS.color, "width": 1, "dash": "dash"}, opacity=0.8)
     figure.update_yaxes(accuracy_axis(""), showline=False)
     figure.update_yaxes(title_text="share that is right", row=1, col=1)
+    widest = max(sum(len(rows) + 0.6 for rows in panels.values()), FEWEST_BARS)
     figure.update_layout(bargap=0.35)
+    for bar in figure.select_traces({"type": "bar"}):
+        bar.width = min(0.65, 0.65 * sum(len(rows) + 0.6 for rows in panels.values()) / widest)
     return dress(figure, "Accuracy after ablation", _says(results), 460)
 
 
@@ -85,7 +90,9 @@ def control_notes(results: Sequence[AblationResult]) -> tuple[str, ...]:
         parts = [f"could not be drawn for {len(missing)}{_pool(missing)}"] if missing else []
         parts += [f"has too few sets for an interval for {len(few)}{_pool(few)}"] if few else []
         if parts:
-            notes.append(f"Of {len(found)} ablations, the control “{name}” {' and '.join(parts)}.")
+            start = f"Of {len(found)} ablations, the" if len(found) > 1 else "The"
+            of_one = " and ".join(parts).replace(" for 1", "") if len(found) == 1 else " and ".join(parts)
+            notes.append(f"{start} control “{name}” {of_one}.")
     amounts = [control.attention for r in results for control in r.controls if control.attention is not None]
     short = [(wanted, taken) for wanted, taken in amounts if taken < 0.9 * wanted]
     if short:

@@ -4,7 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.base import words
-from interp.figures.theme import GROUPS, accuracy_axis, band, dress, literal
+from interp.figures.ends import End, label_ends
+from interp.figures.theme import accuracy_axis, band, dress, group_look, literal
 from interp.results.curves import LearningCurves
 
 
@@ -19,9 +20,9 @@ def learning_curves(curves: LearningCurves, share: float = 0.9) -> go.Figure:
         curves: of some trainings.
         share: of strings; the sentence says how many examples each group needed until so many were right.
     """
-    figure = go.Figure()
+    figure, ends = go.Figure(), []
     for index, group in enumerate(curves.groups):
-        look, found = GROUPS[index % len(GROUPS)], curves.band(group)
+        look, found = group_look(index), curves.band(group)
         runs = [row for name, row in zip(curves.group, curves.string_accuracy, strict=True) if name == group]
         if len(runs) > 1:
             figure.add_trace(band(found.examples, found.low, found.high, look.color, group))
@@ -39,6 +40,7 @@ def learning_curves(curves: LearningCurves, share: float = 0.9) -> go.Figure:
                     hoverinfo="skip",
                 )
             )
+        ends += [End(found.examples[-1], found.mean[-1], group, look.color)] if len(found.examples) else []
         figure.add_trace(
             go.Scatter(
                 x=found.examples,
@@ -52,7 +54,7 @@ def learning_curves(curves: LearningCurves, share: float = 0.9) -> go.Figure:
         )
     figure.update_xaxes(title_text="examples seen", rangemode="tozero")
     figure.update_yaxes(accuracy_axis(f"strings of {curves.length} letters right"))
-    return dress(figure, "Learning curves", _says(curves, share), 440)
+    return label_ends(dress(figure, "Learning curves", _says(curves, share), 440), ends)
 
 
 def _says(curves: LearningCurves, share: float) -> str:

@@ -25,11 +25,15 @@ FITS_N = 20
 
 
 def head_scores(scores: HeadScores) -> go.Figure:
-    """Draw attention to the place copied from, with its interval and chance (a tick), for every head, coloured by role.
+    """Draw attention to the place copied from, with its interval and chance (a tick), for every head, coloured by role;
+    below, where gather heads were looked for, the effect on the lookup heads' scores, which is what makes one.
 
     >>> figure = interp.figures.head_scores(study.scores)
     """
-    figure = go.Figure()
+    effects = [i for i, head in enumerate(scores.heads) if head.gather_effect is not None]
+    titles = ("attention to the place copied from", "effect on the lookup heads' scores")
+    rows = 1 + bool(effects)
+    figure = make_subplots(rows, 1, subplot_titles=titles[:rows], vertical_spacing=0.2)
     figure.add_trace(
         go.Scatter(
             x=list(range(len(scores.heads))),
@@ -38,39 +42,49 @@ def head_scores(scores: HeadScores) -> go.Figure:
             marker={"symbol": "line-ew", "size": 11, "line": {"width": 1.6, "color": NEUTRAL}},
             name="chance",
             hovertemplate="chance %{y:.3f}<extra></extra>",
-        )
+        ),
+        1,
+        1,
     )
-    for role, look in ROLES.items():
+    for role in ROLES:
         chosen = [(i, head) for i, head in enumerate(scores.heads) if head.role == role]
-        if not chosen:
-            continue
-        figure.add_trace(
-            go.Scatter(
-                x=[i for i, _ in chosen],
-                y=[head.score for _, head in chosen],
-                error_y=error_bars([head.score for _, head in chosen], [head.interval for _, head in chosen]),
-                mode="markers",
-                marker={
-                    "color": look.color,
-                    "symbol": look.symbol,
-                    "size": 10,
-                    "line": {"width": 2, "color": look.color},
-                },
-                name=_role_name(role),
-                text=[_hover(head) for _, head in chosen],
-                hovertemplate="%{text}<extra></extra>",
-            )
-        )
+        if chosen:
+            figure.add_trace(_dots(role, chosen, [h.score for _, h in chosen], [h.interval for _, h in chosen]), 1, 1)
+        moved = [(i, head) for i, head in chosen if head.gather_effect is not None]
+        if moved:
+            of_each = [h.gather_effect or 0.0 for _, h in moved], [h.gather_interval for _, h in moved]
+            figure.add_trace(_dots(role, moved, *of_each).update(showlegend=False), 2, 1)
     ticks = {"tickvals": list(range(len(scores.heads))), "ticktext": [literal(head.name) for head in scores.heads]}
     layers = [head.layer for head in scores.heads]
     for i in range(1, len(layers)):
         if layers[i] != layers[i - 1]:
-            figure.add_vline(i - 0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, opacity=0.6)
+            line = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+            figure.add_vline(i - 0.5, line=line, opacity=0.6, row="all", col="all")
     _mark_hidden(figure, scores)
     many = len(scores.heads) > 48
-    figure.update_xaxes(**({"title_text": "head, all layers in order"} if many else ticks))
-    figure.update_yaxes(title_text="attention to the place copied from", range=[-0.03, 1.05])
-    return dress(figure, "Score of every head", _scores_say(scores), 380)
+    figure.update_xaxes(
+        range=[-0.7, len(scores.heads) - 0.3], **({"title_text": "head, all layers in order"} if many else ticks)
+    )
+    figure.update_yaxes(range=[-0.03, 1.05], row=1)
+    if effects:
+        figure.update_yaxes(rangemode="tozero", row=2)
+    return dress(figure, "Score of every head", _scores_say(scores), 380 + 220 * bool(effects))
+
+
+def _dots(role: str, chosen: list[tuple[int, HeadScore]], values: list[float], intervals: list) -> go.Scatter:
+    """Heads of a role at their columns, each with its interval."""
+    look = ROLES[role]
+    return go.Scatter(
+        x=[i for i, _ in chosen],
+        y=values,
+        error_y=error_bars(values, intervals),
+        mode="markers",
+        marker={"color": look.color, "symbol": look.symbol, "size": 10, "line": {"width": 2, "color": look.color}},
+        name=_role_name(role),
+        legendgroup=role,
+        text=[_hover(head) for _, head in chosen],
+        hovertemplate="%{text}<extra></extra>",
+    )
 
 
 def _mark_hidden(figure: go.Figure, scores: HeadScores) -> None:
@@ -79,9 +93,8 @@ def _mark_hidden(figure: go.Figure, scores: HeadScores) -> None:
         if kind == "hidden attention":
             first, *rest = columns
             label = {"annotation_text": kind, "annotation_position": "top left"}
-            figure.add_vrect(
-                first - 0.5, (rest or [first])[-1] + 0.5, fillcolor=SHADE, line_width=0, layer="below", **label
-            )
+            edges = first - 0.5, (rest or [first])[-1] + 0.5
+            figure.add_vrect(*edges, fillcolor=SHADE, line_width=0, layer="below", row=1, col=1, **label)
 
 
 def head_grid(scores: HeadScores) -> go.Figure:

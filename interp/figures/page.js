@@ -18,13 +18,73 @@ const ready = plotly();
 /** @param {string} id */
 const json = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "");
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const templates = json("templates");
+const { swaps, ...templates } = json("templates");
+/** Figures are made in the colours of a light page. */
+const COLOR = /#[0-9A-F]{6}|rgba\(\d+, \d+, \d+/g;
+/** @param {string} figure */
+const figureJson = (figure) => {
+  const text = document.getElementById(`${figure}-data`)?.textContent ?? "";
+  return JSON.parse(dark.matches && !printing ? text.replace(COLOR, (color) => swaps[color] ?? color) : text);
+};
+/** Whether the page is being printed: on paper, in the colours of a light page and as wide as a sheet. */
+let printing = false;
+const SHEET = 680;
 const nodes = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".plot")]);
 
 /** Width in pixels below which panels that stand side by side are put one below the other. */
 const NARROW = 600;
 /** Space between two panels, for a title and an axis, as a share of the height. */
 const GAP = 0.2;
+/** Name of annotations at the ends of lines (`ends.py`), and the space between two of them, in pixels. */
+const END = "line-end";
+const ROOM = 15;
+
+/**
+ * Move places along a line as little as can be until any two are ROOM apart, in their order.
+ * @param {number[]} places
+ */
+const apart = (places) => {
+  const order = places.map((_, i) => i).sort((a, b) => places[a] - places[b] || a - b);
+  /** @type {[number, number][]} mean and size of blocks that would overlap */
+  const blocks = [];
+  order.forEach((index, rank) => {
+    blocks.push([places[index] - rank * ROOM, 1]);
+    while (blocks.length > 1 && blocks[blocks.length - 2][0] > blocks[blocks.length - 1][0]) {
+      const [[one, n], [other, m]] = blocks.splice(-2);
+      blocks.push([(one * n + other * m) / (n + m), n + m]);
+    }
+  });
+  const means = blocks.flatMap(([mean, size]) => Array(size).fill(mean));
+  const kept = [...places];
+  order.forEach((index, rank) => {
+    kept[index] = means[rank] + rank * ROOM;
+  });
+  return kept;
+};
+
+/**
+ * Keep the names at the ends of lines apart, now that the heights of the panels are known.
+ * @param {any} node
+ */
+const nameEnds = (node) => {
+  const notes = node.layout.annotations ?? [];
+  /** @type {Record<string, number[]>} */
+  const panels = {};
+  notes.forEach((/** @type {any} */ note, /** @type {number} */ i) => {
+    if (note.name === END) panels[note.yref] = [...(panels[note.yref] ?? []), i];
+  });
+  /** @type {Record<string, number>} */
+  const moves = {};
+  for (const [ref, some] of Object.entries(panels)) {
+    const axis = node._fullLayout[`yaxis${ref.slice(1)}`];
+    const places = some.map((i) => axis.r2p(notes[i].y));
+    const kept = apart(places);
+    some.forEach((i, at) => {
+      moves[`annotations[${i}].yshift`] = places[at] - kept[at];
+    });
+  }
+  return Object.keys(moves).length > 0 ? /** @type {any} */ (globalThis).Plotly.relayout(node, moves) : null;
+};
 
 /**
  * Put the panels of a figure one below the other, each as wide as the page, with its title.
@@ -47,6 +107,7 @@ const stack = (layout) => {
         Object.assign(note, { x: 0.5, y: top, moved: true });
     }
     x.domain = [0, 1];
+    if (y.showticklabels === false) y.showticklabels = true;
     y.domain = [top - height, top];
   });
   for (const note of layout.annotations ?? []) delete note.moved;
@@ -56,20 +117,29 @@ const stack = (layout) => {
 /** @param {HTMLElement} node */
 const draw = async (node) => {
   const { figure } = node.dataset;
-  const { data, layout } = json(`${figure}-data`);
-  const bars = data.some((/** @type {any} */ trace) => trace.colorbar || trace.marker?.colorbar) || layout.coloraxis;
+  const { data, layout } = figureJson(figure ?? "");
+  const upright = (/** @type {any} */ bar) => bar && bar.orientation !== "h";
+  const bars =
+    data.some((/** @type {any} */ trace) => upright(trace.colorbar ?? trace.marker?.colorbar)) ||
+    upright(layout.coloraxis?.showscale === false ? null : layout.coloraxis?.colorbar);
   const panels = node.clientWidth < NARROW && !bars ? stack(layout) : 1;
   if (panels > 1) {
     layout.height = 120 + 230 * panels;
     node.style.height = `${layout.height}px`;
   }
-  layout.template = templates[dark.matches ? "dark" : "light"];
-  return (await ready).react(node, data, layout, {
+  layout.template = templates[dark.matches && !printing ? "dark" : "light"];
+  if (printing) Object.assign(layout, { width: SHEET, autosize: false });
+  // Without a wait where plotly is there: what is drawn before printing must be drawn at once.
+  const library = /** @type {any} */ (globalThis).Plotly ?? (await ready);
+  const drawn = library.react(node, data, layout, {
     responsive: true,
     displaylogo: false,
     modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],
     toImageButtonOptions: { format: "svg", filename: figure },
   });
+  const named = nameEnds(node);
+  await drawn;
+  await named;
 };
 const drawAll = async () => {
   for (const node of nodes) await draw(node);
@@ -78,4 +148,15 @@ const drawAll = async () => {
 
 document.documentElement.classList.add("scripted");
 dark.addEventListener("change", drawAll);
+/** What was folded and is opened on paper. @type {HTMLDetailsElement[]} */
+let folded = [];
+/** @param {boolean} now */
+const print = (now) => {
+  printing = now;
+  if (now) folded = /** @type {HTMLDetailsElement[]} */ ([...document.querySelectorAll("details:not([open], .help)")]);
+  for (const details of folded) details.open = now;
+  for (const node of nodes) draw(node);
+};
+addEventListener("beforeprint", () => print(true));
+addEventListener("afterprint", () => print(false));
 drawAll();

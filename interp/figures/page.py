@@ -21,6 +21,7 @@ from plotly.offline import get_plotlyjs
 from interp.base import words
 from interp.base.files import Write
 from interp.figures import theme
+from interp.figures.palette import on_dark
 from interp.figures.scripts import joined
 
 PACKAGE = Path(__file__).parents[1]
@@ -91,6 +92,7 @@ def render(page: str, scripts: Sequence[str] = (), plots: Plots = "packed", **va
     """
     own = [joined(PACKAGE / name) for name in (*["figures/page.js"] * (plots != "none"), *scripts)]
     templates = {name: theme.template(name == "dark").to_plotly_json() for name in ("light", "dark")}
+    templates |= {"swaps": on_dark()}
     return (
         _templates()
         .get_template(page)
@@ -102,6 +104,7 @@ def render(page: str, scripts: Sequence[str] = (), plots: Plots = "packed", **va
             policy=_policy([*own, *([get_plotlyjs()] if plots == "packed" else [])], beside=plots == "beside"),
             css=Markup("".join(map(_text_of, STYLES))),
             templates=script_json(templates) if plots != "none" else "",
+            lead=words.lead,
             percent=theme.percent,
             number=theme.number,
             methods=words.methods,

@@ -1,20 +1,30 @@
-"""How every figure looks: colours, symbols, fonts, and the figure to start from.
+"""How every figure looks: the colour and the symbol of each quantity, fonts, and the figure to start from.
 
-A role and a quantity keep their colour everywhere. The colours (after Okabe and Ito, for colour-blind readers) stand
-out by 3:1 from a white page and from a dark one; what must change between the two (text, grid, axes) is in `template`.
-Roles differ in symbol, too. Nothing is set globally.
+A role and a quantity keep their colour everywhere; roles differ in symbol, too. What must change between a light page
+and a dark one (text, grid, axes) is in `template`. Nothing is set globally.
 """
 
 import html
 from typing import NamedTuple
 
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from interp.base.words import ABSENT as ABSENT
 from interp.base.words import names as names
 from interp.base.words import number as number
 from interp.base.words import percent as percent
+from interp.figures.palette import (
+    BLUE,
+    DARK,
+    GREEN,
+    INK,
+    NEUTRAL,
+    OLIVE,
+    ORANGE,
+    PINK,
+    VIOLET,
+    faded,
+)
 
 
 class Look(NamedTuple):
@@ -24,18 +34,19 @@ class Look(NamedTuple):
     symbol: str
 
 
-ROLES = {"lookup": Look("#D55E00", "circle"), "gather": Look("#2A82C4", "square"), "none": Look("#84888F", "x-thin")}
-STRINGS = Look("#00936B", "circle")
-LETTERS = Look("#B9659A", "diamond")
-NEUTRAL = "#84888F"
+ROLES = {"lookup": Look(ORANGE, "circle"), "gather": Look(BLUE, "square"), "none": Look(NEUTRAL, "x-thin")}
+STRINGS, LETTERS = Look(GREEN, "circle"), Look(PINK, "diamond")
+USED, HELD = Look(OLIVE, "circle"), Look(VIOLET, "square")
 GROUPS = (
-    Look("#2A82C4", "circle"),
-    Look("#D55E00", "square"),
-    Look("#00936B", "diamond"),
-    Look("#B9659A", "triangle-up"),
-    Look("#84888F", "x"),
+    Look(BLUE, "circle"),
+    Look(ORANGE, "square"),
+    Look(GREEN, "diamond"),
+    Look(PINK, "triangle-up"),
+    Look(OLIVE, "cross"),
+    Look(VIOLET, "triangle-down"),
+    Look(NEUTRAL, "x"),
 )
-"""What stands side by side and is no role or quantity: models, groups of runs."""
+"""What stands side by side and is no role or quantity: models, layers, groups of runs."""
 SHADE = "rgba(132, 136, 143, 0.13)"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 CLEAR = "rgba(0, 0, 0, 0)"
@@ -43,7 +54,7 @@ CLEAR = "rgba(0, 0, 0, 0)"
 
 def template(dark: bool = False) -> go.layout.Template:
     """Text, grid and axes for a light page or a dark one; the background is the page's own."""
-    ink, muted, grid = ("#E7E5E0", "#B4B8BF", "#34373D") if dark else ("#1D1F23", "#565B63", "#E4E2DC")
+    ink, muted, grid = (INK[1], "#B4B8BF", "#34373D") if dark else (INK[0], "#565B63", "#E4E2DC")
     axis = {
         "gridcolor": grid,
         "linecolor": muted,
@@ -68,7 +79,7 @@ def template(dark: bool = False) -> go.layout.Template:
             "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
             "hoverlabel": hover,
             "annotationdefaults": {"font": {"color": muted, "size": 12}, "showarrow": False},
-            "colorway": [STRINGS.color, LETTERS.color, ROLES["lookup"].color, ROLES["gather"].color, NEUTRAL],
+            "colorway": [DARK[look.color] if dark else look.color for look in GROUPS],
             "modebar": {"orientation": "v", "bgcolor": CLEAR, "color": muted, "activecolor": ink},
         }
     )
@@ -114,15 +125,9 @@ def band(x, low, high, color: str, name: str, **more) -> go.Scatter:
     )
 
 
-def faded(color: str, alpha: float) -> str:
-    """A colour that lets the page shine through."""
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {alpha})"
-
-
-def shades(n: int) -> list[str]:
-    """Colours of `n` lengths, the shortest first."""
-    return sample_colorscale([[0, "#A88A1E"], [0.5, STRINGS.color], [1, "#6470C8"]], max(2, n))[:n]
+def group_look(index: int) -> Look:
+    """Return how the one with this number looks among those that stand side by side."""
+    return GROUPS[index % len(GROUPS)]
 
 
 def visible(text: str) -> str:

@@ -1,5 +1,7 @@
 """How the model learnt, and how well it copies: curves by examples seen and by length."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -7,23 +9,12 @@ from plotly.subplots import make_subplots
 from interp.base.estimates import proportion_interval, share_intervals
 from interp.base.interval import Interval
 from interp.base.words import methods
-from interp.figures.theme import (
-    LETTERS,
-    NEUTRAL,
-    SHADE,
-    STRINGS,
-    accuracy_axis,
-    band,
-    dress,
-    names,
-    number,
-    percent,
-    shades,
-)
+from interp.figures.ends import End, label_ends
+from interp.figures.palette import NEUTRAL, few, shades
+from interp.figures.theme import LETTERS, SHADE, STRINGS, accuracy_axis, band, dress, names, number, percent
 from interp.results.accuracy import LengthAccuracy
 from interp.results.training import TrainLog
 
-DASHES = ("dot", "dashdot", "dash", "longdash", "longdashdot", "solid")
 MOST_POINTS = 2000
 """Points of a loss curve that a page carries; of more, every so manieth is drawn."""
 
@@ -48,7 +39,11 @@ def training(log: TrainLog) -> go.Figure:
         1,
         1,
     )
+    ends = []
     for i, (length, shade) in enumerate(zip(log.lengths, shades(len(log.lengths)), strict=True)):
+        if len(log.evaluated_at):
+            ends.append(End(log.evaluated_at[-1], log.string_accuracy[-1, i], f"{length}, strings", shade))
+            ends.append(End(log.evaluated_at[-1], log.letter_accuracy[-1, i], f"{length}, letters", shade))
         for kind, values, dash in (("strings", log.string_accuracy, "solid"), ("letters", log.letter_accuracy, "dot")):
             figure.add_trace(
                 go.Scatter(
@@ -59,6 +54,7 @@ def training(log: TrainLog) -> go.Figure:
                     line={"color": shade, "dash": dash, "width": 2},
                     name=f"{kind} of {length}" if kind == "strings" else f"their letters ({length})",
                     hovertemplate="%{x:,} examples: %{y:.1%}<extra>%{fullData.name}</extra>",
+                    showlegend=False,
                 ),
                 1,
                 2,
@@ -70,25 +66,27 @@ def training(log: TrainLog) -> go.Figure:
     figure.update_xaxes(title_text="examples seen", rangemode="tozero")
     figure.update_yaxes(title_text="nats per trained token", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(accuracy_axis("accuracy"), row=1, col=2)
-    return dress(figure, "Loss and accuracy by examples seen", _training_says(log), 400)
+    dress(figure, "Loss and accuracy by examples seen", _training_says(log), 400, legend=False)
+    return label_ends(figure, ends, 2)
 
 
 def length_accuracy(result: LengthAccuracy) -> go.Figure:
-    """Draw accuracy of strings and letters by length with 95% intervals, beside ideal copiers; trained lengths are
-    shaded.
+    """Draw accuracy of strings and letters by length with 95% intervals, beside ideal copiers; each line is named at
+    its end, and trained lengths are shaded.
 
     >>> figure = interp.figures.length_accuracy(study.accuracy_by_length)
     """
     figure, x = go.Figure(), result.lengths
     ideals = sorted(result.ideal.items(), key=lambda item: (len(item[0]), item[0]))
-    for i, (n, curve) in enumerate(ideals):
+    ends = [End(x[-1], curve[-1], f"ideal, n = {n}", NEUTRAL) for n, curve in ideals]
+    for n, curve in ideals:
         figure.add_trace(
             go.Scatter(
                 x=x,
                 y=curve,
                 name=f"ideal, n = {n}",
                 mode="lines",
-                line={"color": NEUTRAL, "width": 1.4, "dash": DASHES[i % len(DASHES)]},
+                line={"color": NEUTRAL, "width": 1.4, "dash": "dash"},
                 hovertemplate=f"ideal {n}-gram copier, %{{x}} letters: %{{y:.1%}} of strings<extra></extra>",
             )
         )
@@ -104,12 +102,14 @@ def length_accuracy(result: LengthAccuracy) -> go.Figure:
                 hovertemplate="%{x} letters, free-running: %{y:.2%} of letters<extra></extra>",
             )
         )
+        ends.append(End(x[-1], result.free_letter_accuracy[-1].mean(), "letters, on its own", LETTERS.color))
     measured = (
         ("letters", LETTERS, result.letter_accuracy, letter_intervals(result)),
         ("strings", STRINGS, result.string_correct, string_intervals(result)),
     )
     for name, look, values, intervals in measured:
         figure.add_trace(band(x, [i.low for i in intervals], [i.high for i in intervals], look.color, name))
+        ends.append(End(x[-1], values[-1].mean(), name, look.color))
         figure.add_trace(
             go.Scatter(
                 x=x,
@@ -131,7 +131,8 @@ def length_accuracy(result: LengthAccuracy) -> go.Figure:
         figure.add_vrect(low / pad, high * pad, **shade)
     figure.update_xaxes(title_text="letters in the string", type="log", tickvals=x, ticktext=[str(n) for n in x])
     figure.update_yaxes(accuracy_axis("share that is right"))
-    return dress(figure, "Accuracy by length", _length_says(result), 440)
+    dress(figure, "Accuracy by length", _length_says(result), 440, legend=False).update_layout(showlegend=False)
+    return label_ends(figure, ends)
 
 
 def first_errors(result: LengthAccuracy) -> go.Figure:
@@ -139,9 +140,11 @@ def first_errors(result: LengthAccuracy) -> go.Figure:
 
     >>> figure = interp.figures.first_errors(study.accuracy_by_length)
     """
-    figure = go.Figure()
-    colors = shades(len(result.lengths))
-    for length, first, shade in zip(result.lengths, result.first_error, colors, strict=True):
+    figure, ends, shown = go.Figure(), [], few(result.lengths)
+    colors = dict(zip(shown, shades(len(shown)), strict=True))
+    for length, first in zip(result.lengths, result.first_error, strict=True):
+        if length not in colors:
+            continue
         until = np.where(first < 0, length, first)
         points = np.unique(np.linspace(0, length, min(length, 100) + 1).round().astype(int))
         figure.add_trace(
@@ -150,11 +153,12 @@ def first_errors(result: LengthAccuracy) -> go.Figure:
                 y=[float(np.mean(until >= point)) for point in points],
                 customdata=points,
                 mode="lines",
-                line={"color": shade, "width": 2},
+                line={"color": colors[length], "width": 2},
                 name=f"{length} letters",
                 hovertemplate=f"{length} letters: %{{y:.1%}} right up to letter %{{customdata}}<extra></extra>",
             )
         )
+        ends.append(End(1.0, float(np.mean(first < 0)), f"{length} letters", colors[length]))
     figure.update_xaxes(title_text="place in the answer", tickformat=".0%", range=[0, 1.01])
     figure.update_yaxes(accuracy_axis("strings without an error so far"))
     wrong = [
@@ -163,7 +167,14 @@ def first_errors(result: LengthAccuracy) -> go.Figure:
         if (first >= 0).any()
     ]
     says = f"Where a string goes wrong, the median place of its first wrong letter is {names(wrong)}."
-    return dress(figure, "Where strings first go wrong", says if wrong else "No string went wrong.", 380)
+    says = (says if wrong else "No string went wrong.") + left_out(shown, result.lengths)
+    dress(figure, "Where strings first go wrong", says, 380, legend=False).update_layout(showlegend=False)
+    return label_ends(figure, ends)
+
+
+def left_out(shown: Sequence[int], lengths: Sequence[int]) -> str:
+    """Say that some lengths are not drawn; nothing where all are."""
+    return "" if len(shown) == len(set(lengths)) else f" Drawn: {names(shown)} of the {len(set(lengths))} lengths."
 
 
 def string_intervals(result: LengthAccuracy) -> list[Interval]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import plotly.graph_objects as go
 import plotly.io
 import pytest
 from plotly.colors import hex_to_rgb
@@ -10,6 +11,7 @@ from plotly.colors import hex_to_rgb
 from interp import figures
 from interp.figures import theme
 from interp.figures.ablation import control_notes
+from interp.figures.ends import NAME, ROOM, End, apart, label_ends
 from interp.figures.training import letter_intervals, string_intervals
 from interp.studies.heads.report import study_figures
 
@@ -78,7 +80,8 @@ ROLE_NAMES = {"lookup head": "lookup", "gather head": "gather", "no role": "none
 
 
 def test_every_head_stands_once_among_the_scores_in_the_colour_of_its_role(study):
-    shown = [t for t in figures.head_scores(study.scores).data if t.name != "chance"]
+    figure = figures.head_scores(study.scores)
+    shown = [t for t in figure.data if t.name != "chance" and t.xaxis == "x"]
     assert sum(len(t.x) for t in shown) == len(study.heads)
     assert {t.name: t.marker.color for t in shown} == {
         name: theme.ROLES[role].color for name, role in ROLE_NAMES.items()
@@ -100,7 +103,7 @@ def test_every_head_is_one_cell_of_the_grid_in_the_colour_of_its_role(study):
 
 def test_head_scores_carry_interval_and_chance(studies, study):
     figure = figures.head_scores(study.scores)
-    (lookups,) = traces(figure, "lookup head")
+    lookups, _ = traces(figure, "lookup head")
     heads = [study.heads[i] for i in lookups.x]
     assert [h.name for h in heads] == list(studies.LOOKUPS)
     np.testing.assert_allclose(lookups.y + np.array(lookups.error_y.array), [h.interval.high for h in heads])
@@ -214,19 +217,47 @@ def test_nothing_is_set_for_other_figures():
     assert light.layout.paper_bgcolor == dark.layout.paper_bgcolor == theme.CLEAR
 
 
-@pytest.mark.parametrize("paper", ["#FDFCFA", "#15171B"])
-def test_every_colour_stands_out_from_both_pages(paper):
-    looks = [*theme.ROLES.values(), theme.STRINGS, theme.LETTERS]
-    for color in {look.color for look in looks} | {theme.NEUTRAL}:
-        darker, lighter = sorted((luminance(color), luminance(paper)))
-        assert (lighter + 0.05) / (darker + 0.05) >= 3, color
+def test_the_effect_of_gather_heads_has_a_panel_of_its_own(study):
+    effects = [t for t in figures.head_scores(study.scores).data if t.xaxis == "x2"]
+    drawn = {study.heads[i].name: y for t in effects for i, y in zip(t.x, t.y, strict=True)}
+    assert drawn == {head.name: head.gather_effect for head in study.heads}
 
 
-def luminance(color: str) -> float:
-    """Relative luminance, WCAG 2."""
-    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+def test_names_stand_at_the_ends_of_the_lines_and_apart(study):
+    figure = figures.length_accuracy(study.accuracy_by_length)
+    ends = [note for note in figure.layout.annotations if note.name == NAME]
+    assert [note.text for note in ends] == [
+        "ideal, n = 3",
+        "ideal, n = 4",
+        "ideal, n = 5",
+        "letters, on its own",
+        "letters",
+        "strings",
+    ]
+    assert ends[-1].y == pytest.approx(study.accuracy_by_length.string_correct[-1].mean())
+    assert ends[-1].font.color == theme.STRINGS.color and 10 ** ends[-1].x == pytest.approx(600)
+    height = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    at = sorted(height * note.y / 1.08 + note.yshift for note in ends)
+    assert min(np.diff(at)) > ROOM - 1e-6
+
+
+def test_ends_of_one_colour_that_lie_together_share_a_name():
+    figure = theme.dress(go.Figure().update_yaxes(range=[0, 1]), "", "")
+    label_ends(
+        figure, [End(1, 1.0, "n = 4", "#000000"), End(1, 0.999, "n = 5", "#000000"), End(1, 0.9, "n = 6", "#000000")]
+    )
+    assert [note.text for note in figure.layout.annotations] == ["n = 4 and 5", "n = 6"]
+
+
+def test_places_that_are_apart_stay_and_others_move_as_little_as_can_be():
+    assert apart([0.0, 100.0, 50.0], 15.0) == [0.0, 100.0, 50.0]
+    assert apart([30.0, 30.0, 30.0], 10.0) == [20.0, 30.0, 40.0]
+
+
+def test_of_many_lengths_as_many_are_drawn_as_can_be_told_apart(study):
+    figure = figures.first_errors(study.accuracy_by_length)
+    assert [t.name for t in figure.data] == [f"{n} letters" for n in (15, 50, 100, 200, 600)]
+    assert "of the 7 lengths" in figure.layout.meta["says"]
 
 
 @pytest.mark.parametrize(

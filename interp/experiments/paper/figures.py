@@ -3,19 +3,20 @@
 import plotly.graph_objects as go
 
 from interp.experiments.claim import Curve, Plot
-from interp.figures.theme import LETTERS, NEUTRAL, ROLES, STRINGS, dress, error_bars, literal, number
+from interp.figures.palette import BLUE, GREEN, NEUTRAL, OLIVE, ORANGE, PINK, VIOLET
+from interp.figures.theme import GROUPS, dress, error_bars, literal, number
 
 COLOURS = {
-    "hard-alibi": ROLES["lookup"].color,
-    "alibi": LETTERS.color,
-    "rope": ROLES["gather"].color,
+    "hard-alibi": ORANGE,
+    "alibi": PINK,
+    "rope": BLUE,
     "nope": NEUTRAL,
-    "mamba": STRINGS.color,
-    "mamba2": "#A88A1E",
-    "lstm": "#6470C8",
+    "mamba": GREEN,
+    "mamba2": OLIVE,
+    "lstm": VIOLET,
 }
 """Arms that several claims share keep their colour."""
-OTHERS = ("#00936B", "#D55E00", "#2A82C4", "#B9659A", "#A88A1E", "#6470C8", "#84888F", "#7A4B2A")
+OTHERS = tuple(look.color for look in GROUPS)
 DASHES = ("solid", "dot", "dash", "longdash", "dashdot")
 
 

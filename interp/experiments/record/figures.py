@@ -3,7 +3,8 @@
 import plotly.graph_objects as go
 
 from interp.experiments.record.result import RecordResult, Training
-from interp.figures.theme import NEUTRAL, dress, error_bars, literal, shades
+from interp.figures.palette import NEUTRAL
+from interp.figures.theme import dress, error_bars, group_look, literal
 
 CAUSES = {"collisions": "dot", "crosstalk": "dash", "dispersion": "dashdot"}
 
@@ -11,7 +12,7 @@ CAUSES = {"collisions": "dot", "crosstalk": "dash", "dispersion": "dashdot"}
 def accuracy_curves(found: RecordResult) -> go.Figure:
     """String accuracy by length, a line a training, each with its intervals."""
     figure = go.Figure()
-    colors = dict(zip(found.arms, shades(len(found.arms)), strict=True))
+    colors = {arm: group_look(place).color for place, arm in enumerate(found.arms)}
     for training in found.trainings:
         shares = [right / n for right, n in zip(training.right, training.strings, strict=True)]
         figure.add_trace(

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from interp.base import words
-from interp.figures.theme import accuracy_axis, dress, error_bars, literal, shades
+from interp.figures.ends import End, label_ends
+from interp.figures.theme import accuracy_axis, dress, error_bars, group_look, literal
 from interp.results.language import TextAccuracy
 
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 TITLES = {
     "copy": "Copying a text",
     "copy-words": "Copying shuffled words",
@@ -28,8 +28,10 @@ def by_length(task: str, models: Sequence[tuple[str, TextAccuracy]]) -> go.Figur
         task: its name.
         models: what each is called, and its accuracy.
     """
-    figure = go.Figure()
-    for place, ((name, found), color) in enumerate(zip(models, shades(len(models)), strict=True)):
+    figure, ends = go.Figure(), []
+    for place, (name, found) in enumerate(models):
+        look = group_look(place)
+        ends.append(End(found.lengths[-1], found.accuracy[-1], name, look.color))
         intervals = [found.interval(at) for at in range(len(found.lengths))]
         figure.add_trace(
             go.Scatter(
@@ -38,8 +40,8 @@ def by_length(task: str, models: Sequence[tuple[str, TextAccuracy]]) -> go.Figur
                 error_y=error_bars(found.accuracy, intervals),
                 mode="lines+markers",
                 name=literal(name),
-                line={"color": color, "width": 2.5},
-                marker={"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 8},
+                line={"color": look.color, "width": 2.5},
+                marker={"symbol": look.symbol, "size": 8},
                 customdata=[
                     [*interval, share] for interval, share in zip(intervals, found.share.mean(axis=1), strict=True)
                 ],
@@ -51,7 +53,7 @@ def by_length(task: str, models: Sequence[tuple[str, TextAccuracy]]) -> go.Figur
     lengths = sorted({length for _, found in models for length in found.lengths})
     figure.update_xaxes(title_text=first.unit, type="log", tickvals=lengths, ticktext=[str(n) for n in lengths])
     figure.update_yaxes(accuracy_axis("answers that are right"))
-    return dress(figure, TITLES.get(task, task), _says(models), 400)
+    return label_ends(dress(figure, TITLES.get(task, task), _says(models), 400), ends)
 
 
 def _says(models: Sequence[tuple[str, TextAccuracy]]) -> str:

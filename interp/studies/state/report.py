@@ -180,6 +180,10 @@ def _shown(profiles: Sequence[StateProfile]) -> dict[str, Any]:
         "profiles": profiles,
         "summaries": [summary(profile) for profile in profiles],
         "bend": bend_text,
+        "glance_note": words.intervals_note(
+            stops=[knee.interval for p in profiles for knee in (p.saturation_length, p.saturation_held)],
+            bits=[ends for p in profiles for ends in (p.used.interval[p.peak], p.held.held.interval[p.peak])],
+        ),
         "intervals": words.intervals_note(
             used=[end for profile in profiles for end in profile.used.interval],
             held=[end for profile in profiles for end in profile.held.held.interval],

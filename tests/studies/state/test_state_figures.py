@@ -13,6 +13,7 @@ import pytest
 
 from interp.base.errors import UserError
 from interp.base.interval import Interval
+from interp.figures.ends import NAME
 from interp.results.accuracy import LengthAccuracy
 from interp.results.state import (
     Bits,
@@ -150,7 +151,7 @@ def test_the_curves_of_the_bits_are_those_of_the_profile():
     assert tuple(used.y) == profile().bits_recovered and tuple(used.x) == LENGTHS
     assert tuple(held.y) == profile().bits_probe
     assert tuple(needed.y) == NEEDED
-    assert [a.text for a in figure.layout.annotations] == ["used stops at 6.0"]
+    assert [a.text for a in figure.layout.annotations if a.name != NAME] == ["used stops at 6.0"]
     assert "18.0 used, 20.0 held of 24.0 at 8" in figure.layout.meta["says"]
 
 
@@ -238,7 +239,30 @@ def test_the_page_formats_the_numbers_of_a_summary(tmp_path):
         assert words in page, words
     assert "Held: beyond 16." in page
     several = write_state_report(SEVERAL, tmp_path / "several").read_text(encoding="utf-8")
-    assert several.count("<td>6.0 [5.8, 6.2; 95%, Korn-Graubard]</td><td>beyond 16</td>") == 3
+    assert several.count("<td>6.0 <small>[5.8, 6.2]</small></td><td>beyond 16</td>") == 3
+    assert "stops, Korn-Graubard; bits, Korn-Graubard" in several
+
+
+def test_several_models_stand_in_one_panel_on_one_axis():
+    drawn = state_figures(SEVERAL)
+    for name in ("saturation", "against_needed", "by_layer", "remembrance"):
+        assert {trace.yaxis or "y" for trace in drawn[name].data} == {"y"}, name
+    panels = {name: len({trace.yaxis or "y" for trace in drawn[name].data}) for name in ("accuracy", "effective_size")}
+    assert panels == {"accuracy": 3, "effective_size": 2}  # a panel a quantity, not a model
+    used = [trace for trace in drawn["saturation"].data if (trace.name or "").endswith(", used") and trace.fill is None]
+    assert [tuple(trace.y) for trace in used] == [p.bits_recovered for p in SEVERAL]
+    assert len({trace.line.color for trace in used}) == 3
+
+
+def test_of_several_models_the_table_comes_first_and_each_verdict_has_two_sentences(tmp_path):
+    told = "It copies. It is full. At 8 letters it uses 18 bits. That is 0.1% of its state."
+    some = [profile(name, verdict=Verdict("yes", says=told)) for name in ("mamba", "lstm")]
+    page = write_state_report(some, tmp_path).read_text(encoding="utf-8")
+    table, first, rest = (
+        page.index(text) for text in ("The models side by side", "It copies. It is full.</p>", "That is")
+    )
+    assert table < first < rest and page[:rest].count("<details") > 0
+    assert "<p>At 8 letters it uses 18 bits. That is 0.1% of its state.</p></details>" in page
 
 
 def test_the_folder_of_three_models_is_small(tmp_path):
@@ -335,6 +359,6 @@ def test_bits_that_fall_are_given_no_saturation_length():
     )
     fallen = profile(used=falling, bits_recovered=falling.total, saturation_held=Knee(8.1, ends(8.0, 8.2), 3.0, 21.0))
     figure = state_figures([fallen])["saturation"]
-    assert [a.text for a in figure.layout.annotations] == ["held stops at 8.1"]
+    assert [a.text for a in figure.layout.annotations if a.name != NAME] == ["held stops at 8.1"]
     assert "fall after 8 letters" in figure.layout.meta["says"]
     assert summary(fallen).used_falls and not summary(fallen).bends

@@ -6,12 +6,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.base import words
-from interp.figures.theme import LETTERS, NEUTRAL, ROLES, STRINGS, dress, faded, literal, percent
+from interp.figures.palette import GREEN, INK, NEUTRAL, OLIVE, PINK, VIOLET, diverging, faded
+from interp.figures.theme import LETTERS, ROLES, STRINGS, dress, literal, percent
 from interp.results.circuits import HeadTables
 from interp.results.heads import HeadScores
 from interp.results.sufficiency import CircuitCurve, CircuitTest
 
-INPUTS = {"q": "#B9659A", "k": "#D55E00", "v": "#00936B", "resid": "#2A82C4"}
+INPUTS = {"q": VIOLET, "k": PINK, "v": GREEN, "resid": OLIVE}
 """Colour of an edge by what it is read for."""
 CALLED = {"q": "into queries", "k": "into keys", "v": "into values", "resid": "into the rest"}
 THINNEST, WIDEST = 1.2, 9.0
@@ -187,10 +188,10 @@ def hash_figure(head: HeadTables) -> go.Figure:
             y=[literal(name) for name in head.query_letters],
             zmin=-most,
             zmax=most,
-            colorscale=[[0, ROLES["gather"].color], [0.5, "#FFFFFF"], [1, ROLES["lookup"].color]],
+            colorscale=diverging(ROLES["gather"].color, ROLES["lookup"].color),
             text=[[words.number(value, 1) for value in row] for row in means],
             texttemplate="%{text}",
-            textfont={"size": 11, "color": "#1D1F23"},
+            textfont={"size": 11, "color": INK[0]},
             hovertemplate="%{y} at the query, %{x} at the key: %{z:.3f}<extra></extra>",
             colorbar={"title": {"text": "score"}, "thickness": 12},
         )

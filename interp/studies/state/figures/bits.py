@@ -7,12 +7,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.figures import theme
+from interp.figures.ends import End, label_ends
+from interp.figures.palette import scale
+from interp.figures.theme import HELD, USED
 from interp.results.state import Bits, Knee
+from interp.studies.state.figures.compare import accuracy_compared, bits_compared, layers_compared
 from interp.studies.state.figures.facets import (
-    HELD,
     SERIES,
-    SHARES,
-    USED,
     bits_curve,
     curve,
     facets,
@@ -25,54 +26,56 @@ from interp.studies.state.figures.facets import (
 )
 from interp.studies.state.result import StateProfile
 
-LAYERS = [color for color in SERIES if color != HELD.color]
+LAYERS = tuple(color for color in SERIES if color != HELD.color)
 LEAST = 1e-15
 """Rates below are not drawn."""
 
 
 def saturation(profiles: Sequence[StateProfile]) -> go.Figure:
     """Bits used and held, beside those needed and those of the nulls, against length; where they stop growing."""
-    figure = facets(profiles, share_y=False)  # a model of a few dozen bits beside one of hundreds
-    for column, profile in enumerate(profiles, 1):
-        first = column == 1
-        needed = curve(profile.lengths, profile.bits_needed, "needed", theme.NEUTRAL, first, dash="dash", mode="lines")
-        shown: list[go.Scatter] = [needed.update(hovertemplate="%{x} letters: %{y:.1f} bits needed<extra></extra>")]
-        if profile.held.untrained is not None:
-            plain = {"dash": "dot", "width": 1.5}
-            shown += bits_curve(
-                profile.held.untrained, "held, untrained", HELD._replace(symbol="square-open"), first, **plain
-            )
-        if profile.used_untrained is not None:
-            dots = curve(
-                profile.lengths, profile.used_untrained.total, "used, untrained", USED.color, first, dash="dot"
-            )
-            shown.append(dots.update(marker={"symbol": "circle-open"}, line={"width": 1.5}))
-        shuffled = curve(profile.lengths, profile.held.shuffled.total, "held, labels shuffled", theme.NEUTRAL, first)
-        shown.append(shuffled.update(marker={"symbol": "x-thin-open"}, line={"width": 1}))
-        shown += bits_curve(profile.held.held, "held", HELD, first)
-        shown += bits_curve(profile.used, "used", USED, first)
-        figure.add_traces(shown, rows=1, cols=column)
-        trained_band(figure, profile.behaviour.trained, 1, column)
-        _bend(figure, profile.saturation_held, HELD.color, "held", column)
-        if not profile.used_falls:
-            _bend(figure, profile.saturation_length, USED.color, "used", column)
-        length_axis(figure, profile.lengths, 1, column)
-    figure.update_yaxes(rangemode="tozero")
-    figure.update_yaxes(title_text="bits of the string", col=1)
-    return theme.dress(
-        figure, "Bits of the string, against its length", of_each(profiles, [_says(p) for p in profiles]), 440
-    )
+    says = of_each(profiles, [_says(p) for p in profiles])
+    if len(profiles) > 1:
+        rings = "Full lines: used, a ring where they stop growing; dotted: held. "
+        return bits_compared(profiles, rings + says)
+    figure, (profile,), last = facets(profiles), profiles, profiles[0].lengths[-1]
+    needed = curve(profile.lengths, profile.bits_needed, "needed", theme.NEUTRAL, dash="dash", mode="lines")
+    shown: list[go.Scatter] = [needed.update(hovertemplate="%{x} letters: %{y:.1f} bits needed<extra></extra>")]
+    ends = [End(last, profile.bits_needed[-1], "needed", theme.NEUTRAL)]
+    if profile.held.untrained is not None:
+        open_square = HELD._replace(symbol="square-open")
+        shown += bits_curve(profile.held.untrained, "held, untrained", open_square, True, dash="dot", width=1.5)
+        ends.append(End(last, profile.held.untrained.total[-1], "held, untrained", HELD.color))
+    if profile.used_untrained is not None:
+        dots = curve(profile.lengths, profile.used_untrained.total, "used, untrained", USED.color, dash="dot")
+        shown.append(dots.update(marker={"symbol": "circle-open"}, line={"width": 1.5}))
+        ends.append(End(last, profile.used_untrained.total[-1], "used, untrained", USED.color))
+    shuffled = curve(profile.lengths, profile.held.shuffled.total, "held, labels shuffled", theme.NEUTRAL)
+    shown.append(shuffled.update(marker={"symbol": "x-thin-open"}, line={"width": 1}))
+    ends.append(End(last, profile.held.shuffled.total[-1], "held, shuffled", theme.NEUTRAL))
+    for name, look, bits in (("held", HELD, profile.held.held), ("used", USED, profile.used)):
+        shown += bits_curve(bits, name, look, True)
+        ends.append(End(last, bits.total[-1], name, look.color))
+    figure.add_traces(shown)
+    trained_band(figure, profile.behaviour.trained, 1, 1)
+    _bend(figure, profile.saturation_held, HELD.color, "held", 1)
+    if not profile.used_falls:
+        _bend(figure, profile.saturation_length, USED.color, "used", 1)
+    length_axis(figure, profile.lengths, 1, 1)
+    figure.update_yaxes(rangemode="tozero", title_text="bits of the string")
+    theme.dress(figure, "Bits of the string, against its length", says, 440, legend=False)
+    return label_ends(figure.update_layout(showlegend=False), ends)
 
 
 def against_needed(profiles: Sequence[StateProfile]) -> go.Figure:
     """Bits of the state and bits used of every model on the same axes, beside those that a copy needs."""
-    figure, says = go.Figure(), []
+    figure, says, ends = go.Figure(), [], []
     alphabets, lengths = {p.alphabet for p in profiles}, sorted({n for p in profiles for n in p.lengths})
     for alphabet in sorted(alphabets):
         name = "needed" if len(alphabets) == 1 else f"needed, of {alphabet} letters"
         needed = [n * np.log2(alphabet) for n in lengths]
         figure.add_trace(curve(lengths, needed, name, theme.NEUTRAL, dash="dash", mode="lines"))
-    for profile, color in zip(profiles, cycle(SERIES), strict=False):
+        ends.append(End(lengths[-1], float(needed[-1]), name, theme.NEUTRAL))
+    for profile, color in zip(profiles, cycle(SERIES if len(profiles) > 1 else (USED.color,)), strict=False):
         sizes = profile.state_bits
         name = name_of(profile)
         seen = [(n, bits) for n, bits in zip(profile.lengths, profile.bits_recovered, strict=True) if bits >= 1]
@@ -82,6 +85,8 @@ def against_needed(profiles: Sequence[StateProfile]) -> go.Figure:
         )
         hover = "%{x} letters: %{y:,.3~f} bits<extra>%{fullData.name}</extra>"
         figure.add_traces([part.update(hovertemplate=hover) for part in parts])
+        ends.append(End(profile.lengths[-1], sizes[-1], f"{name}: state", color))
+        ends += [End(*seen[-1], f"{name}: used", color)] if seen else []
         grows = (
             f"is of {sizes[0]:,.0f} bits at any length"
             if sizes[0] == sizes[-1]
@@ -92,7 +97,9 @@ def against_needed(profiles: Sequence[StateProfile]) -> go.Figure:
     figure.update_xaxes(type="log", title_text="letters in the string", tickvals=ticks(lengths, log=True), tickangle=0)
     figure.update_yaxes(type="log", title_text="bits", exponentformat="power", dtick=1)
     less = " Less than a bit used is not drawn."
-    return theme.dress(figure, "The state, beside what a copy needs", of_each(profiles, says) + less, 460)
+    says = of_each(profiles, says) + less
+    theme.dress(figure, "The state, beside what a copy needs", says, 460, legend=False)
+    return label_ends(figure.update_layout(showlegend=False), ends)
 
 
 def by_layer(profiles: Sequence[StateProfile]) -> go.Figure | None:
@@ -100,56 +107,61 @@ def by_layer(profiles: Sequence[StateProfile]) -> go.Figure | None:
     shown = [profile for profile in profiles if profile.held.by_layer]
     if not shown:
         return None
-    figure = facets(shown, share_y=False)
-    seen: set[str] = set()
-    for column, profile in enumerate(shown, 1):
+    says = of_each(shown, [_layers_say(p) for p in shown])
+    if len(shown) > 1:
+        return layers_compared(shown, says)
+    figure, ends = facets(shown), []
+    for profile in shown:
         parts = {"all layers": profile.held.held} | {_layer(name): bits for name, bits in profile.held.by_layer.items()}
         for (name, bits), color in zip(parts.items(), cycle((HELD.color, *LAYERS)), strict=False):
             look = theme.Look(color, "square" if color == HELD.color else "circle")
-            figure.add_traces(bits_curve(bits, name, look, name not in seen), rows=1, cols=column)
-            seen.add(name)
-        length_axis(figure, profile.lengths, 1, column)
-    figure.update_yaxes(rangemode="tozero")
-    figure.update_yaxes(title_text="bits held", col=1)
-    says = of_each(shown, [_layers_say(p) for p in shown])
-    return theme.dress(figure, "Bits held by each layer", says, 400)
+            figure.add_traces(bits_curve(bits, name, look, True))
+            ends.append(End(bits.lengths[-1], bits.total[-1], name, color))
+        length_axis(figure, profile.lengths, 1, 1)
+    figure.update_yaxes(rangemode="tozero", title_text="bits held")
+    theme.dress(figure, "Bits held by each layer", says, 400, legend=False)
+    return label_ends(figure.update_layout(showlegend=False), ends)
 
 
 def accuracy(profiles: Sequence[StateProfile]) -> go.Figure:
     """Strings and letters that are right; below, the rate of whole strings beside the most that the state allows."""
-    figure = facets(profiles, ("share that is right", "strings, drawn"))
-    for column, profile in enumerate(profiles, 1):
-        first, result = column == 1, profile.behaviour
-        letters, green, pink = result.letter_accuracy.mean(axis=1), theme.STRINGS.color, theme.LETTERS.color
-        lines = [
-            curve(profile.lengths, profile.accuracy, "strings", green, first),
-            curve(profile.lengths, letters, "letters", pink, first, symbol="diamond"),
-        ]
-        if result.free_letter_accuracy is not None:
-            free, name = result.free_letter_accuracy.mean(axis=1), "letters, reading its own output"
-            lines.append(curve(profile.lengths, free, name, pink, first, dash="dot"))
-        for line in lines:
-            figure.add_trace(
-                line.update(hovertemplate="%{x} letters: %{y:.2%}<extra>%{fullData.name}</extra>"), 1, column
-            )
-        rates = (
-            curve(
-                profile.lengths, profile.accuracy_bound, "the bound (theorem 2.7)", theme.NEUTRAL, first, dash="dash"
-            ),
-            curve(profile.lengths, profile.expected_accuracy, "strings, drawn", green, first, symbol="square"),
-        )
-        for line in rates:
-            figure.add_trace(
-                line.update(hovertemplate="%{x} letters: %{y:.3~g}<extra>%{fullData.name}</extra>"), 2, column
-            )
-        for row in (1, 2):
-            trained_band(figure, result.trained, row, column)
-            length_axis(figure, profile.lengths, row, column)
-    figure.update_yaxes(theme.accuracy_axis(""), row=1)
-    floor = max(LEAST, min(min(p.accuracy_bound + p.expected_accuracy) for p in profiles))
-    figure.update_yaxes(type="log", exponentformat="power", range=[np.log10(floor) - 0.3, 0.3], row=2)
     says = of_each(profiles, [_accuracy_says(p) for p in profiles])
-    return theme.dress(figure, "Accuracy, and the most that the state allows", says, 640)
+    floor = max(LEAST, min(min(p.accuracy_bound + p.expected_accuracy) for p in profiles))
+    if len(profiles) > 1:
+        return accuracy_compared(profiles, says, floor)
+    figure, (profile,) = facets(profiles, ("share that is right", "strings, drawn letter by letter")), profiles
+    result, green, pink = profile.behaviour, theme.STRINGS.color, theme.LETTERS.color
+    letters, last = result.letter_accuracy.mean(axis=1), profile.lengths[-1]
+    lines = [
+        curve(profile.lengths, profile.accuracy, "strings", green),
+        curve(profile.lengths, letters, "letters", pink, symbol="diamond"),
+    ]
+    ends = [End(last, profile.accuracy[-1], "strings", green), End(last, letters[-1], "letters", pink)]
+    if result.free_letter_accuracy is not None:
+        free = result.free_letter_accuracy.mean(axis=1)
+        lines.append(curve(profile.lengths, free, "letters, reading its own output", pink, dash="dot"))
+        ends.append(End(last, free[-1], "letters, on its own", pink))
+    hover = "%{x} letters: %{y:.2%}<extra>%{fullData.name}</extra>"
+    figure.add_traces([line.update(hovertemplate=hover) for line in lines])
+    bound, drawn = profile.accuracy_bound, profile.expected_accuracy
+    rates = (
+        curve(profile.lengths, bound, "the bound (theorem 2.7)", theme.NEUTRAL, dash="dash"),
+        curve(profile.lengths, drawn, "strings, drawn", green, symbol="square"),
+    )
+    for line in rates:
+        hover = "%{x} letters: %{y:.3~g}<extra>%{fullData.name}</extra>"
+        figure.add_trace(line.update(hovertemplate=hover), 2, 1)
+    for row in (1, 2):
+        trained_band(figure, result.trained, row, 1, "middle left")
+        length_axis(figure, profile.lengths, row, 1)
+    figure.update_yaxes(theme.accuracy_axis(""), row=1)
+    figure.update_yaxes(type="log", exponentformat="power", range=[np.log10(floor) - 0.3, 0.3], row=2)
+    theme.dress(figure, "Accuracy, and the most that the state allows", says, 640, legend=False)
+    named = (
+        End(last, max(bound[-1], floor), "the bound", theme.NEUTRAL),
+        End(last, max(drawn[-1], floor), "drawn", green),
+    )
+    return label_ends(label_ends(figure.update_layout(showlegend=False), ends, 1), named, 2)
 
 
 def recoverability(profiles: Sequence[StateProfile]) -> go.Figure:
@@ -165,17 +177,21 @@ def recoverability(profiles: Sequence[StateProfile]) -> go.Figure:
                 x=np.arange(1, z.shape[1] + 1),
                 y=[str(n) for n in bits.lengths],
                 hovertemplate=hover,
-                coloraxis="coloraxis",
+                coloraxis="coloraxis" if row == 1 else "coloraxis2",
             )
             figure.add_trace(heat, row, column)
     figure.update_xaxes(title_text="letters before the separator", row=2)
     figure.update_yaxes(type="category")
     figure.update_yaxes(title_text="letters in the string", col=1)
-    bar = {"title": {"text": "of a letter's bits", "side": "right"}, "tickformat": ".0%", "thickness": 12, "len": 0.9}
-    figure.update_layout(coloraxis={"colorscale": SHARES, "cmin": 0, "cmax": 1, "colorbar": bar})
-    return theme.dress(
-        figure, "Which letters are there", of_each(profiles, [_where(p) for p in profiles]), 560, legend=False
-    )
+    says = of_each(profiles, [_where(p) for p in profiles])
+    theme.dress(figure, "Which letters are there", says, 600, legend=True)
+    bar = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "xanchor": "left", "len": 0.46}
+    bar |= {"tickformat": ".0%", "thickness": 10, "tickvals": [0, 0.5, 1]}
+    scales = {}
+    for key, look, word, x in (("coloraxis", USED, "used", 0.0), ("coloraxis2", HELD, "held", 0.54)):
+        titled = bar | {"x": x, "title": {"text": f"of a letter's bits, {word}", "side": "top"}}
+        scales[key] = {"colorscale": scale(look.color), "cmin": 0, "cmax": 1, "colorbar": titled}
+    return figure.update_layout(**scales)
 
 
 def by_distance(bits: Bits) -> np.ndarray:

@@ -8,15 +8,13 @@ from plotly.subplots import make_subplots
 
 from interp.base import words
 from interp.figures import theme
+from interp.figures.palette import few, shades
 from interp.results.state import Bits, Knee
 from interp.studies.state.result import StateProfile
 
-USED, HELD = theme.Look("#D55E00", "circle"), theme.Look("#2A82C4", "square")
-SERIES = ("#00936B", "#B9659A", "#D55E00", "#2A82C4", "#A88A1E", "#6470C8")
+SERIES = tuple(look.color for look in theme.GROUPS)
 """Colours of models, or of layers, one after the other."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-SHARES = [[0, "rgba(132, 136, 143, 0.10)"], [0.5, "#6470C8"], [1, "#00936B"]]
-"""A scale from nothing to all."""
 
 
 def name_of(profile: StateProfile) -> str:
@@ -33,6 +31,12 @@ def facets(
     titles = [theme.literal(word) for word in words] if any(words) else None
     sharing = "rows" if share_y and len(profiles) > 1 else False
     return make_subplots(len(rows), len(profiles), subplot_titles=titles, shared_yaxes=sharing, **gaps | more)
+
+
+def part_name(part: str) -> str:
+    """`layer 0, h` of `blocks.0.h`."""
+    layer, _, rest = part.removeprefix("blocks.").partition(".")
+    return f"layer {layer}, {rest}" if rest else part
 
 
 def curve(x: Any, y: Any, name: str, color: str, first: bool = True, **more: Any) -> go.Scatter:
@@ -53,10 +57,12 @@ def bits_curve(bits: Bits, name: str, look: theme.Look, first: bool, **more: Any
     return [theme.band(bits.lengths, low, high, look.color, name, legendgroup=name), shown]
 
 
-def trained_band(figure: go.Figure, trained: tuple[int, int] | None, row: int, column: int) -> None:
-    """The trained lengths, shaded."""
+def trained_band(
+    figure: go.Figure, trained: tuple[int, int] | None, row: int, column: int, word: str = "top left"
+) -> None:
+    """The trained lengths, shaded; `word` is where that is written, away from the lines."""
     if trained is not None:
-        label = {"text": "trained", "font": {"size": 11, "color": theme.NEUTRAL}, "textposition": "top center"}
+        label = {"text": "trained", "font": {"size": 11, "color": theme.NEUTRAL}, "textposition": word}
         look = {"fillcolor": theme.SHADE, "line_width": 0, "layer": "below", "label": label}
         figure.add_vrect(*trained, row=row, col=column, **look)
 
@@ -79,9 +85,9 @@ def ticks(lengths: Sequence[int], log: bool, room_for: float = 14) -> list[int]:
 
 
 def length_colors(lengths: Iterable[int]) -> dict[int, str]:
-    """A colour for each length, short to long, whatever model measured it."""
-    every = sorted(set(lengths))
-    return dict(zip(every, theme.shades(len(every)), strict=True))
+    """A colour for each length, short to long, whatever model measured it: of as many as can be told apart."""
+    shown = few(lengths)
+    return dict(zip(shown, shades(len(shown)), strict=True))
 
 
 def knee_text(knee: Knee) -> str:

@@ -16,10 +16,17 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const channels = (hex) => [1, 3, 5].map((i) => Number.parseInt(hex.slice(i, i + 2), 16));
 /** @type {(hex: string, alpha: number) => string} */
 const ink = (hex, alpha) => `rgba(${channels(hex).join(",")},${alpha})`;
+/** Colours on a light page and on a dark one (`palette.py`): above and below 0, and what probes read (held). */
+const COLORS = {
+  light: { above: "#dd751a", below: "#598ef4", held: "#4f3ec5" },
+  dark: { above: "#e84b0f", below: "#92adfa", held: "#6761ea" },
+};
+const colors = () => COLORS[dark.matches ? "dark" : "light"];
 /** @type {(value: number, past: boolean) => string} */
-const signed = (value, past) => ink(value < 0 ? "#2a82c4" : "#d55e00", (Math.abs(value) / 100) * (past ? 1 : 0.15));
+const signed = (value, past) =>
+  ink(value < 0 ? colors().below : colors().above, (Math.abs(value) / 100) * (past ? 1 : 0.15));
 /** @type {(value: number, past: boolean) => string} */
-const share = (value, past) => ink("#00936b", (0.08 + (0.92 * value) / 100) * (past ? 1 : 0.15));
+const share = (value, past) => ink(colors().held, (0.08 + (0.92 * value) / 100) * (past ? 1 : 0.15));
 
 /**
  * Rows of numbers, a column a step; columns to come are faint, the present one is framed.
@@ -75,7 +82,7 @@ const start = (view) => {
     const found = readings(movie.readable, step);
     for (const [i, { now, seen, lost }] of found.entries()) {
       letters[i].className = lost ? "lost" : seen ? "read" : "";
-      letters[i].style.background = seen ? ink("#00936b", (0.75 * now) / 100) : "";
+      letters[i].style.background = seen ? ink(colors().held, (0.6 * now) / 100) : "";
       letters[i].title = seen ? `${now}%` : "not yet read";
     }
     const there = found.filter(({ read }) => read).length;

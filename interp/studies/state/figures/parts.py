@@ -8,20 +8,26 @@ from plotly.subplots import make_subplots
 
 from interp.base import words
 from interp.figures import theme
+from interp.figures.palette import BLUE, ORANGE, scale
 from interp.results.state import StateAblation, Transplant
-from interp.studies.state.figures.facets import SHARES, facets, name_of, of_each
+from interp.studies.state.figures.facets import facets, name_of, of_each
 from interp.studies.state.result import StateProfile
 
 HOVER = "%{y}: %{x:.1%} WHOSE<br>[%{customdata[0]}, %{customdata[1]}; 95%, %{customdata[2]}]<extra></extra>"
-DONOR, HOST = theme.Look("#D55E00", "circle"), theme.Look("#2A82C4", "square-open")
-KINDS = {"zero": theme.STRINGS, "mean": theme.LETTERS, "resample": theme.Look("#2A82C4", "square")}
+DONOR, HOST = theme.Look(ORANGE, "circle"), theme.Look(BLUE, "square-open")
+KINDS = {kind: theme.group_look(place) for place, kind in enumerate(("zero", "mean", "resample"))}
 
 
 def transplants(profiles: Sequence[StateProfile]) -> go.Figure:
     """Whose letters are answered when part of the state is another string's, in all and place by place."""
     n = len(profiles)
     titles = [
-        text for p in profiles for text in (theme.literal(name_of(p)) if n > 1 else "", "the donor's letters, by place")
+        text
+        for p in profiles
+        for text in (
+            theme.literal(f"{name_of(p)} · whose letters" if n > 1 else "whose letters are answered"),
+            "the donor's letters, by place",
+        )
     ]
     rows = [max(3, len(profile.transplant)) for profile in profiles]
     shape = {"column_widths": [0.62, 0.38], "horizontal_spacing": 0.05, "vertical_spacing": min(0.12, 0.35 / n)}
@@ -48,7 +54,7 @@ def transplants(profiles: Sequence[StateProfile]) -> go.Figure:
     figure.update_xaxes(range=[-0.03, 1.05], tickformat=".0%", col=1)
     figure.update_xaxes(title_text="letters answered, where the two differ", col=1, row=n)
     figure.update_xaxes(title_text="letter of the answer", col=2, row=n)
-    figure.update_layout(coloraxis={"colorscale": SHARES, "cmin": 0, "cmax": 1, "showscale": False})
+    figure.update_layout(coloraxis={"colorscale": scale(DONOR.color), "cmin": 0, "cmax": 1, "showscale": False})
     says = of_each(profiles, [_transplant_says(p.transplant) for p in profiles])
     return theme.dress(figure, "One string's state in another's run", says, 150 + 27 * sum(rows) + 60 * (n - 1))
 

@@ -9,7 +9,10 @@ from plotly.subplots import make_subplots
 
 from interp.base import words
 from interp.figures import theme
+from interp.figures.ends import End, label_ends
+from interp.figures.training import left_out
 from interp.results.state import EffectiveSize, Remembrance
+from interp.studies.state.figures.compare import far_compared, size_compared
 from interp.studies.state.figures.facets import (
     DASHES,
     SERIES,
@@ -19,6 +22,7 @@ from interp.studies.state.figures.facets import (
     length_colors,
     name_of,
     of_each,
+    part_name,
 )
 from interp.studies.state.result import StateProfile
 
@@ -71,10 +75,10 @@ def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
         hover = f"%{{x}} letters: %{{y:.3~g}} positions in the median<extra>{own}</extra>"
         figure.add_trace(theme.band(profile.lengths, low, high, color, name, legendgroup=name), 1, 2)
         figure.add_trace(median.update(hovertemplate=hover), 1, 2)
-        ends = f"{_positions(middle[0])} in the median at {words.count(profile.lengths[0], 'letter')}"
+        ends = f"{_amount(middle[0])} in the median at {words.count(profile.lengths[0], 'letter')}"
         if middle[-1] != middle[0]:
-            ends += f", {_positions(middle[-1])} at {profile.lengths[-1]}"
-        says.append(f"{name}: {ends} (90% from {_positions(low[-1])} to {_positions(high[-1])})")
+            ends += f", {_amount(middle[-1])} at {profile.lengths[-1]}"
+        says.append(f"{name}: {ends} (90% from {_amount(low[-1])} to {_amount(high[-1])})")
     if not says:
         return None
     line = {"color": theme.NEUTRAL, "width": 1.2, "dash": "dash"}
@@ -94,52 +98,52 @@ def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
 
 def effective_size(profiles: Sequence[StateProfile]) -> go.Figure:
     """Letter accuracy when each number of the state has few bits, and when few directions of it are kept."""
-    figure = facets(profiles, ("bits for each number", "principal directions"), share_y=False)
-    colors, seen = length_colors(n for p in profiles for n in p.effective_size.lengths), set()
-    for column, profile in enumerate(profiles, 1):
-        size = profile.effective_size
-        ways = (size.bits_per_number, size.quantised, "bits"), (size.directions, size.projected, "directions")
-        for row, (tried, values, what) in enumerate(ways, 1):
-            for length, share, clean in zip(size.lengths, values, size.clean, strict=True):
-                line = curve(tried, share, f"{length} letters", colors[length], length not in seen, legendrank=length)
-                hover = f"%{{x}} {what}: %{{y:.1%}} (as it is: {clean:.1%})<extra>{length} letters</extra>"
-                figure.add_trace(line.update(hovertemplate=hover), row, column)
-                seen.add(length)
-            ticks = {"type": "log", "tickvals": tried, "ticktext": [str(n) for n in tried]}
-            figure.update_xaxes(title_text=f"{what} kept", row=row, col=column, **ticks)
-    figure.update_yaxes(theme.accuracy_axis(""))
-    figure.update_yaxes(title_text="letters that are right", col=1)
     says = of_each(profiles, [_size_says(p.effective_size) for p in profiles])
-    return theme.dress(figure, "How little of the state would do", says, 640)
+    if len(profiles) > 1:
+        return size_compared(profiles, says)
+    figure, size = facets(profiles, ("bits for each number", "principal directions")), profiles[0].effective_size
+    colors, ends = length_colors(size.lengths), ([], [])
+    ways = (size.bits_per_number, size.quantised, "bits"), (size.directions, size.projected, "directions")
+    for row, (tried, values, what) in enumerate(ways, 1):
+        for length, share, clean in zip(size.lengths, values, size.clean, strict=True):
+            if length not in colors:
+                continue
+            line = curve(tried, share, f"{length} letters", colors[length], False)
+            hover = f"%{{x}} {what}: %{{y:.1%}} (as it is: {clean:.1%})<extra>{length} letters</extra>"
+            figure.add_trace(line.update(hovertemplate=hover), row, 1)
+            ends[row - 1].append(End(tried[-1], float(share[-1]), f"{length} letters", colors[length]))
+        ticks = {"type": "log", "tickvals": tried, "ticktext": [str(n) for n in tried]}
+        figure.update_xaxes(title_text=f"{what} kept", row=row, col=1, **ticks)
+    figure.update_yaxes(theme.accuracy_axis("letters that are right"))
+    says += left_out([*colors], size.lengths)
+    theme.dress(figure, "How little of the state would do", says, 640, legend=False)
+    return label_ends(label_ends(figure, ends[0], 1), ends[1], 2)
 
 
 def remembrance(profiles: Sequence[StateProfile]) -> go.Figure:
     """How much a replaced letter moves the answer, by how far it stands before the separator."""
-    figure = facets(profiles)
-    colors, seen = length_colors(n for p in profiles for n in p.remembrance.lengths), set()
-    for column, profile in enumerate(profiles, 1):
-        found = profile.remembrance
-        for i, length in enumerate(found.lengths):
-            places, name = np.flatnonzero(np.isfinite(found.effect[i])), f"{length} letters"
-            effect, around = found.effect[i, places], found.interval[i, places]
-            bars = theme.error_bars(effect, around, width=2.0)
-            own = curve(
-                length - places, effect, name, colors[length], length not in seen, error_y=bars, legendrank=length
-            )
-            rest = curve(
-                length - places, found.elsewhere[i, places], name, colors[length], False, dash="dot", mode="lines"
-            )
-            hover = f"%{{x}} before the separator: total variation %{{y:.3f}}<br>bars: 95%, {found.method}"
-            hover += "<extra>%{fullData.name}</extra>"
-            for line in (own, rest):
-                figure.add_trace(line.update(hovertemplate=hover), 1, column)
-            seen.add(length)
-    figure.update_xaxes(title_text="letters before the separator", rangemode="tozero")
-    figure.update_yaxes(range=[-0.03, 1.05])
-    figure.update_yaxes(title_text="total variation", col=1)
     key = "Full lines: at the answer letter that copies the replaced one; dotted: at the others. "
     says = key + of_each(profiles, [_far_says(p.remembrance) for p in profiles])
-    return theme.dress(figure, "How far back a letter still counts", says, 420)
+    if len(profiles) > 1:
+        return far_compared(profiles, says)
+    figure, found = facets(profiles), profiles[0].remembrance
+    colors, ends = length_colors(found.lengths), []
+    for i, length in enumerate(found.lengths):
+        if length not in colors:
+            continue
+        places, name, color = np.flatnonzero(np.isfinite(found.effect[i])), f"{length} letters", colors[length]
+        effect, around = found.effect[i, places], found.interval[i, places]
+        bars = theme.error_bars(effect, around, width=2.0)
+        own = curve(length - places, effect, name, color, False, error_y=bars)
+        rest = curve(length - places, found.elsewhere[i, places], name, color, False, dash="dot", mode="lines")
+        hover = f"%{{x}} before the separator: total variation %{{y:.3f}}<br>bars: 95%, {found.method}"
+        figure.add_traces([line.update(hovertemplate=f"{hover}<extra>{name}</extra>") for line in (own, rest)])
+        ends += [End(float(length - places[0]), float(effect[0]), name, color)] if len(places) else []
+    figure.update_xaxes(title_text="letters before the separator", rangemode="tozero")
+    figure.update_yaxes(range=[-0.03, 1.05], title_text="total variation")
+    says += left_out([*colors], found.lengths)
+    theme.dress(figure, "How far back a letter still counts", says, 420, legend=False)
+    return label_ends(figure, ends)
 
 
 def _parts(profiles: Sequence[StateProfile]):
@@ -147,15 +151,16 @@ def _parts(profiles: Sequence[StateProfile]):
     single model a colour a part."""
     for m, profile in enumerate(profiles):
         for part, layer in enumerate(profile.effective_rank.layers):
-            label = layer.removeprefix("blocks.")
+            label = part_name(layer)
             if len(profiles) == 1:
                 yield (label, SERIES[part % len(SERIES)], DASHES[part // len(SERIES) % len(DASHES)]), profile, part
             else:
                 look = SERIES[m % len(SERIES)], DASHES[part % len(DASHES)]
-                yield (f"{name_of(profile)} {label}", *look), profile, part
+                yield (f"{name_of(profile)}, {label}", *look), profile, part
 
 
-def _positions(value: float) -> str:
+def _amount(value: float) -> str:
+    """Three digits, never as a power of ten."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -163,8 +168,10 @@ def _shape_says(profile: StateProfile) -> str:
     shape, cells = profile.effective_rank, []
     for part, layer in enumerate(shape.layers):
         ranks, norms = shape.participation_ratio[part], shape.norm[part]
-        change = f"participation ratio {ranks[0]:.1f} to {ranks[-1]:.1f}, norm {norms[0]:.2g} to {norms[-1]:.2g}"
-        cells.append(f"{layer.removeprefix('blocks.')}: {change}")
+        change = (
+            f"participation ratio {ranks[0]:.1f} to {ranks[-1]:.1f}, norm {_amount(norms[0])} to {_amount(norms[-1])}"
+        )
+        cells.append(f"{part_name(layer)}: {change}")
     return f"From {shape.lengths[0]} to {shape.lengths[-1]} letters, {'; '.join(cells)}."
 
 
