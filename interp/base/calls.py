@@ -20,6 +20,8 @@ Class = TypeVar("Class", bound=type)
 
 
 LARGEST = 2**63 - 1
+DEVICES = ("cpu", "cuda", "meta")
+"""Kinds of devices on which everything runs; MPS lacks float64."""
 
 
 class _Misfit(Exception):
@@ -99,7 +101,23 @@ def _held(value: Any, hint: Any, name: str) -> Any:
         raise UserError(f"{name} must be {misfit.want or _noun(hint)}; got {shown(value)}.") from None
     if name == "seed" and isinstance(read, int) and read < 0:
         raise UserError(f"seed must be an integer from 0 to {LARGEST}; got {read}.")
+    if name == "device" and hint is not str and read is not None:  # a name alone may be `auto`
+        _check_device(read)
     return read
+
+
+def _check_device(asked: Any) -> None:
+    """Refuse a device that means nothing, or that this machine does not have: torch would say so much later."""
+    import torch  # where devices are asked for it has been imported
+
+    try:
+        device = torch.device(asked)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in DEVICES:
+        raise unknown("device", str(asked), DEVICES)
+    if device.type == "cuda" and (device.index or 0) >= (found := torch.cuda.device_count()):
+        raise UserError(f"device must be one of this machine, which has {found} for CUDA; got {device}. Pass cpu.")
 
 
 def _read(value: Any, hint: Any) -> Any:

@@ -306,6 +306,18 @@ def test_truncated_weights_are_a_fault_and_not_the_users_mistake(preset):
     assert not isinstance(caught.value, UserError)
 
 
+@pytest.mark.parametrize("device", ["mps", "tpu", "", "CPU", "cuda:-1", "\0"])
+def test_a_device_that_means_nothing_is_refused(device):
+    with pytest.raises(UserError, match=r"no device is called .*; the nearest known: "):
+        load("planted:ngram?n=2", device=device)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", torch.device("cuda", 99)])
+def test_a_device_that_this_machine_lacks_is_refused(device):
+    with pytest.raises(UserError, match=r"device must be one of this machine, which has \d+ for CUDA; got cuda:99"):
+        load("planted:ngram?n=2", device=device)
+
+
 def test_a_model_with_hardly_any_ordinary_tokens_is_refused(tmp_path):
     transformers = pytest.importorskip("transformers")
     config = transformers.GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=20, bos_token_id=19, eos_token_id=19)
