@@ -1,7 +1,10 @@
-"""Asking a language model in words."""
+"""Asking a language model in words; `joined` puts together what ran in parts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from interp.base.bounds import check_bounds
 from interp.base.errors import UserError
@@ -9,6 +12,7 @@ from interp.base.provenance import provenance
 from interp.loading import Loaded, as_loaded
 from interp.measure.language.answers import text_accuracy
 from interp.models.surface import device, n_ctx
+from interp.results.language import TextAccuracy
 from interp.studies.language.result import LanguageStudy
 from interp.studies.language.settings import LanguageSettings
 from interp.studies.language.verdict import language_verdict
@@ -93,3 +97,49 @@ def _numbered(on_step: OnStep, steps: int) -> Callable[[str], None]:
     """Tell each step with its number and how many there are."""
     done = iter(range(1, steps + 1))
     return lambda step: on_step(f"{step} ({next(done)} of {steps})")
+
+
+def joined(studies: Sequence[LanguageStudy]) -> LanguageStudy:
+    """Put studies of one model together that ran in parts: other tasks, or the same tasks at other lengths.
+
+    Provenance is that of the first part, with the commands of all.
+
+    Args:
+        studies: of one model and seed, with as many prompts of each length.
+
+    Raises: UserError for no studies, other models or seeds, and parts that cannot be put together.
+    """
+    if not studies:
+        raise UserError("studies must hold at least one study; got none.")
+    asked = {(str(study.model), study.provenance["seed"]) for study in studies}
+    if len(asked) > 1:
+        raise UserError(f"studies must be of one model and seed; got {len(asked)} of them. Join those of one.")
+    found: dict[str, TextAccuracy] = {}
+    for task in (task for study in studies for task in study.tasks):
+        found[task.task] = _longer(found[task.task], task) if task.task in found else task
+    tasks = tuple(found.values())
+    commands = "; ".join(study.provenance["command"] for study in studies)
+    first = studies[0]
+    return replace(
+        first, verdict=language_verdict(tasks), tasks=tasks, provenance=first.provenance | {"command": commands}
+    )
+
+
+def _longer(one: TextAccuracy, other: TextAccuracy) -> TextAccuracy:
+    """One task at the lengths of both, shortest first."""
+    kinds = {(part.unit, part.measure, part.free, part.right.shape[1]) for part in (one, other)}
+    if len(kinds) > 1 or {*one.lengths} & {*other.lengths}:
+        raise UserError(
+            f"studies must ask {one.task} alike, at other lengths; got {list(one.lengths)} and {list(other.lengths)}. "
+            "Leave one out."
+        )
+    lengths = np.array([*one.lengths, *other.lengths])
+    order = np.argsort(lengths)
+    return replace(
+        one,
+        lengths=tuple(lengths[order].tolist()),
+        tokens=tuple(np.array([*one.tokens, *other.tokens])[order].tolist()),
+        right=np.concatenate([one.right, other.right])[order],
+        share=np.concatenate([one.share, other.share])[order],
+        examples=tuple(sorted([*one.examples, *other.examples], key=lambda example: example.length)),
+    )

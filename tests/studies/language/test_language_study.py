@@ -1,6 +1,7 @@
 """The study of language models on tiny ones: what it asks, what it refuses, what it answers, and the page of two."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from interp.base.errors import UserError
 from interp.results.language import TextAccuracy
 from interp.studies.language.report import accuracy_rows, tables, write_language_report
 from interp.studies.language.result import LanguageStudy
-from interp.studies.language.run import language_study
+from interp.studies.language.run import joined, language_study
 from interp.studies.language.settings import LanguageSettings
 from interp.studies.language.verdict import language_verdict
 
@@ -58,6 +59,22 @@ def test_one_page_holds_both_models_with_their_sizes(studies, tmp_path):
     assert len((tmp_path / "accuracy.csv").read_text().splitlines()) == 1 + 2 * 4
     assert tables(studies[0])[0].rows[0][:2] == ("copy", "150 tokens")
     assert accuracy_rows(studies[0])[0]["written"] == "teacher-forced"
+
+
+def test_studies_that_ran_in_parts_are_joined_at_all_lengths_and_others_are_refused(studies):
+    one = studies[0]
+    later = replace(accuracy("copy", 1, 0.5), measure=one.tasks[0].measure, free=one.tasks[0].free)
+    early = replace(later, right=later.right[:, :3], share=later.share[:, :3])
+    both = joined([one, replace(one, tasks=(early,))])
+    assert [task.task for task in both.tasks] == ["copy", "phone-book", "questions"]
+    assert both.tasks[0].lengths == (10, 20, 150)
+    np.testing.assert_array_equal(both.tasks[0].right[2], one.tasks[0].right[0])
+    np.testing.assert_array_equal(both.tasks[0].right[:2], early.right)
+    assert both.verdict == language_verdict(both.tasks)
+    with pytest.raises(UserError, match=r"studies must be of one model and seed; got 2"):
+        joined(studies)
+    with pytest.raises(UserError, match=r"studies must ask copy alike, at other lengths; got \[150\] and \[150\]"):
+        joined([one, one])
 
 
 def test_what_cannot_be_asked_is_refused_before_any_work(byte_pairs):
