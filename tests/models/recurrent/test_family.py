@@ -155,8 +155,8 @@ def test_the_folders_are_known_by_their_names_and_imported_when_asked_for():
 
 
 def test_an_unknown_family_is_refused_by_the_nearest():
-    with pytest.raises(UserError, match="no recurrent family is called 'mamba3'; the nearest known: mamba"):
-        family("mamba3")
+    with pytest.raises(UserError, match="no recurrent family is called 'mamba4'; the nearest known: mamba"):
+        family("mamba4")
 
 
 @pytest.mark.parametrize("kind", ["", "two words", "attention", "transformer", "d_model"])
