@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,12 @@ def versions() -> dict[str, str]:
     return {"interp": __version__, **{name: found for name in PACKAGES if (found := _version(name)) is not None}}
 
 
-def git_revision() -> str | None:
-    """The commit of the checkout that this package runs from, with "+changes" if it has any; None outside one."""
-    root = Path(__file__).parents[1]
+@cache
+def git_revision(root: Path = Path(__file__).parents[2]) -> str | None:
+    """The commit of the checkout that this package runs from, with "+changes" if it has any; None outside one.
+
+    Asked once: what a process runs is what it found when it began.
+    """
     if not (root / ".git").exists():
         return None
     try:
