@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 from interp.base import words
 from interp.base.estimates import mean_intervals, share_intervals
 from interp.base.estimates.intervals import Intervals
+from interp.figures.palette import diverging
 from interp.figures.theme import GROUPS, LETTERS, NEUTRAL, ROLES, STRINGS, band, dress, literal
 from interp.results.formation import Formation
 
@@ -97,7 +98,7 @@ def hash_movie(found: Formation, head: int = 0) -> go.Figure:
                 z=tables[i],
                 zmin=-most,
                 zmax=most,
-                colorscale=[[0, ROLES["gather"].color], [0.5, "#FFFFFF"], [1, ROLES["lookup"].color]],
+                colorscale=diverging(ROLES["gather"].color, ROLES["lookup"].color),
                 showscale=False,
                 hovertemplate=f"{found.examples[i]:,} examples<br>%{{y}} back at the query, %{{x}} back at the key: "
                 "%{z:.2f}<extra></extra>",
