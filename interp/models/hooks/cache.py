@@ -66,12 +66,12 @@ def _names(key: Any, n_layers: int) -> tuple[str, ...]:
         return (str(key),)
     if len(key) == 1 or key[1] is None:
         return (get_act_name(*key),)
-    layer = key[1]
-    if not isinstance(layer, Integral) or isinstance(layer, bool) or not -n_layers <= layer < n_layers:
+    layer = int(key[1]) if isinstance(key[1], Integral) and not isinstance(key[1], bool) else n_layers
+    if not -n_layers <= layer < n_layers:
         raise UserError(
-            f"the layer of an activation must be an integer from {-n_layers} to {n_layers - 1}; got {shown(layer)}."
+            f"the layer of an activation must be an integer from {-n_layers} to {n_layers - 1}; got {shown(key[1])}."
         )
-    return (get_act_name(key[0], int(layer) % n_layers, *key[2:]),)
+    return (get_act_name(key[0], layer % n_layers, *key[2:]),)
 
 
 def keeping_hooks(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
@@ -43,7 +43,22 @@ class TextStrings(CopyTask):
         start = torch.randint(last + 1, (n, 1), generator=generator)
         return torch.tensor(self.text)[start + torch.arange(width)]
 
-    def sample(self, n: int, length: Length, generator: torch.Generator | int, **_: object) -> Batch:
+    def sample(
+        self,
+        n: int,
+        length: Length,
+        generator: torch.Generator | int,
+        letters_per_string: int | Int[Tensor, " batch"] | None = None,
+    ) -> Batch:
+        """Draw `n` strings; see `Task.sample`.
+
+        Raises: UserError for a number of letters per string: a text has its own.
+        """
+        if letters_per_string is not None:
+            raise UserError(
+                f"letters_per_string must be None on a text; got {shown(letters_per_string)}. Leave it out: a text has "
+                "its own letters."
+            )
         generator = as_generator(generator)
         lengths = draw_lengths(n, length, generator)
         low, high = span(length)

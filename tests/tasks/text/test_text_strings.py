@@ -85,3 +85,8 @@ def test_texts_that_are_too_short_are_refused(byte_pairs):
     with pytest.raises(UserError, match=r"strings must lack 1 letters of 5; got some that do not"):
         planted_repeats(task, torch.tensor([1]), 14, 0, exclusive=True, context=3)
     assert interp.CopyTask().background(2, 3, torch.Generator()) is None
+
+
+def test_a_text_has_its_own_letters():
+    with pytest.raises(UserError, match="letters_per_string must be None on a text; got 2"):
+        TextStrings(alphabet=26, text=like_text(26)).sample(2, 4, 0, letters_per_string=2)
