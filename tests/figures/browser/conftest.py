@@ -18,7 +18,7 @@ from interp.results.attention import AttentionView
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = ("--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update")
 VIEW = "document.querySelector('.attention-view')"
-PATIENCE = 20
+PATIENCE = 120
 """Seconds; what is waited for comes in hundredths of them."""
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 HOLDS = f"(wanted) => Object.entries(wanted).every(([name, value]) => JSON.stringify({VIEW}.state[name]) === value)"
@@ -104,16 +104,19 @@ def browser() -> Iterator[Browser]:
 def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
     """Opens a view, a page, or a file: `show(view, hash="#view=0&query=3", color_scheme="dark")`.
 
-    With `quiet=False` it may complain and ask.
+    With `quiet=False` it may complain and ask; `first` is a script that runs before the page's own.
     """
     opened: list[tuple[Opened, bool]] = []
 
-    def open_page(what: AttentionView | AttentionPage | Path, hash: str = "", quiet: bool = True, **options: Any):
+    def open_page(
+        what: AttentionView | AttentionPage | Path, hash: str = "", quiet: bool = True, first: str = "", **options: Any
+    ):
         if not isinstance(what, Path):
             page = attention_view(what) if isinstance(what, AttentionView) else what
             what = page.save(tmp_path / f"page{len(opened)}.html")
         options = {"viewport": {"width": 1280, "height": 1000}, "accept_downloads": True, **options}
         page = browser.new_context(**options).new_page()
+        page.add_init_script(first)
         seen = Opened(page, what)
         opened.append((seen, quiet))
         page.on("console", lambda message: seen.complaints.append(message.text))

@@ -116,3 +116,20 @@ def test_one_stripe_of_single_cells_among_512_tokens_is_seen_in_the_thumbnail(sh
         (400 * 72 // size, 20 * 72 // size)
     ]
     assert not (pixels[0] == FULL).all(axis=2).any()
+
+
+PRINTED_WHILE_LOADING = """
+globalThis.DecompressionStream = class extends DecompressionStream {
+  constructor(format) {
+    super(format);
+    for (const event of ["resize", "beforeprint", "afterprint"]) dispatchEvent(new Event(event));
+    document.documentElement.dataset.interrupted = "1";
+  }
+};
+"""
+
+
+def test_a_page_that_is_printed_before_its_patterns_are_there_complains_of_nothing(show, view):
+    opened = show(view, first=PRINTED_WHILE_LOADING)
+    assert opened.page.evaluate("document.documentElement.dataset.interrupted") == "1"
+    assert opened.text(".name") == "L1H7, clean"

@@ -66,8 +66,10 @@ const start = async (node, number) => {
   const stage = { node, shown, theme, choose };
   const plot = pattern(stage);
   const parts = [sentence(stage), thumbs(stage), plot.draw, string(stage), table(stage), about(stage), fields(stage)];
+  // A reader may print, or turn the phone, before the patterns are there.
   const draw = () => {
     scheduled = false;
+    if (node.dataset.ready !== "1") return;
     for (const part of parts) part();
     find(node, ".link").href = link();
   };
@@ -97,8 +99,8 @@ const start = async (node, number) => {
     await data.load(0);
     state.head = shown.order()[0];
     await change(fromLink(data, location.hash, number, views.length), false);
-    draw();
     node.dataset.ready = "1";
+    draw();
   } catch (error) {
     fail(/** @type {Error} */ (error));
     node.dataset.ready = "0";
