@@ -35,8 +35,8 @@ from interp.models.recurrent.model import RecurrentModel
 from interp.models.surface import Model
 from interp.results.training import TrainLog
 from interp.tasks import CopyTask, Task, task_class, task_from_spec
-from interp.training.presets import PRESETS, trained_preset
-from interp.training.run_folder import Run, load_run
+from interp.training.presets import PRESETS, preset, trained_preset
+from interp.training.run_folder import Run, check_kept, load_run
 from interp.training.run_specs import at_step, run_folder
 
 
@@ -128,6 +128,8 @@ def _opened(spec: str, device: torch.device | str, seed: int, retrain: bool, pro
     name, step = at_step(spec)
     read = partial(load_run, device=str(device), step=step)
     if name in PRESETS:
+        if step is not None:  # before minutes of training
+            check_kept(name, step, preset(name)[2].keep)
         run = trained_preset(name, device=device, seed=seed, retrain=retrain, progress=progress, read=read)
     else:
         run = read(run_folder(name))

@@ -141,14 +141,19 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu", step: int |
     return Run(folder, model.to(device), task_from_config(described["task"]), config, log, stamp)
 
 
-def _kept(folder: Path, step: int) -> Path:
-    """The file of a kept step. Raises: UserError that lists those that are kept."""
-    if step not in (steps := kept_steps(folder)):
+def check_kept(run: str | Path, step: int, steps: tuple[int, ...]) -> None:
+    """Raises: UserError that lists the steps that a run keeps, for one that it does not."""
+    if step not in steps:
         kept = ", ".join(map(str, steps)) or "none, for its recipe has no keep"
         raise UserError(
-            f"step must be one of those that {folder} keeps ({kept}); got {step}. Name one of them, or none for the "
+            f"step must be one of those that {run} keeps ({kept}); got {step}. Name one of them, or none for the "
             "last weights."
         )
+
+
+def _kept(folder: Path, step: int) -> Path:
+    """The file of a kept step. Raises: as `check_kept`."""
+    check_kept(folder, step, kept_steps(folder))
     return kept_path(folder, step)
 
 

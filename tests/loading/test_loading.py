@@ -170,6 +170,12 @@ def test_a_model_goes_to_the_device_that_is_asked_for(gpt2):
     assert str(load(f"hf:{gpt2}", device=torch.device("cpu")).model.cfg.device) == "cpu"
 
 
+def test_a_step_that_a_preset_does_not_keep_is_refused_before_it_is_trained(preset, monkeypatch):
+    monkeypatch.setattr("interp.loading.trained_preset", lambda *_, **__: pytest.fail("it is trained"))
+    with pytest.raises(UserError, match=r"one of those that .* keeps \(none, for its recipe has no keep\); got 3"):
+        load(f"{preset}@3", progress=False)
+
+
 # ---------------------------------------------------------------------- what it is asked
 
 
