@@ -21,7 +21,7 @@ Class = TypeVar("Class", bound=type)
 
 LARGEST = 2**63 - 1
 DEVICES = ("cpu", "cuda", "meta")
-"""Kinds of devices on which everything runs; MPS lacks float64."""
+"""Kinds of devices that are known; any other serves that has float64."""
 
 
 class _Misfit(Exception):
@@ -114,10 +114,20 @@ def _check_device(asked: Any) -> None:
         device = torch.device(asked)
     except RuntimeError:
         device = None
-    if device is None or device.type not in DEVICES:
+    if device is None or (device.type not in DEVICES and not _holds_floats(device)):
         raise unknown("device", str(asked), DEVICES)
     if device.type == "cuda" and (device.index or 0) >= (found := torch.cuda.device_count()):
         raise UserError(f"device must be one of this machine, which has {found} for CUDA; got {device}. Pass cpu.")
+
+
+def _holds_floats(device: Any) -> bool:
+    """Whether a device of another kind is there, and has the float64 in which much is measured; MPS lacks it."""
+    import torch
+
+    try:
+        return torch.empty(0, dtype=torch.float64, device=device).device.type == device.type
+    except (RuntimeError, TypeError, AssertionError, ImportError):
+        return False
 
 
 def _read(value: Any, hint: Any) -> Any:

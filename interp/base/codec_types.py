@@ -16,6 +16,7 @@ from cattrs.errors import IterableValidationError, IterableValidationNote
 from cattrs.gen import make_dict_structure_fn
 from jaxtyping import AbstractArray
 
+from interp.base.calls import LARGEST
 from interp.base.errors import shown
 
 Hook = Callable[[Any, Any], Any]
@@ -84,6 +85,8 @@ def _number(value: Any, _: Any) -> float | int:
     """A whole number stays as it is written: recipes are named by a digest of their text."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise Misfit("a number", value)
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:  # torch takes none of more bits
+        raise Misfit("a number of at most 64 bits", value)
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -84,6 +84,8 @@ def test_a_whole_number_stays_as_it_was_written_where_any_number_will_do() -> No
 def test_in_a_result_null_is_a_number_that_is_not_finite_and_free_fields_stay_as_they_are() -> None:
     back = from_plain(Found, {"score": None, "curves": {"2": [None, 1.0]}, "free": {"a": [1]}}, result=True)
     assert math.isnan(back.score) and math.isnan(back.curves["2"][0]) and back.free == {"a": [1]}
+    with pytest.raises(UserError, match="learning_rate must be a number of at most 64 bits; got 1"):
+        from_plain(Whole, {"learning_rate": 10**30})
     with pytest.raises(UserError, match="learning_rate must be a number; got None"):
         from_plain(Whole, {"learning_rate": None})
 

@@ -49,10 +49,10 @@ NOT_EDITED = {
 """Those whose patterns are shown but cannot be edited, and which say so."""
 RECURRENT = {
     "MambaForCausalLM": NAMED | {"state_size": 8},
+    "FalconMambaForCausalLM": NAMED | {"state_size": 8},
     "Mamba2ForCausalLM": NAMED | {"state_size": 8, "num_heads": 8, "head_dim": 8, "n_groups": 2},
 }
 REFUSED = {
-    "FalconMambaForCausalLM": NAMED | {"state_size": 8},
     "RwkvForCausalLM": NAMED | {"attention_hidden_size": 32},
     "RecurrentGemmaForCausalLM": GROUPED
     | {"num_hidden_layers": 3, "lru_width": 32, "attention_window_size": 8, "head_dim": 8},

@@ -89,5 +89,5 @@ def test_anything_else_is_refused_in_a_sentence():
         interp.open(absent)
     with pytest.raises(UserError, match=r"float32, as rounding would decide .* bfloat16"):
         interp.open(interp.open(made("Llama", **GROUPED)).model.to(torch.bfloat16))
-    with pytest.raises(UserError, match=r"the FalconMambaForCausalLM in memory must show the causal attention"):
-        interp.open(made("FalconMamba", **SMALL, state_size=8))
+    with pytest.raises(UserError, match=r"the RwkvForCausalLM in memory must show the causal attention"):
+        interp.open(made("Rwkv", **SMALL, attention_hidden_size=32))
