@@ -124,7 +124,7 @@ def _selective(read: SelectiveLayer, head: int, query: Int[Tensor, " batch"]) ->
 
 
 def _matrix(read: MatrixLayer, head: int, query: Int[Tensor, " batch"]) -> tuple[Tensor, Tensor, Tensor]:
-    """The same of a matrix-valued state: what is written is key times value, and only the key changes on its way."""
+    """Shares of a matrix-valued state: what is written is key times value, and only the key changes on its way."""
     terms = read.terms
     q, k, decay = (part[:, :, head].double() for part in (terms.q, terms.k, terms.decay))
     erase, probe = (None if part is None else part[:, :, head].double() for part in (terms.erase, terms.probe))
