@@ -34,9 +34,9 @@ class Named:
     """The models to look at."""
 
     model: UseAppendAction[tuple[str, ...]] = ()
-    """What to look at: a run folder; a preset, trained once and kept (see `interp presets`); a model built by hand
-    (planted:ngram?n=3); or a language model, in the Hugging Face format (hf:PATH_OR_NAME) or in one file (gguf:PATH).
-    Where models can stand side by side, it may be given several times."""
+    """What to look at: a run folder, also one on the hub (hub:USER/NAME); a preset, trained once and kept (see
+    `interp presets`); a model built by hand (planted:ngram?n=3); or a language model, in the Hugging Face format
+    (hf:PATH_OR_NAME) or in one file (gguf:PATH). Where models can stand side by side, it may be given several times."""
 
 
 @dataclass(frozen=True)

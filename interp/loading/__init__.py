@@ -6,6 +6,7 @@
 | `planted:ngram?n=3` | a model built by hand, whose mechanism is known: see `interp.models.planted` |
 | `hf:PATH_OR_NAME` | a pretrained language model in the Hugging Face format; a Mamba also in its authors' |
 | `gguf:PATH` | a pretrained language model in one GGUF file, of an architecture like Llama's |
+| `hub:USER/NAME` | a run folder on the Hugging Face hub, which `push_to_hub` put there |
 | anything else | the path of a run folder, which a training left behind |
 | `runs/x@75` | the same as it was after step 75, of those that it keeps (`TrainConfig.keep`); `@last`: at the end |
 
@@ -126,6 +127,10 @@ def _opened(spec: str, device: torch.device | str, seed: int, retrain: bool, pro
 
         return of_bridge(load_gguf(rest, device), spec, seed)
     name, step = at_step(spec)
+    if colon and kind == "hub":
+        from interp.loading.hub import fetch_run
+
+        return of_run(load_run(fetch_run(name.partition(":")[2]), device=str(device), step=step), spec)
     read = partial(load_run, device=str(device), step=step)
     if name in PRESETS:
         if step is not None:  # before minutes of training

@@ -15,7 +15,10 @@ LAST = "last"
 LONGEST_STEP = 12
 """Digits that no step has."""
 HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?", re.ASCII)
-FORMS = "a preset, a run folder, planted:ngram?n=3 (built by hand), hf:PATH_OR_NAME (pretrained) or gguf:PATH"
+FORMS = (
+    "a preset, a run folder (on the hub: hub:USER/NAME), planted:ngram?n=3 (built by hand), "
+    "hf:PATH_OR_NAME (pretrained) or gguf:PATH"
+)
 
 
 def at_step(spec: str) -> tuple[str, int | None]:
