@@ -1,14 +1,18 @@
 """How methods of circuit discovery did on planted copiers, model by model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from interp.base.errors import UserError
 from interp.base.estimates import mean_interval, proportion_interval, share_interval
 from interp.base.interval import Interval
 from interp.results.record import Result
+
+GRADES = ("auroc", "cmd", "recovered")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,33 @@ class BenchResult(Result):
             for kind, column in zip(self.kinds, means.T, strict=True)
         ]
         return "\n".join(lines)
+
+
+def joined(parts: Sequence[BenchResult]) -> BenchResult:
+    """Put the models of several parts together, in their order.
+
+    >>> joined([BenchResult.load("parts/0"), BenchResult.load("parts/12")]).table()
+
+    Raises: UserError for no parts, parts of other methods, and a model that is in two of them.
+    """
+    methods = {part.methods for part in parts}
+    if len(methods) != 1:
+        raise UserError(
+            f"parts must be at least one, all of the same methods; got {len(parts)} of {len(methods)} lists of "
+            "methods. Join those of one."
+        )
+    models = tuple(name for part in parts for name in part.models)
+    if twice := [name for name in dict.fromkeys(models) if models.count(name) > 1]:
+        raise UserError(
+            f"parts must have models of their own; got {twice[0]} in several. Leave all of them but one out."
+        )
+    return BenchResult(
+        methods=methods.pop(),
+        models=models,
+        n_edges=sum((tuple(part.n_edges) for part in parts), ()),
+        n_true=sum((tuple(part.n_true) for part in parts), ()),
+        **{name: np.concatenate([getattr(part, name) for part in parts], axis=1) for name in GRADES},
+    )
 
 
 def _cell(mean: float, interval: Interval) -> str:
