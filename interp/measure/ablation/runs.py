@@ -12,10 +12,11 @@ model with TransformerLens's surface gets. On our models `together` runs many at
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import cast
 
 import torch
-from einops import einsum, repeat
+from einops import einsum
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -64,16 +65,17 @@ def together(
         step = max(1, tokens_at_once // before[..., 0].numel())
         for some in (members[first : first + step] for first in range(0, len(members), step)):
             chosen = [ablations[i] for i in some]
-            stream = repeat(before, "b p m -> (a b) p m", a=len(some))
+            stream = before.expand(len(some), *before.shape).flatten(0, 1)  # of one ablation nothing is copied
             if changes is not None:
-                sums = einsum(_mask(chosen, heads, changes), changes, "a h, h b p m -> a b p m")
+                sums = _sums(chosen, heads, changes)
                 attn_out = strings.clean[f"blocks.{layer}.hook_attn_out"][:, at]
                 stream = cast(Block, model.blocks[layer]).add(stream, (attn_out + sums).flatten(0, 1))
             if begin < end:
                 start = 0 if isinstance(intervention, EdgeEdit) else strings.start  # an edge edit wants all rows
-                stream = model.run_with_hooks(
+                hooks = _later_hooks(strings, chosen, range(begin, end))
+                run = partial(model.run_with_hooks, fwd_hooks=hooks) if hooks else model  # putting hooks up costs
+                stream = run(
                     stream,
-                    fwd_hooks=_later_hooks(strings, chosen, range(begin, end)),
                     start_at_layer=begin,
                     stop_at_layer=end,
                     queries_from=start,
@@ -102,10 +104,11 @@ def _changes(
         )
         pattern, v = (cache[name] for name in names)
         moved = strings.edits[intervention].edit(pattern, strings.visible[layer]) - pattern
-        change = einsum(moved[:, index], v[:, :, index], "b h q k, b k h d -> b q h d")
+        change = einsum(moved[:, index], v[:, :, index], "b h q k, b k h d -> b q h d")[:, at]
     else:
-        change = (strings.outputs[intervention, layer] - strings.clean[f"{attn}.hook_z"])[:, :, index]
-    return einsum(change[:, at], cast(Block, model.blocks[layer]).attn.W_O[index], "b p h d, h d m -> h b p m")
+        new, z = strings.outputs[intervention, layer], strings.clean[f"{attn}.hook_z"]
+        change = new[:, at][:, :, index] - z[:, at][:, :, index]
+    return einsum(change, cast(Block, model.blocks[layer]).attn.W_O[index], "b p h d, h d m -> h b p m")
 
 
 def hooks_of(model: Model, strings: BlockContext, ablation: Ablation) -> list[Hook]:
@@ -153,9 +156,15 @@ def _edge_hook(strings: BlockContext, ablations: Sequence[Ablation], layer: int)
     return put
 
 
-def _mask(ablations: Sequence[Ablation], heads: Sequence[Head], like: Tensor) -> Float[Tensor, "ablation head"]:
-    """1 where an ablation takes a head away."""
-    return like.new_tensor([[float(head in a.heads) for head in heads] for a in ablations])
+def _sums(
+    ablations: Sequence[Ablation], heads: Sequence[Head], changes: Float[Tensor, "head batch pos d_model"]
+) -> Float[Tensor, "ablation batch pos d_model"]:
+    """What each ablation adds: the sum over its heads."""
+    taken = [[i for i, head in enumerate(heads) if head in a.heads] for a in ablations]
+    if len(taken) == 1 and len(taken[0]) == 1:  # the most common, and nothing is copied
+        return changes[taken[0][0]][None]
+    mask = changes.new_tensor([[float(i in of_one) for i in range(len(heads))] for of_one in taken])
+    return einsum(mask, changes, "a h, h b p m -> a b p m")
 
 
 def _chosen(ablations: Sequence[Ablation], layer: int, n: int, like: Tensor) -> Bool[Tensor, "ablation head"]:
