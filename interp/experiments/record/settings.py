@@ -47,9 +47,9 @@ class RecordSettings:
 
     @classmethod
     def tiny(cls) -> "RecordSettings":
-        """Two arms, a few steps, few strings: a look at the machinery."""
+        """Five arms, a few steps, few strings: a look at the machinery."""
         return cls(
-            arms=("long32", "softmax-nape"),
+            arms=("long32", "softmax-nape", "forget", "path", "one-layer"),
             seeds=1,
             lengths=(16, 48),
             strings=(4, 2),

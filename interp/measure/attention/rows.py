@@ -21,6 +21,7 @@ from interp.models.hidden_attention.layer import ReadLayer
 from interp.models.hidden_attention.pattern import pattern_rows, reading_hooks
 from interp.models.hooks.model import Hook
 from interp.models.stack.model import StackModel
+from interp.models.stack.steps import Steps, joined
 from interp.models.surface import Enough, Model, run_to_read, visit_attention, vocab_size
 
 QueryRow = Float[Tensor, "batch head key"]
@@ -77,9 +78,9 @@ def rows_at(
     def hidden(layer: int, read: ReadLayer) -> None:
         done(Rows(layer, pattern_rows(read, query)[:, :, 0], None))
 
-    def attending(layer: int, q: Tensor, k: Tensor) -> None:
+    def attending(layer: int, q: Tensor, k: Tensor, steps: Tensor | None) -> None:
         q = q.take_along_dim(query[:, None, None, None], 1)[:, 0]
-        scores = model.scores_at(layer, wide(q), wide(k), query)
+        scores = model.scores_at(layer, wide(q), wide(k), query, steps)
         done(Rows(layer, model.pattern_at(layer, scores), scores))
 
     reading: list[Hook] = []
@@ -93,18 +94,27 @@ def rows_at(
     return rows
 
 
-def query_key_hooks(model: StackModel, layer: int, show: Callable[[HeadVectors, HeadVectors], None]) -> list[Hook]:
-    """Make hooks that call `show(q, k)` with an attention layer's queries and keys as its scores use them."""
+def query_key_hooks(
+    model: StackModel, layer: int, show: Callable[[HeadVectors, HeadVectors, Steps | None], None]
+) -> list[Hook]:
+    """Make hooks that call `show(q, k, steps)` with an attention layer's queries and keys as its scores use them.
+
+    The steps are those that positions made of the text take (`models.stack.steps`), in single precision at least; None
+    where there are none.
+    """
     name_q, name_k = model.query_key_names(layer)
+    made = model.step_names(layer)
     held: list[Tensor] = []
 
     def keep(q: Tensor, hook: object) -> None:  # noqa: ARG001
         held.append(q)
 
     def both(k: Tensor, hook: object) -> None:  # noqa: ARG001
-        show(held.pop(), k)
+        *steps, q = held
+        held.clear()
+        show(q, k, joined(tuple(map(wide, steps))) if steps else None)
 
-    return [(name_q, keep), (name_k, both)]
+    return [*[(name, keep) for name in made], (name_q, keep), (name_k, both)]
 
 
 def blocks(model: Model, tokens: Tokens) -> Iterator[slice]:

@@ -40,11 +40,12 @@ class ScoreTable:
     query_writers: tuple[str, ...]
     key_writers: tuple[str, ...]
     table: Float[Tensor, "batch query_writer key_writer"]
-    """Entries, in double precision; what RoPE turns is turned."""
+    """Entries, in double precision; what RoPE or PaTH turns is turned."""
     turned: Float[Tensor, "batch query_writer key_writer"] | None
-    """What RoPE has made of each entry: the entry less the same with neither side turned. None without RoPE."""
+    """What turning has made of each entry: the entry less the same with neither side turned. None without RoPE or
+    PaTH."""
     position: Float[Tensor, " batch"]
-    """What the distance adds (ALiBi)."""
+    """What the distance (ALiBi) or the gates on the way (forget) add."""
     score: Float[Tensor, " batch"]
     """The score in the run."""
 

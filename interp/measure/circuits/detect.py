@@ -20,7 +20,7 @@ from torch import Tensor
 
 from interp.base.calls import checked_call
 from interp.measure.circuits.donors import donors, used, written
-from interp.measure.circuits.edge_runs import head_pattern
+from interp.measure.circuits.edge_runs import head_pattern, with_steps
 from interp.measure.circuits.nodes import Graph, Node
 from interp.measure.heads.score import score_heads
 from interp.measure.heads.settings import HeadSettings
@@ -111,18 +111,24 @@ class _Local:
 
     def _parts(self, reader: Node, stream: Tensor) -> dict[str, Tensor]:
         block, index = cast(Block, self.model.blocks[reader.layer]), cast(Any, reader.head).index
-        mapped = torch.einsum("bpm,mwd->wbpd", block.ln1(stream), block.attn.W_QKV[:, :, index])
-        return dict(zip("qkv", mapped + block.attn.b_QKV[:, index, None, None], strict=True))
+        read = block.ln1(stream)
+        mapped = torch.einsum("bpm,mwd->wbpd", read, block.attn.W_QKV[:, :, index])
+        parts = dict(zip("qkv", mapped + block.attn.b_QKV[:, index, None, None], strict=True))
+        return parts | {"k": with_steps(block.attn, index, read, parts["k"])}
 
     def _writes(self, reader: Node, parts: dict[str, Tensor]) -> Tensor:
         block, index = cast(Block, self.model.blocks[reader.layer]), cast(Any, reader.head).index
         return head_pattern(block.attn, index, parts["q"], parts["k"]) @ parts["v"]
 
     def _scores(self, parts: dict[str, Tensor]) -> Tensor:
-        """Products of queries at the answer with keys at the letters behind the first, each row centred."""
+        """Products of queries at the answer with keys at the letters behind the first, each row centred.
+
+        The steps of positions that are made of the text are not in them.
+        """
+        keys = parts["k"][..., : parts["q"].shape[-1]]
         rows = [
             (q[answer] @ k[letters].T) - (q[answer] @ k[letters].T).mean(dim=1, keepdim=True)
-            for q, k, answer, letters in zip(parts["q"], parts["k"], self.batch.answer, self.letters, strict=True)
+            for q, k, answer, letters in zip(parts["q"], keys, self.batch.answer, self.letters, strict=True)
         ]
         return torch.cat([row.flatten() for row in rows])
 

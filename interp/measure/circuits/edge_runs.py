@@ -28,6 +28,7 @@ from interp.models.stack.model import StackModel
 from interp.models.stack.positions import rotate
 from interp.models.stack.running_mean import running_means
 from interp.models.stack.scores import Entmax
+from interp.models.stack.steps import joined
 
 Values = Float[Tensor, "variant batch pos width"]
 
@@ -121,7 +122,8 @@ class EdgeRun:
                     read = normed if len(here) == len(some) else normed[torch.from_numpy(here).to(normed.device)]
                     read = read[:, :, narrow] if narrow is not None and into == "q" else read
                     part, head = "qkv".index(into), cast(Any, node.head).index
-                    maps[node.name, into].append(read @ weights[:, part, head] + biases[part, head])
+                    mapped = read @ weights[:, part, head] + biases[part, head]
+                    maps[node.name, into].append(with_steps(attn, head, read, mapped) if into == "k" else mapped)
         for node in stage.nodes:
             inputs, _ = stage.inputs(node)
             parts = {
@@ -142,15 +144,16 @@ class EdgeRun:
             v, which = parts["v"]
             means = running_means(v.flatten(0, 1)[:, :, None], heads.windows or (None,))[:, :, 0]
             return means.unflatten(0, v.shape[:2])[_index(which, v)][:, :, queries]
-        bias = head_bias(heads, queries, self.positions, self.model.W_E.dtype)[None]
         made, step = [], max(1, self.at_once * attn.W_O.shape[2] // (3 * attn.W_O.shape[1]))
         for first in range(0, n, step):
             some = {into: y[_index(which[first : first + step], y)] for into, (y, which) in parts.items()}
             q, k, v = (some[into].flatten(0, 1)[:, :, None] for into in "qkv")
-            q, k = _placed(attn, index, q, k, queries, self.positions)
-            if isinstance(attn.to_pattern, Entmax):
-                z = (_attention(attn, index, scaled_scores(q, k, bias)) @ v.transpose(1, 2)).transpose(1, 2)
+            if attn.step is not None or isinstance(attn.to_pattern, Entmax):
+                pattern = _attention(attn, index, _scores(attn, index, q, k, queries))
+                z = (pattern @ v.transpose(1, 2)).transpose(1, 2)
             else:
+                q, k = _placed(attn, index, q, k, queries, self.positions)
+                bias = head_bias(heads, queries, self.positions, self.model.W_E.dtype)[None]
                 q, k, v = (y.transpose(1, 2) for y in (q, k, v))
                 z = F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)
             made.append(z[:, :, 0].unflatten(0, (len(some["q"]), -1)))
@@ -211,11 +214,29 @@ def _index(which: Int[np.ndarray, " variant"], like: Tensor) -> Tensor | slice:
 def head_pattern(
     attn: Any, index: int, q: Float[Tensor, "batch pos d_head"], k: Float[Tensor, "batch pos d_head"]
 ) -> Float[Tensor, "batch pos key"]:
-    """The attention of one head of a layer, from what the layer's maps make of the stream."""
+    """The attention of one head of a layer, from what the layer's maps make of the stream (keys `with_steps`)."""
     places = torch.arange(q.shape[1], device=q.device)
-    bias = head_bias(attn.heads.of((index,)), places, places, q.dtype)[None]
-    q, k = _placed(attn, index, q[:, :, None], k[:, :, None], places, places)
-    return _attention(attn, index, scaled_scores(q, k, bias))[:, 0]
+    return _attention(attn, index, _scores(attn, index, q[:, :, None], k[:, :, None], places))[:, 0]
+
+
+def with_steps(attn: Any, index: int, read: Tensor, keys: Tensor) -> Tensor:
+    """A head's keys, behind them the numbers of its steps, where positions are made of the text: both read the same."""
+    if attn.step is None:
+        return keys
+    flat = read.reshape(-1, *read.shape[-2:])
+    return torch.cat([keys, joined(attn.step(flat))[:, :, index].reshape(*keys.shape[:-1], -1)], dim=-1)
+
+
+def _scores(attn: Any, index: int, q: Tensor, k: Tensor, queries: Tensor) -> Tensor:
+    """Scores of one head at some positions, from its queries there and all its keys `with_steps`."""
+    places = torch.arange(k.shape[1], device=k.device)
+    bias = head_bias(attn.heads.of((index,)), queries, places, q.dtype)[None]
+    k, steps = k[..., : q.shape[-1]], k[..., q.shape[-1] :]
+    q, k = _placed(attn, index, q, k, queries, places)
+    if attn.step is None:
+        return scaled_scores(q, k, bias)
+    everywhere = torch.zeros_like(k).index_copy(1, queries, q)
+    return attn.step.scores(everywhere, k, steps)[:, :, queries] + bias
 
 
 def _attention(attn: Any, index: int, scores: Tensor) -> Tensor:

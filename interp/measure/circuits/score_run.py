@@ -14,6 +14,7 @@ from interp.models.heads import Head
 from interp.models.stack.masks import head_bias
 from interp.models.stack.model import StackModel
 from interp.models.stack.positions import rotate
+from interp.models.stack.steps import ForgetGate, Reflections, Steps, joined, rows
 
 Keys = Int[Tensor, " batch"] | Float[Tensor, "batch pos"]
 """One key position of each string; or a weight for each, as +1 at one key and -1 at another for their difference."""
@@ -36,7 +37,9 @@ class ScoreRun:
         cls, model: StackModel, tokens: Tokens, head: Head, query: Int[Tensor, " batch"], key: Keys, names: list[str]
     ) -> "ScoreRun":
         norm, name = model.blocks[head.layer].ln1, f"blocks.{head.layer}.ln1"
-        wanted = [*names, *scale_hooks(norm, name), *model.query_key_names(head.layer)]
+        wanted = [
+            *names, *scale_hooks(norm, name), *model.query_key_names(head.layer), *model.step_names(head.layer)
+        ]  # fmt: skip
         _require_places("query", query, torch.full_like(query, tokens.shape[1] - 1))
         if key.ndim == 1:
             _require_places("key", key, query)
@@ -56,8 +59,14 @@ class ScoreRun:
 
     @property
     def turns(self) -> bool:
-        """Whether queries and keys are turned by their positions."""
-        return self.attention.rotary_dim is not None
+        """Whether queries and keys are turned by their positions, or keys on their way to the query."""
+        return self.attention.rotary_dim is not None or isinstance(self.attention.step, Reflections)
+
+    @property
+    def steps(self) -> Steps | None:
+        """What the steps between key and query do, of all heads, where positions are made of the text."""
+        names = self.model.step_names(self.head.layer)
+        return joined(tuple(self.cache[name] for name in names)) if names else None
 
     def queries(self, part: Residual, constant: bool) -> tuple[Tensor, Tensor]:
         """What a part of the stream makes of the query, before and after it is turned: [batch d_head] each.
@@ -92,13 +101,16 @@ class ScoreRun:
 
     def over_keys(self, x: Float[Tensor, "batch pos d_head"]) -> tuple[Tensor, Tensor]:
         """The weighted sum over keys, before and after they are turned."""
+        if isinstance(self.attention.step, Reflections):
+            return self._weighed(x), self._carried(x)
         positions = torch.arange(x.shape[1], device=x.device)[None]
         return self._weighed(x), self._weighed(self._turned(x, positions))
 
     def whole(self) -> tuple[Float[Tensor, "batch d_head"], Float[Tensor, "batch d_head"]]:
         """The query of the run, and the weighted sum of its keys."""
         q, k = (self.cache[name][:, :, self.head.index].double() for name in self.names)
-        return q.take_along_dim(self.query[:, None, None], 1)[:, 0], self._weighed(k)
+        carried = isinstance(self.attention.step, Reflections)
+        return q.take_along_dim(self.query[:, None, None], 1)[:, 0], self._carried(k) if carried else self._weighed(k)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -109,7 +121,7 @@ class ScoreRun:
         bias = self._bias()
         q, k = (self.cache[name] for name in self.names)
         q = q.take_along_dim(self.query[:, None, None, None], 1)[:, 0]
-        scores = self.model.scores_at(self.head.layer, q, k, self.query)[:, self.head.index].double()
+        scores = self.model.scores_at(self.head.layer, q, k, self.query, self.steps)[:, self.head.index].double()
         hidden = bias.isinf()
         sums = (self.weight * values.masked_fill(hidden, 0.0) for values in (bias, scores))
         position, score = (values.sum(dim=1) for values in sums)
@@ -119,12 +131,27 @@ class ScoreRun:
         places = torch.arange(self.weight.shape[1], device=self.query.device)
         heads = self.attention.heads
         bias = head_bias(heads, self.query, places, torch.float64)
-        return bias[self.head.index if len(bias) > 1 else 0]
+        bias = bias[self.head.index if len(bias) > 1 else 0]
+        if not isinstance(self.attention.step, ForgetGate) or self.steps is None:
+            return bias
+        steps = self.steps[:, :, [self.head.index]]
+        none = torch.zeros_like(steps, dtype=torch.float64)
+        return bias + rows(self.attention.step, none[:, 0], none, steps, self.query)[:, 0]
 
     def _turned(self, x: Float[Tensor, "batch pos d_head"], positions: Int[Tensor, "#batch pos"]) -> Tensor:
-        if not self.turns:
+        if self.attention.rotary_dim is None:
             return x
         return rotate(x[:, :, None], positions, self.attention.rotary_dim, self.attention.rotary_base)[:, :, 0]
+
+    def _carried(self, x: Float[Tensor, "batch pos d_head"]) -> Float[Tensor, "batch d_head"]:
+        """The weighted sum of keys, each carried to the query: every step turns what has been summed before it."""
+        assert self.steps is not None
+        steps = self.attention.step.until(self.steps, self.query)[:, :, self.head.index].double()
+        total = torch.zeros_like(x[:, 0])
+        for key, weight, step in zip(x.unbind(1), self.weight.unbind(1), steps.unbind(1), strict=True):
+            w, beta = step[:, :-1], step[:, -1:]
+            total = total - beta * (w * total).sum(dim=1, keepdim=True) * w + weight[:, None] * key
+        return total
 
     def _weighed(self, x: Float[Tensor, "batch pos d_head"]) -> Float[Tensor, "batch d_head"]:
         return (x * self.weight[..., None]).sum(dim=1)

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, cast
 
 import torch
-from einops import einsum
 from jaxtyping import Int
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
@@ -21,6 +20,7 @@ from interp.measure.attention.rows import QueryRow, query_key_hooks, wide
 from interp.models.heads import HeadTable
 from interp.models.hooks.model import Hook
 from interp.models.stack.model import StackModel
+from interp.models.stack.steps import rows
 from interp.models.surface import Enough, Model, run_to_read
 
 LayerScores = Callable[[Residual], QueryRow]
@@ -85,13 +85,15 @@ def _keep(held: dict[int, Tensor], layer: int, value: Tensor, hook: object) -> N
 
 
 def _own(model: StackModel, layer: int, query: Int[Tensor, " batch"], stream: Residual) -> QueryRow:
-    """Scores without what positions add to them, of hidden places too: neither changes with the stream."""
+    """Scores without what windows and distances add to them, of hidden places too: neither changes with the stream."""
     first = 0 if query.is_meta else int(query.min())
     found: list[Tensor] = []
 
-    def show(q: Tensor, k: Tensor) -> None:
+    step = model.blocks[layer].attn.step
+
+    def show(q: Tensor, k: Tensor, steps: Tensor | None) -> None:
         q = q.take_along_dim((query - first)[:, None, None, None], 1)[:, 0]
-        found.append(einsum(wide(q), wide(k), "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5)
+        found.append(rows(step, wide(q), wide(k), steps, query))
         raise Enough
 
     hooks = query_key_hooks(model, layer, show)

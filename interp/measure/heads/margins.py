@@ -6,8 +6,10 @@ there shows in its margins long before it does in its accuracy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -19,6 +21,7 @@ from interp.measure.attention.rows import query_key_hooks, wide
 from interp.models.heads import Head, Heads, HeadTable
 from interp.models.stack.masks import head_bias
 from interp.models.stack.model import StackModel
+from interp.models.stack.steps import Steps
 from interp.models.surface import Enough, run_to_read
 from interp.results.margins import HeadMargins
 from interp.tasks.base import Batch
@@ -73,17 +76,17 @@ def head_margins(model: StackModel, batch: Batch, heads: Heads, context: int = 1
 
 
 def _layer(model: StackModel, string: Batch, layer: int, heads: Sequence[int], context: int) -> _Rows:
-    held: list[HeadVectors] = []
+    held: list[Any] = []
 
-    def keep(q: HeadVectors, k: HeadVectors) -> None:
-        held.extend((wide(q)[:, :, list(heads)], wide(k)[:, :, list(heads)]))
+    def keep(q: HeadVectors, k: HeadVectors, steps: Steps | None) -> None:
+        held.extend(None if x is None else wide(x)[:, :, list(heads)] for x in (q, k, steps))
         raise Enough
 
     run_to_read(model, string.tokens, query_key_hooks(model, layer, keep))
-    q, k = held
+    q, k, steps = held
     asked = string.answer[0].nonzero()[:, 0]
     at_once = max(1, budget(q.device).pairs // (k.shape[1] * len(heads)))
-    blocks = [_block(model, string, layer, heads, q, k, some, context) for some in asked.split(at_once)]
+    blocks = [_block(model, string, layer, heads, q, k, steps, some, context) for some in asked.split(at_once)]
     return _Rows(*(torch.cat([getattr(block, name) for block in blocks], dim=1) for name in vars(blocks[0])))
 
 
@@ -94,6 +97,7 @@ def _block(
     heads: Sequence[int],
     q: HeadVectors,
     k: HeadVectors,
+    steps: Steps | None,
     query: Int[Tensor, " query"],
     context: int,
 ) -> _Rows:
@@ -102,7 +106,7 @@ def _block(
     assert config is not None  # it has attention heads
     places = torch.arange(k.shape[1], device=k.device)
     bias = head_bias(config.heads_in(layer).of((*heads,)), query, places, k.dtype)
-    scores = einsum(q[0, query], k[0], "q h d, k h d -> h q k") * q.shape[-1] ** -0.5 + bias
+    scores = _rows(model.blocks[layer].attn.step, q, k, steps, query) + bias
     source = string.source[0, query]
     at_source = source[None, :, None].expand(len(scores), -1, 1)
     own = scores.gather(2, at_source)[..., 0]
@@ -110,6 +114,17 @@ def _block(
     best = rivals.max(dim=2)
     shared = _agreeing(string.tokens[0], source - 1, best.indices - 1, context)
     return _Rows(own - best.values, own - rivals.logsumexp(dim=2), shared)
+
+
+def _rows(
+    step: Any, q: HeadVectors, k: HeadVectors, steps: Steps | None, query: Int[Tensor, " query"]
+) -> Float[Tensor, "head query pos"]:
+    """Scores of some positions of one string, in order, without what windows and distances add."""
+    if step is None or steps is None:
+        return einsum(q[0, query], k[0], "q h d, k h d -> h q k") * q.shape[-1] ** -0.5
+    first, seen = int(query[0]), int(query[-1]) + 1
+    scores = step.scores(q[:, first:seen], k[:, :seen], steps[:, :seen])[0, :, query - first]
+    return F.pad(scores, (0, k.shape[1] - seen))
 
 
 def _agreeing(

@@ -20,8 +20,9 @@ from interp.models.stack.masks import Mask
 from interp.models.stack.positions import rotate
 from interp.models.stack.scores import Entmax, ScoreScale, Softmax
 from interp.models.stack.short_conv import ShortConv
+from interp.models.stack.steps import STEPS, Steps, joined
+from interp.models.stack.transport import Queries
 
-Queries = Float[Tensor, "batch query head d_head"]
 Bias = Float[Tensor, "#batch #head query pos"]
 LEAST_QUERIES = 128
 """Queries of a block, at least: fewer would read all keys anew for hardly any work."""
@@ -32,9 +33,11 @@ class Attention(nn.Module):
 
     Hook points: `hook_q | hook_k | hook_v | hook_z` [batch pos head d_head] (with RoPE also
     `hook_rot_q | hook_rot_k`, rotated; with a short convolution also `hook_raw_q | hook_raw_k | hook_raw_v`, before
-    it), `hook_attn_scores` (scaled, biased, -inf where hidden) and `hook_pattern` [batch head query key]; on demand
-    `hook_result` [batch pos head d_model], what each head writes, and `hook_q_input | hook_k_input | hook_v_input`
-    [batch pos head d_model], which the block runs before its norm.
+    it; with a forget gate also `hook_f` [batch pos head], with PaTH `hook_w` [batch pos head d_head] and `hook_beta`
+    [batch pos head], of all positions), `hook_attn_scores` (scaled, biased, -inf where hidden) and `hook_pattern`
+    [batch head query key]; on demand `hook_result` [batch pos head d_model], what each head writes, and
+    `hook_q_input | hook_k_input | hook_v_input` [batch pos head d_model], which the block runs before its norm. Forget
+    gates and PaTH read what the keys read.
     """
 
     def __init__(self, config: TransformerConfig, layer: int) -> None:
@@ -48,6 +51,8 @@ class Attention(nn.Module):
         self.rotary_base = config.rotary_base
         self.scale = None if config.score_scale is None else ScoreScale(config.score_scale, self.heads)
         self.to_pattern = Entmax(n_heads) if config.pattern == "entmax" else Softmax()
+        makes = STEPS.get(config.position) if self.heads.looking else None
+        self.step = None if makes is None else makes(d_model, self.heads)
         width = config.conv_in(layer)
         self.conv = ShortConv(width, self.heads) if width else None
         self.fast = True
@@ -57,6 +62,8 @@ class Attention(nn.Module):
             self.hook_raw_q, self.hook_raw_k, self.hook_raw_v = HookPoint(), HookPoint(), HookPoint()
         if self.rotary_dim is not None:
             self.hook_rot_q, self.hook_rot_k = HookPoint(), HookPoint()
+        for name in self.step_hooks:
+            setattr(self, name, HookPoint())
         self.hook_attn_scores, self.hook_pattern = HookPoint(), HookPoint()
         self.hook_z, self.hook_result = HookPoint(), HookPoint()
 
@@ -64,6 +71,11 @@ class Attention(nn.Module):
         """Make the weights of queries, keys and values."""
         self.W_QKV = nn.Parameter(torch.empty(d_model, 3, self.heads.n, self.heads.width))
         self.b_QKV = nn.Parameter(torch.empty(3, self.heads.n, self.heads.width))
+
+    @property
+    def step_hooks(self) -> tuple[str, ...]:
+        """Names of the hook points at what each step does to scores; () where nothing is done from step to step."""
+        return () if self.step is None else self.step.hooks
 
     @property
     def W_Q(self) -> Float[Tensor, "head d_model d_head"]:
@@ -103,6 +115,7 @@ class Attention(nn.Module):
             mask: from `HookedTransformer`.
             past: keys and values of earlier positions, extended in place.
         """
+        steps = self._steps(x[1] if isinstance(x, tuple) else x)
         q, k, v = self._project(x, self.first_query(mask))
         if self.conv is not None:
             q, k, v = self._convolved(self.conv, [q, k, v], mask, past)
@@ -116,11 +129,19 @@ class Attention(nn.Module):
             k = self.hook_rot_k(rotate(k, mask.keys, self.rotary_dim, self.rotary_base))
         if past is not None:
             k, v = past.append(k, v)
+            steps = None if steps is None else past.append_steps(steps)
         explicit = not self.fast or in_use(self.hook_attn_scores, self.hook_pattern)
-        z = self.hook_z(self._explicit(q, k, v, mask) if explicit else self._fast(q, k, v, mask))
+        z = self.hook_z(self._explicit(q, k, v, mask, steps) if explicit else self._fast(q, k, v, mask, steps))
         if in_use(self.hook_result):
             return self.hook_result(einsum(z, self.W_O, "b p h d, h d m -> b p h m")).sum(dim=2) + self.b_O
         return F.linear(z.flatten(2), self.W_O.flatten(0, 1).T, self.b_O)
+
+    def _steps(self, x: Tensor) -> Steps | None:
+        """What the step to each new position does to scores, where positions are made of the text."""
+        if self.step is None:
+            return None
+        parts = zip(self.step_hooks, self.step(x), strict=True)
+        return joined(tuple(getattr(self, name)(part) for name, part in parts))
 
     def first_query(self, mask: Mask) -> int:
         """Index of the first new token whose query is made: of the first that looks; of all before a convolution."""
@@ -149,40 +170,58 @@ class Attention(nn.Module):
         weight, bias = self.W_QKV[:, which], self.b_QKV[which]
         return list(F.linear(x, weight.flatten(1).T, bias.flatten()).unflatten(-1, bias.shape).unbind(2))
 
-    def _explicit(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask) -> Queries:
+    def _explicit(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask, steps: Steps | None) -> Queries:
         cells = len(q) * q.shape[2] * q.shape[1] * k.shape[1]
         check_fits(3 * k.element_size() * cells, "an attention pattern, its scores and its mask")
-        scores = self.hook_attn_scores(scaled_scores(q, k, mask.bias(self.heads)))
+        scores = self.hook_attn_scores(self._scores(q, k, mask.bias(self.heads), steps))
         return einsum(self.hook_pattern(self.to_pattern(scores)), v, "b h q k, b k h d -> b q h d")
 
-    def _fast(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask) -> Queries:
-        return self._some_heads(self.heads, q, k, v, mask)
+    def _fast(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask, steps: Steps | None) -> Queries:
+        return self._some_heads(self.heads, q, k, v, mask, steps)
 
-    def _some_heads(self, heads: LayerHeads, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask) -> Queries:
+    def _some_heads(
+        self, heads: LayerHeads, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask, steps: Steps | None
+    ) -> Queries:
         """Some of the heads, all queries at once; without gradients, in blocks of queries as memory suggests."""
         n_queries, n_keys = q.shape[1], k.shape[1]
         at_once = max(LEAST_QUERIES, budget(q.device).pairs // (len(q) * n_keys))
         if torch.is_grad_enabled() or n_queries <= at_once:
-            return self._attend(q, k, v, mask.bias(heads))
+            return self._attend(q, k, v, mask.bias(heads), steps)
         done = []
         for start in range(0, n_queries, at_once):
             stop = min(start + at_once, n_queries)
             seen = n_keys - n_queries + stop
-            done.append(self._attend(q[:, start:stop], k[:, :seen], v[:, :seen], mask.rows(heads, start, stop)))
+            reached = None if steps is None else steps[:, :seen]
+            bias = mask.rows(heads, start, stop)
+            done.append(self._attend(q[:, start:stop], k[:, :seen], v[:, :seen], bias, reached))
         return torch.cat(done, dim=1)
 
-    def _attend(self, q: Queries, k: HeadVectors, v: HeadVectors, bias: Bias | None) -> Queries:
+    def _attend(self, q: Queries, k: HeadVectors, v: HeadVectors, bias: Bias | None, steps: Steps | None) -> Queries:
         """Attention without hooks, by PyTorch's kernels where they have it; without a bias, causal."""
         written_out = q.device.type == "cpu" and torch.is_autocast_enabled("cpu")  # there, faster than the kernel
-        if written_out or isinstance(self.to_pattern, Entmax):
-            return einsum(self.to_pattern(scaled_scores(q, k, bias)), v, "b h q k, b k h d -> b q h d")
+        if written_out or steps is not None or isinstance(self.to_pattern, Entmax):
+            return einsum(self.to_pattern(self._scores(q, k, bias, steps)), v, "b h q k, b k h d -> b q h d")
         q, k, v = (y.transpose(1, 2) for y in (q, k, v))
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=bias is None).transpose(1, 2)
+
+    def _scores(
+        self, q: Queries, k: HeadVectors, bias: Bias | None, steps: Steps | None
+    ) -> Float[Tensor, "batch head query pos"]:
+        """Scores as the positions have them, hidden places at -inf."""
+        if self.step is None or steps is None:
+            return scaled_scores(q, k, bias)
+        return hidden_after(self.step.scores(q, k, steps), bias)
 
 
 def scaled_scores(q: Queries, k: HeadVectors, bias: Bias | None) -> Float[Tensor, "batch head query pos"]:
     """q k^T / sqrt(d_head), with what positions and windows add, hidden places at -inf; without a bias, causal."""
-    scores = einsum(q, k, "b q h d, b k h d -> b h q k") * q.shape[-1] ** -0.5
+    return hidden_after(einsum(q, k, "b q h d, b k h d -> b h q k") * q.shape[-1] ** -0.5, bias)
+
+
+def hidden_after(
+    scores: Float[Tensor, "batch head query pos"], bias: Bias | None
+) -> Float[Tensor, "batch head query pos"]:
+    """Scores with a bias; without one, those of later positions at -inf."""
     if bias is not None:
         return scores + bias
     hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)

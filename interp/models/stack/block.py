@@ -87,7 +87,11 @@ class Block(nn.Module):
         """What it carries for each string after this many positions: name -> shape."""
         n_heads, d_head, _ = self.attn.W_O.shape
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("keys", "values"), (length, n_heads, d_head))
-        return shapes if self.attn.conv is None else {**shapes, "window": (self.attn.conv.reach, 3, n_heads, d_head)}
+        if self.attn.conv is not None:
+            shapes |= {"window": (self.attn.conv.reach, 3, n_heads, d_head)}
+        if self.attn.step is not None:
+            shapes |= {"steps": (length, n_heads, self.attn.step.size)}
+        return shapes
 
     def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"]:
         """The constant that the block adds to the stream, with or without its MLP's."""

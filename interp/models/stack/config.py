@@ -11,7 +11,7 @@ from interp.models.stack.checks import require_choice, require_counts, require_l
 from interp.models.stack.layer_heads import LayerHeads, Window, alibi_slopes, default_windows
 from interp.models.stack.layers import ACTIVATIONS, NORMS
 
-POSITIONS = ("learned", "rope", "nope", "alibi", "hard-alibi", "nape")
+POSITIONS = ("learned", "rope", "nope", "alibi", "hard-alibi", "nape", "forget", "path")
 SCALES = (None, "log-n", "ssmax")
 PATTERNS = ("softmax", "entmax")
 LATER = ("even", "score_scale", "pattern", "qkv_conv")
@@ -42,7 +42,10 @@ class TransformerConfig:
     """One of `layers.ACTIVATIONS`."""
     position: str = "hard-alibi"
     """One of `POSITIONS`. With "nape" the first half of the heads have ALiBi's bias, with the slopes of this many
-    heads, and the others know no positions (NoPE and ALiBi; Vasylenko et al. 2025)."""
+    heads, and the others know no positions (NoPE and ALiBi; Vasylenko et al. 2025). With "forget" each head forgets as
+    the text says: scores get sum log f_t over the steps between key and query, f_t = sigmoid(w x_t + b) (Lin et al.
+    2025; `steps.ForgetGate`). With "path" they are q_i^T H_i ... H_(j+1) k_j, H_t = I - beta_t w_t w_t^T made of the
+    text (Yang et al. 2025; `steps.Reflections`)."""
     windows: tuple[Window | tuple[Window, ...], ...] | None = None
     """One window per head, the same in every layer, or a list for each layer: how many positions it sees, itself
     included; None sees all. Of "hard-alibi" the default is `default_windows`; may be given with any other position

@@ -8,10 +8,12 @@ from torch import Tensor, nn
 
 from interp.base.axes import HeadVectors, Residual
 from interp.models.hooks.point import HookPoint, in_use
-from interp.models.stack.attention import Attention, Queries
+from interp.models.stack.attention import Attention
 from interp.models.stack.masks import Mask
 from interp.models.stack.running_mean import running_means
 from interp.models.stack.scores import Entmax
+from interp.models.stack.steps import Steps
+from interp.models.stack.transport import Queries
 
 
 class EvenAttention(Attention):
@@ -64,21 +66,21 @@ class EvenAttention(Attention):
             made.append(of_all.index_copy(2, index, of_some.unflatten(-1, bias.shape)))
         return [*made, v]
 
-    def _fast(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask) -> Queries:
+    def _fast(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask, steps: Steps | None) -> Queries:
         watched = [self.hook_q, self.hook_k]
         if self.rotary_dim is not None:
             watched += [self.hook_rot_q, self.hook_rot_k]
         by_entmax = self.heads.looking and isinstance(self.to_pattern, Entmax)  # its alphas are of all heads
         if mask.segment is not None or in_use(*watched) or by_entmax:
-            return super()._fast(q, k, v, mask)
+            return super()._fast(q, k, v, mask, steps)
         even, looking = list(self.heads.looking_evenly), list(self.heads.looking)
         windows = [(self.heads.windows or ())[head] for head in even]
         means = running_means(v[:, :, even] if looking else v, windows, q.shape[1])
         if not looking:
             return means
-        looked = self._some_heads(
-            self.heads.of(self.heads.looking), q[:, :, looking], k[:, :, looking], v[:, :, looking], mask
-        )
+        q, k, v = (y[:, :, looking] for y in (q, k, v))
+        steps = None if steps is None else steps[:, :, looking]
+        looked = self._some_heads(self.heads.of(self.heads.looking), q, k, v, mask, steps)
         order = torch.tensor([*even, *looking], device=v.device).argsort()
         return torch.cat([means, looked.to(means.dtype)], dim=2)[:, :, order]
 

@@ -17,6 +17,8 @@ class KeyValues:
     window: Tensor | None = None
     """Before a short convolution: the last queries, keys and values that it still needs, [batch before 3 head d_head].
     """
+    steps: Tensor | None = None
+    """Where positions are made of the text: what the step to each position does, [batch pos head number]."""
 
     @property
     def length(self) -> int:
@@ -33,3 +35,8 @@ class KeyValues:
             keys, values = torch.cat([self.keys, keys], dim=1), torch.cat([self.values, values], dim=1)
         self.keys, self.values = keys, values
         return keys, values
+
+    def append_steps(self, steps: Tensor) -> Tensor:
+        """Add those of new positions; returns all, the new ones last."""
+        self.steps = steps if self.steps is None else torch.cat([self.steps, steps], dim=1)
+        return self.steps

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from interp.models.hooks.point import in_use, shape_of
 from interp.models.stack.config import TransformerConfig
 from interp.models.stack.masks import Mask, head_bias
 from interp.models.stack.past import check_past
+from interp.models.stack.steps import Steps, rows
 
 RETURN_TYPES = ("logits", "loss", "both", None)
 
@@ -155,20 +155,39 @@ class StackModel(LensModel):
         kind = "hook_rot" if self._attention_config.position == "rope" else "hook"
         return f"blocks.{layer}.attn.{kind}_q", f"blocks.{layer}.attn.{kind}_k"
 
+    def step_names(self, layer: int) -> tuple[str, ...]:
+        """The hook points of what each step does to a layer's scores, where positions are made of the text; else ()."""
+        return tuple(f"blocks.{layer}.attn.{name}" for name in self.blocks[layer].attn.step_hooks)
+
     def scores_at(
         self,
         layer: int,
         q: Float[Tensor, "batch head d_head"],
         k: Float[Tensor, "batch pos head d_head"],
         query: Int[Tensor, " batch"],
+        steps: Steps | None = None,
     ) -> Float[Tensor, "batch head pos"]:
         """Scores of one query position of each string, from its query and all keys, -inf where hidden.
 
         For long strings, whose whole patterns do not fit: cache `query_key_names`, then ask for some rows at a time.
+
+        Args:
+            layer: an attention layer.
+            q, k: its queries at those positions, and all its keys.
+            query: the positions.
+            steps: what `step_names` hold (`steps.joined`), where positions are made of the text.
+
+        Raises: UserError without the steps of a layer that has some.
         """
+        step = self.blocks[layer].attn.step
+        if step is not None and steps is None:
+            raise UserError(
+                f"steps must be what {', '.join(self.step_names(layer))} hold for scores of this layer; got None. "
+                "Cache them, and join them."
+            )
         heads = self._attention_config.heads_in(layer)
         bias = head_bias(heads, query, torch.arange(k.shape[1], device=k.device), k.dtype)
-        return einsum(q, k, "b h d, b k h d -> b h k") * q.shape[-1] ** -0.5 + bias.transpose(0, 1)
+        return rows(step, q, k, steps, query) + bias.transpose(0, 1)
 
     def pattern_at(self, layer: int, scores: Float[Tensor, "batch head pos"]) -> Float[Tensor, "batch head pos"]:
         """Attention of those scores: softmax, or what the model has in its place."""

@@ -14,6 +14,9 @@ SHAPES = {
     "ssmax, entmax": BASE | {"position": "nope", "score_scale": "ssmax", "pattern": "entmax"},
     "convolved": BASE | {"qkv_conv": 3, "position": "rope", "normalization": "LN"},
     "even": BASE | {"even": True, "windows": [2, None]},
+    "forget": BASE | {"position": "forget", "windows": [3, None], "d_mlp": 8},
+    "path": BASE | {"position": "path", "normalization": "RMS"},
+    "path, even": BASE | {"position": "path", "even": True, "windows": [2, None]},
     "hybrid": {
         "kind": "hybrid",
         "layers": ["mamba", "attention", "attention"],

@@ -23,6 +23,8 @@ MODELS = {
     "parallel, alibi, scaled": ATTENDS | {"d_mlp": 12, "parallel": True, "position": "alibi", "score_scale": "ssmax"},
     "three layers, entmax": ATTENDS | {"n_layers": 3, "pattern": "entmax"},
     "even": ATTENDS | {"even": [True, False], "windows": [2, None]},
+    "forget, scaled": ATTENDS | {"position": "forget", "score_scale": "log-n", "d_mlp": 12},
+    "path, entmax": ATTENDS | {"position": "path", "pattern": "entmax", "windows": [3, None]},
     "hybrid": SMALL | {"kind": "hybrid", "layers": ["mamba", "attention", "mamba"], "attention": {"n_heads": 2}},
     "mamba": SMALL | {"kind": "mamba", "n_layers": 2},
     "lstm": SMALL | {"kind": "lstm", "n_layers": 2},

@@ -15,7 +15,7 @@ from interp.tasks.copy import CopyTask
 from interp.tasks.probes.ideal import ideal_ngram_accuracy
 
 
-@pytest.mark.parametrize("position", ["nope", "alibi", "rope"])
+@pytest.mark.parametrize("position", ["nope", "alibi", "rope", "forget", "path"])
 def test_margins_are_those_of_the_scores(position, monkeypatch):
     shape = {"n_heads": (2, 3), "d_head": 4, "d_model": 12, "windows": ((2, 3), (None, None, 7))}
     model = build({"kind": "transformer", "position": position, **shape}, seed=3).double()

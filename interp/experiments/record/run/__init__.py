@@ -129,9 +129,12 @@ def lookup_heads(model: Any) -> tuple[str, ...]:
 def letters_matched(model: HookedTransformer) -> int | None:
     """Letters that a key can hold: one less than the longest window below the last layer, if all there have one.
 
-    The current token is the first of them, and the window ends with the token before the one that is looked up.
+    The current token is the first of them, and the window ends with the token before the one that is looked up. In a
+    single layer it is the window of the convolution before its queries and keys.
     """
     config = model.config
+    if config.n_layers == 1:
+        return config.conv_in(0) - 1 if config.conv_in(0) else None
     windows = [w for layer in range(config.n_layers - 1) for w in config.heads_in(layer).windows or (None,)]
     limited = [w for w in windows if w is not None]
     return max(limited) - 1 if limited and len(limited) == len(windows) else None

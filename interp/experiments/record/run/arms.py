@@ -1,10 +1,13 @@
-"""The arms: copiers that differ in one thing, trained on equally many strings, with about as many weights."""
+"""The arms: copiers that differ in one thing, trained on equally many strings, with about as many weights.
+
+Except two: `longer` has twice the strings, `published` six times the weights.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from interp.training.presets import Preset, long32
+from interp.training.presets import Preset, long32, longer32
 from interp.training.recipe import TrainConfig
 
 
@@ -26,6 +29,16 @@ def _training(change: Callable[[TrainConfig], TrainConfig]) -> Callable[[], Pres
     return arm
 
 
+def _published() -> Preset:
+    """The published record's configuration (Vasylenko et al. 2025), with a plain MLP of as many weights for its gated
+    one, s log N for its scale of three parameters, and as many strings as the other arms have: 150,400 for 20 million.
+    """
+    _, task, training = long32()
+    model = {"kind": "transformer", "d_model": 256, "d_vocab": task.vocabulary.size, "n_heads": 16, "d_mlp": 1536}
+    model |= {"position": "nape", "pattern": "entmax", "score_scale": "ssmax"}
+    return model, task, replace(training, length=(32, 64), phases=())
+
+
 def _without_hard_letters(training: TrainConfig) -> TrainConfig:
     return replace(training, phases=tuple(replace(phase, hard_letters=None) for phase in training.phases))
 
@@ -45,8 +58,16 @@ ARMS: dict[str, tuple[str, Callable[[], Preset]]] = {
     "log-n-nape": ("the same, scores times log N", _model(position="nape", windows=None, score_scale="log-n")),
     "ssmax-nape": ("the same, scalable softmax", _model(position="nape", windows=None, score_scale="ssmax")),
     "entmax-nape": ("the same, entmax with a learned alpha", _model(position="nape", windows=None, pattern="entmax")),
+    "forget": ("a forget gate", _model(position="forget", windows=None)),
+    "path": ("PaTH, in narrower heads", _model(position="path", windows=None, d_head=(13, 76))),
+    "one-layer": (
+        "one layer behind a convolution of width 9",
+        _model(n_layers=1, n_heads=3, d_head=134, windows=None, qkv_conv=9),
+    ),
     "plain-strings": ("no strings of few letters in training", _training(_without_hard_letters)),
     "strings-of-20": ("strings of 20 letters alone", _training(_of_length(20))),
     "strings-of-32": ("strings of 32 letters alone", _training(_of_length(32))),
+    "longer": ("4,850 steps for 2,350", longer32),
+    "published": ("the published record's configuration, 2.1 M weights, on fewer strings", _published),
 }
 """Name -> what distinguishes it, and its model, task and recipe."""
