@@ -18,7 +18,7 @@ torch.backends.cudnn.allow_tf32 = False  # on by default, and three digits where
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
 
-pytest_plugins = ["tests.made_studies", "tests.made_words", "tests.made_formation"]
+pytest_plugins = ["tests.made_studies", "tests.made_words", "tests.made_formation", "tests.made_pretrained"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

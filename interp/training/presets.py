@@ -109,17 +109,7 @@ def long32() -> Preset:
     Short strings first, or the separator is never matched with the beginning; then half of the strings over 2, 3 or 4
     letters, so that the eighth letter back counts, too.
     """
-    training = TrainConfig(
-        steps=2350,
-        length=(1, 16),
-        one_length=True,
-        phases=(Phase(350, length=(8, 64), hard_letters=(2, 3, 4)),),
-        learning_rate=4e-3,
-        weight_decay=0.0,
-        precision="bf16",
-        evaluate_every=1000,
-        evaluate_lengths=(64,),
-    )
+    training = _then_hard(steps=2350, then=350, longest=64, learning_rate=4e-3, evaluate_every=1000)
     return _even_windows(9, d_model=192, widths=(32, 96), lookups=3, alphabet=32), CopyTask(alphabet=32), training
 
 
@@ -131,17 +121,7 @@ def longer32() -> Preset:
 
 def long() -> Preset:
     """Keys of seven letters of the alphabet, two wide heads."""
-    training = TrainConfig(
-        steps=1200,
-        length=(1, 16),
-        one_length=True,
-        phases=(Phase(250, length=(8, 50), hard_letters=(2, 3, 4)),),
-        learning_rate=5e-3,
-        weight_decay=0.0,
-        precision="bf16",
-        evaluate_every=600,
-        evaluate_lengths=(50,),
-    )
+    training = _then_hard(steps=1200, then=250, longest=50, learning_rate=5e-3, evaluate_every=600)
     return _even_windows(8, d_model=160, widths=(20, 80), lookups=2, alphabet=26), CopyTask(), training
 
 
@@ -158,6 +138,21 @@ def _even_windows(longest: int, d_model: int, widths: tuple[int, int], lookups: 
         "windows": (windows, (None,) * lookups),
         "even": (True, False),
     }
+
+
+def _then_hard(steps: int, then: int, longest: int, learning_rate: float, evaluate_every: int) -> TrainConfig:
+    """Short strings, a batch all of one length; then long ones, half of them over few letters."""
+    return TrainConfig(
+        steps=steps,
+        length=(1, 16),
+        one_length=True,
+        phases=(Phase(then, length=(8, longest), hard_letters=(2, 3, 4)),),
+        learning_rate=learning_rate,
+        weight_decay=0.0,
+        precision="bf16",
+        evaluate_every=evaluate_every,
+        evaluate_lengths=(longest,),
+    )
 
 
 def _from_short(longest: int, steps: int, learning_rate: float) -> TrainConfig:

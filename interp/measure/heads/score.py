@@ -18,7 +18,7 @@ from interp.measure.heads.feeding import Feeding, with_gather_heads
 from interp.measure.heads.flags import flag_heads
 from interp.measure.heads.gather import writes_are_sums
 from interp.measure.heads.lookup import look
-from interp.measure.heads.null import given_null, null_statistics
+from interp.measure.heads.null import Null, given_null, null_statistics
 from interp.measure.heads.ov import copies_letter
 from interp.measure.heads.roles import flag_by_writing, with_roles
 from interp.measure.heads.settings import HeadSettings
@@ -90,12 +90,8 @@ def score_heads(
     probe = strings.of_every_match()
     on_step("attention at planted repeats")
     looked = look(model, probe)
-    on_step("attention of untrained models")
     plain = probe.rows(slice(0, settings.strings))
-    if null is None:
-        held = null_statistics(model, plain, settings.null_draws, seed, on_step).double().cpu().numpy()
-    else:
-        held = given_null(null, model, plain)
+    held = _null(null, model, plain, settings, seed, on_step)
     scores = flag_by_writing(model, flag_heads(table, looked, held, settings), plain, settings)
     ordinary = strings.ordinary()
     on_step("what the heads copy")
@@ -106,6 +102,16 @@ def score_heads(
     if not feeders:
         return scores
     return with_gather_heads(Feeding(model, strings, settings, seed, on_step, ordinary), scores)
+
+
+def _null(
+    given: Any, model: Model, plain: Probe, settings: HeadSettings, seed: int, on_step: Callable[[str], None]
+) -> Null:
+    """The statistic of the heads of untrained models: given, or of models that are built for it."""
+    on_step("attention of untrained models")
+    if given is not None:
+        return given_null(given, model, plain)
+    return null_statistics(model, plain, settings.null_draws, seed, on_step).double().cpu().numpy()
 
 
 def _with_copying(model: Model, task: Task, ordinary: Probe, scores: HeadScores) -> HeadScores:

@@ -69,17 +69,28 @@ def state_ablations(
 
     Raises: UserError for an unknown kind, or fewer than two strings.
     """
+    generator = as_generator(generator)
+    batch, state = strings_carried(model, task, length, strings, generator, kinds)
+    choices = [*parts.layers(state), *parts.windows(state)[:1], *parts.bands(log_decays(model, batch))]
+    return ablated(model, batch, state, choices, kinds, generator)
+
+
+@torch.no_grad()
+def strings_carried(
+    model: HookedModel, task: Task, length: int, strings: int, generator: torch.Generator, kinds: Sequence[str]
+) -> tuple[Batch, Carried]:
+    """Draw strings; returns them, and what the model carries behind each.
+
+    Raises: UserError for an unknown kind of ablation, or fewer than two strings, of which each is given another's.
+    """
     for kind in kinds:
         if kind not in KINDS:
             raise unknown("kind of state ablation", kind, KINDS)
     if strings < 2 or length < 1:
         raise UserError(f"strings must be at least 2 and length at least 1; got {strings} and {length}.")
     need(task, "has_prompt_end")
-    generator = as_generator(generator)
     batch = task.sample(strings, length, generator).to(model.device)
-    state = carry_all(model, batch)
-    choices = [*parts.layers(state), *parts.windows(state)[:1], *parts.bands(log_decays(model, batch))]
-    return ablated(model, batch, state, choices, kinds, generator)
+    return batch, carry_all(model, batch)
 
 
 @torch.no_grad()

@@ -9,17 +9,16 @@ layers remember of the answer itself, as it is written, stays.
 import torch
 
 from interp.base.calls import checked_call
-from interp.base.errors import UserError, unknown
+from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.measure.state import parts
-from interp.measure.state.ablations import KINDS, ablated
-from interp.measure.state.blocks import carry_all
+from interp.measure.state.ablations import ablated, strings_carried
 from interp.measure.state.carried import Carried
 from interp.measure.state.parts import Choice
 from interp.models.hooks.model import HookedModel
 from interp.models.stack.key_values import KeyValues
 from interp.results.state import StateAblation
-from interp.tasks.base import Task, need
+from interp.tasks.base import Task
 
 
 @checked_call
@@ -50,14 +49,8 @@ def memory_ablations(
 
     Raises: UserError for a model that is no hybrid, an unknown kind, or fewer than two strings.
     """
-    if kind not in KINDS:
-        raise unknown("kind of state ablation", kind, KINDS)
-    if strings < 2 or length < 1:
-        raise UserError(f"strings must be at least 2 and length at least 1; got {strings} and {length}.")
-    need(task, "has_prompt_end")
     generator = as_generator(generator)
-    batch = task.sample(strings, length, generator).to(model.device)
-    state = carry_all(model, batch)
+    batch, state = strings_carried(model, task, length, strings, generator, (kind,))
     attention, recurrence = _memories(state)
     if not attention.masks or not recurrence.masks:
         attending = sum(isinstance(of_layer, KeyValues) for of_layer in state.past)

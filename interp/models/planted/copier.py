@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -73,39 +73,75 @@ def planted_copier(
 
     Raises: UserError for values that do not fit together, or a decoy that does not exist.
     """
-    _refuse_misfits(
-        n, alphabet, (gather_layer, lookup_layer, n_layers), (n_lookup, zero_heads, random_heads), tau, n_ctx
+    plan = _Plan(
+        n, alphabet, n_layers, gather_layer, lookup_layer, n_lookup, zero_heads, random_heads, idle, decoys, tau, n_ctx
     )
-    if idle not in ("zero", "random"):
-        raise unknown("idle head", idle, ("zero", "random"))
-    _refuse_giants(n, alphabet, n_layers, n + 1 + n_lookup + len(decoys) + zero_heads + random_heads)
-    positioned = any(needs_position(name) for name in decoys)
-    purposeful = [
-        *by_windows(n, gather_layer),
-        *(
-            HeadSpec(lookup_layer, n + 1 + i, Match(tuple(range(n)), tau), (Write(factor=1 / n_lookup),))
-            for i in range(n_lookup)
-        ),
-        *(decoy(name, n, tau, lookup_layer, n + 1 + n_lookup + i) for i, name in enumerate(decoys)),
-    ]
-    n_heads = len(purposeful) + zero_heads + random_heads
+    _refuse_misfits(plan)
+    _refuse_giants(plan)
+    return plant(_circuit(plan, shuffle, seed), dtype)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What was asked for. Heads stand, from the first column on: gather, lookup, decoys, zero heads, random heads."""
+
+    n: int
+    alphabet: int
+    n_layers: int
+    gather_layer: int
+    lookup_layer: int
+    n_lookup: int
+    zero_heads: int
+    random_heads: int
+    idle: str
+    decoys: tuple[str, ...]
+    tau: float
+    n_ctx: int
+
+    @property
+    def n_busy(self) -> int:
+        """Columns of the mechanism and the decoys."""
+        return self.n + 1 + self.n_lookup + len(self.decoys)
+
+    @property
+    def n_heads(self) -> int:
+        return self.n_busy + self.zero_heads + self.random_heads
+
+    @property
+    def positioned(self) -> bool:
+        """Whether a decoy needs learned positions."""
+        return any(needs_position(name) for name in self.decoys)
+
+
+def _circuit(plan: _Plan, shuffle: bool, seed: int) -> Circuit:
+    """The mechanism, the decoys and the random heads in the columns of the plan."""
     circuit = Circuit(
-        heads=tuple(purposeful),
-        n_layers=n_layers,
-        n_heads=n_heads,
-        alphabet=alphabet,
-        windows=(*range(1, n + 2), *[None] * (n_heads - n - 1)),
-        position="learned" if positioned else "hard-alibi",
-        n_ctx=n_ctx,
+        heads=tuple(_busy_heads(plan)),
+        n_layers=plan.n_layers,
+        n_heads=plan.n_heads,
+        alphabet=plan.alphabet,
+        windows=(*range(1, plan.n + 2), *[None] * (plan.n_heads - plan.n - 1)),
+        position="learned" if plan.positioned else "hard-alibi",
+        n_ctx=plan.n_ctx,
         turned=False,
         shuffle=shuffle,
         seed=seed,
-        d_head=n * (alphabet + 4) + max(1, 2 * n_ctx.bit_length() if positioned else 0),
-        lengths=_lengths(n_ctx if positioned else None),
+        d_head=plan.n * (plan.alphabet + 4) + max(1, 2 * plan.n_ctx.bit_length() if plan.positioned else 0),
+        lengths=_lengths(plan.n_ctx if plan.positioned else None),
     )
-    random = range(len(purposeful) + zero_heads, n_heads) if random_heads else ()
-    busy = range(len(purposeful)) if idle == "random" else ()
-    return plant(replace(circuit, heads=(*purposeful, *_random(circuit, {*random, *busy}))), dtype)
+    random = range(plan.n_busy + plan.zero_heads, plan.n_heads)
+    idle = range(plan.n_busy) if plan.idle == "random" else ()
+    return replace(circuit, heads=(*circuit.heads, *_random(circuit, {*random, *idle})))
+
+
+def _busy_heads(plan: _Plan) -> Iterator[HeadSpec]:
+    """The heads of the mechanism, then the decoys."""
+    yield from by_windows(plan.n, plan.gather_layer)
+    looks, writes = Match(tuple(range(plan.n)), plan.tau), (Write(factor=1 / plan.n_lookup),)
+    for column in range(plan.n + 1, plan.n + 1 + plan.n_lookup):
+        yield HeadSpec(plan.lookup_layer, column, looks, writes)
+    for column, name in enumerate(plan.decoys, plan.n + 1 + plan.n_lookup):
+        yield decoy(name, plan.n, plan.tau, plan.lookup_layer, column)
 
 
 def _random(circuit: Circuit, columns: set[int]) -> Iterator[HeadSpec]:
@@ -123,31 +159,31 @@ def _lengths(n_ctx: int | None) -> tuple[int, int]:
     return min(24, most), most
 
 
-def _refuse_misfits(
-    n: int, alphabet: int, layers: tuple[int, int, int], heads: tuple[int, int, int], tau: float, n_ctx: int
-) -> None:
-    """Raises: UserError for numbers that no planted copier has."""
-    gather_layer, lookup_layer, n_layers = layers
-    n_lookup, zero_heads, random_heads = heads
-    if not (n >= 1 and 2 <= alphabet <= 26):
-        raise UserError(f"n must be at least 1 and alphabet from 2 to 26; got n={n} and alphabet={alphabet}.")
-    if not 0 <= gather_layer < lookup_layer < n_layers:
+def _refuse_misfits(plan: _Plan) -> None:
+    """Raises: UserError for what no planted copier has."""
+    if not (plan.n >= 1 and 2 <= plan.alphabet <= 26):
+        raise UserError(f"n must be at least 1 and alphabet from 2 to 26; got n={plan.n} and alphabet={plan.alphabet}.")
+    if not 0 <= plan.gather_layer < plan.lookup_layer < plan.n_layers:
         raise UserError(
-            f"gather_layer must come before lookup_layer, both among the {n_layers} layers; got "
-            f"{gather_layer} and {lookup_layer}."
+            f"gather_layer must come before lookup_layer, both among the {plan.n_layers} layers; got "
+            f"{plan.gather_layer} and {plan.lookup_layer}."
         )
-    if n_lookup < 1 or min(zero_heads, random_heads) < 0 or not 0 < tau < math.inf or n_ctx < 1:
+    least = plan.n_lookup >= 1 and min(plan.zero_heads, plan.random_heads) >= 0 and plan.n_ctx >= 1
+    if not (least and 0 < plan.tau < math.inf):
         raise UserError(
             "n_lookup and n_ctx must be at least 1, zero_heads and random_heads at least 0, and tau "
-            f"positive; got n_lookup={n_lookup}, n_ctx={n_ctx}, zero_heads={zero_heads}, "
-            f"random_heads={random_heads} and tau={tau}."
+            f"positive; got n_lookup={plan.n_lookup}, n_ctx={plan.n_ctx}, zero_heads={plan.zero_heads}, "
+            f"random_heads={plan.random_heads} and tau={plan.tau}."
         )
+    if plan.idle not in ("zero", "random"):
+        raise unknown("idle head", plan.idle, ("zero", "random"))
 
 
-def _refuse_giants(n: int, alphabet: int, n_layers: int, n_heads: int) -> None:
+def _refuse_giants(plan: _Plan) -> None:
     """Raises: UserError for a copier that would fill the memory."""
-    stream = Stream(n, alphabet)
-    if (weights := n_layers * n_heads * 4.0 * stream.d_model * n * stream.n_tokens) > LARGEST:
+    stream = Stream(plan.n, plan.alphabet)
+    weights = plan.n_layers * plan.n_heads * 4.0 * stream.d_model * plan.n * stream.n_tokens
+    if weights > LARGEST:
         raise UserError(
             f"a planted copier must have at most {LARGEST:.2g} weights; got {weights:.2g}. Plant a smaller n, or "
             f"fewer heads or layers."

@@ -34,3 +34,30 @@ class RecurrentConfig:
         for name in ("norm_eps", "embedding_std"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name} must be a finite number of at least 0; got {getattr(self, name)}.")
+
+
+class InHeads:
+    """What configs share whose channels are in heads that decay together, and heads in groups that share B and C."""
+
+    d_model: int
+    expand: int
+    d_head: int
+    n_groups: int
+
+    def check_heads(self) -> None:
+        """Raises: UserError for channels that do not make whole heads, or heads that do not make whole groups."""
+        require_counts(self, "expand", "d_head", "n_groups")
+        if self.channels % self.d_head:
+            raise UserError(f"d_head must divide the {self.channels} channels (expand x d_model); got {self.d_head}.")
+        if self.n_heads % self.n_groups:
+            raise UserError(f"n_groups must divide the {self.n_heads} heads; got {self.n_groups}.")
+
+    @property
+    def channels(self) -> int:
+        """Channels of a layer (E)."""
+        return self.expand * self.d_model
+
+    @property
+    def n_heads(self) -> int:
+        """Heads of a layer."""
+        return self.channels // self.d_head

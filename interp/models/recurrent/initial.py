@@ -15,13 +15,24 @@ INITIALIZATIONS = ("authors", "mimetic")
 
 
 def check_first_weights(config: Any) -> None:
-    """Raises: UserError for an unknown initialization, or step sizes that are not positive or in disorder."""
+    """Raises: UserError for an unknown initialization, or as `check_step_sizes` does."""
     require_choice("initialization", config.initialization, INITIALIZATIONS)
+    check_step_sizes(config)
+
+
+def check_step_sizes(config: Any) -> None:
+    """Raises: UserError for step sizes of an untrained model that are not positive or in disorder."""
     if not 0 < config.dt_min <= config.dt_max < math.inf or not 0 < config.dt_floor < math.inf:
         raise UserError(
             f"dt_min, dt_max and dt_floor must be positive, and dt_min at most dt_max; got {config.dt_min}, "
             f"{config.dt_max} and {config.dt_floor}."
         )
+
+
+def check_rates(config: Any) -> None:
+    """Raises: UserError for decay rates of an untrained model that are not positive or in disorder."""
+    if not 0 < config.A_range[0] <= config.A_range[1] < math.inf:
+        raise UserError(f"A_range must be two positive numbers, the smaller first; got {config.A_range}.")
 
 
 @torch.no_grad()

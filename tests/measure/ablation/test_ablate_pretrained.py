@@ -20,22 +20,11 @@ VOCABULARY = Vocabulary(8, bos=18, separator=None, eos=None, pad=17, letter_ids=
 STRINGS = CopyTask(vocab=VOCABULARY).sample(6, 5, torch.Generator().manual_seed(0))
 
 
-def saved(config, folder):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = transformers.AutoModelForCausalLM.from_config(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(4)  # so that attention is far from even
-    model.save_pretrained(folder)
-    return model.eval()
-
-
 @pytest.fixture(scope="module")
-def gpt2(tmp_path_factory):
+def gpt2(pretrained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gpt2")
     config = transformers.GPT2Config(n_layer=2, n_head=4, n_embd=16, n_positions=24, **SMALL)
-    return saved(config, folder), load_bridge(folder)
+    return pretrained(config, folder), load_bridge(folder)
 
 
 def loss_of(logits):
@@ -69,9 +58,9 @@ def test_a_study_of_sets_has_all_its_controls(gpt2):
     assert all(result.loss_after != result.loss_before for result in results)
 
 
-def test_edges_are_refused_where_the_pattern_cannot_be_edited(tmp_path):
+def test_edges_are_refused_where_the_pattern_cannot_be_edited(pretrained, tmp_path):
     wide = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 16, "max_position_embeddings": 24}
-    saved(transformers.OPTConfig(ffn_dim=16, word_embed_proj_dim=16, **wide, **SMALL), tmp_path)
+    pretrained(transformers.OPTConfig(ffn_dim=16, word_embed_proj_dim=16, **wide, **SMALL), tmp_path)
     bridge = load_bridge(tmp_path)
     with pytest.raises(UserError, match="can only be read"):
         sweep(bridge, STRINGS, VOCABULARY, [Ablation(("L0H0",), EdgeCut(STRINGS.source))])

@@ -44,17 +44,6 @@ def probe_of(task, strings=6):
     return planted_repeats(task, none, (20, 24), torch.Generator().manual_seed(0), exclusive=False, context=4)
 
 
-def opened(config, folder):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = transformers.AutoModelForCausalLM.from_config(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(4)  # so that attention is far from even
-    model.save_pretrained(folder)
-    return load_bridge(folder)
-
-
 OVER_TOKENS = CopyTask(vocab=Vocabulary(8, bos=48, separator=None, eos=None, pad=47, letter_ids=tuple(range(8))))
 
 
@@ -74,8 +63,9 @@ def largest_change(clean, patched):
 
 @pytest.mark.parametrize("name", EXACT)
 @torch.no_grad()
-def test_on_a_bridge_it_is_what_a_whole_run_with_the_stream_edited_there_gives(name, tmp_path):
-    bridge, probe = opened(EXACT[name], tmp_path), probe_of(OVER_TOKENS)
+def test_on_a_bridge_it_is_what_a_whole_run_with_the_stream_edited_there_gives(name, pretrained, tmp_path):
+    pretrained(EXACT[name], tmp_path)
+    bridge, probe = load_bridge(tmp_path), probe_of(OVER_TOKENS)
     tokens, table, kept = probe.batch.tokens, HeadTable.of(bridge), {}
     found, notes = effects_on(bridge, probe, [head for heads in LOOKUPS.values() for head in heads])
     assert notes == []
@@ -97,8 +87,9 @@ def test_on_a_bridge_it_is_what_a_whole_run_with_the_stream_edited_there_gives(n
 
 
 @pytest.mark.parametrize("name", CHANGED)
-def test_where_what_a_head_writes_is_changed_before_it_is_added_the_effect_is_total(name, tmp_path):
-    bridge, probe = opened(CHANGED[name], tmp_path), probe_of(OVER_TOKENS, 3)
+def test_where_what_a_head_writes_is_changed_before_it_is_added_the_effect_is_total(name, pretrained, tmp_path):
+    pretrained(CHANGED[name], tmp_path)
+    bridge, probe = load_bridge(tmp_path), probe_of(OVER_TOKENS, 3)
     assert not writes_are_sums(bridge, probe)
     effects, notes = effects_on(bridge, probe, ["L1H0"])
     assert "total effect" in notes[0]

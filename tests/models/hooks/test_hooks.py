@@ -9,6 +9,7 @@ import torch
 from transformer_lens import ActivationCache
 
 from interp.base.errors import UserError
+from tests.models.zeroing import to_zero, to_zero_in_place  # noqa: TID251
 
 SHAPES = {
     "attention only, Hard-ALiBi": {"normalization": "LN"},
@@ -29,17 +30,6 @@ def attached(model) -> int:
     return points + sum(
         len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules()
     )
-
-
-def to_zero(value, hook):
-    return value * 2 if hook.name.endswith("hook_scale") else torch.zeros_like(value)
-
-
-def to_zero_in_place(value, hook):
-    if hook.name.endswith("hook_scale"):
-        value.mul_(2)
-    else:
-        value.zero_()
 
 
 # ---------------------------------------------------------------------- firing

@@ -30,18 +30,10 @@ REBUILT = [name for name in CONFIGS if name != "OPT"]
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[str, Path]:
-    """Weights four times as large as usual, so that attention is far from even."""
-    folders = {}
-    with torch.random.fork_rng():
-        for name, config in CONFIGS.items():
-            torch.manual_seed(0)
-            model = transformers.AutoModelForCausalLM.from_config(config)
-            with torch.no_grad():
-                for parameter in model.parameters():
-                    parameter.mul_(4)
-            folders[name] = tmp_path_factory.mktemp(name)
-            model.save_pretrained(folders[name])
+def folders(pretrained, tmp_path_factory) -> dict[str, Path]:
+    folders = {name: tmp_path_factory.mktemp(name) for name in CONFIGS}
+    for name, config in CONFIGS.items():
+        pretrained(config, folders[name])
     return folders
 
 

@@ -7,6 +7,7 @@ import torch
 
 from interp.base.errors import UserError
 from interp.models.hooks.read_point import ReadPoint
+from tests.models.zeroing import to_zero, to_zero_in_place  # noqa: TID251
 
 
 @pytest.fixture
@@ -39,17 +40,6 @@ def all_states(model, layer):
     """The hook point that holds h at every position."""
     kind = "state" if hasattr(model.mixers[layer], "hook_state") else "h"
     return f"blocks.{layer}.mixer.hook_{kind}"
-
-
-def to_zero(value, hook):
-    return value * 2 if hook.name.endswith("hook_scale") else torch.zeros_like(value)
-
-
-def to_zero_in_place(value, hook):
-    if hook.name.endswith("hook_scale"):
-        value.mul_(2)
-    else:
-        value.zero_()
 
 
 def idle(model):

@@ -21,8 +21,8 @@ is d_key x d_value here.
 from dataclasses import dataclass
 
 from interp.base.codec import checked
-from interp.base.errors import UserError
 from interp.models.recurrent.deltanet.model import DeltaNetConfig
+from interp.models.recurrent.initial import check_rates, check_step_sizes
 from interp.models.recurrent.model import HookedRecurrent
 
 
@@ -47,13 +47,8 @@ class GatedDeltaNetConfig(DeltaNetConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.dt_min <= self.dt_max < float("inf") or not 0 < self.dt_floor < float("inf"):
-            raise UserError(
-                f"dt_min, dt_max and dt_floor must be positive, and dt_min at most dt_max; got {self.dt_min}, "
-                f"{self.dt_max} and {self.dt_floor}."
-            )
-        if not 0 < self.A_range[0] <= self.A_range[1] < float("inf"):
-            raise UserError(f"A_range must be two positive numbers, the smaller first; got {self.A_range}.")
+        check_step_sizes(self)
+        check_rates(self)
 
 
 class HookedGatedDeltaNet(HookedRecurrent):

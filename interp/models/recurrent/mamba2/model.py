@@ -22,20 +22,19 @@ A_bar here, as in `HookedMamba`; its A with a ring is A here.
 inner is E + 2GN wide: the channels, then B of each group, then C of each group.
 """
 
-import math
 from dataclasses import dataclass
 
 from interp.base.codec import checked
 from interp.base.errors import UserError
-from interp.models.recurrent.config import RecurrentConfig
-from interp.models.recurrent.initial import check_first_weights
+from interp.models.recurrent.config import InHeads, RecurrentConfig
+from interp.models.recurrent.initial import check_first_weights, check_rates
 from interp.models.recurrent.model import HookedRecurrent
 from interp.models.stack.checks import require_counts
 
 
 @checked
 @dataclass(frozen=True)
-class Mamba2Config(RecurrentConfig):
+class Mamba2Config(InHeads, RecurrentConfig):
     """Config of a `HookedMamba2`.
 
     >>> model = HookedMamba2(Mamba2Config(d_head=16, d_state=32))
@@ -74,29 +73,15 @@ class Mamba2Config(RecurrentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_counts(self, "d_state", "d_conv", "expand", "d_head", "n_groups")
+        require_counts(self, "d_state", "d_conv")
         require_counts(self, *(name for name in ("norm_groups", "chunk") if getattr(self, name) is not None))
         check_first_weights(self)
-        if self.channels % self.d_head:
-            raise UserError(f"d_head must divide the {self.channels} channels (expand x d_model); got {self.d_head}.")
-        if self.n_heads % self.n_groups:
-            raise UserError(f"n_groups must divide the {self.n_heads} heads; got {self.n_groups}.")
+        self.check_heads()
         if self.channels % (groups := self.norm_groups or self.n_groups):
             raise UserError(f"norm_groups must divide the {self.channels} channels; got {groups}.")
-        if not 0 < self.A_range[0] <= self.A_range[1] < math.inf:
-            raise UserError(f"A_range must be two positive numbers, the smaller first; got {self.A_range}.")
+        check_rates(self)
         if self.dt_limit is not None and not 0 <= self.dt_limit[0] <= self.dt_limit[1]:
             raise UserError(f"dt_limit must be two numbers of at least 0, the smaller first; got {self.dt_limit}.")
-
-    @property
-    def channels(self) -> int:
-        """Channels of a layer (E)."""
-        return self.expand * self.d_model
-
-    @property
-    def n_heads(self) -> int:
-        """Heads of a layer."""
-        return self.channels // self.d_head
 
 
 class HookedMamba2(HookedRecurrent):

@@ -30,14 +30,15 @@ from dataclasses import dataclass
 
 from interp.base.codec import checked
 from interp.base.errors import UserError
-from interp.models.recurrent.config import RecurrentConfig
+from interp.models.recurrent.config import InHeads, RecurrentConfig
+from interp.models.recurrent.initial import check_step_sizes
 from interp.models.recurrent.model import HookedRecurrent
 from interp.models.stack.checks import require_counts
 
 
 @checked
 @dataclass(frozen=True)
-class Mamba3Config(RecurrentConfig):
+class Mamba3Config(InHeads, RecurrentConfig):
     """Config of a `HookedMamba3`.
 
     >>> model = HookedMamba3(Mamba3Config(d_head=16, d_state=32))
@@ -65,11 +66,8 @@ class Mamba3Config(RecurrentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_counts(self, "d_state", "expand", "d_head", "n_groups")
-        if self.channels % self.d_head:
-            raise UserError(f"d_head must divide the {self.channels} channels (expand x d_model); got {self.d_head}.")
-        if self.n_heads % self.n_groups:
-            raise UserError(f"n_groups must divide the {self.n_heads} heads; got {self.n_groups}.")
+        require_counts(self, "d_state")
+        self.check_heads()
         if not 0 < self.rope_fraction <= 1 or self.n_angles < 1:
             raise UserError(
                 f"rope_fraction must be a share of d_state={self.d_state} with at least two numbers; got "
@@ -77,21 +75,7 @@ class Mamba3Config(RecurrentConfig):
             )
         if not 0 < self.A_floor < float("inf"):
             raise UserError(f"A_floor must be a positive number; got {self.A_floor}.")
-        if not 0 < self.dt_min <= self.dt_max < float("inf") or not 0 < self.dt_floor < float("inf"):
-            raise UserError(
-                f"dt_min, dt_max and dt_floor must be positive, and dt_min at most dt_max; got {self.dt_min}, "
-                f"{self.dt_max} and {self.dt_floor}."
-            )
-
-    @property
-    def channels(self) -> int:
-        """Channels of a layer."""
-        return self.expand * self.d_model
-
-    @property
-    def n_heads(self) -> int:
-        """Heads of a layer."""
-        return self.channels // self.d_head
+        check_step_sizes(self)
 
     @property
     def n_angles(self) -> int:
