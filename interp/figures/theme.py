@@ -46,7 +46,7 @@ GROUPS = (
     Look(VIOLET, "triangle-down"),
     Look(NEUTRAL, "x"),
 )
-"""What stands side by side and is no role or quantity: models, layers, groups of runs."""
+"""What stands side by side and is neither a role nor a quantity: models, layers, groups of runs."""
 SHADE = "rgba(132, 136, 143, 0.13)"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 CLEAR = "rgba(0, 0, 0, 0)"
@@ -131,7 +131,7 @@ def group_look(index: int) -> Look:
 
 
 def visible(text: str) -> str:
-    """Text whose characters that cannot be seen, or that turn what follows around, are spelt out."""
+    """Escape invisible characters and those that control the direction of writing."""
     return "".join(c if c == " " or c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 

@@ -76,9 +76,20 @@ def length_accuracy(result: LengthAccuracy) -> go.Figure:
 
     >>> figure = interp.figures.length_accuracy(study.accuracy_by_length)
     """
-    figure, x = go.Figure(), result.lengths
-    ideals = sorted(result.ideal.items(), key=lambda item: (len(item[0]), item[0]))
-    ends = [End(x[-1], curve[-1], f"ideal, n = {n}", NEUTRAL) for n, curve in ideals]
+    figure = go.Figure()
+    ends = [*_ideal_lines(figure, result), *_free_line(figure, result), *_measured_lines(figure, result)]
+    if result.trained is not None:
+        _shade_trained(figure, *result.trained)
+    x = result.lengths
+    figure.update_xaxes(title_text="letters in the string", type="log", tickvals=x, ticktext=[str(n) for n in x])
+    figure.update_yaxes(accuracy_axis("share that is right"))
+    dress(figure, "Accuracy by length", _length_says(result), 440, legend=False).update_layout(showlegend=False)
+    return label_ends(figure, ends)
+
+
+def _ideal_lines(figure: go.Figure, result: LengthAccuracy) -> list[End]:
+    """Draw the share of strings that ideal copiers of each n get right."""
+    x, ideals = result.lengths, sorted(result.ideal.items(), key=lambda item: (len(item[0]), item[0]))
     for n, curve in ideals:
         figure.add_trace(
             go.Scatter(
@@ -90,19 +101,30 @@ def length_accuracy(result: LengthAccuracy) -> go.Figure:
                 hovertemplate=f"ideal {n}-gram copier, %{{x}} letters: %{{y:.1%}} of strings<extra></extra>",
             )
         )
-    if result.free_letter_accuracy is not None:
-        figure.add_trace(
-            go.Scatter(
-                x=x,
-                y=result.free_letter_accuracy.mean(axis=1),
-                name="letters, reading its own output",
-                mode="lines+markers",
-                line={"color": LETTERS.color, "dash": "dot", "width": 1.6},
-                marker={"symbol": "diamond-open", "size": 7},
-                hovertemplate="%{x} letters, free-running: %{y:.2%} of letters<extra></extra>",
-            )
+    return [End(x[-1], curve[-1], f"ideal, n = {n}", NEUTRAL) for n, curve in ideals]
+
+
+def _free_line(figure: go.Figure, result: LengthAccuracy) -> list[End]:
+    """Draw the share of letters that are right where the model reads its own output, if that was measured."""
+    if (free := result.free_letter_accuracy) is None:
+        return []
+    figure.add_trace(
+        go.Scatter(
+            x=result.lengths,
+            y=free.mean(axis=1),
+            name="letters, reading its own output",
+            mode="lines+markers",
+            line={"color": LETTERS.color, "dash": "dot", "width": 1.6},
+            marker={"symbol": "diamond-open", "size": 7},
+            hovertemplate="%{x} letters, free-running: %{y:.2%} of letters<extra></extra>",
         )
-        ends.append(End(x[-1], result.free_letter_accuracy[-1].mean(), "letters, on its own", LETTERS.color))
+    )
+    return [End(result.lengths[-1], free[-1].mean(), "letters, on its own", LETTERS.color)]
+
+
+def _measured_lines(figure: go.Figure, result: LengthAccuracy) -> list[End]:
+    """Draw the shares of letters and of whole strings that are right, with bands."""
+    x, ends = result.lengths, []
     measured = (
         ("letters", LETTERS, result.letter_accuracy, letter_intervals(result)),
         ("strings", STRINGS, result.string_correct, string_intervals(result)),
@@ -123,16 +145,14 @@ def length_accuracy(result: LengthAccuracy) -> go.Figure:
                 f"<br>{methods(intervals)}: %{{customdata[0]:.2%}} to %{{customdata[1]:.2%}}<extra></extra>",
             )
         )
-    if result.trained is not None:
-        low, high = result.trained
-        pad = 1.03 if low == high else 1.0  # a single length is made visible
-        label = {"text": "trained", "textangle": -90, "font": {"size": 12, "color": NEUTRAL}}
-        shade = {"fillcolor": SHADE, "line_width": 0, "layer": "below", "label": label}
-        figure.add_vrect(low / pad, high * pad, **shade)
-    figure.update_xaxes(title_text="letters in the string", type="log", tickvals=x, ticktext=[str(n) for n in x])
-    figure.update_yaxes(accuracy_axis("share that is right"))
-    dress(figure, "Accuracy by length", _length_says(result), 440, legend=False).update_layout(showlegend=False)
-    return label_ends(figure, ends)
+    return ends
+
+
+def _shade_trained(figure: go.Figure, low: int, high: int) -> None:
+    """Shade the lengths that the model was trained on; a single length is made visible."""
+    pad = 1.03 if low == high else 1.0
+    label = {"text": "trained", "textangle": -90, "font": {"size": 12, "color": NEUTRAL}}
+    figure.add_vrect(low / pad, high * pad, fillcolor=SHADE, line_width=0, layer="below", label=label)
 
 
 def first_errors(result: LengthAccuracy) -> go.Figure:

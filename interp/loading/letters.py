@@ -9,14 +9,14 @@ from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.tasks.vocabulary import Vocabulary
 
-LETTERS = 1000
+MOST_LETTERS = 1000
 """Tokens of a pretrained model that serve as its letters: many enough that n-grams do not recur by chance."""
 FEWEST_LETTERS = 26
 
 
 @checked_call
 def vocabulary_over(model: Any, seed: int = 0, separator: bool = False) -> Vocabulary:
-    """Choose letters for a pretrained model: `LETTERS` of its ordinary tokens (of fewer, all), drawn at random.
+    """Choose letters for a pretrained model: `MOST_LETTERS` of its ordinary tokens (of fewer, all), drawn at random.
 
     A string is BOS c a b c a b, with no separator and no end. The padding is one more ordinary token; it stands behind
     the string, where nothing is asked.
@@ -33,7 +33,7 @@ def vocabulary_over(model: Any, seed: int = 0, separator: bool = False) -> Vocab
     bos = begin_token(model)
     tokens = [token for token in ordinary_tokens(model) if token != bos]
     marks = 1 + separator
-    n = min(LETTERS, len(tokens) - marks)
+    n = min(MOST_LETTERS, len(tokens) - marks)
     if n < FEWEST_LETTERS:
         least = FEWEST_LETTERS + marks
         raise UserError(

@@ -23,7 +23,7 @@ from interp.tasks.probes.planted_repeats import planted_repeats
 
 STRINGS = 8
 """Strings that a measured run takes, after a first one that warms up."""
-LETTERS = 4
+WRITTEN = 4
 """Letters that are written freely to see how long one takes."""
 WORTH_TELLING = 20.0
 """Seconds from which on an estimate is told."""
@@ -133,7 +133,7 @@ def _accuracy(loaded: Loaded, amount: Amount, draw: torch.Generator, timed: Call
             if isinstance(model, HookedModel) and length <= amount.free_up_to:
                 strings = loaded.task.sample(amount.accuracy_strings, length, draw).to(device(model))
                 prompt = strings.tokens[:, : length + 2]
-                one = timed(lambda prompt=prompt: model.generate(prompt, LETTERS)) / LETTERS
+                one = timed(lambda prompt=prompt: model.generate(prompt, WRITTEN)) / WRITTEN
                 total += one * length
     return total
 

@@ -18,7 +18,8 @@ from interp.tasks.phone_book import PhoneBook
 from interp.tasks.planted import PlantedCopy
 from interp.tasks.probes.ideal import IdealAccuracy, ambiguous, guess_probability, ideal_ngram_accuracy
 from interp.tasks.probes.matches import match_lengths
-from interp.tasks.probes.planted_repeats import Probe, offset_swaps, planted_repeats
+from interp.tasks.probes.planted_repeats import offset_swaps, planted_repeats
+from interp.tasks.probes.probe import Probe
 from interp.tasks.recall import Recall
 from interp.tasks.registry import register, task_class, task_config, task_from_config, task_from_spec, task_spec
 from interp.tasks.reverse import ReverseCopy

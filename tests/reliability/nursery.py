@@ -38,7 +38,7 @@ class Ended:
     """How a child ended."""
 
     code: int | None = None
-    """Of a `SystemExit`; 0 where the attempt returned."""
+    """The code of a `SystemExit`; 0 where the attempt returned."""
     signal: int | None = None
     value: Any = None
     """What the attempt returned."""
@@ -51,7 +51,7 @@ class Ended:
     stdout: str = ""
     stderr: str = ""
     seconds: float = 0.0
-    """Of the processor."""
+    """Processor time."""
     peak: int = 0
     """Bytes of memory."""
     hung: bool = False

@@ -12,7 +12,7 @@ CELLS = {"tiny": ((1, 4), (2, 4)), "laptop": tuple((n, d) for n in (1, 2, 3, 4, 
 """n and D of each copier."""
 LENGTHS = {"tiny": (4, 8), "laptop": (10, 30, 100, 300), "paper": ()}
 STRINGS = {"tiny": 64, "laptop": 500, "paper": 0}
-KINDS = ("ngram", "compact")
+COPIERS = ("ngram", "compact")
 """Letters one-hot, and as sign vectors of log2 D numbers."""
 
 
@@ -21,7 +21,7 @@ def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
     del seeds
     size = "laptop" if size == "paper" else size
     made = []
-    for kind in KINDS:
+    for kind in COPIERS:
         for n, alphabet in CELLS[size]:
             lengths = tuple(length for length in LENGTHS[size] if 2 * n <= length <= alphabet**n)
             if not lengths:  # the theorem is for 2n <= L <= D^n

@@ -1,7 +1,7 @@
 """What an ablation is compared with: as many other heads ablated, or as much other attention.
 
 *Same layer*: as many heads of the same layers, without a role. *Any layer*: as many of all heads of the same kind
-without a role (a recurrent layer is no match for an attention head). Both are drawn from heads that can see the source
+without a role (a recurrent layer does not match an attention head). Both are drawn from heads that can see the source
 on these strings; a head whose window hides it is not a control. *Edges*: in the same heads, as much attention taken
 from places that do not match. In a small model the first two pools may be nearly empty: then a control says so by its
 number of draws, and has no interval.

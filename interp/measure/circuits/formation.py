@@ -19,7 +19,7 @@ from interp.models.stack.model import StackModel
 from interp.results.circuits import HeadTables
 from interp.results.formation import Formation
 from interp.tasks.base import Batch
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 from interp.tasks.vocabulary import Vocabulary
 
 

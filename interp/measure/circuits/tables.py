@@ -11,7 +11,7 @@ from interp.measure.circuits.stream import looking_head
 from interp.models.heads import Head, Heads
 from interp.models.stack.model import StackModel
 from interp.results.circuits import HeadTables
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 
 
 @checked_call

@@ -18,7 +18,7 @@ from interp.models.heads import Head, HeadTable
 from interp.models.hooks.model import Hook
 from interp.models.surface import Model, by_head
 from interp.results.heads import HeadScores
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 
 ROUNDS = 3
 """Times that heads which took over are taken away, too."""

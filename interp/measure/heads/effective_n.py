@@ -26,7 +26,8 @@ from interp.measure.heads.n_interval import Rule, n_interval
 from interp.models.surface import Model, device, run
 from interp.results.accuracy import StepCurve
 from interp.tasks.base import Task
-from interp.tasks.probes.planted_repeats import Probe, offset_swaps, order_swaps, planted_repeats
+from interp.tasks.probes.planted_repeats import offset_swaps, order_swaps, planted_repeats
+from interp.tasks.probes.probe import Probe
 
 LEAST_STEP = 0.2
 """A curve that falls by less in all (in accuracy, or in share of answers moved) has no n."""

@@ -16,7 +16,7 @@ from interp.models.heads import Head, HeadTable
 from interp.models.surface import Model
 from interp.results.heads import HeadScore, HeadScores
 from interp.tasks.base import Batch
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 
 REACHED = 0.1
 """A set reaches what the lookup heads match if, with all other heads cut, no letter's move changes by more than this

@@ -29,7 +29,7 @@ from interp.models.heads import Head, Heads, HeadTable
 from interp.models.hooks.model import Hook
 from interp.models.stack.model import StackModel
 from interp.models.surface import Enough, Model, by_head, run_to_read
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 
 SAME = 1e-3
 """How much of what a layer's attention writes may be missing from the sum over its heads, relative to its norm."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from interp.measure.attention.rows import blocks, rows_at
 from interp.models.hooks.model import Hook
 from interp.models.surface import Model
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 
 ENDS = 1.96
 """Standard errors from a mean to the ends of its interval at 95 %."""

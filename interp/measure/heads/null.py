@@ -15,7 +15,7 @@ from interp.measure.heads.lookup import look
 from interp.measure.progress import OnStep, announced
 from interp.models.heads import HeadKind, HeadTable
 from interp.models.surface import Model, untrained_like
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 
 Null = Float[np.ndarray, "untrained head"] | Float[np.ndarray, " draw"]
 """The statistic of every head of some untrained models, or, pooled, of heads of one kind."""

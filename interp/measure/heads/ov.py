@@ -13,7 +13,7 @@ from interp.models.heads import HeadTable
 from interp.models.stack.layers import LayerNorm
 from interp.models.stack.model import StackModel
 from interp.models.surface import Model
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 from interp.tasks.vocabulary import Vocabulary
 
 STEP = 0.03

@@ -22,7 +22,7 @@ from interp.measure.heads.flags import by_match
 from interp.measure.heads.gather import mean_outputs
 from interp.models.heads import Head, HeadTable
 from interp.models.surface import Model
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 
 Moves = Float[np.ndarray, "set lookup offset"]
 

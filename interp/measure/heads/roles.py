@@ -13,7 +13,7 @@ from interp.measure.heads.written import edge_effects, written_share
 from interp.models.heads import HeadTable
 from interp.models.surface import Model
 from interp.results.heads import LEAST_EFFECT, HeadScore, HeadScores
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 
 COPIES = 0.5
 """A head copies if its OV circuit raises the right letter most in at least this share of the probes."""

@@ -27,7 +27,7 @@ from interp.models.heads import HeadTable
 from interp.models.surface import Model, device
 from interp.results.heads import HeadScores
 from interp.tasks.base import Task, need
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 
 
 @checked_call

@@ -9,7 +9,8 @@ import torch
 from interp.base.seeds import own_generator
 from interp.measure.heads.settings import HeadSettings
 from interp.tasks.base import Batch, Task
-from interp.tasks.probes.planted_repeats import Probe, offset_swaps, order_swaps, planted_repeats
+from interp.tasks.probes.planted_repeats import offset_swaps, order_swaps, planted_repeats
+from interp.tasks.probes.probe import Probe
 
 
 class Strings:

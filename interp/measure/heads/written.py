@@ -18,7 +18,7 @@ from interp.measure.values import Zero
 from interp.models.heads import Head
 from interp.models.stack.model import StackModel
 from interp.models.surface import Model
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 from interp.tasks.vocabulary import Vocabulary
 
 

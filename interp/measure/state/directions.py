@@ -1,6 +1,6 @@
 """Principal directions of states over strings, by way of the Gram matrix: its size is that of the strings, not theirs.
 
-Directions are those of the numbers as they are: a part of the state with large numbers has the say.
+Directions are those of the numbers as they are: large-valued parts of the state dominate.
 """
 
 from collections.abc import Sequence

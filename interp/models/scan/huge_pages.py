@@ -14,7 +14,7 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 
 LARGE = 2**23
-"""Bytes from which it is worth while."""
+"""Minimum size in bytes for which huge pages pay off."""
 
 
 def empty(shape: tuple[int, ...], like: Tensor) -> Tensor:

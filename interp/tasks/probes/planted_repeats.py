@@ -9,9 +9,7 @@ On a plain copy every n-gram lookup looks at the same place, whatever its n. Her
 The query is the copied last letter of one place; the answer is the letter that follows it, the rival's another one.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Int
@@ -20,47 +18,9 @@ from torch import Tensor
 from interp.base.axes import Tokens
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
-from interp.tasks.base import Batch, Task, need
+from interp.tasks.base import Task, need
+from interp.tasks.probes.probe import Probe, asking_for, probe_of
 from interp.tasks.sampling import below, draw_lengths, span
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One question to each string: where it is asked, the true place and the rival place.
-
-    >>> probe = interp.tasks.planted_repeats(interp.CopyTask(), torch.tensor([2]), 14, 0, exclusive=True, context=4)
-    >>> int(probe.query), int(probe.source), int(probe.rival)
-    (28, 14, 6)
-    """
-
-    batch: Batch
-    """`answer`, `loss_mask` and `source` mark the query only."""
-    whole: Batch
-    """`batch` with every letter of the copy asked for."""
-    k: Int[Tensor, " batch"]
-    """Length of the repeat: the last letters in which the two places agree."""
-    query: Int[Tensor, " batch"]
-    """Position in `tokens` whose next token is asked for."""
-    source: Int[Tensor, " batch"]
-    """Position of the right next letter in the first copy."""
-    rival: Int[Tensor, " batch"]
-    """Position of the letter that follows the rival place in the first copy, -1 where there is no rival."""
-    place: Int[Tensor, " batch"]
-    """Whether the question is about the first (0) or the second (1) of the two places. The copy up to the second place
-    holds the first one once more, so there the rival's letter has followed the repeat twice."""
-
-    def __len__(self) -> int:
-        return len(self.batch)
-
-    def rows(self, index: slice) -> "Probe":
-        """Take some of the strings, as a probe."""
-        return self._map(lambda part: part.rows(index) if isinstance(part, Batch) else part[index])
-
-    def to(self, device: torch.device | str) -> "Probe":
-        return self._map(lambda part: part.to(device))
-
-    def _map(self, change: Callable[[Any], Any]) -> "Probe":
-        return replace(self, **{name: change(part) for name, part in vars(self).items()})
 
 
 def planted_repeats(
@@ -112,7 +72,7 @@ def planted_repeats(
         names = _shuffled_alphabets(len(k), task.n_letters, generator) if named is None else named
         letters = _put(names.gather(1, letters), true, names[:, -1])
         letters = _put(letters, torch.where(k > 0, other, true), names[:, -1])
-    return _probe(task.layout(letters, lengths), k, true, other, asked, rivalled=k > 0)
+    return probe_of(task.layout(letters, lengths), k, true, other, asked, rivalled=k > 0)
 
 
 def offset_swaps(
@@ -161,8 +121,8 @@ def offset_swaps(
     letters = _put(letters, other, torch.where(offset == 0, names[:, -2], names[:, -1]))
 
     whole = task.layout(letters, lengths)
-    probe = _probe(whole, offset, true, other, place, rivalled=offset >= 0)
-    rival_letter = whole.targets.gather(1, _asking_for(whole, other - offset)[:, None])[:, 0]
+    probe = probe_of(whole, offset, true, other, place, rivalled=offset >= 0)
+    rival_letter = whole.targets.gather(1, asking_for(whole, other - offset)[:, None])[:, 0]
     return probe, _put(whole.tokens, probe.query - offset, rival_letter)
 
 
@@ -204,7 +164,7 @@ def order_swaps(
     one, two = (letters.gather(1, (true - t)[:, None])[:, 0] for t in (near, far))
     letters = _put(_put(letters, other - near, two), other - far, one)
 
-    probe = _probe(task.layout(letters, lengths), near, true, other, place, rivalled=near >= 0)
+    probe = probe_of(task.layout(letters, lengths), near, true, other, place, rivalled=near >= 0)
     here, there = probe.query - near, probe.query - far
     one, two = (probe.batch.tokens.gather(1, at[:, None])[:, 0] for at in (here, there))
     return probe, _put(_put(probe.batch.tokens, here, two), there, one)
@@ -285,16 +245,3 @@ def _background(
         )
     names = order.argsort(dim=1)
     return names.argsort(dim=1).gather(1, own), names
-
-
-def _asking_for(batch: Batch, letter: Tensor) -> Tensor:
-    """Position whose target is the given letter of the answer (0, 1, ...)."""
-    return (batch.answer & (batch.answer.cumsum(1) == letter[:, None] + 1)).byte().argmax(dim=1)
-
-
-def _probe(whole: Batch, k: Tensor, true: Tensor, other: Tensor, place: Tensor, rivalled: Tensor) -> Probe:
-    query = _asking_for(whole, true + 1)
-    source, rival = (whole.source.gather(1, _asking_for(whole, end + 1)[:, None])[:, 0] for end in (true, other))
-    asked = torch.arange(whole.tokens.shape[1]) == query[:, None]
-    batch = replace(whole, answer=asked, loss_mask=asked, source=whole.source.masked_fill(~asked, -1))
-    return Probe(batch, whole, k, query, source, rival.masked_fill(~rivalled, -1), place)

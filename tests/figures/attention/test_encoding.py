@@ -20,7 +20,7 @@ from interp.figures.attention.encoding import ERROR, SIGNED_ERROR, quantise, res
 from interp.results.attention import AttentionView, Strip
 
 ROUNDING = 1e-6
-"""Of single precision, in which weights come back."""
+"""The rounding error of single precision, in which weights come back."""
 
 
 def rows_of(scores: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from interp.tasks.probes.matches import match_lengths
 
 SVG = "{http://www.w3.org/2000/svg}"
 MATCH_INK = "#00795a"
-"""Of the frames around matches on a light page."""
+"""The colour of frames around matches on a light page."""
 ROUNDING = 1e-6
 
 

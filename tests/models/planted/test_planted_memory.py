@@ -29,7 +29,7 @@ def strings(generator: Any) -> Batch:
 
 
 def probabilities(model: HookedModel, batch: Batch) -> torch.Tensor:
-    """Of the right letter, at each letter of the answer."""
+    """The probability of the right letter, at each letter of the answer."""
     p = model(batch.tokens).softmax(dim=-1).gather(2, batch.targets[..., None])[..., 0]
     return p[batch.answer].view(len(batch), -1)
 

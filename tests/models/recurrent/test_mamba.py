@@ -197,7 +197,7 @@ PATHS = {
 
 
 def gradients(model, tokens, names=()):
-    """Of the loss, by every parameter, on the path that these hooks ask for."""
+    """The loss's gradient by every parameter, on the path that these hooks ask for."""
     model.zero_grad()
     loss = model.run_with_hooks(tokens, return_type="loss", fwd_hooks=[(name, lambda *_, **__: None) for name in names])
     loss.backward()

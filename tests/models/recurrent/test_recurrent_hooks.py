@@ -1,4 +1,4 @@
-"""Of every recurrent model: each hook point fires once, is heard, changes nothing by being read, is named rightly."""
+"""Hooks of recurrent models: each hook point fires once, is heard, changes nothing by being read, is named rightly."""
 
 from collections import Counter
 

@@ -45,7 +45,7 @@ def run(method: str, inputs: Inputs, chunk: int | None = None) -> tuple[Tensor, 
 
 
 def gradients(outputs: tuple[Tensor, Tensor], inputs: Inputs) -> tuple[Tensor, ...]:
-    """Of a loss that weighs every number of y and of the final state differently."""
+    """The gradients of a loss that weighs every number of y and of the final state differently."""
     loss = sum((out * torch.linspace(-1, 2, out.numel()).view(out.shape)).sum() for out in outputs)
     return torch.autograd.grad(loss, tuple(inputs.values()))
 

@@ -27,7 +27,8 @@ from interp.studies.circuit.verdict import circuit_verdict
 from interp.studies.scoring import find_heads, probed
 from interp.studies.study import OnStep, silent
 from interp.tasks.base import Batch
-from interp.tasks.probes.planted_repeats import Probe, planted_repeats
+from interp.tasks.probes.planted_repeats import planted_repeats
+from interp.tasks.probes.probe import Probe
 
 
 @checked_call

@@ -10,7 +10,7 @@ from interp.results.formation import Formation
 from interp.results.heads import HeadScores
 from interp.studies.study import OnStep
 from interp.tasks.base import Batch
-from interp.tasks.probes.planted_repeats import Probe
+from interp.tasks.probes.probe import Probe
 from interp.training.run_folder import kept_steps, load_run
 
 PROBES = 16
