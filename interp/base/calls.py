@@ -45,7 +45,7 @@ def checked_call(function: Callable[..., Any]) -> Callable[..., Any]:
     what only a type checker can tell, is passed through.
 
     Raises: (when the function is called) UserError that names the argument, what it must be and what it got; for a name
-        that is no argument, the nearest.
+        that is not an argument, the nearest.
 
     >>> load("hard-alibi", seed="0")
     UserError: seed must be an integer; got '0'.

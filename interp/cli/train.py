@@ -42,8 +42,8 @@ class Options(Shared):
     config: str | None = None
     """A JSON file with model, task and training, such as the config.json of a run folder, instead of a preset."""
     task: str | None = None
-    """What to learn instead: copy, 'ngram?n=2', reverse, 'recall?queries=2', ... Of tasks that are no copies of uniform
-    letters the recipe has no hard strings."""
+    """What to learn instead: copy, 'ngram?n=2', reverse, 'recall?queries=2', ... A task that does not copy uniform
+    letters is learned without hard strings."""
     resume: bool = False
     """Continue the interrupted training in the run folder, to the same bits as if it had not been interrupted."""
     steps: int | None = None

@@ -121,7 +121,7 @@ class Result:
     def _load(cls: type[R], folder: Path) -> R:
         document = read_json(folder / RESULTS, "a result")
         if not isinstance(document, dict):
-            raise UserError(f"{folder} must hold a {cls.__name__}; got a {RESULTS} that holds no result.")
+            raise UserError(f"{folder} must hold a {cls.__name__}; got a {RESULTS} without a result in it.")
         found = document.pop("schema", None), document.pop("result", None)
         kind, schema = (shortened(str(name)) for name in reversed(found))
         if found != (SCHEMA, cls.__name__):

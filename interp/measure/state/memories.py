@@ -47,7 +47,7 @@ def memory_ablations(
     Returns: "attention", "recurrence", "both", and "layer 0" and so on, with letter accuracy as a whole and at each
         place of the answer, teacher-forced, and beside as many numbers drawn at random where there are others.
 
-    Raises: UserError for a model that is no hybrid, an unknown kind, or fewer than two strings.
+    Raises: UserError for a model that is not a hybrid, an unknown kind, or fewer than two strings.
     """
     generator = as_generator(generator)
     batch, state = strings_carried(model, task, length, strings, generator, (kind,))

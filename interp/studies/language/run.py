@@ -63,7 +63,7 @@ def language_study(
 def writer_of(loaded: Loaded) -> Writer:
     """Return the tokenizer of a language model, as text tasks use it.
 
-    Raises: UserError for a model that is no pretrained one, or has no tokenizer.
+    Raises: UserError for a model that is not pretrained, or has no tokenizer.
     """
     if loaded.pretrained is None:
         raise UserError(

@@ -14,7 +14,7 @@ from interp.studies.heads.verdict.use import cuts_lookups, use_says
 ENOUGH_STRINGS = 0.5
 """String accuracy below which there are too few right strings to lose: an ablation is then judged by letters."""
 ENOUGH_ATTENTION = 0.1
-"""Less than this share of what was cut is no control: a sharp head has nothing else to take."""
+"""Less than this share of what was cut is not a control: a sharp head has nothing else to take."""
 PREFERS = -log(0.75)
 """Nats from which on a preference between equal matches is spoken of, if its whole interval says which is preferred:
 one draws a quarter less than the other."""
