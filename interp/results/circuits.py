@@ -54,6 +54,18 @@ class HeadTables(Result):
         return float(self.diagonal.sum(axis=1).mean()) / whole if whole else float("nan")
 
     @property
+    def recurrent_share(self) -> float:
+        """Share of the mean score in which a recurrent layer wrote to query, key or both; 0 where there is none.
+
+        Such a layer mixes letters, so that part is not taken apart by letters: it stands in the last row and column.
+        """
+        mixers = [i for i, name in enumerate(self.writers) if name.endswith(".mixer")]
+        others = np.delete(np.delete(self.by_writer, mixers, axis=1), mixers, axis=2)
+        whole = float(self.score.mean())
+        through = float((self.by_writer.sum(axis=(1, 2)) - others.sum(axis=(1, 2))).mean()) if mixers else 0.0
+        return through / whole if whole else float("nan")
+
+    @property
     def error(self) -> float:
         """Largest difference between the sum of entries and the score, over the sum of the entries' sizes."""
         left = np.abs(self.by_writer.sum(axis=(1, 2)) + self.position - self.score)

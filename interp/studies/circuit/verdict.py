@@ -1,5 +1,7 @@
 """Whether a circuit is the whole of how a model copies, as an answer and in words."""
 
+import numpy as np
+
 from interp.base import words
 from interp.base.estimates import share_interval
 from interp.results.circuits import HeadTables, SelfRepair
@@ -35,9 +37,10 @@ def circuit_verdict(
         Evidence("string_accuracy_without_one", most, threshold=least, n=n),
         Evidence("string_accuracy_random", float(random.mean()), n=random.size),
         *(
-            Evidence("hash_share", head.diagonal_share, n=len(head.score), about=(head.head,))
+            Evidence(name, getattr(head, of), n=len(head.score), about=(head.head,))
             for head in lookups
-            if abs(head.score.mean()) > 1e-9
+            for name, of in (("hash_share", "diagonal_share"), ("recurrent_share", "recurrent_share"))
+            if abs(head.score.mean()) > 1e-9 and (of == "diagonal_share" or head.recurrent_share)
         ),
     ]
     if repair is not None and len(repair.heads) > 1:
@@ -47,6 +50,11 @@ def circuit_verdict(
             )
         )
     caveats = [f"{words.count(spare, 'edge')} of it could go on these strings, each alone"] if spare else []
+    if len(random) and np.allclose(circuit.random.loss, circuit.alone.loss):
+        caveats.append(
+            "random circuits are this one over again: between its layers there are no other sets of so many edges, "
+            "or none that does anything else"
+        )
     caveats.append("another set of edges may be smaller still; edges were taken away one after the other")
     return Verdict(answer, tuple(because), tuple(caveats), _says(circuit, lookups, most))
 
@@ -71,10 +79,16 @@ def _says(circuit: CircuitTest, lookups: tuple[HeadTables, ...], most: float) ->
         f"one of them at most {words.percent(most)}."
     )
     shown = [head for head in lookups if abs(head.score.mean()) > 1e-9]
-    parts = [f"{words.percent(head.diagonal_share, 0)} of {head.head}'s" for head in shown]
-    if parts:
+    by_letter = [head for head in shown if abs(head.recurrent_share) < HALF]
+    if parts := [f"{words.percent(head.diagonal_share, 0)} of {head.head}'s" for head in by_letter]:
         says += (
             f" Letters that meet at the same distance back make {words.names(parts)} preference for the source over "
             "other letters."
+        )
+    mixed = [head for head in shown if head not in by_letter]
+    if parts := [f"{words.percent(head.recurrent_share, 0)} of {head.head}'s" for head in mixed]:
+        says += (
+            f" What recurrent layers wrote makes {words.names(parts)} preference for the source over other letters; "
+            "they mix letters, so that this is not told apart by letter."
         )
     return says

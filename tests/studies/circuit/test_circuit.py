@@ -64,6 +64,27 @@ def test_an_edge_that_could_go_is_a_caveat_and_a_heads_hash_is_evidence():
     assert "make 90% of L1H2's preference for the source" in str(verdict)
 
 
+def test_what_a_recurrent_layer_wrote_is_told_as_that_and_not_as_no_hash():
+    plain = head([[0, 9, 0], [0, 0, 1]])
+    assert plain.recurrent_share == 0
+    by_writer = np.array([[[1.0, 2.0], [3.0, 4.0]]] * 3)  # of 10 all but the 1 in which the embedding meets itself
+    mixed = replace(plain, writers=("embed", "L0.mixer"), by_writer=by_writer, by_letter=0 * plain.by_letter)
+    assert mixed.recurrent_share == pytest.approx(0.9)
+    verdict = circuit_verdict(circuit(20), (mixed, plain), None, 0.95)
+    assert verdict.evidence("recurrent_share").value == pytest.approx(0.9)
+    assert "make 90% of L1H2's preference" in str(verdict)
+    assert "What recurrent layers wrote makes 90% of L1H2's preference for the source" in str(verdict)
+    assert "90% has a recurrent layer for its writer" in str(hash_figure(mixed).to_json())
+
+
+def test_random_circuits_that_are_the_circuit_itself_are_no_control():
+    same = replace(circuit(20), random=scores(20, 20))
+    assert any(
+        "random circuits are this one over again" in told for told in circuit_verdict(same, (), None, 0.95).caveats
+    )
+    assert not any("over again" in told for told in circuit_verdict(circuit(20), (), None, 0.95).caveats)
+
+
 def test_the_graph_has_every_edge_as_wide_as_what_is_lost_without_it(studies):
     scored = studies.hard_alibi().scores
     figure = circuit_graph(circuit(20), scored)

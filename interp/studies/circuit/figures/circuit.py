@@ -204,4 +204,9 @@ def hash_figure(head: HeadTables) -> go.Figure:
         f"(score before the softmax, {words.count(len(head.score), 'string')}); letters that meet at one distance, "
         f"0, 1, ... back, make {by_letter}: {words.percent(head.diagonal_share)} in all."
     )
+    if head.recurrent_share:
+        says += (
+            f" {words.percent(head.recurrent_share)} has a recurrent layer for its writer at the query or the key; it "
+            "mixes letters, so that this stands in the last row and column."
+        )
     return dress(figure, f"What {head.head} matches", says, 130 + 44 * len(head.query_letters), legend=False)
