@@ -85,6 +85,8 @@ def decompose_score(model: Model, tokens: Tokens, head: Any, query: Int[Tensor, 
         names.append(name)
         q_parts.append(run.queries(part, constant))
         k_parts.append(run.keys(part, constant))
+    for parts, whole in zip((q_parts, k_parts), run.whole(), strict=True):  # the biases have the run's own rounding
+        parts[-1] = parts[-1][0], whole - sum(turned for _, turned in parts[:-1])
     plain, turned = (_products([part[i] for part in q_parts], [part[i] for part in k_parts]) for i in (0, 1))
     return ScoreTable(
         found.name, tuple(names), tuple(names), turned, turned - plain if run.turns else None, *run.position_and_score()

@@ -5,10 +5,10 @@ import torch
 
 from interp.base.errors import UserError
 from interp.measure.circuits.decomposition import decompose_score, hash_table
-from interp.measure.circuits.stream import own_model
+from interp.measure.circuits.stream import cached, own_model, stream_hooks, stream_parts
 from interp.models import build
 from interp.models.heads import HeadTable
-from interp.models.planted import planted_copier
+from interp.models.planted import draw, plant, planted_copier
 from interp.tasks import CopyTask
 from interp.tasks.probes.planted_repeats import planted_repeats
 
@@ -34,6 +34,31 @@ def test_entries_sum_to_the_score_on_every_kind_of_model(model):
         assert ((found.total - seen).abs() / size).max() < 1e-6
         torch.testing.assert_close(found.total, seen, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(found.score, seen, rtol=1e-5, atol=1e-6)
+
+
+def test_what_was_written_sums_to_the_stream_that_enters_each_layer(model):
+    for layer in range(1, 3):
+        name = f"blocks.{layer}.hook_resid_pre"
+        cache = cached(model, TOKENS, [name, *stream_hooks(model, layer)])
+        written = sum(part for _, part in stream_parts(model, layer, cache))
+        torch.testing.assert_close(written, cache[name].double(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["offsets", "deep", "rotary", "alibi", "busy", "mixed"])
+def test_on_planted_circuits_whose_weights_are_large_the_table_is_the_score_and_its_hash(kind):
+    circuit = draw(kind, 0)
+    model, planting = plant(circuit)
+    name, n = planting.with_role("lookup")[0].name, planting.with_role("lookup")[0].n
+    probe = planted_repeats(
+        CopyTask(circuit.alphabet), torch.full((4,), n - 1), (20, 24), 0, exclusive=False, context=n
+    )
+    table = decompose_score(model, probe.batch.tokens, name, probe.query, probe.source)
+    letters = hash_table(model, probe.batch.tokens, name, probe.query, probe.source, offsets=n + 2)
+    for found in (table, letters):
+        assert ((found.total - found.score).abs() / found.score.abs()).max() < 1e-5
+    diagonal = letters.diagonal[:, :n]
+    torch.testing.assert_close(diagonal, diagonal[:, :1].expand_as(diagonal), rtol=1e-2, atol=1e-2)
+    assert letters.diagonal[:, n:].abs().max() < 1e-3 * diagonal.min()
 
 
 def test_writers_are_apart_that_a_model_without_one_lacks(made):
@@ -74,7 +99,7 @@ def test_weights_take_the_difference_of_two_keys(made):
         torch.testing.assert_close(both.position, a.position - b.position)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6])
 def test_a_planted_copiers_table_is_its_hash(n):
     model, planting = planted_copier(n, 12, shuffle=True, seed=n, decoys=("matched-token",))
     probe = planted_repeats(CopyTask(12), torch.full((6,), 1), (18, 22), 0, exclusive=True, context=n, place=0)
