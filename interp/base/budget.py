@@ -74,5 +74,5 @@ def check_fits(size: int, what: str) -> None:
     """Raises: UserError for something that takes more bytes than this machine has."""
     if size > (there := memory()):
         raise UserError(
-            f"{what} must fit into memory, {there / 2**30:,.0f} GiB here; got {size / 2**30:,.0f} GiB. Ask for less."
+            f"{what} must fit into memory, {there // 2**30:,} GiB here; got {size // 2**30:,} GiB. Ask for less."
         )

@@ -1,5 +1,6 @@
 """Paths that a person typed, and names of files that are made from longer texts."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from interp.base.errors import UserError
@@ -32,8 +33,22 @@ def expanded(text: str | Path, what: str) -> Path:
 
 def is_there(path: Path) -> bool:
     """Whether there is anything at the path; a path that no file can have is not there."""
+    return _answer(path.exists)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is at the path."""
+    return _answer(path.is_file)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is at the path."""
+    return _answer(path.is_dir)
+
+
+def _answer(asked: Callable[[], bool]) -> bool:
     try:
-        return path.exists()
+        return asked()
     except (OSError, ValueError):  # a name too long, a NUL in it, a folder that may not be looked into
         return False
 

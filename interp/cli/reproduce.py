@@ -14,7 +14,7 @@ import tyro
 
 from interp.base.bounds import Bounds
 from interp.base.errors import InterpError, UserError
-from interp.base.paths import expanded
+from interp.base.paths import expanded, is_folder
 from interp.base.words import count
 from interp.cli.devices import resolve_device
 from interp.cli.places import result_folder
@@ -148,9 +148,9 @@ def _record(options: Options) -> "Record":
         return Record(default_record())
     folder = expanded(options.found, "--found")
     reads = options.collect or options.list or options.explain is not None
-    if folder.exists() and not folder.is_dir():
+    if folder.exists() and not is_folder(folder):
         raise UserError(f"--found must be a folder; got {folder}, which is a file. Name the folder that it lies in.")
-    if options.collect and not folder.is_dir():
+    if options.collect and not is_folder(folder):
         raise UserError(
             f"--found must be a folder of what runs have found; got {folder}, which is not there. Run without "
             "--collect, or name another."
@@ -158,7 +158,7 @@ def _record(options: Options) -> "Record":
     try:
         if not reads:
             folder.mkdir(parents=True, exist_ok=True)
-        list(folder.iterdir() if folder.is_dir() else ())
+        list(folder.iterdir() if is_folder(folder) else ())
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
         raise UserError(

@@ -16,6 +16,7 @@ A model is asked what it was trained on, a pretrained one to copy; `task` asks s
 import dataclasses
 import html
 import json
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -208,7 +209,7 @@ def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
         raise UserError(
             "a model after hf: must be a folder or a name on the Hugging Face hub, as in hf:gpt2; got nothing."
         )
-    if any(len(part.encode()) > LONGEST_NAME for part in Path(name).parts):
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(name).parts):
         raise UserError(
             f"a model after hf: must be a folder or a name on the Hugging Face hub; got {shortened(name)}, "
             "which is longer than a file name can be."

@@ -134,6 +134,7 @@ class Task(ABC):
         return [self.vocabulary.decode(row) for row in tokens]
 
 
+@checked_call
 def need(task: Task, *capabilities: str) -> None:
     """Refuse a task that cannot do what a measurement needs.
 

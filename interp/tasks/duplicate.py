@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
@@ -16,6 +17,7 @@ from interp.tasks.unique_grams import draw_with_a_unique_gram, grams
 
 
 @register("duplicate")
+@checked_call
 @dataclass(frozen=True)
 class DuplicateCopy(OverLetters):
     """Write a string once more in which an n-gram was written over another.
@@ -37,6 +39,7 @@ class DuplicateCopy(OverLetters):
         super().__post_init__()
         check_count("n", self.n)
 
+    @checked_call
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`.
 

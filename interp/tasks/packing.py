@@ -3,12 +3,14 @@
 import torch
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch, Task
 from interp.tasks.sampling import span
 
 
+@checked_call
 def pack(
     task: Task, n: int, context: int, length: int | tuple[int, int], generator: torch.Generator | int, isolate: bool
 ) -> Batch:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch
@@ -16,6 +17,7 @@ from interp.tasks.sampling import Length, below, draw_lengths, draw_letters
 
 
 @register("passkey")
+@checked_call
 @dataclass(frozen=True)
 class Passkey(InHalves, OneLetterContrasts):
     """Write the digits that stand together somewhere in a string of letters.
@@ -39,6 +41,7 @@ class Passkey(InHalves, OneLetterContrasts):
         if self.depth is not None and not 0 <= self.depth <= 1:
             raise UserError(f"depth must be a fraction from 0 to 1, or None; got {self.depth}.")
 
+    @checked_call
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`. Raises: UserError for strings too short for the passkey."""
         generator = as_generator(generator)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch
@@ -22,6 +23,7 @@ ROUNDS = 1000
 
 
 @register("phone-book")
+@checked_call
 @dataclass(frozen=True)
 class PhoneBook(InHalves, OneLetterContrasts):
     """Write the number of a name.
@@ -52,6 +54,7 @@ class PhoneBook(InHalves, OneLetterContrasts):
     def has_prompt_end(self) -> bool:
         return False
 
+    @checked_call
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` books; see `Task.sample`. A length counts entries; every entry is as likely to be asked for.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.tasks.base import Batch
 from interp.tasks.copy import CopyTask
 from interp.tasks.lettered import OverLetters, check_count
@@ -14,6 +15,7 @@ from interp.tasks.sampling import Length, draw_lengths
 
 
 @register("planted")
+@checked_call
 @dataclass(frozen=True)
 class PlantedCopy(OverLetters):
     """Write a string once more in which the same k letters stand at two places.
@@ -36,6 +38,7 @@ class PlantedCopy(OverLetters):
         super().__post_init__()
         check_count("k", self.k, 0)
 
+    @checked_call
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`.
 

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch
@@ -21,6 +22,7 @@ from interp.tasks.sampling import Length, below, draw_lengths, draw_letters, spa
 
 
 @register("recall")
+@checked_call
 @dataclass(frozen=True)
 class Recall(InHalves):
     """Write after each key that is asked for the value that it has.
@@ -58,6 +60,7 @@ class Recall(InHalves):
     def has_prompt_end(self) -> bool:
         return False
 
+    @checked_call
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`. A length counts pairs; keys differ, and so do the values of a pass.
 

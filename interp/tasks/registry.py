@@ -19,6 +19,7 @@ KINDS: dict[str, type[Task]] = {}
 Kind = TypeVar("Kind", bound=type[Task])
 
 
+@checked_call
 def register(kind: str) -> Callable[[Kind], Kind]:
     """Register a task under a name for run folders and specifications.
 
@@ -44,6 +45,7 @@ def register(kind: str) -> Callable[[Kind], Kind]:
     return known
 
 
+@checked_call
 def task_config(task: Task) -> dict[str, Any]:
     """Describe a task by plain JSON values: its `kind` and its fields.
 
@@ -55,6 +57,7 @@ def task_config(task: Task) -> dict[str, Any]:
     return {"kind": _kind(task)} | to_plain(task)
 
 
+@checked_call
 def task_from_config(config: dict[str, Any]) -> Task:
     """Make the task that `task_config` described.
 
@@ -91,6 +94,7 @@ def task_from_spec(spec: str, vocabulary: Vocabulary | None = None) -> Task:
     return own.over(vocabulary if letters == vocabulary.n_letters else vocabulary.first(letters))
 
 
+@checked_call
 def task_class(spec: str) -> type[Task]:
     """Find the class of the task that a text names, whatever its options.
 
@@ -105,6 +109,7 @@ def task_class(spec: str) -> type[Task]:
     return KINDS[kind]
 
 
+@checked_call
 def task_spec(task: Task) -> str:
     """Write a task as the text that `task_from_spec` reads; token ids of another model (`vocab`) are left out.
 

@@ -60,9 +60,11 @@ def draw_letters(
     Args:
         letters_per_string: size of the subset, for all strings or for each; None: the whole alphabet.
 
-    Raises: UserError for a subset that is empty or larger than the alphabet.
+    Raises: UserError for a subset that is empty or larger than the alphabet, or fewer than no strings or letters.
     """
     generator = as_generator(generator)
+    if n < 0 or width < 0:
+        raise UserError(f"strings and their letters must not be fewer than none; got {n} strings of {width} letters.")
     if letters_per_string is None:
         return torch.randint(alphabet, (n, width), generator=generator)
     sizes = torch.as_tensor(letters_per_string).expand(n)

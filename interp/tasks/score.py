@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp.base.axes import Logits, PosMask, Tokens
+from interp.base.calls import checked_call
+from interp.base.errors import UserError
 from interp.tasks.base import Batch
 from interp.tasks.vocabulary import Vocabulary
 
@@ -34,6 +36,7 @@ class Scores:
     """Index within the answer of its first wrong letter, -1 where none is."""
 
 
+@checked_call
 def letter_correct(predicted: Tokens, batch: Batch) -> PosMask:
     """Find where the answer's letter is predicted; False outside the answer.
 
@@ -41,9 +44,11 @@ def letter_correct(predicted: Tokens, batch: Batch) -> PosMask:
     >>> interp.tasks.letter_correct(batch.targets, batch)
     tensor([[False, False, False,  True,  True, False]])
     """
+    _require_same(predicted, batch, "predicted")
     return batch.answer & (predicted == batch.targets)
 
 
+@checked_call
 def score(predicted: Tokens | Logits, batch: Batch) -> Scores:
     """Score predictions under teacher forcing: the predicted token (or the logits) at each position of `batch.tokens`.
 
@@ -55,6 +60,7 @@ def score(predicted: Tokens | Logits, batch: Batch) -> Scores:
     return _summarise(letter_correct(tokens, batch), batch)
 
 
+@checked_call
 def score_generated(generated: Int[Tensor, "batch letter"], batch: Batch) -> Scores:
     """Score a free-running answer: the tokens that the model wrote after the prompt, the first of them in column 0.
 
@@ -64,11 +70,14 @@ def score_generated(generated: Int[Tensor, "batch letter"], batch: Batch) -> Sco
     >>> interp.tasks.score_generated(batch.answer_tokens, batch).string_correct
     tensor([True, True])
     """
+    if len(generated) != len(batch.tokens):
+        raise UserError(f"generated must have {len(batch.tokens)} strings, as the batch; got {len(generated)}.")
     missing = max(0, batch.tokens.shape[1] - generated.shape[1])
     written = F.pad(generated, (0, missing), value=-1)
     return _summarise(letter_correct(written.gather(1, _rank(batch)), batch), batch)
 
 
+@checked_call
 def answer_loss(logits: Logits, batch: Batch) -> Float[Tensor, "batch pos"]:
     """Compute the cross-entropy in nats at each letter of the answer, 0 elsewhere.
 
@@ -77,11 +86,13 @@ def answer_loss(logits: Logits, batch: Batch) -> Float[Tensor, "batch pos"]:
     >>> interp.tasks.answer_loss(torch.zeros(1, 8, 30), batch)  # ln 30 at each letter of the answer
     tensor([[0.0000, 0.0000, 0.0000, 0.0000, 3.4012, 3.4012, 3.4012, 0.0000]])
     """
+    _require_same(logits, batch, "logits")
     targets = batch.targets.masked_fill(~batch.answer, 0)
     loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
     return loss.view_as(targets).masked_fill(~batch.answer, 0.0)
 
 
+@checked_call
 def logit_difference(
     logits: Logits, batch: Batch, vocabulary: Vocabulary, over: Literal["mean", "median"] = "mean"
 ) -> Float[Tensor, "batch pos"]:
@@ -94,6 +105,7 @@ def logit_difference(
     >>> interp.tasks.logit_difference(torch.zeros(1, 6, 30), batch, task.vocabulary)
     tensor([[0., 0., 0., 0., 0., 0.]])
     """
+    _require_same(logits, batch, "logits")
     letters = vocabulary.ids(torch.arange(vocabulary.n_letters, device=logits.device))
     targets = batch.targets.masked_fill(~batch.answer, 0)
     right = logits.gather(2, targets[..., None])[..., 0].float()
@@ -105,6 +117,7 @@ def logit_difference(
     return (right - others).masked_fill(~batch.answer, 0.0)
 
 
+@checked_call
 def per_string(values: Float[Tensor, "batch pos"], batch: Batch) -> Float[Tensor, " batch"]:
     """Average a quantity over each string's answer; nan for a string that is asked nothing.
 
@@ -112,7 +125,14 @@ def per_string(values: Float[Tensor, "batch pos"], batch: Batch) -> Float[Tensor
     >>> interp.tasks.per_string(torch.ones(1, 6), batch)
     tensor([1.])
     """
+    _require_same(values, batch, "values")
     return (values * batch.answer).sum(dim=1) / batch.answer.sum(dim=1)
+
+
+def _require_same(values: Tensor, batch: Batch, name: str) -> None:
+    """Refuse what is not of the batch's strings and positions: one row would be taken for all of them."""
+    if (got := tuple(values.shape[:2])) != (wanted := tuple(batch.targets.shape)):
+        raise UserError(f"{name} must be of {wanted[0]} strings and {wanted[1]} positions, as the batch; got {got}.")
 
 
 def _rank(batch: Batch) -> Int[Tensor, "batch pos"]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch
 from interp.tasks.layout import Piece, join, mark
@@ -16,6 +17,7 @@ from interp.tasks.sampling import Length, draw_lengths, draw_letters
 
 
 @register("selective")
+@checked_call
 @dataclass(frozen=True)
 class SelectiveCopy(OneLetterContrasts):
     """Write the letters of a string in their order, and leave out the blanks.
@@ -40,6 +42,7 @@ class SelectiveCopy(OneLetterContrasts):
     def answer_letters(self) -> range:
         return range(self.n_letters - 1)
 
+    @checked_call
     def sample(self, n: int, length: Length, generator: torch.Generator | int) -> Batch:
         """Draw `n` strings; see `Task.sample`. A length counts letters without blanks."""
         generator = as_generator(generator)

@@ -22,8 +22,9 @@ import torch
 from torch import nn
 
 from interp.base.calls import checked_call
-from interp.base.errors import InterpError, UserError
+from interp.base.errors import InterpError, UserError, shortened
 from interp.base.files import read_json, write_json
+from interp.base.paths import is_file
 from interp.base.provenance import versions
 from interp.models import build
 from interp.models.checkpoint import CONFIG, WEIGHTS, load_weights
@@ -85,8 +86,9 @@ def read_run_config(folder: str | Path) -> dict[str, Any]:
     Raises: UserError if the folder is not a run, or a run of another version; InterpError if the file is damaged.
     """
     path = Path(folder) / CONFIG
-    if not path.is_file():
-        raise UserError(f"{folder} must be a run folder; got one without {CONFIG}. Name the --out of a training.")
+    if not is_file(path):
+        name = shortened(str(folder), 200)
+        raise UserError(f"{name} must be a run folder; got one without {CONFIG}. Name the --out of a training.")
     described = read_json(path, "a run's config")
     schema = described.get("schema") if isinstance(described, dict) else None
     if schema != SCHEMA:
@@ -107,12 +109,16 @@ def kept_path(folder: Path, step: int) -> Path:
     return folder / CHECKPOINTS / f"{step}.safetensors"
 
 
+@checked_call
 def kept_steps(folder: str | Path) -> tuple[int, ...]:
     """Steps whose weights a run folder keeps besides the last ones, in ascending order.
 
     >>> kept_steps("runs/x")
     (25, 50, 75)
+
+    Raises: UserError if the folder is not a run.
     """
+    read_run_config(folder)
     files = (Path(folder) / CHECKPOINTS).glob("*.safetensors")
     return tuple(sorted(int(file.stem) for file in files if file.stem.isascii() and file.stem.isdecimal()))
 

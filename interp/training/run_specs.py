@@ -4,9 +4,10 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, shortened, unknown
 from interp.base.files import read_json
-from interp.base.paths import expanded, is_there
+from interp.base.paths import expanded, is_file, is_folder, is_there
 from interp.training.presets import PRESETS
 from interp.training.run_folder import CONFIG, WEIGHTS
 
@@ -21,6 +22,7 @@ FORMS = (
 )
 
 
+@checked_call
 def at_step(spec: str) -> tuple[str, int | None]:
     """What stands before @, and the step behind it; None for the last one, and where no step is named.
 
@@ -49,7 +51,7 @@ def run_folder(spec: str) -> Path:
     if not spec.strip():
         raise UserError(f"a model must be {FORMS}; got an empty name.")
     path = expanded(spec, "a model")
-    if is_there(path) and not path.is_dir():
+    if is_there(path) and not is_folder(path):
         raise UserError(
             f"a run must be the folder that a training wrote; got the file {spec}. Name the folder that holds it."
         )
@@ -67,7 +69,7 @@ def run_folder(spec: str) -> Path:
 
 def check_run(folder: Path) -> None:
     """Raises: UserError for a folder that holds no run."""
-    lacking = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    lacking = [name for name in (CONFIG, WEIGHTS) if not is_file(folder / name)]
     config = {} if CONFIG in lacking else read_json(folder / CONFIG, "a run's config")
     if isinstance(config, dict) and "model_type" in config:
         raise UserError(

@@ -12,12 +12,14 @@ from typing import Any
 
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
+from interp.base.calls import checked_call
 from interp.base.errors import InterpError, UserError, shown, unknown
 from interp.training.log import Record
 
 PROJECT = "interp"
 
 
+@checked_call
 def make_tracker(kind: str, folder: str | Path, name: str | None = None, group: str | None = None) -> GeneralTracker:
     """Make a tracker for `train`; nothing is written, and nobody called, before the training begins.
 

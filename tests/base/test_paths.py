@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from interp.base.errors import UserError
-from interp.base.paths import expanded, is_there, short_name
+from interp.base.paths import expanded, is_file, is_folder, is_there, short_name
 
 
 def test_a_home_is_found_and_one_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +19,7 @@ def test_a_home_is_found_and_one_of_nobody_is_refused(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("path", ["x" * 5000, "a/" * 3000, "x\0y", "nothing-of-this-name"])
 def test_a_path_that_no_file_can_have_is_not_there(path: str) -> None:
-    assert not is_there(Path(path))
+    assert not is_there(Path(path)) and not is_file(Path(path)) and not is_folder(Path(path))
 
 
 @pytest.mark.parametrize("text", ["a" * 256, "é" * 200, "日" * 100, "x" * 5000])

@@ -203,3 +203,14 @@ def test_the_picture_of_the_reversed_copy():
 def test_no_letter_of_a_unique_copy_stands_twice():
     letters = UniqueCopy(5).sample(300, 5, 0).answer_tokens
     assert all(len(set(row)) == 5 for row in letters.tolist())
+
+
+@pytest.mark.parametrize("spec", ASKED)
+def test_an_argument_of_another_type_is_refused_by_name(spec):
+    task = task_from_spec(spec)
+    for wrong in ({"alphabet": "many"}, {"vocab": "zero"}):
+        with pytest.raises(UserError, match=f"{next(iter(wrong))} must be"):
+            type(task)(**wrong)
+    for wrong in ({"n": "3"}, {"n": 10**60}, {"generator": "0"}, {"lenght": 4}):
+        with pytest.raises(UserError):
+            task.sample(**{"n": 2, "length": 12, "generator": 0} | wrong)

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interp.base.errors import UserError
 from interp.tasks.copy import CopyTask
 from interp.tasks.score import answer_loss, letter_correct, logit_difference, per_string, score, score_generated
 from interp.tasks.vocabulary import Vocabulary
@@ -127,3 +128,18 @@ def test_scores_run_on_meta_tensors():
     assert (
         answer_loss(logits, batch).shape == logit_difference(logits, batch, TASK.vocabulary).shape == batch.tokens.shape
     )
+
+
+def test_one_row_is_not_taken_for_all_of_them():
+    batch = ragged()
+    logits = torch.zeros(1, batch.tokens.shape[1], 40)
+    for measure in (
+        lambda: score(batch.targets[:1], batch),
+        lambda: score(batch.targets[:, 1:], batch),
+        lambda: score_generated(batch.targets[:1], batch),
+        lambda: answer_loss(logits, batch),
+        lambda: logit_difference(logits, batch, TASK.vocabulary),
+        lambda: per_string(logits[..., 0], batch),
+    ):
+        with pytest.raises(UserError, match=r"(predicted|generated|logits|values) must (be of|have) 12 strings"):
+            measure()

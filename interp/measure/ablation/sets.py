@@ -64,6 +64,7 @@ class HeadSet:
     """Names, or `Head`s of the model."""
 
 
+@checked_call
 def named_sets(heads: Heads) -> list[HeadSet]:
     """Return each head alone, and all of them together.
 
@@ -99,6 +100,7 @@ def lookup_sets(heads: Sequence[Any], generator: torch.Generator, orders: int = 
     return [*sets, HeadSet("all", "all", every), HeadSet("edges to the match", "edges", every)]
 
 
+@checked_call
 def sets_without_role(heads: Sequence[Any], most: int = 8) -> list[HeadSet]:
     """Return the sets of heads that attend to the source and were given no role: each alone, and all of them together.
 

@@ -77,6 +77,7 @@ Method = Callable[[Puzzle], Any]
 """Gives a score for each edge of a puzzle, high for those of the circuit: an array [edge]."""
 
 
+@checked_call
 def planted_puzzle(number: int) -> tuple[str, Puzzle, PlantedEdges]:
     """Make a puzzle by its number: its name, the puzzle, and the truth.
 
@@ -178,6 +179,7 @@ def _grade(puzzle: Puzzle, truth: PlantedEdges, scores: np.ndarray) -> tuple[flo
     return auroc(scores[graded], true[graded]), curve.cmd(), float(found)
 
 
+@checked_call
 def auroc(scores: Float[np.ndarray, " edge"], true: Bool[np.ndarray, " edge"]) -> float:
     """Chance that a true edge has a higher score than one that is not, ties counting half.
 

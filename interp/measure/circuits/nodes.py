@@ -145,7 +145,7 @@ class Graph:
 
         Raises: UserError for an edge that the model does not have, and for one string that is not in a list.
         """
-        if isinstance(edges, str | Edge) or not isinstance(edges, Iterable):
+        if isinstance(edges, str | Edge) or not isinstance(edges, Iterable) or getattr(edges, "ndim", 1) == 0:
             raise UserError(
                 f"edges must be a list of names such as ['L0H1->L1H4.k']; got {shown(str(edges))} on its own. Put it "
                 "in a list."

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from interp.base.calls import checked_call
 from interp.base.estimates import proportion_interval, share_intervals
 from interp.measure.ablation.interventions import EdgeCut
 from interp.measure.ablation.sets import Ablation
@@ -17,6 +18,7 @@ from interp.tasks.vocabulary import Vocabulary
 Names = tuple[str, ...]
 
 
+@checked_call
 def use_of_heads(model: Model, vocabulary: Vocabulary, scores: HeadScores, batch: Batch) -> HeadUse:
     """Measure what a model still copies without its lookup heads, other heads that attend to the source, or both.
 

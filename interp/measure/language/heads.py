@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.axes import Pattern
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.measure.edit import Edit, Site
@@ -25,6 +26,7 @@ from interp.tasks.base import Batch
 from interp.tasks.score import letter_correct
 
 
+@checked_call
 @torch.no_grad()
 def copy_heads(model: Model, batch: Batch) -> CopyHeads:
     """Score every head by where it looks while the model copies, teacher-forced.
@@ -115,6 +117,7 @@ def head_curve(
     return HeadCurve(tuple(head.name for head in chosen), tuple(counts), clean, without, kept, others)
 
 
+@checked_call
 def agreement(one: Sequence[str], other: Sequence[str], n: int) -> float:
     """Return the share of the first `n` heads of one ranking that are among the first `n` of another.
 

@@ -5,12 +5,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.budget import budget
+from interp.base.calls import checked_call
 from interp.measure.state.carried import separator_at
 from interp.models.hooks.model import HookedModel
 from interp.models.recurrent.model import RecurrentModel
 from interp.tasks.base import Batch
 
 
+@checked_call
 @torch.no_grad()
 def log_decays(model: HookedModel, batch: Batch) -> dict[str, Float[Tensor, "*state"]]:
     """Mean log A_bar of each number of the states over the letters of the strings: `blocks.0.h` -> like the state.

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.base.axes import Tokens
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, unknown
 from interp.models.hidden_attention.layer import ReadLayer, needed
 from interp.models.recurrent.mixer import Mixer
@@ -23,6 +24,7 @@ TOLERANCE = 1e-4
 """Share of the largest singular value from which one counts."""
 
 
+@checked_call
 @torch.no_grad()
 def state_spectrum(model: nn.Module, tokens: Tokens, layer: int) -> StateSpectrum:
     """Singular values and stable rank of each head's state after every position.
@@ -52,6 +54,7 @@ def state_spectrum(model: nn.Module, tokens: Tokens, layer: int) -> StateSpectru
     return StateSpectrum(layer, values.cpu().numpy(), rank.cpu().numpy())
 
 
+@checked_call
 @torch.no_grad()
 def effective_state_size(
     model: nn.Module, tokens: Tokens, layer: int, splits: Sequence[int], tolerance: float = TOLERANCE

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.models.planted.planting import PlantedHead, Planting
 from interp.models.stack.config import TransformerConfig
@@ -60,6 +61,7 @@ class _Shape:
         return (2.0 * bits - 1) / self.signs**0.5
 
 
+@checked_call
 def compact_copier(n: int = 4, alphabet: int = 26) -> tuple[HookedTransformer, Planting]:
     """Build it: an ordinary model without norm or MLP, and what was planted in it.
 

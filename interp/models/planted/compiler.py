@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.models.planted.description import Circuit
 from interp.models.planted.looks import Anywhere
@@ -22,6 +23,7 @@ RANDOM_WIDTH = 8
 """Width of the heads of a model that has none but random ones."""
 
 
+@checked_call
 def plant(circuit: Circuit, dtype: torch.dtype = torch.float32) -> tuple[HookedTransformer, Planting]:
     """The model of a description, with all its hooks, and the truth about its heads and about the whole.
 

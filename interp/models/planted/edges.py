@@ -8,6 +8,7 @@ in for it, or a run on other letters.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from interp.base.calls import checked_call
 from interp.models.planted.description import Circuit, HeadSpec, offset_of
 from interp.models.planted.looks import Found, Match
 
@@ -25,6 +26,7 @@ class PlantedEdges:
     """Edges that only hold a backup head back while another has answered: a circuit may have them or not."""
 
 
+@checked_call
 def planted_edges(circuit: Circuit) -> PlantedEdges:
     """Read the edges of a description.
 

@@ -13,6 +13,7 @@ import math
 
 import torch
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.models.planted.memory import MemoryConfig, PlantedCapacity
 from interp.models.recurrent.mamba.mixer import MambaMixer
@@ -32,6 +33,7 @@ LOGIT = 30.0
 LARGEST_SCALE = 1024.0
 
 
+@checked_call
 def planted_mamba(
     k: int = 8, alphabet: int = 26, scale: float = 64.0, leak: float = 0.0
 ) -> tuple[HookedMamba, PlantedCapacity]:

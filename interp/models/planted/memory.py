@@ -18,6 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.axes import Residual
+from interp.base.budget import check_fits
+from interp.base.calls import checked_call
 from interp.base.errors import UserError, unknown
 from interp.models.hooks.point import HookPoint
 from interp.models.planted.clock import Clock, log_probabilities
@@ -26,7 +28,11 @@ from interp.models.recurrent.mixer import Mixer, RecurrentBlock, RecurrentState
 
 MEMORIES = ("register", "shift", "decay")
 
+BYTES = 16
+"""Of each number of a memory: in a state, and where it is drawn which letter wipes out which slot."""
 
+
+@checked_call
 @dataclass(frozen=True)
 class MemoryConfig(OneLayerConfig):
     """Shape of a `PlantedMemory`. Raises: UserError for a value that cannot be.
@@ -54,6 +60,7 @@ class MemoryConfig(OneLayerConfig):
             )
         if not 0 < self.keep <= 1:
             raise UserError(f"keep must be a probability above 0; got {self.keep}.")
+        check_fits(BYTES * self.k * self.alphabet, f"a memory of {self.k:,} slots of {self.alphabet} letters")
 
     @property
     def wiping(self) -> int:
@@ -188,6 +195,7 @@ def planted_memory(config: MemoryConfig) -> tuple[PlantedMemory, PlantedCapacity
     return PlantedMemory(config), PlantedCapacity(config.memory, config.k, config.alphabet, survives)
 
 
+@checked_call
 def register(k: int = 8, alphabet: int = 26) -> tuple[PlantedMemory, PlantedCapacity]:
     """Build a memory that keeps the first `k` letters. On strings of L > k letters its string accuracy is D^(k - L):
     Theorem 2.7 of Jelassi et al. (2024) with equality.
@@ -197,6 +205,7 @@ def register(k: int = 8, alphabet: int = 26) -> tuple[PlantedMemory, PlantedCapa
     return planted_memory(MemoryConfig("register", k, alphabet))
 
 
+@checked_call
 def shift(k: int = 8, alphabet: int = 26) -> tuple[PlantedMemory, PlantedCapacity]:
     """Build a memory that keeps the last `k` letters.
 
@@ -205,6 +214,7 @@ def shift(k: int = 8, alphabet: int = 26) -> tuple[PlantedMemory, PlantedCapacit
     return planted_memory(MemoryConfig("shift", k, alphabet))
 
 
+@checked_call
 def decay(k: int = 16, alphabet: int = 26, keep: float = 0.9, seed: int = 0) -> tuple[PlantedMemory, PlantedCapacity]:
     """Build a memory that keeps the last `k` letters, each wiped out with probability 1 - `keep` by every letter that
     comes after it.

@@ -19,6 +19,7 @@ from transformer_lens.model_bridge.sources.transformers import determine_archite
 
 from interp.base.errors import InterpError, UserError
 from interp.base.files import read_json
+from interp.base.paths import expanded, is_file, is_folder
 from interp.models.checkpoint import warn_if_not_finite
 from interp.models.pretrained.elsewhere import refuse_recurrent
 from interp.models.pretrained.hub import first_line, only_local, read_tokenizer, refusals, refuse_strange_files
@@ -35,7 +36,7 @@ def load_bridge(path_or_name: str | Path, device: torch.device | str = "cpu") ->
         UserError: if there is no such model, or it is of a kind whose attention TransformerLens cannot open.
         InterpError: if the hub cannot be reached, or the files are damaged or incomplete.
     """
-    name = str(Path(path_or_name).expanduser())
+    name = str(expanded(path_or_name, "a model after hf:"))
     model = _read(name).to(torch.device(device)).eval()
     warn_if_not_finite(model.state_dict(), name)
     return bridge_over(model, name, read_tokenizer(name))
@@ -143,9 +144,9 @@ def _read(name: str) -> Any:
 
 def _refuse(folder: Path) -> None:
     """Raises: UserError for a folder that is not a model's, or whose model needs code of its own."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         return
-    if not (folder / "config.json").is_file():
+    if not is_file(folder / "config.json"):
         raise UserError(f"the folder {folder} must hold a Hugging Face model; got no config.json in it.")
     refuse_strange_files(folder)
     config = read_json(folder / "config.json", "a model's config")

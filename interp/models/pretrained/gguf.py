@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interp.base.errors import InterpError, UserError
+from interp.base.errors import InterpError, UserError, shortened
+from interp.base.paths import expanded, is_file, is_folder
 from interp.models.checkpoint import warn_if_not_finite
 from interp.models.pretrained.bridge import bridge_over, with_tokenizer
 from interp.models.pretrained.gguf_tokenizer import check_splits, read_gguf_tokenizer
@@ -61,7 +62,7 @@ def load_gguf(path: str | Path, device: torch.device | str = "cpu") -> Any:
         UserError: if there is no such file, it is not GGUF, or its model or tokenizer is of a kind that is not read.
         InterpError: if it is damaged.
     """
-    file = _file(Path(path).expanduser())
+    file = _file(expanded(path, "a model after gguf:"))
     _reader_is_there()
     with _refusals(file):
         from gguf import GGUFReader
@@ -84,15 +85,20 @@ def load_gguf(path: str | Path, device: torch.device | str = "cpu") -> Any:
 
 
 def _file(file: Path) -> Path:
-    if not file.is_file():
-        got = "a folder" if file.is_dir() else "no such file"
-        raise UserError(f"a model after gguf: must be the path of a GGUF file; got {file}, {got}. Check the path.")
-    with file.open("rb") as opened:
-        if opened.read(4) != MAGIC:
-            raise UserError(
-                f"a model after gguf: must be a GGUF file, which begins with the letters GGUF; got {file}, which "
-                "does not. Name another file."
-            )
+    if not is_file(file):
+        got = "a folder" if is_folder(file) else "no such file"
+        name = shortened(str(file))
+        raise UserError(f"a model after gguf: must be the path of a GGUF file; got {name}, {got}. Check the path.")
+    try:
+        with file.open("rb") as opened:
+            begins = opened.read(4)
+    except OSError as error:
+        raise InterpError(f"{file} must be readable; got an error ({error.strerror or error}).") from error
+    if begins != MAGIC:
+        raise UserError(
+            f"a model after gguf: must be a GGUF file, which begins with the letters GGUF; got {file}, which does not. "
+            "Name another file."
+        )
     return file
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interp.base.errors import InterpError, UserError
 from interp.base.files import MOST_JSON, read_json
+from interp.base.paths import is_file, is_folder
 
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 SHARDS = tuple(f"{file}.index.json" for file in WHOLE)
@@ -39,9 +40,9 @@ def find(name: str, *files: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
 
-    if Path(name).is_dir():
+    if is_folder(Path(name)):
         for file in files:
-            if (Path(name) / file).is_file():
+            if is_file(Path(name) / file):
                 return Path(name) / file
         raise UserError(
             f"the folder {name} must hold a whole Hugging Face model; got one without {' or '.join(files)}."
@@ -71,7 +72,7 @@ def only_local(name: str) -> bool:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError
 
-    if Path(name).is_dir():
+    if is_folder(Path(name)):
         return True
     try:
         get_hf_file_metadata(hf_hub_url(name, "config.json"), timeout=PATIENCE)
@@ -123,7 +124,7 @@ def refusals(name: str, what: str) -> Iterator[None]:
 def refuse_strange_files(folder: Path) -> None:
     """Raises: UserError for a folder that holds a pipe or a device, which may never end, or giants of JSON."""
     for path in folder.iterdir():
-        if not (path.is_file() or path.is_dir()):
+        if not (is_file(path) or is_folder(path)):
             raise UserError(f"{path} must be a file; got a pipe, a device or a broken link. Remove it.")
         if path.suffix == ".json" and (size := path.stat().st_size) > MOST_JSON:
             raise UserError(f"{path} must have at most {MOST_JSON} bytes; got {size}. Fetch the model again.")
@@ -137,13 +138,13 @@ def read_tokenizer(name: str) -> Any:
     from transformers import AutoTokenizer
 
     folder = Path(name)
-    if folder.is_dir() and not any((folder / file).exists() for file in TOKENIZER):
+    if is_folder(folder) and not any((folder / file).exists() for file in TOKENIZER):
         return None
     try:
         with refusals(name, "the tokenizer"):
             tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, local_files_only=only_local(name))
     except InterpError:
-        if folder.is_dir():
+        if is_folder(folder):
             raise
         return None  # the hub has none, or none that was kept
     return tokenizer if len(tokenizer) > len(tokenizer.all_special_ids) else None
@@ -196,7 +197,7 @@ def not_found(name: str, error: Exception) -> InterpError:
         RepositoryNotFoundError,
     )
 
-    if Path(name).is_dir():
+    if is_folder(Path(name)):
         return UserError(f"the folder {name} must hold a whole Hugging Face model; got an error ({first_line(error)}).")
     met = (error, error.__cause__, error.__context__)  # transformers wraps what the hub's own client raises
 

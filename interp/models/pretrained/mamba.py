@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from interp.base.errors import UserError
+from interp.base.paths import expanded
 from interp.models.checkpoint import set_weights, warn_if_not_finite
 from interp.models.pretrained.bridge import Pretrained
 from interp.models.pretrained.hub import read_tensors, read_tokenizer
@@ -80,14 +81,14 @@ def holds_mamba(path_or_name: str | Path) -> bool:
 
     Raises: as `load_mamba`, for a model that is not there.
     """
-    return layout(str(Path(path_or_name).expanduser())) is not None
+    return layout(str(expanded(path_or_name, "a model after hf:"))) is not None
 
 
 def open_mamba(
     path_or_name: str | Path, device: torch.device | str = "cpu"
 ) -> tuple[HookedMamba | HookedMamba2, Pretrained]:
     """Open a Mamba as `load_mamba` does, with what is known about its tokens."""
-    name = str(Path(path_or_name).expanduser())
+    name = str(expanded(path_or_name, "a model after hf:"))
     saved = read_saved(name)
     with torch.device("meta"):
         shape = saved.shape

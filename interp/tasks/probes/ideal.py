@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.tasks.base import Batch, Task, need
@@ -33,6 +34,7 @@ class IdealAccuracy:
     letter: Float[np.ndarray, " length"]
 
 
+@checked_call
 def ideal_ngram_accuracy(
     task: Task, n: int, lengths: Sequence[int], generator: torch.Generator | int, samples: int = 1000
 ) -> IdealAccuracy:
@@ -42,9 +44,12 @@ def ideal_ngram_accuracy(
     >>> interp.tasks.ideal_ngram_accuracy(interp.CopyTask(), 4, (8,), generator=0, samples=50).letter
     array([1.])
 
-    Raises: UserError for a task whose letters are not uniform, or that asks for something other than a copy.
+    Raises: UserError for a task whose letters are not uniform, or that asks for something other than a copy, and for
+        no samples.
     """
     need(task, "lays_out_letters", "uniform_letters")
+    if samples < 1:
+        raise UserError(f"samples must be at least 1 string of each length; got {samples}.")
     string, letter, generator = [], [], as_generator(generator)
     for length in lengths:
         letters = draw_letters(samples, length, task.n_letters, generator)
@@ -54,6 +59,7 @@ def ideal_ngram_accuracy(
     return IdealAccuracy(np.array(string), np.array(letter))
 
 
+@checked_call
 def guess_probability(letters: Int[Tensor, "batch letter"], n: int) -> Float[Tensor, "batch letter"]:
     """Compute the probability with which the ideal n-gram copier writes each letter, having copied those before.
 
@@ -71,6 +77,7 @@ def guess_probability(letters: Int[Tensor, "batch letter"], n: int) -> Float[Ten
     return right
 
 
+@checked_call
 def ambiguous(batch: Batch, n: int) -> Bool[Tensor, " batch"]:
     """Find the strings in which an n-gram copier must guess: an n-gram stands twice in the answer, before two different
     letters.

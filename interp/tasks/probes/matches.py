@@ -6,8 +6,11 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.base.axes import Tokens
+from interp.base.calls import checked_call
+from interp.base.errors import UserError
 
 
+@checked_call
 def match_lengths(tokens: Tokens, limit: int, queries: slice = slice(None)) -> Int[Tensor, "batch query key"]:
     """Compute the length of the longest common suffix of the tokens that end at q and of those that end at j, at most
     `limit`.
@@ -20,7 +23,12 @@ def match_lengths(tokens: Tokens, limit: int, queries: slice = slice(None)) -> I
     Args:
         limit: longest length that is told apart; the cost grows with it.
         queries: a block of rows, so that long strings fit in memory: the result holds `batch * rows * pos` integers.
+
+    Raises: UserError for a limit below 0.
     """
+    if limit < 0:
+        raise UserError(f"limit must be at least 0 tokens; got {limit}.")
+    limit = min(limit, tokens.shape[1])
     pos = torch.arange(tokens.shape[1], device=tokens.device)
     # Before the beginning stand two different paddings, so that a match ends there.
     at_query, at_key = F.pad(tokens, (limit, 0), value=-1), F.pad(tokens, (limit, 0), value=-2)

@@ -16,6 +16,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from interp.base.axes import Tokens
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.tasks.base import Task, need
@@ -23,6 +24,7 @@ from interp.tasks.probes.probe import Probe, asking_for, probe_of
 from interp.tasks.sampling import below, draw_lengths, span
 
 
+@checked_call
 def planted_repeats(
     task: Task,
     k: Int[Tensor, " batch"],
@@ -75,6 +77,7 @@ def planted_repeats(
     return probe_of(task.layout(letters, lengths), k, true, other, asked, rivalled=k > 0)
 
 
+@checked_call
 def offset_swaps(
     task: Task,
     offset: Int[Tensor, " batch"],

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import torch
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.tasks.base import Task
@@ -72,6 +73,7 @@ def draw(n: int, generator: torch.Generator) -> int:
     return int(torch.randint(n, (), generator=generator))
 
 
+@checked_call
 def normalised(answer: str) -> str:
     """Return an answer as SQuAD compares it: small letters, no punctuation, no articles, single blanks.
 
@@ -87,6 +89,7 @@ def exact_match(answer: str, accepted: tuple[str, ...]) -> float:
     return float(any(normalised(answer) == normalised(right) for right in accepted))
 
 
+@checked_call
 def f1(answer: str, accepted: tuple[str, ...]) -> float:
     """Return the best harmonic mean of precision and recall over words, normalised, as SQuAD scores it.
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
-from interp.base.errors import UserError
+from interp.base.errors import InterpError, UserError, shortened
 from interp.base.files import read_json
+from interp.base.paths import expanded, is_file
 from interp.tasks.text.prompts import Writer
 
 ROUNDS = 1000
@@ -34,10 +35,11 @@ class Corpus:
     def read(cls, path: str | Path = "") -> "Corpus":
         """Read a text file; without a path, the paragraphs that come with this package.
 
-        Raises: UserError for a file that is not there, or is not text in UTF-8.
+        Raises: UserError for a file that is not there, or is not text in UTF-8; InterpError for one that is not
+            readable.
         """
         if str(path):
-            return cls(read_text(Path(path).expanduser()), str(path))
+            return cls(read_text(expanded(path, "text")), str(path))
         document = read_json(OWN / "questions.json", "a set of questions")
         paragraphs = (p["context"] for article in document["data"] for p in article["paragraphs"])
         return cls(" ".join(paragraphs), "the text of this package")
@@ -72,14 +74,16 @@ class Corpus:
 def read_text(file: Path) -> str:
     """Read a text file.
 
-    Raises: UserError for a file that is not there, or is not text in UTF-8.
+    Raises: UserError for a file that is not there, or is not text in UTF-8; InterpError for one that cannot be read.
     """
-    if not file.is_file():
-        raise UserError(f"text must be a file; got {file}, where there is none. Check the path.")
+    if not is_file(file):
+        raise UserError(f"text must be a file; got {shortened(str(file))}, where there is none. Check the path.")
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise UserError(f"text must be in UTF-8; got {file}, which is not. Convert it.") from None
+    except OSError as error:
+        raise InterpError(f"text at {file} must be readable; got an error ({error.strerror or error}).") from error
 
 
 def read_names(path: str | Path = "") -> tuple[str, ...]:
@@ -87,7 +91,7 @@ def read_names(path: str | Path = "") -> tuple[str, ...]:
 
     Raises: UserError for a file without names, and as `read_text`.
     """
-    file = Path(path).expanduser() if str(path) else OWN / "names.txt"
+    file = expanded(path, "names") if str(path) else OWN / "names.txt"
     names = tuple(dict.fromkeys(line.strip() for line in read_text(file).splitlines() if line.strip()))
     if not names:
         raise UserError(f"names must be a file with a name a line; got {file}, which has none. Name another file.")

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shortened
 from interp.base.files import read_json
+from interp.base.paths import expanded, is_file
 from interp.base.seeds import as_generator
 from interp.tasks.text.base import TextTask, draw, exact_match, f1
 from interp.tasks.text.corpus import OWN, ROUNDS, Corpus
@@ -91,9 +92,10 @@ def read_questions(path: str | Path = "") -> tuple[Paragraph, ...]:
 
     Raises: UserError for a file that is not there, or holds no such paragraph; InterpError for damaged JSON.
     """
-    file = Path(path).expanduser() if str(path) else OWN / "questions.json"
-    if not file.is_file():
-        raise UserError(f"questions must be a file in SQuAD's format; got {file}, where there is none. Check the path.")
+    file = expanded(path, "questions") if str(path) else OWN / "questions.json"
+    if not is_file(file):
+        name = shortened(str(file))
+        raise UserError(f"questions must be a file in SQuAD's format; got {name}, where there is none. Check the path.")
     document = read_json(file, "a set of questions")
     try:
         found = [_paragraph(p) for article in document["data"] for p in article["paragraphs"]]

@@ -143,3 +143,12 @@ def test_probabilities_and_ambiguity_run_on_meta_tensors():
     letters = torch.zeros(3, 9, dtype=torch.long, device="meta")
     assert guess_probability(letters, 2).shape == (3, 9)
     assert ambiguous(CopyTask().layout(letters), 2).shape == (3,)
+
+
+def test_samples_and_limits_that_cannot_be_are_refused():
+    with pytest.raises(UserError, match="samples must be at least 1"):
+        ideal_ngram_accuracy(CopyTask(), 2, (4,), 0, samples=-1)
+    tokens = torch.tensor([[0, 1, 2, 0, 1]])
+    with pytest.raises(UserError, match="limit must be at least 0"):
+        match_lengths(tokens, -1)
+    assert match_lengths(tokens, 2**40).equal(match_lengths(tokens, 5))

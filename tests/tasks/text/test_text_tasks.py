@@ -182,3 +182,11 @@ def test_padding_is_an_ordinary_mark_and_letters_are_all_text(writer, byte_pairs
     vocabulary = writer.vocabulary
     assert (vocabulary.bos, vocabulary.pad, vocabulary.n_letters) == (0, 1, len(byte_pairs) - 2)
     assert torch.equal(vocabulary.ids(torch.arange(3)), torch.tensor([2, 3, 4]))
+
+
+@pytest.mark.parametrize("read", [Corpus.read, read_names, read_questions])
+@pytest.mark.parametrize("path", ["x" * 5000, "x\0y", "~nobody-here/x", "\udcff"])
+def test_a_path_that_no_file_can_have_is_refused_in_a_sentence(read, path):
+    with pytest.raises(UserError, match=r"must be a (file|path)") as refused:
+        read(path)
+    assert len(str(refused.value)) < 400
