@@ -1,6 +1,7 @@
 """Right calls of the parts that take a model apart, of every task, of planted models and of runs: see `calls`."""
 
 import inspect
+import multiprocessing
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -176,17 +177,25 @@ def _of_every_task() -> dict[str, Made]:
 
 def _of_runs() -> dict[str, Made]:
     import interp
-    from interp.models import build
     from interp.training.run_folder import kept_steps, load_run
     from interp.training.run_specs import at_step
 
-    model = build({"kind": "transformer", "n_heads": 2, "d_model": 16, "d_vocab": 10, "n_layers": 1})
-    config = interp.TrainConfig(steps=2, batch=4, length=4, keep=(1,), evaluate_lengths=(4,), evaluate_strings=4)
     run = str(Path(tempfile.mkdtemp()) / "run")
-    interp.train(model, interp.CopyTask(6), config, run, progress=False)
+    training = multiprocessing.get_context("fork").Process(target=_train, args=(run,))
+    training.start()  # not here: children are forked from this process, and PyTorch's gradients leave threads behind
+    training.join()
     return {
         "load_run": (load_run, {"folder": run, "device": "cpu", "step": None}),
         "kept_steps": (kept_steps, {"folder": run}),
         "at_step": (at_step, {"spec": f"{run}@1"}),
         "learning_curves": (interp.learning_curves, {"folders": [run], "length": None}),
     }
+
+
+def _train(folder: str) -> None:
+    import interp
+    from interp.models import build
+
+    model = build({"kind": "transformer", "n_heads": 2, "d_model": 16, "d_vocab": 10, "n_layers": 1})
+    config = interp.TrainConfig(steps=2, batch=4, length=4, keep=(1,), evaluate_lengths=(4,), evaluate_strings=4)
+    interp.train(model, interp.CopyTask(6), config, folder, progress=False)
