@@ -75,7 +75,7 @@ attack: setup-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -s --runslow -m reliability
 
 bench: setup-dev
-	@failed=; for name in scan mamba recurrent transformer long state attention_view; do echo "$$name"; \
+	@failed=; for name in scan mamba recurrent transformer long state tasks attention_view; do echo "$$name"; \
 		$(BIN)/python benchmarks/$$name.py || failed="$$failed $$name"; done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 

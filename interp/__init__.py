@@ -3,8 +3,8 @@
 The package, in the order in which data passes through it; each line imports only from lines above it:
 
     base         what everything stands on: refusals, whole files, names of axes, intervals, seeds, provenance
-    results      what was found, kept without a model: of heads, ablations, accuracy, training, states, attention
-    tasks        what a model is asked: copying, n-gram lookup; probes (planted repeats); its score
+    results      what was found, kept without a model: of heads, ablations, training, states, attention, circuits
+    tasks        what a model is asked: copying, lookup, recall, text; probes (planted repeats); its score
     models       what is asked: hooked transformers, recurrent families, hybrids; planted and pretrained ones
     training     how a model learns        } none of the three knows another
     measure      how a model is opened     }

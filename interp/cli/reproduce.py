@@ -77,6 +77,9 @@ LOCAL = "local"
 
 def work(options: Options) -> None:
     """Run what is left to run, decide the claims, write the page, then print."""
+    if not (options.quiet or options.plan or options.explain):  # what these two print is a document
+        claimed = ", ".join(options.claims) or "every claim"
+        say(f"interp reproduce: {claimed}, size {options.size}, on device {options.device}")
     from interp.experiments.paper import claims
     from interp.experiments.paper.reproduce import find_run, plans_of
     from interp.experiments.paper.site import check_site
