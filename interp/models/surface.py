@@ -133,6 +133,11 @@ def visit_attention(
 def patterns(model: Model, tokens: Tokens, layer: int) -> Pattern:
     """Return one layer's attention probabilities (hidden attention: shares); later layers do not run.
 
+    Args:
+        model: any.
+        tokens: the strings.
+        layer: its number.
+
     Raises: UserError for a layer without heads.
     """
     found: list[Pattern] = []

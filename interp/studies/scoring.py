@@ -52,7 +52,16 @@ def head_costs(
     on_step: OnStep = silent,
 ) -> tuple[AblationResult, ...]:
     """What each head costs that is ablated alone, beside other heads; on bridges, which run anew for each, of the
-    lookup heads only. Edges are cut in heads whose pattern can be edited."""
+    lookup heads only. Edges are cut in heads whose pattern can be edited.
+
+    Args:
+        loaded: a model and its task.
+        scores: of its heads.
+        strings: the strings that it answers.
+        kind: what replaces a head's output, one of `measure.ablation.interventions.KINDS`.
+        seed: of other strings' values, and of the heads that serve as controls.
+        on_step: told what is being done.
+    """
     model, table = loaded.model, HeadTable.of(loaded.model)
     named = table.heads if isinstance(model, HookedModel) else table.parse(scores.of_role("lookup"))
     named = [head for head in named if kind != "edges" or head.editable]
@@ -72,7 +81,14 @@ def head_costs(
 
 @checked_call
 def strings_to_ablate(loaded: Loaded, seed: int, strings: int, longest: int = HeadSettings.longest) -> Batch:
-    """Strings of the longest trained length; where that is not known, of the longest that heads are probed on."""
+    """Draw strings of the longest trained length; where that is not known, of the longest that heads are probed on.
+
+    Args:
+        loaded: a model and its task, which draws them.
+        seed: of the strings.
+        strings: how many.
+        longest: longest match that heads are probed for.
+    """
     home = loaded.trained_lengths[1] if loaded.trained_lengths else probed(loaded, longest)[1][1]
     return loaded.task.sample(strings, home, own_generator("ablation", seed))
 
@@ -103,7 +119,12 @@ def longest_match(trained: tuple[int, int] | None, longest: int) -> int:
 
 
 def probe_lengths(trained: tuple[int, int] | None, longest: int, most: int | None = None) -> tuple[int, int]:
-    """Lengths of the probes: as far as two planted places fit within the trained ones, and never one length alone.
+    """Choose lengths of the probes: as far as two planted places fit within the trained ones, and never one alone.
+
+    Args:
+        trained: shortest and longest trained length; None where that is not known.
+        longest: longest planted match.
+        most: longest string that the model reads; None: no limit.
 
     Raises: UserError if two places do not fit the model's context.
     """

@@ -100,6 +100,12 @@ def logit_difference(
 
     Less their median, it is blind to what one other letter alone gains or loses.
 
+    Args:
+        logits: what the model said.
+        batch: what it was asked.
+        vocabulary: which tokens are letters.
+        over: what of the other letters' logits is subtracted.
+
     >>> task = interp.CopyTask()
     >>> batch = task.sample(1, 2, generator=0)
     >>> interp.tasks.logit_difference(torch.zeros(1, 6, 30), batch, task.vocabulary)

@@ -114,6 +114,12 @@ def hidden_pattern(model: nn.Module, tokens: Tokens, layer: int, summary: str = 
     In both, D is left out: like the stream beside an attention head, it looks nowhere. The absolute values of a row sum
     to 1 (a row of nothing stays 0).
 
+    Args:
+        model: has a recurrent layer there.
+        tokens: the strings.
+        layer: its number.
+        summary: "norm" or "sum".
+
     Raises: as `decompose` does, and for an unknown summary.
     """
     return whole_pattern(ReadLayer.of(*_values(model, tokens, layer)), summary)

@@ -115,6 +115,12 @@ class HookedModel(NamedPoints):
 
         Compiled code does not look for hooks that came after it: it runs as written while these are attached. One that
         is added for good (`add_hook`) must be there before the model is compiled.
+
+        Args:
+            fwd_hooks: pairs of a name (or a choice of names) and a function of the value and `hook`.
+            bwd_hooks: the same, of gradients.
+            reset_hooks_end: whether these hooks are removed at the end; else they stay until `reset_hooks`.
+            clear_contexts: whether what they have stored in `hook.ctx` is removed with them.
         """
         compiling = "torch._dynamo" in sys.modules
         with self.lock:

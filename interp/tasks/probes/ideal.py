@@ -44,6 +44,13 @@ def ideal_ngram_accuracy(
     >>> interp.tasks.ideal_ngram_accuracy(interp.CopyTask(), 4, (8,), generator=0, samples=50).letter
     array([1.])
 
+    Args:
+        task: whose strings are copied.
+        n: letters that must match, at least 1.
+        lengths: letters of the strings.
+        generator: draws them; a seed will do.
+        samples: strings of each length.
+
     Raises: UserError for a task whose letters are not uniform, or that asks for something other than a copy, and for
         no samples.
     """
