@@ -2,7 +2,7 @@
 
 Each function takes one result and returns a plotly `Figure`; `figure.layout.meta["says"]` is the sentence that says
 what it shows. In the examples `study` is what `interp.hash_head_study` returned. The figures of a whole study are in
-its folder: `interp.studies.state.figures`.
+its folder, as `interp.studies.state.figures`, and what `study.figures()` returns; `save` writes figures for print.
 """
 
 from interp.figures.ablation import ablations
@@ -10,6 +10,7 @@ from interp.figures.attention.encoding import load_view
 from interp.figures.attention.view import attention_view
 from interp.figures.curves import learning_curves
 from interp.figures.heads import head_grid, head_scores, response
+from interp.figures.printing import save
 from interp.figures.steps import effective_n, step_curve
 from interp.figures.training import first_errors, length_accuracy, training
 
@@ -24,6 +25,7 @@ __all__ = [
     "length_accuracy",
     "load_view",
     "response",
+    "save",
     "step_curve",
     "training",
 ]

@@ -70,6 +70,23 @@ def label_ends(figure: go.Figure, ends: Sequence[End], panel: int = 1) -> go.Fig
     return figure
 
 
+def move_ends(figure: go.Figure) -> go.Figure:
+    """Keep the names at the ends of lines apart again, after the heights of the panels have changed.
+
+    Args:
+        figure: is changed in place; it has its height.
+    """
+    for ref in {note.yref for note in figure.layout.annotations if note.name == NAME}:
+        axis = figure.layout[f"yaxis{ref[1:]}"]
+        low, high = _span(figure, axis, ref)
+        height = (figure.layout.height - figure.layout.margin.t - figure.layout.margin.b) * _share(axis)
+        notes = [note for note in figure.layout.annotations if note.name == NAME and note.yref == ref]
+        pixels = [float((high - note.y) / (high - low) * height) for note in notes]
+        for note, pixel, kept in zip(notes, pixels, apart(pixels), strict=True):
+            note.yshift = pixel - kept
+    return figure
+
+
 def apart(places: Sequence[float], room: float = ROOM) -> list[float]:
     """Move places along a line as little as can be (in the square) until any two are `room` apart, in their order.
 

@@ -33,8 +33,9 @@ const nodes = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".plot
 
 /** Width in pixels below which panels that stand side by side are put one below the other. */
 const NARROW = 600;
-/** Space between two panels, for a title and an axis, as a share of the height. */
-const GAP = 0.2;
+/** Height of a panel and space between two, for a title and an axis, in pixels. */
+const PANEL = 190;
+const GAP = 90;
 /** Name of annotations at the ends of lines (`ends.py`), and the space between two of them, in pixels. */
 const END = "line-end";
 const ROOM = 15;
@@ -94,12 +95,13 @@ const nameEnds = (node) => {
 const stack = (layout) => {
   const names = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name));
   const panels = names.map((name) => ({ x: layout[name], y: layout[`y${name.slice(1)}`] }));
-  const whole = panels.every(({ x, y }) => x.domain && y?.domain);
-  if (!whole || panels.every(({ x }) => x.domain[0] === panels[0].x.domain[0])) return 1;
+  const laid = panels.every(({ x, y }) => x.domain && y?.domain);
+  if (!laid || panels.every(({ x }) => x.domain[0] === panels[0].x.domain[0])) return 1;
   panels.sort((one, two) => two.y.domain[1] - one.y.domain[1] || one.x.domain[0] - two.x.domain[0]);
-  const height = (1 - GAP * (panels.length - 1)) / panels.length;
+  const whole = panels.length * (PANEL + GAP) - GAP;
+  const height = PANEL / whole;
   panels.forEach(({ x, y }, index) => {
-    const top = 1 - index * (height + GAP);
+    const top = 1 - (index * (PANEL + GAP)) / whole;
     const middle = (x.domain[0] + x.domain[1]) / 2;
     for (const note of layout.annotations ?? []) {
       const above = note.xref === "paper" && note.yref === "paper" && !note.moved;
@@ -108,7 +110,7 @@ const stack = (layout) => {
     }
     x.domain = [0, 1];
     if (y.showticklabels === false) y.showticklabels = true;
-    y.domain = [top - height, top];
+    y.domain = [Math.max(0, top - height), top];
   });
   for (const note of layout.annotations ?? []) delete note.moved;
   return panels.length;
@@ -124,7 +126,7 @@ const draw = async (node) => {
     upright(layout.coloraxis?.showscale === false ? null : layout.coloraxis?.colorbar);
   const panels = node.clientWidth < NARROW && !bars ? stack(layout) : 1;
   if (panels > 1) {
-    layout.height = 120 + 230 * panels;
+    layout.height = layout.margin.t + layout.margin.b + panels * (PANEL + GAP) - GAP;
     node.style.height = `${layout.height}px`;
   }
   layout.template = templates[dark.matches && !printing ? "dark" : "light"];

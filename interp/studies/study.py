@@ -100,6 +100,8 @@ class Study:
     """The function behind `report`, called with (result, folder)."""
     prints: str
     """The function behind `tables`, called with (result)."""
+    draws: str = ""
+    """The function behind a result's `figures`, called with (result); empty where its page has no figures."""
     compares: str = ""
     """The function behind `compare`, called with (results, folder); empty where a page shows one model alone."""
 

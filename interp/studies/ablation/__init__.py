@@ -11,5 +11,6 @@ STUDIES.register(
         runs="interp.studies.ablation.run:head_ablation_study",
         reports="interp.studies.ablation.report:write_ablation_report",
         prints="interp.studies.ablation.report:tables",
+        draws="interp.studies.ablation.report:study_figures",
     )
 )

@@ -5,6 +5,8 @@ The words and the markup are in `report.html`.
 
 from pathlib import Path
 
+import plotly.graph_objects as go
+
 from interp.base import words
 from interp.figures.ablation import ablations
 from interp.figures.attention.view import SCRIPTS, shown
@@ -34,11 +36,14 @@ def write_ablation_report(study: AblationStudy, folder: str | Path) -> Path:
         provenance=study.provenance,
         models=(("", study.model),),
     )
-    beside = Beside(
-        {"": study}, {"ablations": ablations(study.ablations)}, {"ablations.csv": ablation_rows(study.ablations)}
-    )
+    beside = Beside({"": study}, study_figures(study), {"ablations.csv": ablation_rows(study.ablations)})
     shows = {"ablations": study.ablations, "attention": shown(study.attention)}
     return write_study_page(folder, "studies/ablation/report.html", frame, beside, SCRIPTS, **shows)
+
+
+def study_figures(study: AblationStudy) -> dict[str, go.Figure]:
+    """Every figure of a study by its name."""
+    return {"ablations": ablations(study.ablations)}
 
 
 def tables(study: AblationStudy) -> list[Table]:

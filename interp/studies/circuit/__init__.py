@@ -11,5 +11,6 @@ STUDIES.register(
         runs="interp.studies.circuit.run:circuit_study",
         reports="interp.studies.circuit.report:write_circuit_report",
         prints="interp.studies.circuit.report:tables",
+        draws="interp.studies.circuit.report:study_figures",
     )
 )

@@ -7,6 +7,8 @@ The words and the markup are in `report.html`.
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
+
 from interp.base import words
 from interp.base.estimates import mean_interval
 from interp.figures.attention.view import SCRIPTS, attention_view
@@ -44,12 +46,7 @@ def write_circuit_report(study: CircuitStudy, folder: str | Path) -> Path:
         provenance=study.provenance,
         models=(("", study.model),),
     )
-    figures = {"circuit": circuit_graph(study.circuit, study.scores), "faithfulness": faithfulness(study.curve)}
-    figures |= {f"hash_{head.head}": hash_figure(head) for head in study.lookups}
     formed = study.formation
-    if formed is not None:
-        figures["formation"] = formation(formed)
-        figures |= {f"movie_{name}": hash_movie(formed, i) for i, name in enumerate(formed.lookups)}
     csv = {"edges.csv": edge_rows(study.circuit)}
     csv |= {f"score_{head.head}.csv": writer_rows(head) for head in study.lookups}
     csv |= {"repair.csv": repair_rows(study.repair)} if study.repair else {}
@@ -67,9 +64,20 @@ def write_circuit_report(study: CircuitStudy, folder: str | Path) -> Path:
         "moments": moment_rows(formed) if formed else [],
     }
     alone = {"attention": ("Attention", attention_view(study.attention).html)} if study.attention else {}
-    beside = Beside({"": study}, figures, csv, alone)
+    beside = Beside({"": study}, study_figures(study), csv, alone)
     scripts = SCRIPTS if study.attention else ()
     return write_study_page(folder, "studies/circuit/report.html", frame, beside, scripts, **shows)
+
+
+def study_figures(study: CircuitStudy) -> dict[str, go.Figure]:
+    """Every figure of a study by its name, in the order of the page."""
+    figures = {"circuit": circuit_graph(study.circuit, study.scores), "faithfulness": faithfulness(study.curve)}
+    figures |= {f"hash_{head.head}": hash_figure(head) for head in study.lookups}
+    formed = study.formation
+    if formed is not None:
+        figures["formation"] = formation(formed)
+        figures |= {f"movie_{name}": hash_movie(formed, i) for i, name in enumerate(formed.lookups)}
+    return figures
 
 
 def formation_rows(formed: Formation) -> list[dict[str, Any]]:

@@ -11,5 +11,6 @@ STUDIES.register(
         runs="interp.studies.heads.run:hash_head_study",
         reports="interp.studies.heads.report:write_report",
         prints="interp.studies.heads.report:tables",
+        draws="interp.studies.heads.report:study_figures",
     )
 )

@@ -11,6 +11,7 @@ STUDIES.register(
         runs="interp.studies.language.run:language_study",
         reports="interp.studies.language.report:write_report",
         prints="interp.studies.language.report:tables",
+        draws="interp.studies.language.report:study_figures",
         compares="interp.studies.language.report:write_language_report",
     )
 )

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import plotly.graph_objects as go
+
 from interp.base import words
 from interp.base.errors import UserError
 from interp.base.paths import short_name
@@ -36,13 +38,8 @@ def write_language_report(studies: Sequence[LanguageStudy], folder: str | Path) 
         provenance=studies[0].provenance,
         models=tuple((name if several else "", s.model) for name, s in zip(names, studies, strict=True)),
     )
-    tasks = list(dict.fromkeys(task.task for study in studies for task in study.tasks))
-    figures = {
-        task.replace("-", "_"): by_length(task, [(name_of(s), found) for s in studies for found in of(s, task)])
-        for task in tasks
-    }
     rows = [row for study in studies for row in accuracy_rows(study)]
-    beside = Beside(dict(zip(_places(names), studies, strict=True)), figures, {"accuracy.csv": rows})
+    beside = Beside(dict(zip(_places(names), studies, strict=True)), _figures(studies), {"accuracy.csv": rows})
     examples = [(name_of(s), task, each) for s in studies for task in s.tasks for each in task.examples[-1:]]
     return write_study_page(
         folder,
@@ -54,6 +51,20 @@ def write_language_report(studies: Sequence[LanguageStudy], folder: str | Path) 
         examples=examples,
         note=_note(studies),
     )
+
+
+def study_figures(study: LanguageStudy) -> dict[str, go.Figure]:
+    """Every figure of one model by its name."""
+    return _figures([study])
+
+
+def _figures(studies: Sequence[LanguageStudy]) -> dict[str, go.Figure]:
+    """Task -> accuracy by length of every model."""
+    tasks = list(dict.fromkeys(task.task for study in studies for task in study.tasks))
+    return {
+        task.replace("-", "_"): by_length(task, [(name_of(s), found) for s in studies for found in of(s, task)])
+        for task in tasks
+    }
 
 
 def write_report(study: LanguageStudy, folder: str | Path) -> Path:

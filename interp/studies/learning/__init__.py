@@ -11,6 +11,7 @@ STUDIES.register(
         runs="interp.studies.learning.run:learning_study",
         reports="interp.studies.learning.report:write_learning_report",
         prints="interp.studies.learning.report:tables",
+        draws="interp.studies.learning.report:study_figures",
         compares="interp.studies.learning.report:write_learning_comparison",
     )
 )

@@ -45,12 +45,6 @@ def write_learning_report(study: LearningStudy, folder: str | Path) -> Path:
     Raises: InterpError if the files cannot be written; what was there before is then unchanged.
     """
     spec = str(study.model.get("spec", "this model"))
-    figures: dict[str, go.Figure] = {
-        "training": training(study.training),
-        "length_accuracy": length_accuracy(study.accuracy_by_length),
-    }
-    if study.kept:
-        figures["formation"] = formation(study)
     frame = Frame(
         title=f"How did {spec} learn?",
         eyebrow=f"interp · training · {spec}",
@@ -60,7 +54,7 @@ def write_learning_report(study: LearningStudy, folder: str | Path) -> Path:
         models=(("", {key: value for key, value in study.model.items() if key not in UNTOLD}),),
     )
     rows = accuracy_rows(study.accuracy_by_length)
-    beside = Beside({"": study}, figures, {"accuracy.csv": rows, "formation.csv": formation_rows(study)})
+    beside = Beside({"": study}, study_figures(study), {"accuracy.csv": rows, "formation.csv": formation_rows(study)})
     shows = {
         "accuracy": rows,
         "ideals": tuple(study.accuracy_by_length.ideal),
@@ -73,6 +67,12 @@ def write_learning_report(study: LearningStudy, folder: str | Path) -> Path:
         "recurrent": not study.model.get("n_heads"),
     }
     return write_study_page(folder, "studies/learning/report.html", frame, beside, **shows)
+
+
+def study_figures(study: LearningStudy) -> dict[str, go.Figure]:
+    """Every figure of a training by its name, in the order of the page."""
+    figures = {"training": training(study.training), "length_accuracy": length_accuracy(study.accuracy_by_length)}
+    return figures | {"formation": formation(study)} if study.kept else figures
 
 
 def write_learning_comparison(studies: Sequence[LearningStudy], folder: str | Path) -> Path:

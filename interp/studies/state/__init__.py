@@ -11,6 +11,7 @@ STUDIES.register(
         runs="interp.studies.state.run:saturation_study",
         reports="interp.studies.state.report:write_report",
         prints="interp.studies.state.report:tables",
+        draws="interp.studies.state.report:study_figures",
         compares="interp.studies.state.report:write_state_report",
     )
 )

@@ -129,6 +129,11 @@ def state_figures(profiles: Sequence[StateProfile]) -> dict[str, go.Figure]:
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
+def study_figures(profile: StateProfile) -> dict[str, go.Figure]:
+    """`state_figures` of one profile."""
+    return state_figures([profile])
+
+
 def state_tables(profiles: Sequence[StateProfile]) -> dict[str, list[Row]]:
     """Every table by the name of its file."""
     return {
