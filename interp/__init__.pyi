@@ -16,6 +16,7 @@ from .models.transformer import HookedTransformer as HookedTransformer
 from .models.transformer import TransformerConfig as TransformerConfig
 from .studies.ablation.run import ablation_study as ablation_study
 from .studies.attention.run import view_attention as view_attention
+from .studies.attention.run.examples import attention_examples as attention_examples
 from .studies.heads.run import hash_head_study as hash_head_study
 from .studies.state.run import saturation_study as saturation_study
 from .tasks.copy import CopyTask as CopyTask

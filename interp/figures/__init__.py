@@ -7,7 +7,7 @@ its folder, as `interp.studies.state.figures`, and what `study.figures()` return
 
 from interp.figures.ablation import ablations
 from interp.figures.attention.encoding import load_view
-from interp.figures.attention.view import attention_view
+from interp.figures.attention.view import attention_examples, attention_view
 from interp.figures.curves import learning_curves
 from interp.figures.heads import head_grid, head_scores, response
 from interp.figures.printing import save
@@ -16,6 +16,7 @@ from interp.figures.training import first_errors, length_accuracy, training
 
 __all__ = [
     "ablations",
+    "attention_examples",
     "attention_view",
     "effective_n",
     "first_errors",

@@ -98,3 +98,31 @@ class AttentionView(Result):
             return (float("nan"),) * len(self.heads)
         pattern = self.variants[variant].pattern
         return tuple(float(of_head[asked, self.source[asked]].mean()) for of_head in pattern)
+
+
+@dataclass(frozen=True)
+class AttentionExample:
+    """One string of a page of examples."""
+
+    group: str
+    """Why it was chosen: wrong, planted, by score."""
+    says: str
+    """What there is to see, in a few words."""
+    view: AttentionView
+    query: int = -1
+    """Where to look first; -1: in the middle of the answer."""
+
+
+@dataclass(frozen=True)
+class AttentionExamples(Result):
+    """Attention on strings that were chosen by what the model does with them: one page, of which one is shown."""
+
+    provenance: dict[str, Any]
+    model: dict[str, Any]
+    head: str
+    """The one whose attention to the source ordered the strings."""
+    strings: int
+    """How many were drawn to choose from."""
+    wrong: int
+    """How many of those the model gets wrong."""
+    examples: Annotated[tuple[AttentionExample, ...], "example"]

@@ -17,9 +17,11 @@ from interp.base.files import write_text
 from interp.figures.attention.encoding import ERROR, SIGNED_ERROR, encode
 from interp.figures.page import facts, render
 from interp.figures.theme import names, number, visible
-from interp.results.attention import AttentionView
+from interp.results.attention import AttentionExamples, AttentionView
 
 SCRIPTS = ("figures/attention/scripts/main.js",)
+LISTED = 60
+"""Characters of a string in the list of examples."""
 SPOKEN = 6
 """Heads that the sentence below a view names."""
 FRAME = 1000
@@ -81,6 +83,36 @@ def attention_view(view: AttentionView) -> AttentionPage:
         provenance=facts(view.provenance),
     )
     return AttentionPage(page, drawn.says)
+
+
+def attention_examples(found: AttentionExamples) -> AttentionPage:
+    """Make one page of several strings, of which one is shown: chosen in a list, with the head that was chosen before.
+
+    >>> page = interp.figures.attention_examples(found)  # doctest: +SKIP
+    """
+    views = [shown(example.view) for example in found.examples]
+    groups: dict[str, list[tuple[int, str, str]]] = {}
+    for place, example in enumerate(found.examples):
+        string = "".join(map(visible, example.view.labels))
+        text = string if len(string) <= LISTED else f"{string[: LISTED - 3]}..."
+        groups.setdefault(example.group, []).append((place, text, visible(example.says)))
+    spec = found.model.get("spec", "a model")
+    says = (
+        f"{words.count(len(views), 'string')} of {spec}, which gets {found.wrong} of {found.strings} wrong; "
+        f"others have a planted repeat, or stand at even steps of what {found.head} gives to the source."
+    )
+    page = render(
+        "figures/attention/attention_examples.html",
+        SCRIPTS,
+        plots="none",
+        title=f"Attention of {spec} on {words.count(len(views), 'string')}",
+        model=spec,
+        says=says,
+        groups=list(groups.items()),
+        views=[(view, example.query) for view, example in zip(views, found.examples, strict=True)],
+        provenance=facts(found.provenance),
+    )
+    return AttentionPage(page, says)
 
 
 def shown(view: AttentionView) -> Shown:

@@ -5,7 +5,7 @@ from pathlib import Path
 from interp.base import words
 from interp.base.files import write_together
 from interp.figures.attention.head_vis import write_head_vis
-from interp.figures.attention.view import attention_view
+from interp.figures.attention.view import attention_examples, attention_view
 from interp.figures.page import writer
 from interp.figures.theme import visible
 from interp.studies.attention.result import AttentionStudy
@@ -13,7 +13,7 @@ from interp.studies.study import Table
 
 
 def write_attention_report(study: AttentionStudy, folder: str | Path) -> Path:
-    """Write the page and what `study.save(folder)` writes: both or neither; then headvis/, if it was asked for.
+    """Write the page and what `study.save(folder)` writes: all or none; then headvis/, if it was asked for.
 
     Returns: the path of `attention.html`.
 
@@ -21,7 +21,10 @@ def write_attention_report(study: AttentionStudy, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     page = folder / "attention.html"
-    write_together(study.writes(folder) | {page: writer(attention_view(study.view).html)})
+    pages = {page: writer(attention_view(study.view).html)}
+    if study.examples is not None:
+        pages[folder / "examples.html"] = writer(attention_examples(study.examples).html)
+    write_together(study.writes(folder) | pages)
     if study.headvis:
         write_head_vis(study.view, folder / "headvis")
     return page

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from interp.results.attention import AttentionView
+from interp.results.attention import AttentionExamples, AttentionView
 from interp.studies.result import StudyResult
 
 
@@ -11,5 +11,7 @@ class AttentionStudy(StudyResult):
     """Attention on one string, with what was found about each head on other strings."""
 
     view: AttentionView
+    examples: AttentionExamples | None = None
+    """Other strings to look at, if they were asked for."""
     headvis: bool = False
     """Whether HeadVis's data tree is written beside the page."""

@@ -29,6 +29,9 @@ class AttentionSettings:
     """Do not score the heads: quicker, but the page does not say what they do."""
     headvis: bool = False
     """Also write headvis/, the data tree that HeadVis opens."""
+    examples: int = 0
+    """Also write examples.html: so many strings, those that the model gets wrong, planted repeats, and even steps of a
+    head's score (10 are about a megabyte; 0: none)."""
     strings: int = 192
     """Strings on which the cost of ablating each head is measured."""
     scoring: HeadSettings = field(default_factory=HeadSettings)

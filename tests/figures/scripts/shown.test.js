@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { partnersOf } from "../../../interp/figures/attention/scripts/panel.js";
 import { shown } from "./made.js";
 
 test("weights are those of the chosen head and variant, and nothing is seen above the diagonal", async () => {
@@ -51,4 +52,31 @@ test("colours go to 1, or where they are stretched to the largest weight that is
 test("measured scores order the heads, equal ones by their place", async () => {
   const now = await shown({ found: { score: 0.3 } });
   assert.deepEqual(now.order(), [0, 1]);
+});
+
+test("heads are shown by their role, and all of them where none has it", async () => {
+  const now = await shown({ found: { score: 0.3, role: "none" } });
+  now.data.view.heads[1].found = { score: 0.9, role: "lookup" };
+  const shownBy = (role) => {
+    now.state.role = role;
+    return now.order();
+  };
+  assert.deepEqual(["all", "some", "lookup"].map(shownBy), [[1, 0], [1], [1]]);
+  assert.deepEqual(shownBy("gather"), [1, 0]);
+});
+
+test("a lookup head is fed by gather heads of layers below, the strongest first, and they feed it", () => {
+  const named = (name, role, gather_effect = null) => ({ name, found: { role, gather_effect } });
+  const heads = [
+    named("L0H0", "gather", 0.1),
+    named("L0H1", "gather", 0.6),
+    named("L1H0", "lookup"),
+    named("L1H1", "gather", 0.9),
+    named("L10H0", "lookup"),
+    { name: "L11H0", found: null },
+  ];
+  assert.deepEqual(
+    heads.map((_, head) => partnersOf(heads, head)),
+    [[2, 4], [2, 4], [1, 0], [4], [3, 1, 0], []],
+  );
 });

@@ -85,13 +85,13 @@ test("a link leads back to every state", async () => {
   const states = [
     opening(data),
     { ...opening(data), head: 1, query: 3, key: 1, variant: 1, difference: true, n: 4 },
-    { ...opening(data), sort: "layer", hideFirst: true, stretch: true },
+    { ...opening(data), sort: "layer", role: "lookup", hideFirst: true, stretch: true },
   ];
   for (const state of states) {
     const again = { ...opening(data), ...fromLink(data, linkOf(data, state, 0), 0, 1) };
     assert.deepEqual(again, state);
   }
-  const zoom = { ...big().state, difference: false, sort: "score", hideFirst: false, stretch: false };
+  const zoom = { ...big().state, difference: false, sort: "score", role: "all", hideFirst: false, stretch: false };
   const heads = [{ name: "L0H0" }];
   const long = { ...big().data, view: { variants: [{ signed: false }], heads } };
   const state = { ...zoom, window: { query: 30, key: 10, span: 50 } };

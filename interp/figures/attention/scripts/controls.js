@@ -7,6 +7,7 @@ import { whole, zoomed } from "./state.js";
 /** @import {Draw, Stage, ViewNode} from "./types" */
 
 const NUMBERS = /** @type {const} */ (["variant", "n"]);
+const CHOICES = /** @type {const} */ (["sort", "role"]);
 const CHECKS = /** @type {const} */ (["difference", "hideFirst", "stretch"]);
 
 /**
@@ -28,12 +29,13 @@ export const fields = ({ node, shown, choose }) => {
       const value = field(name).checked;
       choose(() => ({ [name]: value }));
     });
-  field("sort").addEventListener("change", () => {
-    const sort = field("sort").value;
-    choose(() => ({ sort }));
-  });
+  for (const name of CHOICES)
+    field(name).addEventListener("change", () => {
+      const value = field(name).value;
+      choose(() => ({ [name]: value }));
+    });
   return () => {
-    for (const name of [...NUMBERS, /** @type {const} */ ("sort")]) field(name).value = String(state[name]);
+    for (const name of [...NUMBERS, ...CHOICES]) field(name).value = String(state[name]);
     for (const name of CHECKS) field(name).checked = state[name];
     field("difference").disabled = !shown.comparable();
   };
@@ -73,7 +75,8 @@ const ON_THUMB = { ArrowLeft: "[", ArrowRight: "]", ArrowUp: "[", ArrowDown: "]"
 export const keyboard = (views) => {
   addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
-    const only = views.length === 1 && target === document.body ? views[0] : null;
+    const there = views.filter((view) => view.offsetParent !== null);
+    const only = there.length === 1 && target === document.body ? there[0] : null;
     const node = /** @type {ViewNode | null} */ (target.closest?.(".attention-view") ?? only);
     if (!node?.press || event.ctrlKey || event.metaKey || event.altKey) return;
     if (target.closest?.("select, summary, input:not([type=checkbox])")) return;

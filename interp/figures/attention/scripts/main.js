@@ -4,6 +4,7 @@
 import { buttons, fields, keyboard } from "./controls.js";
 import { open } from "./data.js";
 import { find } from "./dom.js";
+import { examples } from "./examples.js";
 import { about, sentence, table } from "./panel.js";
 import { pattern } from "./pattern.js";
 import { pointer } from "./pointer.js";
@@ -13,7 +14,7 @@ import { string } from "./string.js";
 import { themeOf } from "./theme.js";
 import { thumbs } from "./thumbs.js";
 
-/** @import {Choose, Stage, Values, ViewNode} from "./types" */
+/** @import {Choose, Data, Stage, Values, ViewNode} from "./types" */
 
 const views = /** @type {ViewNode[]} */ ([...document.querySelectorAll(".attention-view")]);
 /** In a notebook's frame there is no address to write to. */
@@ -69,7 +70,7 @@ const start = async (node, number) => {
   // A reader may print, or turn the phone, before the patterns are there.
   const draw = () => {
     scheduled = false;
-    if (node.dataset.ready !== "1") return;
+    if (node.dataset.ready !== "1" || node.offsetParent === null) return;
     for (const part of parts) part();
     find(node, ".link").href = link();
   };
@@ -93,11 +94,13 @@ const start = async (node, number) => {
     choose(() => KEYS[key](shown));
     return true;
   };
-  Object.assign(node, { press, read: shown.weight, state });
+  const take = (/** @type {Values} */ values) => choose(() => values);
+  Object.assign(node, { press, read: shown.weight, state, take });
 
   try {
     await data.load(0);
     state.head = shown.order()[0];
+    Object.assign(state, askedIn(node, data));
     await change(fromLink(data, location.hash, number, views.length), false);
     node.dataset.ready = "1";
     draw();
@@ -107,8 +110,17 @@ const start = async (node, number) => {
   }
 };
 
+/**
+ * Where an example is to be looked at first.
+ * @type {(node: HTMLElement, data: Data) => Values}
+ */
+const askedIn = (node, { source }) => {
+  const query = Number(/** @type {HTMLElement | null} */ (node.closest(".example"))?.dataset.query ?? -1);
+  return query < 0 ? {} : { query, key: Math.max(source[query], 0) };
+};
+
 keyboard(views);
 document.documentElement.classList.add("scripted");
-Promise.all(views.map(start)).then(() => {
+examples(views, start).then(() => {
   document.documentElement.dataset.views = String(views.length);
 });

@@ -6,7 +6,7 @@ import { response } from "./response.js";
 import { strongest } from "./triangle.js";
 import { cellInWords, costInWords, foundInWords, quoted, three, visible } from "./words.js";
 
-/** @import {Draw, Stage} from "./types" */
+/** @import {Draw, Head, Stage} from "./types" */
 
 const ROWS = 8;
 
@@ -70,13 +70,37 @@ export const table = ({ node, shown, choose }) => {
   };
 };
 
+/** @param {string} name as in L1H3 */
+const layerOf = (name) => Number.parseInt(name.slice(1), 10);
+
+/**
+ * Of a lookup head the gather heads in layers below, strongest first; of a gather head the lookup heads above.
+ * @param {Head[]} heads
+ * @param {number} head
+ */
+export const partnersOf = (heads, head) => {
+  const role = heads[head].found?.role;
+  if (role !== "lookup" && role !== "gather") return [];
+  const layer = layerOf(heads[head].name);
+  /** @param {number} other */
+  const effect = (other) => heads[other].found?.gather_effect ?? 0;
+  return heads
+    .map((_, other) => other)
+    .filter((other) => {
+      const found = heads[other].found?.role;
+      const of = layerOf(heads[other].name);
+      return role === "lookup" ? found === "gather" && of < layer : found === "lookup" && of > layer;
+    })
+    .sort((one, two) => effect(two) - effect(one) || one - two);
+};
+
 /**
  * What is known of the head.
  * @param {Stage} stage
  * @returns {Draw}
  */
 export const about =
-  ({ node, shown }) =>
+  ({ node, shown, choose }) =>
   () => {
     const { head } = shown.state;
     const { name, kind, found, cost } = shown.data.view.heads[head];
@@ -93,5 +117,19 @@ export const about =
       ? [make("p", "Attention by length of the match:", "axis-name"), response(found.response, found.n)]
       : [];
     const heading = make("h3", kind === "attention" ? name : `${name} · hidden attention`);
-    find(node, ".head").replaceChildren(heading, ...lines.map((line) => make("p", line)), ...curve);
+    const partners = partnersOf(shown.data.view.heads, head).map((other) => {
+      const button = make("button", shown.data.view.heads[other].name);
+      button.type = "button";
+      button.addEventListener("click", () => choose(() => ({ head: other })));
+      return button;
+    });
+    const linked = make(
+      "p",
+      found?.role === "lookup"
+        ? "Gather heads below, which feed lookup heads: "
+        : "Lookup heads above, which it feeds: ",
+    );
+    linked.append(...partners);
+    const beside = partners.length ? [linked] : [];
+    find(node, ".head").replaceChildren(heading, ...lines.map((line) => make("p", line)), ...beside, ...curve);
   };

@@ -5,6 +5,9 @@ import { furthest, matches, strongestKey } from "./triangle.js";
 
 /** @import {Data, Read, Shown, State} from "./types" */
 
+/** @type {(role: string, wanted: string) => boolean} */
+const hasRole = (role, wanted) => wanted === "all" || role === wanted || (wanted === "some" && role !== "none");
+
 /**
  * Readings of the data in the present state. The patterns of the first variant must be loaded before heads are put in
  * an order, and those of the present one before they are read.
@@ -39,7 +42,9 @@ export const showing = (data, state) => {
   /** @type {number[] | null} */
   let scores = null;
   const order = () => {
-    const all = view.heads.map((_, head) => head);
+    const every = view.heads.map((_, head) => head);
+    const chosen = every.filter((head) => hasRole(view.heads[head].found?.role ?? "none", state.role));
+    const all = chosen.length ? chosen : every;
     if (state.sort === "layer") return all;
     scores ??= view.heads.map(({ found }, head) => found?.score ?? (asked.length ? onSource(data.reader(0, head)) : 0));
     const known = scores;

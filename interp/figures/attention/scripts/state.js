@@ -5,6 +5,8 @@
 
 export const MOST_N = 8;
 const LEAST_SPAN = 8;
+/** Which heads are shown; "some" are those with a role. */
+const ROLES = ["all", "some", "lookup", "gather"];
 
 /** @type {(value: number, low: number, high: number) => number} */
 export const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
@@ -24,6 +26,7 @@ export const opening = ({ view, size, source, asked }) => {
     key: Math.max(source[query], 0),
     n: 0,
     sort: "score",
+    role: "all",
     hideFirst: false,
     stretch: view.variants[0].signed,
     window: { query: 0, key: 0, span: size },
@@ -143,6 +146,7 @@ export const linkOf = ({ view, size }, state, number) => {
   if (state.difference) parts.set("difference", "1");
   if (state.n) parts.set("n", String(state.n));
   if (state.sort !== "score") parts.set("sort", state.sort);
+  if (state.role !== "all") parts.set("role", state.role);
   if (state.hideFirst) parts.set("hide", "1");
   if (state.stretch !== view.variants[0].signed) parts.set("stretch", String(Number(state.stretch)));
   if (span < size) parts.set("window", [query, key, span].join(" "));
@@ -177,6 +181,7 @@ export const fromLink = ({ view, size }, hash, number, count) => {
     difference: parts.has("difference"),
     n: integer("n", 0, MOST_N) ?? 0,
     sort: parts.get("sort") === "layer" ? "layer" : "score",
+    role: ROLES.find((role) => role === parts.get("role")) ?? "all",
     hideFirst: parts.has("hide"),
     stretch: parts.has("stretch") ? parts.get("stretch") === "1" : view.variants[0].signed,
     window: within(size, zoom ? { query, key, span } : { query: 0, key: 0, span: size }),

@@ -35,8 +35,8 @@ export const thumbs = ({ node, shown, theme, choose }) => {
   };
 
   return () => {
-    const { variant, hideFirst, stretch, sort, head: chosen } = shown.state;
-    const key = [variant, shown.differs(), hideFirst, stretch, sort, theme()].join();
+    const { variant, hideFirst, stretch, sort, role, head: chosen } = shown.state;
+    const key = [variant, shown.differs(), hideFirst, stretch, sort, role, theme()].join();
     if (key !== drawn) paint();
     drawn = key;
     buttons.forEach((button, head) => {
@@ -44,7 +44,7 @@ export const thumbs = ({ node, shown, theme, choose }) => {
       button.classList.toggle("ablated", shown.gone(head));
       button.tabIndex = head === chosen ? 0 : -1;
     });
-    reveal(box, buttons[chosen]);
+    if (box.contains(buttons[chosen])) reveal(box, buttons[chosen]);
   };
 };
 

@@ -101,6 +101,8 @@ export interface State {
   /** Matches of at least so many tokens are marked; 0 marks none. */
   n: number;
   sort: string;
+  /** Which heads are shown: "all", "some" (with a role), "lookup" or "gather". */
+  role: string;
   hideFirst: boolean;
   stretch: boolean;
   window: Square;
@@ -191,4 +193,5 @@ export type ViewNode = HTMLElement & {
   press?: (key: string) => boolean;
   read?: Read;
   state?: State;
+  take?: (values: Values) => Promise<void>;
 };

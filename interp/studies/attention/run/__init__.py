@@ -24,6 +24,7 @@ from interp.results.ablation import AblationResult
 from interp.results.attention import AttentionView
 from interp.results.heads import HeadScores
 from interp.studies.attention.result import AttentionStudy
+from interp.studies.attention.run.examples import attention_examples, check_examples
 from interp.studies.attention.run.string import shown_string
 from interp.studies.attention.settings import AttentionSettings
 from interp.studies.attention.verdict import attention_verdict
@@ -51,9 +52,12 @@ def attention_study(
     settings = settings or AttentionSettings()
     check_bounds(settings)
     loaded = as_loaded(loaded, seed)
+    if settings.examples:
+        check_examples(settings.examples)
     chosen: dict[str, Any] = {"length": settings.length, "heads": settings.heads, "kind": settings.kind, "seed": seed}
     on_step("attention")
     view = view_attention(loaded, settings.prompt, ablate=settings.ablate, **chosen)
+    scores = None
     if not settings.plain:
         on_step("scoring heads")
         scores = find_heads(loaded, seed, settings.scoring, on_step)
@@ -63,11 +67,19 @@ def attention_study(
         on_step("attention without heads")
         found: dict[str, Any] = {"scores": scores, "ablations": costs}
         view = view_attention(loaded, settings.prompt, ablate=settings.ablate or None, **found, **chosen)
+    examples = None
+    if settings.examples:
+        on_step("examples")
+        drawn: dict[str, Any] = {"strings": max(settings.strings, settings.examples), "length": settings.length}
+        examples = attention_examples(
+            loaded, settings.examples, heads=settings.heads, scores=scores, seed=seed, **drawn
+        )
     return AttentionStudy(
         verdict=attention_verdict(view),
         provenance=view.provenance,
         model=view.model,
         view=view,
+        examples=examples,
         headvis=settings.headvis,
     )
 

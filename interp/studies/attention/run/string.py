@@ -64,12 +64,12 @@ def copied_string(loaded: Loaded, prompt: str | None, length: int | None, seed: 
         n_letters = min(top, LONGEST_DRAWN) if length is None else length
         if n_letters < 1:
             raise UserError(f"length must be at least 1 letter; got {n_letters}.")
-        return Shown(loaded.task.sample(1 + REFERENCES, n_letters, generator), _labeller(loaded))
+        return Shown(loaded.task.sample(1 + REFERENCES, n_letters, generator), labeller(loaded))
     task = loaded.task
     need(task, "lays_out_letters")
     letters = _letters(prompt, task)
     others = draw_letters(REFERENCES, len(letters), task.n_letters, generator)
-    return Shown(task.layout(torch.cat([letters[None], others])), _labeller(loaded))
+    return Shown(task.layout(torch.cat([letters[None], others])), labeller(loaded))
 
 
 def _letters(prompt: str, task: Task) -> Tensor:
@@ -101,10 +101,10 @@ def text(loaded: Loaded, prompt: str) -> Shown:
     tokens = torch.tensor([[begin_token(loaded.pretrained), *ids]])
     nothing, everything = torch.full_like(tokens, -1), torch.ones_like(tokens, dtype=torch.bool)
     targets = torch.cat([tokens[:, 1:], nothing[:, :1]], dim=1)
-    return Shown(Batch(tokens, targets, targets >= 0, ~everything, nothing), _labeller(loaded))
+    return Shown(Batch(tokens, targets, targets >= 0, ~everything, nothing), labeller(loaded))
 
 
-def _labeller(loaded: Loaded) -> Callable[[Tensor], str]:
+def labeller(loaded: Loaded) -> Callable[[Tensor], str]:
     """A token as text: letters and marks of the task; of a pretrained model what its tokenizer makes of it."""
     tokenizer = getattr(loaded.pretrained, "tokenizer", None)
     if tokenizer is None:
