@@ -6,6 +6,7 @@ from .loading import Loaded as Loaded
 from .loading import load as load
 from .loading.hub import push_to_hub as push_to_hub
 from .loading.opening import open as open
+from .measure.circuits.letters import letter_circuits as letter_circuits
 from .measure.heads.score import score_heads as score_heads
 from .models.planted import planted_copier as planted_copier
 from .models.recurrent.hybrid import HookedHybrid as HookedHybrid

@@ -10,6 +10,7 @@ from interp.figures.attention.encoding import load_view
 from interp.figures.attention.view import attention_examples, attention_view
 from interp.figures.curves import learning_curves
 from interp.figures.heads import head_grid, head_scores, response
+from interp.figures.letters import letter_circuits
 from interp.figures.printing import save
 from interp.figures.steps import effective_n, step_curve
 from interp.figures.training import first_errors, length_accuracy, training
@@ -24,6 +25,7 @@ __all__ = [
     "head_scores",
     "learning_curves",
     "length_accuracy",
+    "letter_circuits",
     "load_view",
     "response",
     "save",

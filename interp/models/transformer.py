@@ -17,9 +17,10 @@ from interp.models.stack.key_values import KeyValues
 from interp.models.stack.layers import make_norm
 from interp.models.stack.masks import Mask, make_mask, positions_seen
 from interp.models.stack.model import StackModel
+from interp.models.stack.stacked import StackedWeights
 
 
-class HookedTransformer(StackModel):
+class HookedTransformer(StackedWeights, StackModel):
     """A transformer language model opened by hook points.
 
     >>> model = interp.HookedTransformer(interp.TransformerConfig(n_layers=2, n_heads=4, d_model=32), seed=0)

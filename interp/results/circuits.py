@@ -124,3 +124,26 @@ class SelfRepair(Result):
     def _redundancy(self, weights: Float[np.ndarray, "resample example"]) -> Float[np.ndarray, " resample"]:
         whole = weights @ self.together
         return 1 - (weights @ self.total.sum(axis=0)) / np.where(np.abs(whole) > 1e-9, whole, np.nan)
+
+
+@dataclass(frozen=True)
+class LetterCircuits(Result):
+    """QK and OV circuits of one head over letters, multiplied out of the weights: norms and biases are left out."""
+
+    head: str
+    letters: Annotated[tuple[str, ...], "letter"]
+    writers: Annotated[tuple[str, ...], "writer"]
+    """What brings a letter to the query or the key: its own embedding, or a head of an earlier layer."""
+    qk: Float[np.ndarray, "writer key_writer letter key_letter"]
+    """Score: query's writer by key's writer, query's letter by key's letter."""
+    ov: Float[np.ndarray, "letter raised_letter"]
+    """Logit: letter that is attended to by letter that is raised."""
+
+    def strongest(self, most: int = 4) -> tuple[tuple[str, str], ...]:
+        """The pairs of query's and key's writer that tell equal letters from others best: by the mean score of a letter
+        with itself, less that with another one."""
+        n = len(self.letters)
+        same = np.trace(self.qk, axis1=2, axis2=3) / n
+        other = (self.qk.sum(axis=(2, 3)) - n * same) / max(1, n * (n - 1))
+        order = np.argsort(-(same - other), axis=None)[:most]
+        return tuple((self.writers[i // len(self.writers)], self.writers[i % len(self.writers)]) for i in order)
