@@ -32,11 +32,11 @@ from interp.base.seeds import check_seed
 from interp.base.words import count
 from interp.loading.letters import vocabulary_over as vocabulary_over
 from interp.models.hooks.model import HookedModel
-from interp.models.planted import MemoryTruth, PlantedCapacity, Planting, planted_from_spec
+from interp.models.planted import MemoryTruth, PlantedCapacity, Planting, ReversePlanting, planted_from_spec
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.surface import Model
 from interp.results.training import TrainLog
-from interp.tasks import CopyTask, Task, task_class, task_from_spec
+from interp.tasks import CopyTask, ReverseCopy, Task, task_class, task_from_spec
 from interp.training.presets import PRESETS, preset, trained_preset
 from interp.training.run_folder import Run, check_kept, load_run
 from interp.training.run_specs import at_step, run_folder
@@ -61,7 +61,7 @@ class Loaded:
     training: TrainLog | None = None
     folder: Path | None = None
     """Its run folder, if it has one."""
-    planting: Planting | PlantedCapacity | MemoryTruth | None = None
+    planting: Planting | ReversePlanting | PlantedCapacity | MemoryTruth | None = None
     """The ground truth of a planted model."""
     pretrained: Any = None
     """What is known of a pretrained model's tokens: `interp.models.pretrained.bridge.Pretrained`."""
@@ -196,7 +196,7 @@ def _asked(loaded: Loaded, wanted: str | Task, seed: int) -> Loaded:
 
 def _planted(rest: str, device: torch.device | str) -> Loaded:
     model, planting = planted_from_spec(rest)
-    task = CopyTask(planting.alphabet)
+    task = (ReverseCopy if isinstance(planting, ReversePlanting) else CopyTask)(planting.alphabet)
     description = _describe(model, f"planted:{rest}", "built by hand", task, planted=dataclasses.asdict(planting))
     return Loaded(model.to(device), task, description, planting=planting)
 

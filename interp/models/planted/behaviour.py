@@ -13,7 +13,7 @@ from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.models.planted.description import Circuit, HeadSpec, Write
+from interp.models.planted.description import Circuit, HeadSpec, Write, offset_of
 from interp.models.planted.looks import Anywhere, AtToken, Back, Count, Even, Found, Match
 from interp.models.planted.maps import beta
 from interp.models.planted.stream import Stream
@@ -103,8 +103,9 @@ class _Run:
                 scores = self._only(distance == look.distance)
             case Count():
                 scores = self._only(self.keys == self.queries[:, None] - self.length)
-            case AtToken(token, gain):
-                at = (self.keys == 0) + 2.0 * (self.keys == self.length + 1) * (token == "separator")
+            case AtToken(token, gain, behind):
+                asked = (self.queries == self.length + 1 + (behind or 0))[:, None] | (behind is None)
+                at = (self.keys == 0) + 2.0 * (self.keys == self.length + 1) * (token == "separator") * asked
                 scores = gain * at.expand(distance.shape).double()
             case Found(step, gain):
                 code = self._kernel(self.keys[:, None] + step - self.keys)
@@ -122,7 +123,8 @@ class _Run:
         """Scores, in nats."""
         separator, bos = self.stream.separator, self.stream.bos
         asked = {t: self.tokens[:, self.queries - t][:, :, None] for t in range(look.depth)}
-        held = {t: self._back(t + look.after)[:, None] for t in range(look.depth)}
+        held = {t: self._back(look.depth - 1 - t if look.mirrored else t + look.after) for t in range(look.depth)}
+        held = {t: letters[:, None] for t, letters in held.items()}
         weights = dict(zip(look.offsets, look.worth, strict=True))
         pairs = [(t, t) for t in look.offsets]
         if not look.ordered:
@@ -130,7 +132,7 @@ class _Run:
         score = self.flag.new_zeros(1)
         for a, b in pairs:
             score = score + weights[a] * ((asked[a] == held[b]) & (asked[a] < self.circuit.alphabet)).double()
-        for t in asked:
+        for t in () if look.mirrored else asked:
             score = score + beta(look) * ((asked[t] == separator) & (held[t] == bos)).double()
         if look.shuns_itself:
             letter = 2 * self.stream.n_frequencies + 1
@@ -140,6 +142,8 @@ class _Run:
             if look.unless:
                 first = first + (2 * beta(look) + 2 * look.most) * self.flag
             score = torch.cat([first[..., None], score[..., 1:]], dim=-1) - 0.5 * (self.keys == self.length + 1)
+        if look.mirrored and look.rest is not None:
+            score = torch.cat([torch.full_like(score[..., :1], look.rest), score[..., 1:]], dim=-1)
         if look.first_copy:
             score = score.masked_fill(self.keys > self.length, -math.inf)
         return look.gain * score + look.tilt * self.keys
@@ -175,7 +179,8 @@ class _Run:
             carried[slice(*write.letters)] = 1
         if not write.bos:
             carried[self.stream.bos] = 0
-        value = einsum(rows, self.token * carried, "b l k, b k v -> b l v") * write.factor
+        token = torch.nn.functional.pad(self.token, (0, 0, offset_of(write.what), 0))[:, : len(self.keys)]
+        value = einsum(rows, token * carried, "b l k, b k v -> b l v") * write.factor
         if write.what == "next":
             letters = value[..., : self.circuit.alphabet].roll(1, dims=-1)
             value = torch.cat([letters, value[..., self.circuit.alphabet :]], dim=-1)

@@ -7,7 +7,7 @@ import torch
 
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
-from interp.models.planted.description import Circuit
+from interp.models.planted.description import Circuit, HeadSpec
 from interp.models.planted.looks import Anywhere
 from interp.models.planted.maps import Maps, maps, random_maps
 from interp.models.planted.mlps import write_mlps
@@ -33,6 +33,21 @@ def plant(circuit: Circuit, dtype: torch.dtype = torch.float32) -> tuple[HookedT
 
     Args:
         circuit: what to plant.
+        dtype: float32 or float64.
+
+    Raises: UserError for another dtype.
+    """
+    model, specs, spread = compiled(circuit, dtype)
+    return model, truth(circuit, specs, model.config.heads_in(0).windows, spread)
+
+
+def compiled(
+    circuit: Circuit, dtype: torch.dtype = torch.float32
+) -> tuple[HookedTransformer, dict[tuple[int, int], HeadSpec], float]:
+    """The model of a description; which head stands at each layer and number; by how much norms change scores.
+
+    Args:
+        circuit: what to compile.
         dtype: float32 or float64.
 
     Raises: UserError for another dtype.
@@ -67,7 +82,7 @@ def plant(circuit: Circuit, dtype: torch.dtype = torch.float32) -> tuple[HookedT
         model, spread = fold_norms(model, config, circuit, generator)
     if circuit.noise:
         add_noise(model, circuit.noise, generator)
-    return model.to(dtype), truth(circuit, specs, config.heads_in(0).windows, spread)
+    return model.to(dtype), specs, spread
 
 
 def _config(circuit: Circuit, stream: Stream, order: list[int], made: dict[tuple[int, int], Maps]) -> TransformerConfig:

@@ -41,8 +41,14 @@ class AtToken:
     token: str = "bos"
     """"bos" or "separator"."""
     gain: float = 30.0
+    behind: int | None = None
+    """Only from the place that stands so many behind the separator; from elsewhere BOS. None: from everywhere."""
 
     def __post_init__(self) -> None:
+        if self.behind is not None and (self.token != "separator" or self.behind < 0):
+            raise UserError(
+                f"behind must be at least 0, and the token the separator; got {self}. Leave it out for BOS."
+            )
         if self.token not in ("bos", "separator"):
             raise UserError(f"token must be 'bos' or 'separator'; got {shown(self.token)}. Name one of them.")
 
@@ -76,6 +82,9 @@ class Match:
     """Whether the head rests at BOS wherever the flag says that an answer stands there already."""
     first_copy: bool = False
     """Whether places after the separator are left out."""
+    mirrored: bool = False
+    """Whether the letters stand at the key in the order in which they are read backwards: that of the offset t at
+    `depth` - 1 - t, so that the key is the place at which they end. Separator and BOS then do not agree."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "offsets", tuple(sorted(self.offsets)))
@@ -89,6 +98,8 @@ class Match:
             raise UserError(f"gain must be positive, in nats for each matching letter; got {self.gain}.")
         if self.reach is not None and self.reach <= self.offsets[-1]:
             raise UserError(f"reach must exceed the largest offset {self.offsets[-1]}; got {self.reach}. Raise it.")
+        if self.mirrored and (self.after or self.offsets != tuple(range(len(self.offsets))) or not self.ordered):
+            raise UserError(f"mirrored must be False but for ordered letters 0, 1, ... not after; got {self}.")
         if self.unless and self.rest is None:
             raise UserError("rest must be given with unless; got None. Say where the head rests.")
 

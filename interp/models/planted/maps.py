@@ -53,13 +53,15 @@ def look_maps(look: Look, stream: Stream, n_ctx: int, rotary: tuple[int, float] 
             return _code_maps(stream, "position", gain, distance)
         case Found(step, gain):
             return _code_maps(stream, "found", gain, -step)
-        case AtToken(token, gain):
-            q, k = zeros(stream.d_model, 1), zeros(stream.d_model, 1)
-            q[stream.slot(0)] = gain
-            k[stream.bos] = 1
-            if token == "separator":
-                k[stream.separator] = 2
-            return q, k
+        case AtToken(token, gain, behind):
+            q, k = zeros(stream.d_model, 2), zeros(stream.d_model, 2)
+            q[stream.slot(0), 0] = gain
+            k[stream.bos, 0] = 1
+            if behind is not None:
+                q[stream.slot(behind).start + stream.separator, 1], k[stream.separator, 1] = 2 * gain, 1
+            elif token == "separator":
+                k[stream.separator, 0] = 2
+            return (q, k) if behind is not None else (q[:, :1], k[:, :1])
         case Count(gain):
             return _count_maps(stream, gain, n_ctx)
         case Match():
@@ -106,6 +108,8 @@ def _match_maps(look: Match, stream: Stream, n_ctx: int) -> tuple[Tensor, Tensor
     always[stream.slot(0)] = 1
     if look.after:
         place[stream.bos], place[stream.separator] = -gamma if look.rest is None else look.rest, -0.5
+    if look.mirrored:
+        place[stream.bos] = -gamma if look.rest is None else look.rest
     if look.first_copy:
         place[stream.axis("second")] = -gamma
     if look.tilt:
@@ -132,12 +136,14 @@ def _agreement(look: Match, stream: Stream) -> tuple[Tensor, Tensor]:
     found = torch.zeros(n, dtype=torch.float64)
     found[: stream.alphabet] = found[stream.bos] = 1
     asked = [row.diag() for row in counted]
-    for offset in range(depth):
+    for offset in range(0 if look.mirrored else depth):
         asked[offset][stream.separator, stream.bos] = beta(look)
     q, k = (zeros(stream.d_model, depth * n) for _ in range(2))
     q[stream.slot(0, depth)] = torch.block_diag(*asked)
     k[stream.slot(int(look.after), depth)] = torch.block_diag(*[found.diag()] * depth)
-    if look.rest is not None:
+    if look.mirrored:
+        k = k.unflatten(1, (depth, n)).flip(1).flatten(1)
+    elif look.rest is not None:
         k[stream.bos, stream.bos :: n] -= 1
     return (q, k) if look.ordered else _as_bags(q, k, look, stream)
 

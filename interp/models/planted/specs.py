@@ -17,6 +17,7 @@ from interp.models.planted.mamba import planted_mamba
 from interp.models.planted.memories import MemoryTruth, planted_memory
 from interp.models.planted.memory import PlantedCapacity, decay, register, shift
 from interp.models.planted.planting import Planting
+from interp.models.planted.reverser import ReversePlanting, planted_reverser
 
 
 @checked_call
@@ -25,11 +26,12 @@ def drawn_circuit(kind: str = "windows", seed: int = 0) -> tuple[HookedModel, Pl
     return plant(draw(kind, seed))
 
 
-Truth = Planting | PlantedCapacity | MemoryTruth
+Truth = Planting | ReversePlanting | PlantedCapacity | MemoryTruth
 """What is true of a planted model."""
 SPECS: dict[str, Callable[..., tuple[HookedModel, Truth]]] = {
     "ngram": planted_copier,
     "compact": compact_copier,
+    "reverse": planted_reverser,
     "circuit": drawn_circuit,
     "memory": planted_memory,
     "register": register,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from interp.base.codec import checked, without_defaults
-from interp.base.errors import UserError
-from interp.models.stack.checks import require_choice, require_counts, require_layers, require_size
+from interp.base.errors import UserError, shown
+from interp.models.stack.checks import MOST, require_choice, require_counts, require_layers, require_size
 from interp.models.stack.layer_heads import LayerHeads, Window, alibi_slopes, default_windows
 from interp.models.stack.layers import ACTIVATIONS, NORMS
 
@@ -185,7 +185,8 @@ def _check_windows(windows: Any, n_heads: int) -> None:
     if not isinstance(windows, tuple) or len(windows) != n_heads:
         got = len(windows) if isinstance(windows, tuple) else windows
         raise UserError(f"windows must have one entry for each of {n_heads} heads, or be left out; got {got}.")
-    if not all(w is None or (type(w) is int and w >= 1) for w in windows):
+    if not all(w is None or (type(w) is int and 1 <= w <= MOST) for w in windows):
         raise UserError(
-            f"windows must be integers of at least 1 (the position itself) or None (all positions); got {windows}."
+            f"windows must be integers of at least 1 (the position itself) and at most {MOST}, or None (all "
+            f"positions); got {shown(windows)}."
         )

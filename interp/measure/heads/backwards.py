@@ -1,0 +1,176 @@
+"""Induction backwards: which heads look behind the letter that is to be written, and how many letters they match.
+
+Read backwards, what was written last stands *behind* the next letter in the string. A head that looks it up attends to
+the place where that match ends, as many places behind the letter as it has letters; one that knows the place from
+elsewhere, anywhere. So all places up to `longest` behind are looked at, and at its own each letter is changed in turn.
+A head that looks forwards stops one behind a match, too; what is written tells the two apart.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.base.axes import Tokens
+from interp.base.calls import checked_call
+from interp.base.errors import UserError
+from interp.base.seeds import own_generator, spawn
+from interp.base.stats import benjamini_hochberg, empirical_p
+from interp.measure.attention.rows import blocks, rows_at
+from interp.measure.heads.lookup import ENDS
+from interp.measure.heads.settings import HeadSettings
+from interp.measure.progress import OnStep, announced
+from interp.models.heads import HeadTable
+from interp.models.stack.layers import LayerNorm
+from interp.models.stack.model import StackModel
+from interp.models.surface import untrained_like
+from interp.results.backwards import BackwardHead, BackwardHeads
+from interp.tasks.base import Task
+from interp.tasks.reverse import ReverseCopy
+from interp.tasks.sampling import below
+
+WRITES = 0.5
+"""Least share of what a head raises most that the letter which is due must have (`BackwardHead.writing`)."""
+Behind = Float[Tensor, "head offset string"]
+
+
+@checked_call
+@torch.no_grad()
+def backward_heads(
+    model: StackModel,
+    task: Task,
+    length: int = 24,
+    settings: HeadSettings | None = None,
+    seed: int = 0,
+    on_step: OnStep = lambda _: None,
+) -> BackwardHeads:
+    """Find the heads that do induction backwards, and the letters that each matches.
+
+    >>> model, planting = interp.models.planted.planted_reverser(n=2, alphabet=8)
+    >>> found = backward_heads(model, interp.tasks.ReverseCopy(8), settings=interp.HeadSettings(longest=4, strings=32))
+    >>> found.flagged, [head.n for head in found.heads if head.flagged]
+    (('L1H4',), [2])
+
+    Args:
+        model: one of ours, all of whose layers attend.
+        task: writing backwards.
+        length: letters of the strings, at least twice `settings.longest`.
+        settings: strings, the longest match, level, floor, and the share of attention that counts as unchanged.
+        seed: of the strings and of the untrained models that are the null.
+        on_step: told how far it is.
+
+    Raises: UserError for another task, a model with recurrent layers, or strings too short for the longest match.
+    """
+    settings = settings or HeadSettings()
+    if not isinstance(task, ReverseCopy):
+        raise UserError(f"task must be writing backwards; got a {type(task).__name__}. Take ReverseCopy().")
+    if length < 2 * settings.longest:
+        raise UserError(
+            f"length must be at least twice the longest match, {2 * settings.longest}; got {length}. Take longer "
+            "strings, or a shorter match."
+        )
+    table = HeadTable.of(model)
+    if set(table.kinds) != {"attention"}:
+        raise UserError(
+            "layers must all be of attention for heads that look backwards; got others. Take a transformer."
+        )
+    generator = own_generator("backwards", seed)
+    batch = task.sample(settings.strings, length, generator)
+    written = settings.longest + below(torch.full((settings.strings,), length - settings.longest), generator)
+    query = (length + 1 + written).to(model.device)
+    tokens, source = batch.tokens.to(query.device), (length - written).to(query.device)
+    clean, chance = _looked(model, tokens, query, source, length, settings.longest)
+    best, above = _surely(clean, chance)
+    draws = announced(range(settings.null_draws), "untrained models", on_step)
+    null = []
+    for number in draws:
+        untrained = untrained_like(model, spawn(seed, "untrained", number))
+        null.append(_surely(*_looked(untrained, tokens, query, source, length, settings.longest))[1])
+    writing = _writing(model, tokens, query, source, task).cpu().numpy()
+    p = empirical_p(above.cpu().numpy(), torch.cat(null).cpu().numpy())
+    q = benjamini_hochberg(p)
+    flagged = (q < settings.level) & (above.cpu().numpy() > settings.floor) & (writing >= WRITES)
+    own = clean[torch.arange(len(table)), best].mean(dim=1)
+    left = []
+    for back in range(settings.longest):
+        at = source + 1 + back
+        other = _changed(tokens, at, task, generator)
+        there, _ = _looked(model, other, query, source, length, settings.longest)
+        left.append(there[torch.arange(len(table)), best].mean(dim=1) / own.clamp(min=1e-12))
+    without = torch.stack(left, dim=1).double().cpu().numpy()
+    heads = tuple(
+        BackwardHead(
+            name=head.name,
+            flagged=bool(flagged[i]),
+            offset=int(best[i]),
+            attention=float(own[i]),
+            chance=float(chance[i].mean()),
+            writing=float(writing[i]),
+            matches=tuple(map(int, np.flatnonzero(without[i] < settings.alike))) if flagged[i] else (),
+            p_value=float(p[i]),
+            q_value=float(q[i]),
+        )
+        for i, head in enumerate(table)
+    )
+    over = (clean - chance[:, None]).mean(dim=2).double().cpu().numpy()
+    return BackwardHeads(heads, settings.level, settings.floor, over, without)
+
+
+def _looked(
+    model: StackModel,
+    tokens: Tokens,
+    query: Int[Tensor, " string"],
+    source: Int[Tensor, " string"],
+    length: int,
+    most: int,
+) -> tuple[Behind, Float[Tensor, "head string"]]:
+    """Attention to the places 0 to `most` behind the source, and to the mean of the string's other letters."""
+    behind, chance = [], []
+    for some in blocks(model, tokens):
+        rows = rows_at(model, tokens[some], query[some])
+        pattern = torch.cat([each.pattern for each in rows], dim=1)
+        places = source[some, None] + torch.arange(most + 1, device=tokens.device)
+        found = pattern.take_along_dim(places[:, None], dim=2)
+        behind.append(found.permute(1, 2, 0))
+        letters = pattern[:, :, 1 : length + 1].sum(dim=2)
+        chance.append(((letters - found.sum(dim=2)) / (length - most - 1)).T)
+    return torch.cat(behind, dim=2), torch.cat(chance, dim=1)
+
+
+def _surely(behind: Behind, chance: Float[Tensor, "head string"]) -> tuple[Int[Tensor, " head"], Tensor]:
+    """The place behind, 1 or more, that is most surely above chance, and the lower end of its interval."""
+    above = (behind - chance[:, None]).double()
+    error = above.std(dim=2, correction=0) * max(1, above.shape[2] - 1) ** -0.5
+    low = (above.mean(dim=2) - ENDS * error)[:, 1:]
+    return low.argmax(dim=1) + 1, low.amax(dim=1)
+
+
+def _writing(
+    model: StackModel, tokens: Tokens, query: Int[Tensor, " string"], source: Int[Tensor, " string"], task: ReverseCopy
+) -> Float[Tensor, " head"]:
+    """`BackwardHead.writing` of every head, on the direct path through the final norm without its scale."""
+    ids = task.vocabulary.ids(torch.arange(task.n_letters)).to(tokens.device)
+    due = (ids == tokens.gather(1, source[:, None])).int().argmax(dim=1)
+    shares, norm = [], model.ln_final
+    for layer, heads in HeadTable.of(model).by_layer.items():
+        name = heads[0].output_hook
+        _, cache = model.run_with_cache(tokens, return_type=None, names_filter=[name], stop_at_layer=layer + 1)
+        z = cache[name].take_along_dim(query[:, None, None, None], 1)[:, 0]
+        x = torch.einsum("bhd,hdm->hbm", z, model.blocks[layer].attn.W_O)
+        x = x - x.mean(dim=-1, keepdim=True) if isinstance(norm, LayerNorm) else x
+        weight = getattr(norm, "w", None)
+        logits = (x if weight is None else x * weight) @ model.W_U[:, ids]
+        logits = logits - logits.mean(dim=-1, keepdim=True)
+        own = logits.take_along_dim(due[None, :, None], 2)[..., 0]
+        most = logits.amax(dim=-1)
+        shares.append(torch.where(most > 1e-9, own / most.clamp(min=1e-9), 0.0).mean(dim=1))
+    return torch.cat(shares)
+
+
+def _changed(tokens: Tokens, at: Int[Tensor, " string"], task: ReverseCopy, generator: torch.Generator) -> Tokens:
+    """The strings with another letter at one place of each."""
+    n, ids = task.n_letters, task.vocabulary.ids(torch.arange(task.n_letters)).to(tokens.device)
+    step = 1 + below(torch.full((len(tokens),), n - 1), generator).to(tokens.device)
+    here = tokens.gather(1, at[:, None])[:, 0]
+    number = (ids == here[:, None]).int().argmax(dim=1)
+    return tokens.scatter(1, at[:, None], ids[(number + step) % n][:, None])
