@@ -108,8 +108,12 @@ class HeadScore:
     def raises(self) -> bool:
         """Whether the letter that it attends to loses when its edge is cut, with the whole interval and in most
         probes."""
-        most = self.effect_shares is None or self.effect_shares[0] >= MOST
-        return most and self.effect_interval is not None and self.effect_interval.low > LEAST_EFFECT
+        return self.raises_in(MOST)
+
+    def raises_in(self, share: float) -> bool:
+        """As `raises`, in at least a share of the probes: a head may copy some letters and not others."""
+        often = self.effect_shares is None or self.effect_shares[0] >= share
+        return often and self.effect_interval is not None and self.effect_interval.low > LEAST_EFFECT
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from interp.tasks.probes.probe import Probe
 
 COPIES = 0.5
 """A head copies if its OV circuit raises the right letter most in at least this share of the probes."""
+SOME = 0.25
+"""It copies some letters and not others if both its OV circuit and its effect say so in at least this share of them,
+and in twice what guessing has."""
 
 
 def flag_by_writing(model: Model, scores: HeadScores, probe: Probe, settings: HeadSettings) -> HeadScores:
@@ -90,11 +93,13 @@ def copying(
     effects = edge_effects(model, strings.task.vocabulary, strings.ordinary(), sets).double().cpu().numpy()
     effects = effects[1:] - effects[0]
     found, loses, gains = mean_intervals(effects), effects >= LEAST_EFFECT, effects <= -LEAST_EFFECT
+    some = max(SOME, 2 / strings.task.n_letters)
     notes = []
     for i, head in enumerate(known):
         shares = float(loses[i].mean()), float(gains[i].mean())
         row = replace(head, effect=float(effects[i].mean()), effect_interval=found[i], effect_shares=shares)
-        copies = (head.copying or 0.0) >= COPIES or row.raises
+        ov = head.copying or 0.0
+        copies = ov >= COPIES or row.raises or (ov >= some and row.raises_in(some))
         row = replace(row, role="lookup" if copies else "none")
         rows[rows.index(head)] = row
         if not copies:

@@ -92,6 +92,12 @@ def test_a_circuit_of_every_quick_kind_is_told_right(kind):
     assert graded(draw(kind, 0), 0) == []
 
 
+def test_a_head_that_copies_five_letters_of_thirteen_is_a_lookup_head():
+    circuit = draw("half-by-count", 1005)
+    assert circuit.alphabet == 13
+    assert graded(circuit, 1005) == []
+
+
 @pytest.mark.slow
 def test_drawn_circuits_are_told_right():
     wrong = defaultdict(list)
