@@ -139,7 +139,7 @@ def main(
     have: tuple[str, ...] = ("torch", "transformers"),
     frozen: Path | None = None,
     python: str = "3.12",
-    leave_out: tuple[str, ...] = ("nnsight", "wandb"),
+    leave_out: tuple[str, ...] = ("wandb",),
     out: Path | None = None,
     triton: bool = False,
 ) -> None:
@@ -149,8 +149,8 @@ def main(
         have: packages of the machine; what they need is taken to be there, too.
         frozen: the output of `pip freeze` on the machine, which then counts instead.
         python: version of its Python.
-        leave_out: packages to do without, and what only they need: these two are declared, but nothing imports them
-            before it uses them.
+        leave_out: packages to do without, and what only they need: wandb is declared (by TransformerLens), but nothing
+            imports it before it uses it.
         out: folder for the wheels; without it nothing is fetched.
         triton: build a wheel of mamba-ssm's Triton kernels, too.
     """
