@@ -18,7 +18,13 @@ torch.backends.cudnn.allow_tf32 = False  # on by default, and three digits where
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
 
-pytest_plugins = ["tests.made_studies", "tests.made_words", "tests.made_formation", "tests.made_pretrained"]
+pytest_plugins = [
+    "tests.made_studies",
+    "tests.made_words",
+    "tests.made_formation",
+    "tests.made_pretrained",
+    "tests.made_hub",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

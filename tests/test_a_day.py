@@ -1,8 +1,12 @@
 """A researcher's day, from a model that was loaded to a table of several trainings, without a workaround."""
 
+import ast
 import math
+import shutil
+from pathlib import Path
 
 import pandas as pd
+import plotly.express as px
 import pytest
 import transformer_lens.patching as patching
 from nnsight import NNsight
@@ -26,7 +30,17 @@ def command(*words: str) -> None:
     assert ended.value.code in (0, None)
 
 
-def test_a_day(tmp_path):
+BROWSER = any(map(shutil.which, ("chromium", "google-chrome", "chrome")))
+
+
+def test_it_is_less_than_sixty_lines_of_a_users_code():
+    functions = {
+        node.name: node for node in ast.parse(Path(__file__).read_text(encoding="utf-8")).body if hasattr(node, "name")
+    }
+    assert functions["test_a_day"].end_lineno - functions["test_a_day"].lineno < 60
+
+
+def test_a_day(tmp_path, hub):
     # In the morning: a model, two prompts that differ in one letter, and what each place of the stream carries.
     loaded = interp.load("planted:ngram?n=2&alphabet=6")
     model, task = loaded.model, loaded.task
@@ -39,6 +53,7 @@ def test_a_day(tmp_path):
 
     patched = patching.get_act_patch_resid_pre(model, pair.corrupted.tokens, clean, right)
     assert patched.shape == (2, pair.clean.tokens.shape[1])
+    plot = px.imshow(patched.numpy(), labels={"x": "position", "y": "layer", "color": "right answer's logit"})
 
     # Its heads as a data frame, and one of them under nnsight.
     heads = interp.score_heads(model, task, (10, 14), 0, FEW).frame()
@@ -66,3 +81,12 @@ def test_a_day(tmp_path):
     assert [kept.step for kept in study.kept] == [3, 6]
     study.kept[0].scores.write_table(tmp_path / "heads.parquet")
     assert list(pd.read_parquet(tmp_path / "heads.parquet").name) == ["L0H0", "L0H1"]
+
+    # At night: figures for print, and the model shared, pulled and opened again.
+    if BROWSER:
+        figures.save({"patching": plot, "curves": figures.learning_curves(curves)}, tmp_path / "print", width=85)
+        assert (tmp_path / "print" / "curves.pdf").read_bytes().startswith(b"%PDF")
+    interp.push_to_hub(runs[0], "someone/copier", says=str(study.verdict))
+    assert str(study.verdict) in hub.files["someone/copier"]["README.md"].decode()
+    pulled = interp.load("hub:someone/copier@3")
+    assert pulled.description["step"] == 3 and pulled.trained_lengths == (2, 12)

@@ -1,7 +1,7 @@
 """What a model is asked, how it is scored, and what an ideal copier would score.
 
 A task is a file of this folder that registers itself (`interp.tasks.registry`); all of them are imported here. Needs
-numpy and torch, nothing else.
+numpy and torch, nothing else; strings as Parquet need pyarrow (`interp.tasks.strings`).
 """
 
 import pkgutil
@@ -33,6 +33,7 @@ from interp.tasks.score import (
     score_generated,
 )
 from interp.tasks.selective import SelectiveCopy
+from interp.tasks.strings import read_strings, write_strings
 from interp.tasks.unique import UniqueCopy
 from interp.tasks.vocabulary import Vocabulary
 
@@ -70,6 +71,7 @@ __all__ = [
     "pack",
     "per_string",
     "planted_repeats",
+    "read_strings",
     "register",
     "score",
     "score_generated",
@@ -78,4 +80,5 @@ __all__ = [
     "task_from_config",
     "task_from_spec",
     "task_spec",
+    "write_strings",
 ]
