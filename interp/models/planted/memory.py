@@ -29,7 +29,7 @@ from interp.models.recurrent.mixer import Mixer, RecurrentBlock, RecurrentState
 MEMORIES = ("register", "shift", "decay")
 
 BYTES = 16
-"""Of each number of a memory: in a state, and where it is drawn which letter wipes out which slot."""
+"""Bytes for each number of a memory: in a state, and where it is drawn which letter wipes out which slot."""
 
 
 @checked_call

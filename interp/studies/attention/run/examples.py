@@ -51,7 +51,7 @@ def attention_examples(
 
     >>> found = interp.attention_examples("planted:ngram?n=2&alphabet=6", 6, strings=24, length=12)
     >>> [example.group for example in found.examples]
-    ['planted', 'planted', 'by score', 'by score', 'by score', 'by score']
+    ['wrong', 'wrong', 'planted', 'planted', 'by score', 'by score']
 
     Args:
         loaded: what `interp.load` returns, or a model specification.
