@@ -16,6 +16,8 @@ INPUTS = {"q": VIOLET, "k": PINK, "v": GREEN, "resid": OLIVE}
 """Colour of an edge by what it is read for."""
 CALLED = {"q": "into queries", "k": "into keys", "v": "into values", "resid": "into the rest"}
 THINNEST, WIDEST = 1.2, 9.0
+TICKS = (0.001, 0.01, 0.1, 0.5)
+"""Shares that are written at the axis: as many as a phone has room for."""
 
 
 def circuit_graph(circuit: CircuitTest, scores: HeadScores) -> go.Figure:
@@ -65,7 +67,7 @@ def circuit_graph(circuit: CircuitTest, scores: HeadScores) -> go.Figure:
         drawn.add(into)
     figure.add_trace(_nodes(places, scores))
     rows = len({y for _, y in places.values()})
-    figure.update_xaxes(visible=False, range=[-0.75, 0.75])
+    figure.update_xaxes(visible=False, range=[-0.6, 0.6])
     figure.update_yaxes(visible=False)
     return dress(figure, "The circuit", _graph_says(circuit, lost), 160 + 105 * max(rows, 2))
 
@@ -129,7 +131,7 @@ def _nodes(places: dict[str, tuple[float, float]], scores: HeadScores) -> go.Sca
         mode="markers+text",
         marker={"color": colors, "size": 17, "symbol": "circle", "line": {"width": 0}},
         text=[literal(node) for node in places],
-        textposition="middle right",
+        textposition=["middle left" if x < 0 else "middle right" for x, _ in places.values()],  # edges lead inwards
         hovertext=says,
         hoverinfo="text",
         showlegend=False,
@@ -165,7 +167,7 @@ def faithfulness(curve: CircuitCurve) -> go.Figure:
         )
     )
     figure.add_hline(1, line={"color": NEUTRAL, "width": 1, "dash": "dash"})
-    figure.update_xaxes(type="log", title_text="share of edges kept", tickformat=".1%")
+    figure.update_xaxes(type="log", title_text="share of edges kept", tickformat=".1~%", tickvals=TICKS)
     figure.update_yaxes(title_text="faithfulness")
     ends = curve.intervals()
     says = (
