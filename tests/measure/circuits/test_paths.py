@@ -116,6 +116,22 @@ def test_interchange_follows_the_planted_variable_and_nothing_else():
     assert found.places[2] == "L1H3.v"
 
 
+@pytest.mark.parametrize("n", [1, 3, 4, 5, 6])
+def test_interchange_at_the_planted_variable_is_1_for_every_n_and_chance_at_a_head_beside_it(n):
+    model, planting = planted_copier(n, 20, zero_heads=1)
+    task, generator = CopyTask(20), torch.Generator().manual_seed(n)
+    strings, donors = (task.sample(120, 12, generator) for _ in range(2))
+    query = torch.full((120,), 14 + n)  # n letters of the copy are there
+    lookup = planting.with_role("lookup")[0].name
+    beside = f"L1H{n + 2}"
+    right = [(model(x.tokens)[:, 14 + n].argmax(dim=-1) == x.targets[:, 14 + n]) for x in (strings, donors)]
+    found = interchange(model, strings, donors, [lookup, beside], query)
+    named = torch.stack(right).all(0)
+    followed = found.followed[:, named].double().mean(dim=1)
+    assert named.sum() > 60 and followed[0] == 1.0
+    assert followed[1] == found.agreed[named].double().mean() < 0.2
+
+
 def test_slips_are_refused_in_a_sentence(made):
     model = made("hybrid")
     with pytest.raises(UserError, match=r"no place is called 'L1H0.w'; the nearest known: L1H0"):
