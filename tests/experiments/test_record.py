@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
-from interp.base.errors import UserError
+from interp.base.errors import InterpError, UserError
 from interp.base.interval import Interval
 from interp.cli.record import Options
 from interp.experiments.record.report import tables, training_rows, write_record_report
@@ -16,6 +17,8 @@ from interp.experiments.record.verdict import record_verdict
 from interp.models import build
 from interp.results.margins import Limit
 from interp.studies.study import UNDECIDED
+from interp.tasks.copy import CopyTask
+from interp.training.evaluate import accuracy_by_length
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,33 @@ def test_the_verdict_is_of_every_seed(found, right, answer):
 
 def test_a_measured_share_lies_in_the_predicted_interval_or_not():
     assert training(99).inside == 2 and training(40).inside == 1
+
+
+def test_windows_longer_than_a_string_see_all_of_it():
+    config, task, _ = ARMS["long32"][1]()
+    wide, wider = (build(config | {"windows": ((w,) * 8, (None,) * 3)}, seed=0) for w in (20, 10**6))
+    tokens = task.sample(2, 9, 0).tokens
+    torch.testing.assert_close(wide(tokens), wider(tokens))
+
+
+HUGE = {"windows": ((10**20,) * 8, (None,) * 3)}
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda model, _: build(model.config_dict() | HUGE), r"windows must be .* at most 2147483647"),
+        (lambda model, _: accuracy_by_length(model, CopyTask(40), (4,), 2, 0), "token ids must be from 0 to 35"),
+        (lambda *_: CopyTask(10**6), "alphabet must be 2 to 21028 letters; got 1000000"),
+        (lambda model, task: accuracy_by_length(model, task, (10**9,), 1, 0), "must fit into memory"),
+        (lambda model, task: accuracy_by_length(model, task, (300_000,), 1, 0), "must fit into memory"),
+    ],
+)
+def test_what_no_copier_can_be_asked_is_said_in_a_sentence(ask, message, monkeypatch):
+    config, task, _ = ARMS["long32"][1]()
+    monkeypatch.setattr("interp.base.budget.memory", lambda: 2**28)
+    with pytest.raises(InterpError, match=message):
+        ask(build(config), task)
 
 
 def test_settings_that_do_not_fit_are_refused():
