@@ -6,6 +6,8 @@ elsewhere, anywhere. So all places up to `longest` behind are looked at, and at 
 A head that looks forwards stops one behind a match, too; what is written tells the two apart.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -84,7 +86,7 @@ def backward_heads(
     draws = announced(range(settings.null_draws), "untrained models", on_step)
     null = []
     for number in draws:
-        untrained = untrained_like(model, spawn(seed, "untrained", number))
+        untrained: Any = untrained_like(model, spawn(seed, "untrained", number))
         null.append(_surely(*_looked(untrained, tokens, query, source, length, settings.longest))[1])
     writing = _writing(model, tokens, query, source, task).cpu().numpy()
     p = empirical_p(above.cpu().numpy(), torch.cat(null).cpu().numpy())
