@@ -26,7 +26,7 @@ def letter_circuits(found: LetterCircuits) -> go.Figure:
     columns = 2 if len(panels) > 1 else 1
     rows = -(-len(panels) // columns)
     figure = make_subplots(
-        rows, columns, subplot_titles=[literal(title) for title, *_ in panels], vertical_spacing=0.2 / rows
+        rows, columns, subplot_titles=[literal(title) for title, *_ in panels], vertical_spacing=0.28 / rows
     )
     letters = [literal(letter) for letter in found.letters]
     for index, (_, matrix, across, down) in enumerate(panels):

@@ -3,7 +3,7 @@
 
 /** plotly.js: a file beside the page, or packed within it; the page's policy lets its text run by its hash. */
 const plotly = async () => {
-  const packed = document.getElementById("plotly")?.textContent;
+  const packed = document.getElementById("plotly")?.textContent ?? /** @type {any} */ (globalThis).plotlyPacked;
   if (packed) {
     const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));

@@ -25,8 +25,8 @@ from interp.figures.palette import on_dark
 from interp.figures.scripts import joined
 
 PACKAGE = Path(__file__).parents[1]
-PLOTLY = "plotly.min.js"
-"""The file that the pages of single figures share."""
+PLOTLY = "plotly.packed.js"
+"""The file that the pages of single figures share: `beside_text`."""
 Plots = Literal["packed", "beside", "none"]
 """Where a page that draws figures has plotly from: packed within it, or from the file beside it."""
 STYLES = ("figures/page.css", "figures/attention/attention_view.css")
@@ -101,7 +101,7 @@ def render(page: str, scripts: Sequence[str] = (), plots: Plots = "packed", **va
             scripts=[Markup(text) for text in own],
             plotly_file=PLOTLY if plots == "beside" else "",
             plotly=_packed_plotly() if plots == "packed" else "",
-            policy=_policy([*own, *([get_plotlyjs()] if plots == "packed" else [])], beside=plots == "beside"),
+            policy=_policy([*own, *([get_plotlyjs()] if plots != "none" else [])], beside=plots == "beside"),
             css=Markup("".join(map(_text_of, STYLES))),
             templates=script_json(templates) if plots != "none" else "",
             lead=words.lead,
@@ -121,6 +121,11 @@ def render(page: str, scripts: Sequence[str] = (), plots: Plots = "packed", **va
 def _packed_plotly() -> str:
     """plotly.js, compressed: a page with it has 2 megabytes rather than 5."""
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
+
+
+def beside_text() -> str:
+    """What `PLOTLY` holds: plotly.js, compressed as within a page, 2 megabytes rather than 5 for every result."""
+    return f'globalThis.plotlyPacked = "{_packed_plotly()}";\n'
 
 
 def _text_of(name: str) -> str:

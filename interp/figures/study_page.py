@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from interp.base.files import write_together
-from interp.figures.page import PLOTLY, facts, figure_page, on_page, render, writer
+from interp.figures.page import PLOTLY, beside_text, facts, figure_page, on_page, render, writer
 from interp.figures.tables import Row, csv_text
 from interp.results.record import Result
 
@@ -50,7 +49,7 @@ def write_study_page(
 ) -> Path:
     """Write the page of a study and everything beside it: all or none.
 
-    The page is complete in itself. Pages of single figures share one `plotly.min.js`.
+    The page is complete in itself. Pages of single figures share one `plotly.packed.js`.
 
     Args:
         folder: where to.
@@ -84,7 +83,7 @@ def write_study_page(
     texts = {folder / name: csv_text(rows) for name, rows in beside.tables.items()}
     texts |= {folder / "figures" / f"{name}.html": figure_page(f, name, caption) for name, f in beside.figures.items()}
     texts |= {folder / "figures" / f"{name}.html": text for name, (_, text) in beside.pages.items()}
-    texts |= {folder / "figures" / PLOTLY: get_plotlyjs(), folder / "report.html": page}
+    texts |= {folder / "figures" / PLOTLY: beside_text(), folder / "report.html": page}
     writes = {path: writer(text) for path, text in texts.items()}
     for place, result in beside.results.items():
         writes |= result.writes(folder / place)
