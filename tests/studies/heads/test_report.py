@@ -1,9 +1,9 @@
 """The page of a study: complete, offline, escaped, and readable by a browser and without scripts."""
 
-import csv
-import html
 import base64
+import csv
 import gzip
+import html
 import re
 import shutil
 import subprocess
