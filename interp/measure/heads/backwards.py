@@ -6,7 +6,7 @@ elsewhere, anywhere. So all places up to `longest` behind are looked at, and at 
 A head that looks forwards stops one behind a match, too; what is written tells the two apart.
 """
 
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from interp.measure.progress import OnStep, announced
 from interp.models.heads import HeadTable
 from interp.models.stack.layers import LayerNorm
 from interp.models.stack.model import StackModel
-from interp.models.surface import untrained_like
+from interp.models.surface import Model, untrained_like
 from interp.results.backwards import BackwardHead, BackwardHeads
 from interp.tasks.base import Task
 from interp.tasks.reverse import ReverseCopy
@@ -48,8 +48,9 @@ def backward_heads(
 ) -> BackwardHeads:
     """Find the heads that do induction backwards, and the letters that each matches.
 
-    >>> model, planting = interp.models.planted.planted_reverser(n=2, alphabet=8)
-    >>> found = backward_heads(model, interp.tasks.ReverseCopy(8), settings=interp.HeadSettings(longest=4, strings=32))
+    >>> from interp.models.planted import planted_reverser
+    >>> settings = HeadSettings(longest=4, strings=32)
+    >>> found = backward_heads(planted_reverser(n=2, alphabet=8)[0], interp.tasks.ReverseCopy(8), settings=settings)
     >>> found.flagged, [head.n for head in found.heads if head.flagged]
     (('L1H4',), [2])
 
@@ -63,43 +64,21 @@ def backward_heads(
 
     Raises: UserError for another task, a model with recurrent layers, or strings too short for the longest match.
     """
-    settings = settings or HeadSettings()
-    if not isinstance(task, ReverseCopy):
-        raise UserError(f"task must be writing backwards; got a {type(task).__name__}. Take ReverseCopy().")
-    if length < 2 * settings.longest:
-        raise UserError(
-            f"length must be at least twice the longest match, {2 * settings.longest}; got {length}. Take longer "
-            "strings, or a shorter match."
-        )
-    table = HeadTable.of(model)
-    if set(table.kinds) != {"attention"}:
-        raise UserError(
-            "layers must all be of attention for heads that look backwards; got others. Take a transformer."
-        )
+    settings, table = settings or HeadSettings(), HeadTable.of(model)
+    _refuse_others(task, length, settings, table)
     generator = own_generator("backwards", seed)
     batch = task.sample(settings.strings, length, generator)
     written = settings.longest + below(torch.full((settings.strings,), length - settings.longest), generator)
     query = (length + 1 + written).to(model.device)
-    tokens, source = batch.tokens.to(query.device), (length - written).to(query.device)
-    clean, chance = _looked(model, tokens, query, source, length, settings.longest)
-    best, above = _surely(clean, chance)
-    draws = announced(range(settings.null_draws), "untrained models", on_step)
-    null = []
-    for number in draws:
-        untrained: Any = untrained_like(model, spawn(seed, "untrained", number))
-        null.append(_surely(*_looked(untrained, tokens, query, source, length, settings.longest))[1])
-    writing = _writing(model, tokens, query, source, task).cpu().numpy()
-    p = empirical_p(above.cpu().numpy(), torch.cat(null).cpu().numpy())
+    asked = _Asked(batch.tokens.to(query.device), query, (length - written).to(query.device), length, settings.longest)
+    clean, chance = _looked(model, asked)
+    best, above = (found.cpu() for found in _surely(clean, chance))
+    writing = _writing(model, asked, task).cpu().numpy()
+    p = empirical_p(above.numpy(), _null(model, asked, settings.null_draws, seed, on_step).cpu().numpy())
     q = benjamini_hochberg(p)
-    flagged = (q < settings.level) & (above.cpu().numpy() > settings.floor) & (writing >= WRITES)
+    flagged = (q < settings.level) & (above.numpy() > settings.floor) & (writing >= WRITES)
     own = clean[torch.arange(len(table)), best].mean(dim=1)
-    left = []
-    for back in range(settings.longest):
-        at = source + 1 + back
-        other = _changed(tokens, at, task, generator)
-        there, _ = _looked(model, other, query, source, length, settings.longest)
-        left.append(there[torch.arange(len(table)), best].mean(dim=1) / own.clamp(min=1e-12))
-    without = torch.stack(left, dim=1).double().cpu().numpy()
+    without = (_without(model, asked, task, best, generator) / own.clamp(min=1e-12)[:, None]).double().cpu().numpy()
     heads = tuple(
         BackwardHead(
             name=head.name,
@@ -118,20 +97,61 @@ def backward_heads(
     return BackwardHeads(heads, settings.level, settings.floor, over, without)
 
 
-def _looked(
-    model: StackModel,
-    tokens: Tokens,
-    query: Int[Tensor, " string"],
-    source: Int[Tensor, " string"],
-    length: int,
-    most: int,
-) -> tuple[Behind, Float[Tensor, "head string"]]:
-    """Attention to the places 0 to `most` behind the source, and to the mean of the string's other letters."""
-    behind, chance = [], []
+@dataclass(frozen=True)
+class _Asked:
+    """Strings, a position of each that asks for a letter, and where that letter stands."""
+
+    tokens: Tokens
+    query: Int[Tensor, " string"]
+    source: Int[Tensor, " string"]
+    length: int
+    longest: int
+    """Places behind the source that are looked at."""
+
+
+def _refuse_others(task: Task, length: int, settings: HeadSettings, table: HeadTable) -> None:
+    """Raises: UserError as `backward_heads` does."""
+    if not isinstance(task, ReverseCopy):
+        raise UserError(f"task must be writing backwards; got a {type(task).__name__}. Take ReverseCopy().")
+    if length < 2 * settings.longest:
+        raise UserError(
+            f"length must be at least twice the longest match, {2 * settings.longest}; got {length}. Take longer "
+            "strings, or a shorter match."
+        )
+    if set(table.kinds) != {"attention"}:
+        raise UserError(
+            "layers must all be of attention for heads that look backwards; got others. Take a transformer."
+        )
+
+
+def _null(model: Model, asked: _Asked, draws: int, seed: int, on_step: OnStep) -> Float[Tensor, " draw"]:
+    """What heads of untrained models of the same shape have surely above chance."""
+    found = []
+    for number in announced(range(draws), "untrained models", on_step):
+        untrained = untrained_like(model, spawn(seed, "untrained", number))
+        found.append(_surely(*_looked(untrained, asked))[1])
+    return torch.cat(found)
+
+
+def _without(
+    model: StackModel, asked: _Asked, task: Task, best: Int[Tensor, " head"], generator: torch.Generator
+) -> Float[Tensor, "head back"]:
+    """Mean attention of each head to its own place, when each of the letters behind the source is another one."""
+    left = []
+    for back in range(asked.longest):
+        other = _changed(asked.tokens, asked.source + 1 + back, task, generator)
+        there, _ = _looked(model, replace(asked, tokens=other))
+        left.append(there[torch.arange(len(best)), best].mean(dim=1))
+    return torch.stack(left, dim=1)
+
+
+def _looked(model: Model, asked: _Asked) -> tuple[Behind, Float[Tensor, "head string"]]:
+    """Attention to the places 0 to `longest` behind the source, and to the mean of the string's other letters."""
+    behind, chance, tokens, length, most = [], [], asked.tokens, asked.length, asked.longest
     for some in blocks(model, tokens):
-        rows = rows_at(model, tokens[some], query[some])
+        rows = rows_at(model, tokens[some], asked.query[some])
         pattern = torch.cat([each.pattern for each in rows], dim=1)
-        places = source[some, None] + torch.arange(most + 1, device=tokens.device)
+        places = asked.source[some, None] + torch.arange(most + 1, device=tokens.device)
         found = pattern.take_along_dim(places[:, None], dim=2)
         behind.append(found.permute(1, 2, 0))
         letters = pattern[:, :, 1 : length + 1].sum(dim=2)
@@ -147,17 +167,16 @@ def _surely(behind: Behind, chance: Float[Tensor, "head string"]) -> tuple[Int[T
     return low.argmax(dim=1) + 1, low.amax(dim=1)
 
 
-def _writing(
-    model: StackModel, tokens: Tokens, query: Int[Tensor, " string"], source: Int[Tensor, " string"], task: ReverseCopy
-) -> Float[Tensor, " head"]:
+def _writing(model: StackModel, asked: _Asked, task: Task) -> Float[Tensor, " head"]:
     """`BackwardHead.writing` of every head, on the direct path through the final norm without its scale."""
+    tokens = asked.tokens
     ids = task.vocabulary.ids(torch.arange(task.n_letters)).to(tokens.device)
-    due = (ids == tokens.gather(1, source[:, None])).int().argmax(dim=1)
+    due = (ids == tokens.gather(1, asked.source[:, None])).int().argmax(dim=1)
     shares, norm = [], model.ln_final
     for layer, heads in HeadTable.of(model).by_layer.items():
         name = heads[0].output_hook
         _, cache = model.run_with_cache(tokens, return_type=None, names_filter=[name], stop_at_layer=layer + 1)
-        z = cache[name].take_along_dim(query[:, None, None, None], 1)[:, 0]
+        z = cache[name].take_along_dim(asked.query[:, None, None, None], 1)[:, 0]
         x = torch.einsum("bhd,hdm->hbm", z, model.blocks[layer].attn.W_O)
         x = x - x.mean(dim=-1, keepdim=True) if isinstance(norm, LayerNorm) else x
         weight = getattr(norm, "w", None)
@@ -169,7 +188,7 @@ def _writing(
     return torch.cat(shares)
 
 
-def _changed(tokens: Tokens, at: Int[Tensor, " string"], task: ReverseCopy, generator: torch.Generator) -> Tokens:
+def _changed(tokens: Tokens, at: Int[Tensor, " string"], task: Task, generator: torch.Generator) -> Tokens:
     """The strings with another letter at one place of each."""
     n, ids = task.n_letters, task.vocabulary.ids(torch.arange(task.n_letters)).to(tokens.device)
     step = 1 + below(torch.full((len(tokens),), n - 1), generator).to(tokens.device)
