@@ -14,7 +14,7 @@ The package, in the order in which data passes through it; each line imports onl
     experiments  what is asked of many models: families of them, each with its own folder
     cli          the command `interp`, also as `python -m interp`; analyses/ has a script for each of its subcommands
 
-`import interp` imports none of it: the names listed in `__init__.pyi` come from their modules at first use.
+`import interp` imports none of it: these packages, and the names listed in `__init__.pyi`, come at first use.
 """
 
 import sys
@@ -39,8 +39,12 @@ MOVED = {
 """Modules that have moved: programs still find them under the names that they had."""
 
 
+PACKAGES = ("experiments", "figures", "loading", "measure", "models", "results", "studies", "tasks", "training")
+"""Packages that are imported when they are named: `interp.figures.training(log)` needs no import of its own."""
+
+
 def __getattr__(name: str) -> Any:
-    if f"{__name__}.{name}" in MOVED:
+    if name in PACKAGES or f"{__name__}.{name}" in MOVED:
         return import_module(f"{__name__}.{name}")
     if name in __all__:
         return _attribute(name)

@@ -61,6 +61,13 @@ def test_a_module_that_has_moved_is_the_same_module_under_its_former_name(former
     assert import_module(former) is import_module(interp.MOVED[former])
 
 
+def test_packages_are_there_as_soon_as_they_are_named() -> None:
+    program = "import interp; print(interp.figures.training.__name__, interp.tasks.CopyTask().n_letters)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "training 26\n"
+    assert all((Path(interp.__path__[0]) / name / "__init__.py").is_file() for name in interp.PACKAGES)
+
+
 def test_no_module_hides_a_name() -> None:
     """Importing a module `interp.x` sets the attribute `x` of the package, whatever `interp.x` should have been."""
     modules = {path.stem for path in Path(interp.__path__[0]).iterdir()}
