@@ -132,6 +132,15 @@ def test_interchange_at_the_planted_variable_is_1_for_every_n_and_chance_at_a_he
     assert followed[1] == found.agreed[named].double().mean() < 0.2
 
 
+def test_a_corruption_that_changes_nothing_is_refused():
+    model, pair = planted_copier(1, 8)[0], CopyTask(8).contrast(4, 6, torch.Generator().manual_seed(0))
+    assert patch_effects(model, pair, ["L1H2"]).effect.nanmean() > 0.9
+    with torch.no_grad():
+        model.unembed.W_U.zero_()  # whatever is read, the logits are the same
+    with pytest.raises(UserError, match="pair must change the model's logits at the query; got a corruption"):
+        patch_effects(model, pair, ["L1H2"])
+
+
 def test_slips_are_refused_in_a_sentence(made):
     model = made("hybrid")
     with pytest.raises(UserError, match=r"no place is called 'L1H0.w'; the nearest known: L1H0"):
