@@ -20,7 +20,12 @@ from interp.models.transformer import HookedTransformer
 
 @dataclass(frozen=True)
 class ReversePlanting:
-    """What was planted in a model that writes backwards."""
+    """What was planted in a model that writes backwards.
+
+    >>> _, planting = interp.models.planted.planted_reverser(n=1, alphabet=5)
+    >>> planting.gathers, planting.lookup, planting.beginnings
+    (('L0H0', 'L0H1'), 'L1H3', ('L1H4',))
+    """
 
     n: int
     """Letters that are matched, mirrored."""
