@@ -44,6 +44,18 @@ def test_the_page_is_of_the_preset():
     assert recipe.steps * recipe.batch == FOUND["strings_of_training"] and recipe.lengths == (1, 64)
 
 
+def test_counts_of_the_longer_training_were_measured():
+    longer = FOUND["longer"]
+    config, _, recipe = preset(longer["preset"])
+    assert recipe.steps * recipe.batch == longer["strings_of_training"] and f"{longer['cpu_seconds']:.0f} s" in PAGE
+    assert build(config).n_parameters == FOUND["parameters"]
+    for measured in longer["measured"]:
+        low, high = proportion_interval(measured["right"], measured["strings"])
+        assert f"{measured['right']} of {measured['strings']} strings of {measured['letters']:,}" in PAGE
+        assert f"[{low:.3f}, {high:.3f}]" in PAGE
+        assert len(measured["first_errors"]) == measured["strings"] - measured["right"]
+
+
 def test_measured_shares_lie_in_the_predicted_intervals():
     measured = {(m["seed"], m["letters"]): m for m in FOUND["measured"]}
     for predicted in FOUND["predicted"]:
