@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BIB = (ROOT / "docs" / "references.bib").read_text(encoding="utf-8")
 ENTRIES = re.findall(r"@(\w+)\{(\w+),\n(.*?)\n\}(?:\n|$)", BIB, re.DOTALL)
-CITED = re.compile(r"(?:arXiv[: ]+|arxiv\.org/abs/)(\d{4}\.\d{5})")
+CITED = re.compile(r"(?:arXiv[:\s]+|arxiv\.org/abs/)(\d{4}\.\d{5})")
 
 
 def test_every_entry_has_title_author_and_year_and_a_key_of_its_own():
