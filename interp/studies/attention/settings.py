@@ -37,7 +37,7 @@ class AttentionSettings:
     scoring: HeadSettings = field(default_factory=HeadSettings)
     """How heads are scored."""
 
-    BOUNDS: ClassVar[Bounds] = {"length": LETTERS, "strings": STRINGS}
+    BOUNDS: ClassVar[Bounds] = {"length": LETTERS, "strings": STRINGS, "examples": (0, 40)}
 
     @classmethod
     def tiny(cls) -> "AttentionSettings":

@@ -78,5 +78,7 @@ def test_what_cannot_be_shown_is_refused(planted):
             interp.attention_examples(planted, examples)
     with pytest.raises(UserError, match="strings must be at least as many as examples, 10; got 4"):
         interp.attention_examples(planted, 10, strings=4)
-    with pytest.raises(UserError, match="examples must be 3 to 40; got 99"):
+    with pytest.raises(UserError, match="examples must be 3 to 40; got 2"):
+        attention_study(planted, settings=AttentionSettings(examples=2))
+    with pytest.raises(UserError, match="examples must be an integer from 0 to 40; got 99"):
         attention_study(planted, settings=AttentionSettings(examples=99))
