@@ -6,7 +6,8 @@ import torch
 from interp.measure.heads.ov import STEP, copies_letter
 from interp.measure.heads.written import written_share
 from interp.models.heads import HeadTable
-from tests.measure.heads.test_gather import CHANGED, EXACT, OVER_TOKENS, opened, probe_of  # noqa: TID251
+from interp.models.pretrained.bridge import load_bridge
+from tests.measure.heads.test_gather import CHANGED, EXACT, OVER_TOKENS, probe_of  # noqa: TID251
 
 
 def alone(bridge, probe, head):
@@ -30,8 +31,9 @@ def alone(bridge, probe, head):
 
 @pytest.mark.parametrize("name", EXACT)
 @torch.no_grad()
-def test_a_head_copies_if_what_it_writes_raises_the_letter_most_in_a_whole_run(name, tmp_path):
-    bridge, probe = opened(EXACT[name], tmp_path), probe_of(OVER_TOKENS)
+def test_a_head_copies_if_what_it_writes_raises_the_letter_most_in_a_whole_run(name, pretrained, tmp_path):
+    pretrained(EXACT[name], tmp_path)
+    bridge, probe = load_bridge(tmp_path), probe_of(OVER_TOKENS)
     tokens, found = probe.batch.tokens, copies_letter(bridge, OVER_TOKENS.vocabulary, probe)
     clean, row, expected = bridge(tokens), torch.arange(len(probe)), []
     for head in HeadTable.of(bridge):
@@ -53,8 +55,9 @@ def test_a_head_copies_if_what_it_writes_raises_the_letter_most_in_a_whole_run(n
 
 @pytest.mark.parametrize("name", ["Llama", "Gemma2"])
 @torch.no_grad()
-def test_what_grouped_heads_write_is_shared_out_over_the_places_they_see(name, tmp_path):
-    bridge, probe = opened({**EXACT, **CHANGED}[name], tmp_path), probe_of(OVER_TOKENS)
+def test_what_grouped_heads_write_is_shared_out_over_the_places_they_see(name, pretrained, tmp_path):
+    pretrained({**EXACT, **CHANGED}[name], tmp_path)
+    bridge, probe = load_bridge(tmp_path), probe_of(OVER_TOKENS)
     heads = list(HeadTable.of(bridge))
     shares = written_share(bridge, probe, heads)
     assert shares.shape == (len(heads), len(probe))
