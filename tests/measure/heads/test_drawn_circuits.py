@@ -24,7 +24,7 @@ TOLD = 0.03
 """A preference of so many nats a position must be reported."""
 STRINGS = 48
 """Ordinary copies on which use is measured."""
-QUICK = ("windows", "skip-gram", "bag", "sink", "next-letter", "suppressor", "backup", "grouped", "also-by-count")
+QUICK = ("windows", "skip-gram", "sink", "next-letter", "suppressor", "backup", "grouped")
 """A share that takes seconds."""
 DRAWN_FROM = 1000
 """First seed of the circuits that are only graded: no rule was set on them."""
