@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Options:
     """Options of this command."""
 
-    BOUNDS: ClassVar[Bounds] = {"seeds": (1, 1000), "workers": (1, 1024), "cpus": (0.0, 1024.0), "gpus": (0.0, 64.0)}
+    BOUNDS: ClassVar[Bounds] = {"seeds": (1, 100), "workers": (1, 1024), "cpus": (0.0, 1024.0), "gpus": (0.0, 64.0)}
 
     claims: tyro.conf.Positional[tuple[str, ...]] = ()
     """Claims to decide: samples, length, suffix, prefix, repeats, copier, registers, objections, stretched, capacity;
