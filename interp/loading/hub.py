@@ -42,8 +42,8 @@ def push_to_hub(folder: str | Path, name: str, *, private: bool = False, says: s
 
     Returns: the address of what was written.
 
-    Raises: UserError for a folder that is no run, or another form of name; InterpError if the hub refuses, or cannot be
-        reached.
+    Raises: UserError for a folder that is not a run, or another form of name; InterpError if the hub refuses, or cannot
+        be reached.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
 

@@ -25,8 +25,12 @@ def _of_circuits() -> dict[str, Made]:
     from interp.measure.circuits.paths import patch, patch_effects
     from interp.measure.circuits.repair import self_repair
     from interp.measure.circuits.tables import head_tables
+    from interp.measure.heads.backwards import backward_heads
+    from interp.measure.heads.settings import HeadSettings
     from interp.measure.language.heads import agreement, copy_heads
     from interp.models.heads import HeadTable
+    from interp.models.planted import planted_reverser
+    from interp.tasks import ReverseCopy
     from interp.tasks.probes.planted_repeats import planted_repeats
 
     (model, _), task = interp.planted_copier(2, 6), interp.CopyTask(6)
@@ -53,6 +57,17 @@ def _of_circuits() -> dict[str, Made]:
         ),
         "self_repair": (self_repair, {"model": model, "heads": heads.parse(["L1H3"]), **letters}),
         "head_tables": (head_tables, {"model": model, "probe": probe, "head": "L1H3", "letters": 2}),
+        "letter_circuits": (interp.letter_circuits, {"model": model, "task": task, "head": "L1H3"}),
+        "backward_heads": (
+            backward_heads,
+            {"model": planted_reverser(2, 6)[0], "task": ReverseCopy(6), "length": 8, "seed": 0}
+            | {"settings": HeadSettings(longest=2, strings=8)},
+        ),
+        "attention_examples": (
+            interp.attention_examples,
+            {"loaded": "planted:ngram?n=2&alphabet=6", "examples": 3, "strings": 6, "length": 8, "heads": ("L1H3",)}
+            | {"head": "L1H3", "scores": None, "seed": 0},
+        ),
         "copy_heads": (copy_heads, {"model": model, "batch": pair.clean}),
         "agreement": (agreement, {"one": ("L0H0", "L1H0"), "other": ("L1H0", "L0H1"), "n": 1}),
     }
@@ -127,6 +142,7 @@ def _of_states() -> dict[str, Made]:
 
 
 def _of_planted() -> dict[str, Made]:
+    from interp.models.planted import planted_reverser
     from interp.models.planted.compact import compact_copier
     from interp.models.planted.mamba import planted_mamba
     from interp.models.planted.memory import decay, register, shift
@@ -134,6 +150,7 @@ def _of_planted() -> dict[str, Made]:
     from interp.tasks import task_from_spec
 
     return {
+        "planted_reverser": (planted_reverser, {"n": 2, "alphabet": 6}),
         "compact_copier": (compact_copier, {"n": 2, "alphabet": 6}),
         "planted_mamba": (planted_mamba, {"k": 2, "alphabet": 4, "scale": 64.0, "leak": 0.0}),
         "register": (register, {"k": 2, "alphabet": 4}),
@@ -169,6 +186,7 @@ def _of_every_task() -> dict[str, Made]:
     return found | {
         "pack": (tasks.pack, packed),
         "ideal_ngram_accuracy": (tasks.ideal_ngram_accuracy, ideal),
+        "write_strings": (tasks.write_strings, {"task": task, "batch": batch, "path": "strings.parquet"}),
         "match_lengths": (tasks.match_lengths, {"tokens": batch.tokens, "limit": 3}),
         "score": (tasks.score, {"predicted": batch.targets, "batch": batch}),
         "letter_correct": (tasks.letter_correct, {"predicted": batch.targets, "batch": batch}),

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.models.heads import Head, HeadTable
 from interp.models.transformer import HookedTransformer
@@ -17,6 +18,7 @@ from interp.tasks.base import Task
 OWN = "its own letter"
 
 
+@checked_call
 @torch.no_grad()
 def letter_circuits(model: Any, task: Task, head: str | Head) -> LetterCircuits:
     """Multiply a head's circuits out over the letters of a task.
@@ -34,16 +36,20 @@ def letter_circuits(model: Any, task: Task, head: str | Head) -> LetterCircuits:
         task: whose letters.
         head: a lookup head, by name or as a `Head`.
 
-    Raises: UserError for another model, or a head that it does not have.
+    Raises: UserError for another model, a task over tokens that it does not have, or a head that it does not have.
     """
     if not isinstance(model, HookedTransformer):
         raise UserError(
             f"model must be a HookedTransformer, whose circuits are products of its weights; got a "
             f"{type(model).__name__}. Ask for interp circuit, which runs the model."
         )
-    table = HeadTable.of(model)
+    table, vocabulary = HeadTable.of(model), task.vocabulary
     (chosen,) = table.parse([head])
-    vocabulary = task.vocabulary
+    if vocabulary.size > model.config.d_vocab:
+        raise UserError(
+            f"task must use the model's tokens, ids below {model.config.d_vocab}; got a task over {vocabulary.size}. "
+            "Pass the one that it was trained on."
+        )
     letters = vocabulary.ids(torch.arange(vocabulary.n_letters)).to(model.W_E.device)
     embedded, attn = model.W_E[letters], model.blocks[chosen.layer].attn
     brought = {OWN: embedded}

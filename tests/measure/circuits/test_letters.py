@@ -42,3 +42,11 @@ def test_they_are_drawn_and_come_back_from_the_disk(tmp_path):
 def test_a_model_without_attention_weights_of_ours_is_refused():
     with pytest.raises(UserError, match="model must be a HookedTransformer"):
         interp.letter_circuits(torch.nn.Linear(1, 1), interp.CopyTask(4), "L0H0")
+
+
+def test_a_task_that_is_none_or_has_more_letters_than_the_model_is_refused():
+    model = interp.load("planted:ngram?n=2&alphabet=5").model
+    with pytest.raises(UserError, match="task must be a Task; got 'copy'"):
+        interp.letter_circuits(model, "copy", "L1H3")
+    with pytest.raises(UserError, match="task must use the model's tokens, ids below 9; got a task over 30"):
+        interp.letter_circuits(model, interp.CopyTask(), "L1H3")
