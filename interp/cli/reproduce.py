@@ -39,6 +39,9 @@ class Options:
     """tiny (a look at the machinery), laptop (two CPU cores, some hours) or paper (the paper's models, on a GPU)."""
     seeds: int | None = None
     """Trainings of each kind of model; by default as many as each claim says, 3 to 6."""
+    families: tuple[str, ...] = ()
+    """Recurrent families to compare beside the paper's in samples, length, suffix and prefix: gla, rwkv7, ...; each
+    at three learning rates, the best of which is kept."""
     workers: int = 1
     """Runs at the same time, in processes of this machine (with Ray: tasks)."""
     ray_address: str | None = None
@@ -86,7 +89,7 @@ def work(options: Options) -> None:
     from interp.experiments.plan import plan_text
 
     chosen = claims(options.claims)
-    plans = plans_of(chosen, options.size, options.seeds)
+    plans = plans_of(chosen, options.size, options.seeds, options.families)
     every = [plan for each in plans.values() for plan in each]
     record = _record(options)
     if options.plan is not None:
@@ -125,7 +128,7 @@ def _run(
         do = Work(None if options.ray_address not in (None, LOCAL) else str(record.folder), device)
         with Watch(todo, executor.workers, options.quiet) as watch:
             found = carry_out_all(every, executor, do, record, watch.on_event)
-    result = decide_all(chosen, plans, found, options.size, options.seeds, device)
+    result = decide_all(chosen, plans, found, options.size, options.seeds, device, options.families)
     page = write_paper_report(result, folder)
     if options.site is not None:
         write_site(result, found.values(), expanded(options.site, "--site"))

@@ -104,6 +104,8 @@ class Claims(Result):
     size: str
     claims: tuple[ClaimResult, ...]
     provenance: Mapping[str, Any]
+    families: tuple[str, ...] = ()
+    """Recurrent families that were compared beside the paper's."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ class Claim:
     """What follows for the paper, or for its critics, from either end."""
     compares: Callable[[RunPlan], bool] = lambda _: True
     """Which runs its rule compares; the others stand beside them. Until two of each kind have ended it is unsure."""
+    further: Callable[[str, Sequence[int], Sequence[str]], tuple[RunPlan, ...]] | None = None
+    """Size, seeds and kinds of further recurrent families -> theirs; None where it compares no families."""
 
     def decide(self, plans: Sequence[RunPlan], found: Mapping[str, Found], size: str, seeds: int) -> ClaimResult:
         """Decide the claim from what its runs found.

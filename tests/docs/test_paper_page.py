@@ -28,7 +28,9 @@ def test_the_page_is_what_is_made_of_the_results():
 def test_every_run_of_the_page_is_committed_and_is_one_of_the_claims():
     digests = {digest for claim in RESULT.claims for digest in claim.runs}
     assert digests == {path.stem for path in RECORD.folder.iterdir()}
-    planned = {plan.digest for plans in plans_of(claims(), RESULT.size).values() for plan in plans}
+    planned = {
+        plan.digest for plans in plans_of(claims(), RESULT.size, families=RESULT.families).values() for plan in plans
+    }
     assert digests <= planned, "a run whose configuration has changed does not count"
     assert all(path.stat().st_size < 20_000 for path in RECORD.folder.iterdir())
 
@@ -36,7 +38,7 @@ def test_every_run_of_the_page_is_committed_and_is_one_of_the_claims():
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(x, marks=pytest.mark.slow) for x in CLAIMS if x not in QUICK)])
 def test_each_claim_follows_from_what_its_runs_have_found(name):
     chosen = claims([name])
-    plans = plans_of(chosen, RESULT.size)
+    plans = plans_of(chosen, RESULT.size, families=RESULT.families)
     found = {plan.digest: one for plan in plans[name] if (one := RECORD.find(plan.digest)) is not None}
     (again,) = decide_all(chosen, plans, found, RESULT.size).claims
     (kept,) = (claim for claim in RESULT.claims if claim.id == name)

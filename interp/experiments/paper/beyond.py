@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from interp.experiments.claim import Judged, Plot, above, nothing
-from interp.experiments.grid import Grid
+from interp.experiments.grid import Arm, Grid
 from interp.experiments.kept import Found
 from interp.experiments.paper.curves import accuracy_curve, learned, letter_curve, share
-from interp.experiments.paper.models import arms
+from interp.experiments.paper.models import arms, further
 from interp.experiments.plan import Measurement, RunPlan
 from interp.experiments.reduce import Kept, best_rate, difference_interval
 from interp.training.recipe import TrainConfig
@@ -47,8 +47,17 @@ class Beyond:
         )
 
     def plans(self, name: str, task: str, size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
-        """Every kind of model."""
-        return Grid(name, arms(size), task, self.recipe(), tuple(seeds), self.measures()).plans()
+        """Every kind of model that the paper has."""
+        return self._plans(name, task, arms(size), seeds)
+
+    def further(
+        self, name: str, task: str, size: str, seeds: Sequence[int], families: Sequence[str]
+    ) -> tuple[RunPlan, ...]:
+        """Recurrent families that the paper did not have."""
+        return self._plans(name, task, further(families, size), seeds)
+
+    def _plans(self, name: str, task: str, arms: tuple[Arm, ...], seeds: Sequence[int]) -> tuple[RunPlan, ...]:
+        return Grid(name, arms, task, self.recipe(), tuple(seeds), self.measures()).plans() if arms else ()
 
 
 Side = Callable[[Found], bool]

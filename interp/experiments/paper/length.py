@@ -20,6 +20,11 @@ def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
     return SIZES[size].plans("length", "copy", size, seeds)
 
 
+def further(size: str, seeds: Sequence[int], families: Sequence[str]) -> tuple[RunPlan, ...]:
+    """Recurrent families that the paper did not have, on as many examples."""
+    return SIZES[size].further("length", "copy", size, seeds, families)
+
+
 def judge(found: Sequence[Found], size: str) -> Judged:
     """Hold Hard-ALiBi against the best recurrent model at twice the trained length."""
     return compare(
@@ -42,6 +47,7 @@ CLAIM = Claim(
     "length, Hard-ALiBi less the best recurrent model; yes if the whole 95 % interval (Welch's t over trainings, no "
     "narrower than the strings allow) lies above 0, no if below.",
     plans=plans,
+    further=further,
     judge=judge,
     means={
         "yes": "As in the paper, Hard-ALiBi copies on where recurrent models do not.",

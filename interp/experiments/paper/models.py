@@ -7,14 +7,17 @@
 | paper | as released: 12 layers of 1024 with 16 heads and an MLP of 4096 in parallel; 24 layers of Mamba, 4 of LSTM |
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from interp.base.errors import UserError
 from interp.experiments.grid import Arm
 
 TRANSFORMERS = ("hard-alibi", "alibi", "rope", "nope")
 RECURRENCES = ("mamba", "mamba2", "lstm")
-"""Families that the paper's comparison trains; a further family joins it by its name here."""
+"""Families that the paper's comparison trains; further ones join it by their names (`further`)."""
 PARAMETERS = {
     "rope": 151_218_176,
     "nope": 151_218_176,
@@ -38,6 +41,12 @@ CHOSEN = {
     "attention, convolved, one layer": 5e-3,
 }
 """What the trials of the laptop's size chose among them (`rates`): its other trainings have this rate alone."""
+FURTHER_RATES = {**RATES, "laptop": (1e-3, 3e-3, 1e-2)}
+"""Learning rates of further families, which have had no trials: each training is made at each, the best is kept."""
+WEIGHTS = 139_488
+"""Parameters that a further family has about as many of at the laptop's size: Mamba's there."""
+WIDTHS = range(32, 257, 8)
+"""Widths that are tried for that."""
 
 
 def arms(size: str, names: tuple[str, ...] | None = None, rates: tuple[float, ...] | None = None) -> tuple[Arm, ...]:
@@ -48,9 +57,42 @@ def arms(size: str, names: tuple[str, ...] | None = None, rates: tuple[float, ..
     return made if names is None else tuple(arm for arm in made if arm.name in names)
 
 
+def further(families: Sequence[str], size: str) -> tuple[Arm, ...]:
+    """Recurrent families that the paper did not have, by their kinds; those that it had are left out.
+
+    At the laptop's size they have two layers and the width that brings them nearest to Mamba's weights.
+
+    Raises: UserError for an unknown family.
+    """
+    from interp.models.recurrent.family import family
+
+    made = []
+    for kind in dict.fromkeys(families):
+        if family(kind).kind in RECURRENCES:
+            continue
+        arm = _recurrent(kind, size)
+        width = {"d_model": _width(kind)} if size == "laptop" else {}
+        made.append(replace(arm, model={**arm.model, **width}, rates=FURTHER_RATES[size]))
+    return tuple(made)
+
+
+def _width(kind: str) -> int:
+    """The width at which a model of two layers comes nearest to the weights that it should have."""
+    import torch
+
+    from interp.models import build
+
+    weights: dict[int, int] = {}
+    for width in WIDTHS:
+        with suppress(UserError), torch.device("meta"):  # widths that its heads do not divide
+            model = build({"kind": kind, "d_vocab": 30, "n_layers": 2, "d_model": width})
+            weights[width] = sum(weight.numel() for weight in model.parameters())
+    return min(weights, key=lambda width: abs(weights[width] - WEIGHTS))
+
+
 def rates_of(name: str, size: str) -> tuple[float, ...]:
-    """The learning rates of a kind of model; a further family has its nearest relation's until it has had trials."""
-    return (CHOSEN.get(name, CHOSEN["mamba"]),) if size == "laptop" else RATES[size]
+    """The learning rates of one of the paper's kinds of model."""
+    return (CHOSEN[name],) if size == "laptop" else RATES[size]
 
 
 def _transformer(name: str, size: str) -> Arm:

@@ -17,6 +17,11 @@ def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
     return SIZES[size].plans("prefix", TASK, size, seeds)
 
 
+def further(size: str, seeds: Sequence[int], families: Sequence[str]) -> tuple[RunPlan, ...]:
+    """Recurrent families that the paper did not have, on as many examples."""
+    return SIZES[size].further("prefix", TASK, size, seeds, families)
+
+
 def judge(found: Sequence[Found], size: str) -> Judged:
     """Hold the best recurrent model against the better of NoPE and ALiBi, beyond training."""
     return compare(
@@ -39,6 +44,7 @@ CLAIM = Claim(
     "training, the best recurrent model less the better of NoPE and ALiBi; yes if the whole 95 % interval (Welch's t "
     "over trainings, no narrower than the strings allow) lies above 0, no if below.",
     plans=plans,
+    further=further,
     judge=judge,
     means={
         "yes": "As in the paper, recurrent models do better than NoPE and ALiBi where the key comes first.",

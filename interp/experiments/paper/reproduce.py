@@ -10,18 +10,29 @@ from interp.experiments.paper.registry import PAPER, check_seeds, check_size
 from interp.experiments.plan import RunPlan
 
 
-def plans_of(claims: Sequence[Claim], size: str, seeds: int | None = None) -> dict[str, tuple[RunPlan, ...]]:
+def plans_of(
+    claims: Sequence[Claim], size: str, seeds: int | None = None, families: Sequence[str] = ()
+) -> dict[str, tuple[RunPlan, ...]]:
     """The runs that each claim needs, by its id. Claims share runs: the same run has the same digest.
 
     Args:
         claims: as `interp.experiments.paper.claims` gives them.
         size: one of `SIZES`.
         seeds: trainings of each kind; None: as many as each claim says.
+        families: kinds of recurrent models that join the claims which compare families.
 
-    Raises: UserError for an unknown size, or less than one seed.
+    Raises: UserError for an unknown size or family, families that no claim compares, or less than one seed.
     """
     check_size(size)
-    return {claim.id: claim.plans(size, check_seeds(claim.seeds if seeds is None else seeds)) for claim in claims}
+    if families and not any(claim.further for claim in claims):
+        asked = ", ".join(claim.id for claim in claims)
+        raise UserError(f"--families must go with a claim that compares families; got {asked}. Add samples or length.")
+    plans = {}
+    for claim in claims:
+        each = check_seeds(claim.seeds if seeds is None else seeds)
+        joined = claim.further(size, each, families) if families and claim.further else ()
+        plans[claim.id] = claim.plans(size, each) + joined
+    return plans
 
 
 def decide_all(
@@ -31,12 +42,13 @@ def decide_all(
     size: str,
     seeds: int | None = None,
     device: str = "cpu",
+    families: Sequence[str] = (),
 ) -> Claims:
     """Decide every claim from what its runs found; a run that is not among them counts as not done."""
     results = tuple(
         claim.decide(plans[claim.id], found, size, claim.seeds if seeds is None else seeds) for claim in claims
     )
-    return Claims(PAPER, size, results, provenance(device, 0))
+    return Claims(PAPER, size, results, provenance(device, 0), tuple(families))
 
 
 def largest(plans: Sequence[RunPlan]) -> int:

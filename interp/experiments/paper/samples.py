@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from interp.base import words
 from interp.base.censored import Ratio, ratio
 from interp.experiments.claim import Claim, Curve, Ends, Judged, Plot, above, nothing
-from interp.experiments.grid import Grid
+from interp.experiments.grid import Arm, Grid
 from interp.experiments.kept import Found
 from interp.experiments.paper import rates
 from interp.experiments.paper.curves import by_arm, curve, is_recurrent, middle, needed
-from interp.experiments.paper.models import arms
+from interp.experiments.paper.models import arms, further
 from interp.experiments.plan import RunPlan
-from interp.experiments.reduce import best_rate
+from interp.experiments.reduce import Kept, best_rate
 from interp.training.recipe import TrainConfig
 
 LENGTHS = {"tiny": (2, 3), "laptop": (10, 20, 30), "paper": (50, 100, 200, 300)}
@@ -39,10 +39,20 @@ def recipe(size: str, length: int) -> TrainConfig:
 
 def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
     """Every kind of model at every length, and the trials of their rates."""
-    return rates.trials(size) + tuple(
+    return rates.trials(size) + _plans(arms(size), size, seeds)
+
+
+def of_further(size: str, seeds: Sequence[int], families: Sequence[str]) -> tuple[RunPlan, ...]:
+    """Recurrent families that the paper did not have, at every length."""
+    return _plans(further(families, size), size, seeds)
+
+
+def _plans(arms: tuple[Arm, ...], size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
+    return tuple(
         plan
         for length in LENGTHS[size]
-        for plan in Grid(f"samples/L{length}", arms(size), "copy", recipe(size, length), tuple(seeds)).plans()
+        if arms
+        for plan in Grid(f"samples/L{length}", arms, "copy", recipe(size, length), tuple(seeds)).plans()
     )
 
 
@@ -57,8 +67,9 @@ def judge(found: Sequence[Found], size: str) -> Judged:
     trials = [one for one in found if rates.is_trial(one)]
     found = [one for one in found if not rates.is_trial(one)]
     longest = max(LENGTHS[size])
-    there = [one for one in found if length_of(one) == longest]
-    kept = best_rate(there, lambda one: -needed(one).most if not needed(one).censored else -math.inf)
+    best = {length: _best([one for one in found if length_of(one) == length]) for length in LENGTHS[size]}
+    found = [one for each in best.values() for kept in each.values() for one in kept.found]
+    kept = best[longest]
     groups = {
         recurrent: {
             arm: [needed(x) for x in k.found] for arm, k in kept.items() if is_recurrent(k.found[0]) == recurrent
@@ -92,6 +103,11 @@ def judge(found: Sequence[Found], size: str) -> Judged:
         says=_says(times, slow, fast, longest),
         **shown,
     )
+
+
+def _best(found: Sequence[Found]) -> dict[str, Kept]:
+    """The rate of each kind of model at which its trainings need fewest examples."""
+    return best_rate(found, lambda one: -needed(one).most if not needed(one).censored else -math.inf)
 
 
 def _says(times: Ratio, slow: str, fast: str, longest: int) -> str:
@@ -182,6 +198,7 @@ CLAIM = Claim(
     "fastest transformer: yes if the whole 95 % interval of the ratio lies above 1, no if below. Trainings that never "
     "get there count as censored.",
     plans=plans,
+    further=of_further,
     judge=judge,
     means={
         "yes": "As in the paper, transformers learn to copy from fewer examples.",

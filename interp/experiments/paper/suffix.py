@@ -21,6 +21,11 @@ def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
     return SIZES[size].plans("suffix", TASK, size, seeds)
 
 
+def further(size: str, seeds: Sequence[int], families: Sequence[str]) -> tuple[RunPlan, ...]:
+    """Recurrent families that the paper did not have, on as many examples."""
+    return SIZES[size].further("suffix", TASK, size, seeds, families)
+
+
 def judge(found: Sequence[Found], size: str) -> Judged:
     """Hold the best transformer against the best recurrent model, beyond training."""
     return compare(
@@ -43,6 +48,7 @@ CLAIM = Claim(
     "(two and a half to three times as long), the best transformer less the best recurrent model; yes if the whole 95 "
     "% interval (Welch's t over trainings, no narrower than the strings allow) lies above 0, no if below.",
     plans=plans,
+    further=further,
     judge=judge,
     means={
         "yes": "As in the paper, transformers look on where recurrent models do not.",

@@ -311,6 +311,40 @@ def test_what_does_not_exist_is_refused():
         find_run(CLAIM["copier"].plans("tiny", (0,)), "nothing")
 
 
+def test_a_further_family_joins_the_claims_that_compare_families():
+    without, joined = (plans_of(claims(), "laptop", 3, families) for families in [(), ("gla", "mamba", "mamba3")])
+    more = {name: {p.arm for p in joined[name]} - {p.arm for p in without[name]} for name in joined}
+    assert {name for name, arms in more.items() if arms} == {"samples", "length", "suffix", "prefix"}
+    assert all(arms == {"gla", "mamba3"} for arms in more.values() if arms), "the paper's own are there already"
+    of_gla = [plan for plan in joined["length"] if plan.arm == "gla"]
+    assert len(of_gla) == 3 * 3 and len({plan.rate for plan in of_gla}) == 3
+    assert abs(largest(of_gla) / largest([p for p in joined["length"] if p.arm == "mamba"]) - 1) < 0.1
+
+
+def test_a_further_family_at_its_best_rate_can_be_the_recurrent_model_to_beat():
+    plans = plans_of([CLAIM["samples"]], "laptop", 3, ["gla"])["samples"]
+
+    def examples(plan):
+        if plan.arm == "gla":
+            return learning(1600 if plan.rate == 0.003 else None)
+        return learning(3200 + 1600 * plan.seed if plan.model["kind"] == "transformer" else 32_000)
+
+    found = {plan.digest: Found(plan.digest, plan, {"model": {"parameters": 1}, **examples(plan)}) for plan in plans}
+    result = CLAIM["samples"].decide(plans, found, "laptop", 3)
+    assert result.quantity.startswith("examples of gla over")
+    assert result.holds == "no" and result.interval[1] < 1
+    needed = next(plot for plot in result.plots if plot.name == "needed")
+    curve = next(curve for curve in needed.curves if curve.arm == "gla")
+    assert curve.y[-1] == 1600 and curve.runs[-1] == 3, "the trainings at other rates are not mixed in"
+
+
+def test_families_that_do_not_exist_or_that_no_claim_compares_are_refused():
+    with pytest.raises(UserError, match="no recurrent family is called 'glaa'; the nearest known: gla"):
+        plans_of(claims(["length"]), "tiny", 1, ["glaa"])
+    with pytest.raises(UserError, match="--families must go with a claim that compares families; got copier"):
+        plans_of(claims(["copier"]), "tiny", 1, ["gla"])
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """Every claim, run through."""
