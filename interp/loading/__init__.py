@@ -5,6 +5,7 @@
 | `hard-alibi`, `rope`, ... | a preset: trained once, then kept |
 | `planted:ngram?n=3` | a model built by hand, whose mechanism is known: see `interp.models.planted` |
 | `hf:PATH_OR_NAME` | a pretrained language model in the Hugging Face format; a Mamba also in its authors' |
+| `hf:NAME?revision=TAG&dtype=bfloat16&device_map=auto` | as it was then, in half the memory, over several devices |
 | `gguf:PATH` | a pretrained language model in one GGUF file, of an architecture like Llama's |
 | `hub:USER/NAME` | a run folder on the Hugging Face hub, which `push_to_hub` put there |
 | anything else | the path of a run folder, which a training left behind |
@@ -16,7 +17,6 @@ A model is asked what it was trained on, a pretrained one to copy; `task` asks s
 import dataclasses
 import html
 import json
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,7 @@ import torch
 from torch import nn
 
 from interp.base.calls import checked_call
-from interp.base.errors import UserError, shortened
-from interp.base.paths import LONGEST_NAME
+from interp.base.errors import UserError
 from interp.base.seeds import check_seed
 from interp.base.words import count
 from interp.loading.letters import vocabulary_over as vocabulary_over
@@ -122,7 +121,10 @@ def _opened(spec: str, device: torch.device | str, seed: int, retrain: bool, pro
     if colon and kind == "planted":
         return _planted(rest, device)
     if colon and kind == "hf":
-        return _pretrained(rest, device, seed)
+        from interp.loading.pretrained import open_pretrained
+
+        model, known = open_pretrained(rest, device)
+        return of_bridge(model, spec, seed) if known is None else of_pretrained(model, known, spec, seed)
     if colon and kind == "gguf":
         from interp.models.pretrained.gguf import load_gguf
 
@@ -199,25 +201,6 @@ def _planted(rest: str, device: torch.device | str) -> Loaded:
     task = (ReverseCopy if isinstance(planting, ReversePlanting) else CopyTask)(planting.alphabet)
     description = _describe(model, f"planted:{rest}", "built by hand", task, planted=dataclasses.asdict(planting))
     return Loaded(model.to(device), task, description, planting=planting)
-
-
-def _pretrained(name: str, device: torch.device | str, seed: int) -> Loaded:
-    from interp.models.pretrained.bridge import load_bridge
-    from interp.models.pretrained.mamba import holds_mamba, open_mamba
-
-    if not name:
-        raise UserError(
-            "a model after hf: must be a folder or a name on the Hugging Face hub, as in hf:gpt2; got nothing."
-        )
-    if any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(name).parts):
-        raise UserError(
-            f"a model after hf: must be a folder or a name on the Hugging Face hub; got {shortened(name)}, "
-            "which is longer than a file name can be."
-        )
-    if not holds_mamba(name):
-        return of_bridge(load_bridge(name, device), f"hf:{name}", seed)
-    model, known = open_mamba(name, device)
-    return of_pretrained(model, known, f"hf:{name}", seed)
 
 
 def of_bridge(bridge: Any, spec: str, seed: int) -> Loaded:

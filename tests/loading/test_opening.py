@@ -52,12 +52,24 @@ def test_a_model_in_half_precision_is_measured_in_single_and_stays_as_it_is(kind
 @pytest.mark.filterwarnings("ignore::nnsight.NNsightDeprecationWarning")
 @torch.no_grad()
 def test_what_nnsight_wraps_is_opened_with_its_tokenizer(tokens):
-    nnsight = pytest.importorskip("nnsight")
+    nnsight = pytest.importorskip("nnsight", reason="needs the extra nnsight")
     model = made("Llama", **GROUPED)
     want, tokenizer = model(tokens).logits, letters_and_digits()
     loaded = interp.open(nnsight.NNsight(model), tokenizer)
     torch.testing.assert_close(loaded.model(tokens), want, atol=1e-5, rtol=1e-4)
     assert loaded.pretrained.tokenizer is tokenizer
+
+
+@pytest.mark.filterwarnings("ignore::nnsight.NNsightDeprecationWarning")
+@torch.no_grad()
+def test_a_language_model_of_nnsight_brings_its_own_tokenizer(tokens):
+    nnsight = pytest.importorskip("nnsight", reason="needs the extra nnsight")
+    model, tokenizer = made("Llama", **GROUPED), letters_and_digits()
+    want = model(tokens).logits
+    loaded = interp.open(nnsight.LanguageModel(model, tokenizer=tokenizer))
+    torch.testing.assert_close(loaded.model(tokens), want, atol=1e-5, rtol=1e-4)
+    assert loaded.pretrained.tokenizer is tokenizer and loaded.description["edits_act"]
+    assert loaded.description["spec"] == "a LanguageModel in memory"
 
 
 def test_a_bridge_is_taken_as_it_is_and_says_what_was_tried():

@@ -51,8 +51,9 @@ def copy_heads(model: Model, batch: Batch) -> CopyHeads:
     strongest: list[Tensor] = []
 
     def look(layer: int, pattern: Pattern, scores: Pattern | None) -> None:  # noqa: ARG001
-        on_source = pattern.float().gather(3, source.expand(*pattern.shape[:3], 1))[..., 0]
-        hit = pattern.argmax(dim=3) == source[..., 0]
+        seen = pattern.to(source.device)  # a model may lie on several
+        on_source = seen.float().gather(3, source.expand(*seen.shape[:3], 1))[..., 0]
+        hit = seen.argmax(dim=3) == source[..., 0]
         attention.append(_over(on_source, asked))
         strongest.append(_over(hit.float(), right))
 

@@ -25,19 +25,27 @@ from interp.models.pretrained.elsewhere import refuse_recurrent
 from interp.models.pretrained.hub import first_line, only_local, read_tokenizer, refusals, refuse_strange_files
 
 
-def load_bridge(path_or_name: str | Path, device: torch.device | str = "cpu") -> TransformerBridge:
-    """A causal language model of the Hugging Face format, in float32 and with the attention written out.
+def load_bridge(
+    path_or_name: str | Path,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    device_map: str | None = None,
+) -> TransformerBridge:
+    """A causal language model of the Hugging Face format, with the attention written out.
 
     Args:
         path_or_name: a folder that transformers' `save_pretrained` wrote, or a name on the Hugging Face hub.
         device: where it goes.
+        dtype: what its weights are held and run in.
+        device_map: how accelerate lays it over several devices (auto, ...); None: it goes to `device`.
 
     Raises:
         UserError: if there is no such model, or it is of a kind whose attention TransformerLens cannot open.
         InterpError: if the hub cannot be reached, or the files are damaged or incomplete.
     """
     name = str(expanded(path_or_name, "a model after hf:"))
-    model = _read(name).to(torch.device(device)).eval()
+    model = _read(name, dtype, device_map).eval()
+    model = model if device_map else model.to(torch.device(device))
     warn_if_not_finite(model.state_dict(), name)
     return bridge_over(model, name, read_tokenizer(name))
 
@@ -115,7 +123,7 @@ def ordinary_tokens(model: TransformerBridge | Pretrained) -> list[int]:
 # ---------------------------------------------------------------------- reading
 
 
-def _read(name: str) -> Any:
+def _read(name: str, dtype: torch.dtype, device_map: str | None) -> Any:
     """The weights in transformers' own model."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -129,7 +137,8 @@ def _read(name: str) -> Any:
         read: Any = AutoModelForCausalLM.from_pretrained(
             name,
             config=config,
-            dtype=torch.float32,
+            dtype=dtype,
+            device_map=device_map,
             attn_implementation="eager",
             output_loading_info=True,
             **options,

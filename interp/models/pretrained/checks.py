@@ -11,7 +11,7 @@ from interp.models.heads import HeadTable
 
 POSITIONS = 8
 TOLERANCE = 1e-4
-"""How far the sum of a row may lie from 1 in single precision."""
+"""How far the sum of a row may lie from 1 in single precision; in half precision, as far as its rounding."""
 
 
 @torch.no_grad()
@@ -28,6 +28,9 @@ def what_holds(bridge: TransformerBridge) -> dict[str, Any]:
     cannot = () if sums else ("attention as shares: the rows of its patterns do not sum to 1",)
     if not acts:
         cannot += ("cutting edges, and path patching by scores: edits of its patterns do not reach the logits",)
+    if (dtype := next(bridge.parameters()).dtype) not in (torch.float32, torch.float64):
+        step = torch.finfo(dtype).eps
+        cannot += (f"differences below the rounding of {str(dtype).removeprefix('torch.')}, a share of {step:.1g}",)
     return {
         "rows_sum_to_one": sums,
         "edits_act": acts,
@@ -45,8 +48,8 @@ def _sum_to_one(bridge: TransformerBridge, tokens: Tokens) -> bool:
     seen: list[bool] = []
 
     def add(pattern: Pattern, hook: object) -> None:  # noqa: ARG001
-        sums = pattern.float().sum(dim=-1)
-        seen.append(bool(((sums - 1).abs() < TOLERANCE).all()))
+        wide, tolerance = pattern.float(), max(TOLERANCE, torch.finfo(pattern.dtype).eps)
+        seen.append(bool(((wide.sum(dim=-1) - 1).abs() < tolerance).all()))
 
     hooks: Any = [(f"blocks.{layer}.attn.hook_pattern", add) for layer in range(bridge.cfg.n_layers)]
     bridge.run_with_hooks(tokens, return_type=None, fwd_hooks=hooks)

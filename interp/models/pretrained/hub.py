@@ -83,6 +83,25 @@ def only_local(name: str) -> bool:
     return False
 
 
+def at_revision(name: str, revision: str) -> Path:
+    """The folder, on this machine, of a model on the hub as it was at a revision: fetched, or from the hub's cache.
+
+    Pickled weights are fetched only where there are no others.
+
+    Raises: UserError if there is no such model or revision; InterpError if the hub cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+
+    def fetched(*patterns: str) -> Path:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+
+    try:
+        folder = fetched("*.json", "*.safetensors", "*.txt", "*.model")
+        return folder if any(folder.glob("*.safetensors")) else fetched("*.json", "*.bin", "*.txt", "*.model")
+    except Exception as error:  # each kind of failure has a class of its own, in whichever client is installed
+        raise not_found(f"{name} at {revision}", error) from None
+
+
 @contextmanager
 def refusals(name: str, what: str) -> Iterator[None]:
     """Turn whatever transformers raises over a model's files into one sentence.
