@@ -1,5 +1,6 @@
 """Small models of every kind that a circuit is taken apart in, their biases and norms moved off their first values."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -33,6 +34,12 @@ def made():
     return _made
 
 
+@pytest.fixture
+def letters_without_repeats():
+    """Draws strings in which each letter of a key of n counts."""
+    return _letters_without_repeats
+
+
 @pytest.fixture(params=SHAPES)
 def model(request):
     return _made(request.param)
@@ -44,3 +51,19 @@ def _made(name):
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
     return model
+
+
+def _letters_without_repeats(n, alphabet, length, count):
+    """Strings in which no n letters come twice, and fewer often do: each letter of the key counts."""
+    random, rows = np.random.default_rng(0), []
+    while len(rows) < count:
+        string, seen = [], set()
+        while len(string) < length:
+            tail = tuple(string[len(string) - n + 1 :])
+            able = [c for c in range(alphabet) if len(string) < n - 1 or (*tail, c) not in seen]
+            if not able:
+                break
+            string.append(int(random.choice(able)))
+            seen.add(tuple(string[-n:]) if len(string) >= n else None)
+        rows += [string] if len(string) == length else []
+    return torch.tensor(rows)

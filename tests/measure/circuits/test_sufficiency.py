@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from interp.base.errors import UserError
 from interp.measure.circuits.edge_sweep import edge_sweep, keeping
@@ -25,26 +24,10 @@ def copier(n, alphabet):
     return Circuit((*by_windows(n), lookup, decoy), 2, n + 3, alphabet=alphabet, windows=windows, shuffle=True, seed=n)
 
 
-def letters_without_repeats(n, alphabet, length, count):
-    """Strings in which no n letters come twice, and fewer often do: each letter of the key counts."""
-    random, rows = np.random.default_rng(0), []
-    while len(rows) < count:
-        string, seen = [], set()
-        while len(string) < length:
-            tail = tuple(string[len(string) - n + 1 :])
-            able = [c for c in range(alphabet) if len(string) < n - 1 or (*tail, c) not in seen]
-            if not able:
-                break
-            string.append(int(random.choice(able)))
-            seen.add(tuple(string[-n:]) if len(string) >= n else None)
-        rows += [string] if len(string) == length else []
-    return torch.tensor(rows)
-
-
 @pytest.mark.parametrize(
     ("n", "alphabet", "length"), [(1, 20, 16), (2, 5, 18), (3, 3, 20), (4, 2, 14), (5, 2, 26), (6, 2, 40)]
 )
-def test_the_smallest_circuit_is_the_planted_one_edge_for_edge(n, alphabet, length):
+def test_the_smallest_circuit_is_the_planted_one_edge_for_edge(n, alphabet, length, letters_without_repeats):
     circuit, task = copier(n, alphabet), CopyTask(alphabet)
     model, batch = plant(circuit)[0], task.layout(letters_without_repeats(n, alphabet, length, 16))
     found = smallest_circuit(model, batch, task.vocabulary)
@@ -65,7 +48,8 @@ def test_planted_edges_of_two_steps_and_of_a_backup_are_told_apart():
     )
 
 
-def scored():
+@pytest.fixture
+def scored(letters_without_repeats):
     circuit, task = copier(1, 20), CopyTask(20)
     model, batch = plant(circuit)[0], task.layout(letters_without_repeats(1, 20, 16, 8))
     truth = planted_edges(circuit).mechanism
@@ -73,8 +57,8 @@ def scored():
     return model, batch, task.vocabulary, truth, scores
 
 
-def test_the_curve_of_the_true_order_is_1_from_the_circuits_size_on_and_random_circuits_stay_at_0(tmp_path):
-    model, batch, vocabulary, truth, scores = scored()
+def test_the_curve_of_the_true_order_is_1_from_the_circuits_size_on_and_random_circuits_stay_at_0(scored, tmp_path):
+    model, batch, vocabulary, truth, scores = scored
     n = len(scores)
     curve = circuit_curve(model, batch, vocabulary, scores, shares=[1 / n, len(truth) / n, 0.5], draws=3)
     assert curve.kept == (1, len(truth), round(n / 2)) and set(curve.edges[: len(truth)]) == truth
@@ -90,8 +74,8 @@ def test_the_curve_of_the_true_order_is_1_from_the_circuits_size_on_and_random_c
     assert back.cmd() == curve.cmd()
 
 
-def test_a_circuit_is_tried_with_exactly_its_edges(tmp_path):
-    model, batch, vocabulary, truth, _ = scored()
+def test_a_circuit_is_tried_with_exactly_its_edges(scored, tmp_path):
+    model, batch, vocabulary, truth, _ = scored
     graph = Graph.of(model)
     tried = try_circuit(model, batch, vocabulary, sorted(truth), draws=2)
     sets = [[name for name in truth if name != tried.edges[0]], truth]
@@ -110,8 +94,8 @@ def test_random_circuits_have_as_many_edges_between_each_pair_of_layers():
     assert len({frozenset(e.name for e in each) for each in drawn}) == 4
 
 
-def test_misuse_is_refused_in_a_sentence():
-    model, batch, vocabulary, _, scores = scored()
+def test_misuse_is_refused_in_a_sentence(scored):
+    model, batch, vocabulary, _, scores = scored
     with pytest.raises(UserError, match="a circuit must be connected from embed to unembed"):
         try_circuit(model, batch, vocabulary, ["embed->L0H0.v"])
     with pytest.raises(UserError, match="scores must be a finite number for each"):
