@@ -134,7 +134,7 @@ def ablation_sweeps(config: TransformerConfig, first: int) -> dict[str, Run]:
                 z[:, :, index] = 0
 
             logits = model.run_with_hooks(batch.tokens, fwd_hooks=[(head.output_hook, zero)])
-            letters.append(per_string(letter_correct(logits.argmax(-1), batch), batch))
+            letters.append(per_string(letter_correct(logits.argmax(-1), batch).float(), batch))
             losses.append(per_string(answer_loss(logits, batch), batch))
         return torch.stack(letters), torch.stack(losses)
 

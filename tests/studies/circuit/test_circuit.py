@@ -99,6 +99,18 @@ def test_the_graph_has_every_edge_as_wide_as_what_is_lost_without_it(studies):
     assert all(name.replace(">", "&gt;") in told for name in EDGES)
 
 
+def test_in_a_crowded_row_names_stand_alternately_above_and_below(studies):
+    names = [f"L0H{i}" for i in range(8)]
+    edges = (*(f"{name}->L1H2.k" for name in names), "L1H2->unembed")
+    crowded = replace(circuit(20, [0] * len(edges)), edges=edges)
+    labels = next(t for t in circuit_graph(crowded, studies.hard_alibi().scores).data if t.mode == "markers+text")
+    placed = dict(zip(labels.text, zip(labels.x, labels.y, labels.textposition, strict=True), strict=True))
+    row = [placed[name] for name in names]
+    assert [where for _, _, where in row] == ["top center", "bottom center"] * 4
+    assert len({y for _, y, _ in row}) == 2 and max(y for _, y, _ in row) < placed["L1H2"][1]
+    assert placed["L1H2"][2] == "middle right"
+
+
 def test_a_heads_figure_says_what_meets_at_the_same_distance():
     figure = hash_figure(head([[0, 9, 0], [0, 0, 1]]))
     assert figure.data[0].z[0][1] == 9

@@ -16,6 +16,9 @@ INPUTS = {"q": VIOLET, "k": PINK, "v": GREEN, "resid": OLIVE}
 """Colour of an edge by what it is read for."""
 CALLED = {"q": "into queries", "k": "into keys", "v": "into values", "resid": "into the rest"}
 THINNEST, WIDEST = 1.2, 9.0
+ABREAST, STAGGER = 3, 0.13
+"""Nodes of a row that have room for their names beside them; more stand alternately higher and lower, named above and
+below, so that even a phone shows each name by itself."""
 TICKS = (0.001, 0.01, 0.1, 0.5)
 """Shares that are written at the axis: as many as a phone has room for."""
 
@@ -66,7 +69,7 @@ def circuit_graph(circuit: CircuitTest, scores: HeadScores) -> go.Figure:
         )
         drawn.add(into)
     figure.add_trace(_nodes(places, scores))
-    rows = len({y for _, y in places.values()})
+    rows = len({round(y) for _, y in places.values()})
     figure.update_xaxes(visible=False, range=[-0.6, 0.6])
     figure.update_yaxes(visible=False)
     return dress(figure, "The circuit", _graph_says(circuit, lost), 160 + 105 * max(rows, 2))
@@ -104,7 +107,7 @@ def _height(node: str) -> float:
 
 
 def _places(pairs: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
-    """Where each node stands: a row for each depth, evenly across."""
+    """Where each node stands: a row for each depth, evenly across, a crowded one alternately higher and lower."""
     nodes = dict.fromkeys(["embed", *(node for pair in pairs for node in pair), "unembed"])
     rows = defaultdict(list)
     for node in nodes:
@@ -113,7 +116,8 @@ def _places(pairs: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
     for y, height in enumerate(sorted(rows)):
         row = sorted(rows[height], key=lambda node: (len(node), node))
         for i, node in enumerate(row):
-            found[node] = ((i + 0.5) / len(row) - 0.5) * 1.3 if len(row) > 1 else 0.0, float(y)
+            across = ((i + 0.5) / len(row) - 0.5) * 1.3 if len(row) > 1 else 0.0
+            found[node] = across, y + STAGGER * (-1.0) ** i * (len(row) > ABREAST)
     return found
 
 
@@ -131,12 +135,19 @@ def _nodes(places: dict[str, tuple[float, float]], scores: HeadScores) -> go.Sca
         mode="markers+text",
         marker={"color": colors, "size": 17, "symbol": "circle", "line": {"width": 0}},
         text=[literal(node) for node in places],
-        textposition=["middle left" if x < 0 else "middle right" for x, _ in places.values()],  # edges lead inwards
+        textposition=[_beside(x, y) for x, y in places.values()],
         hovertext=says,
         hoverinfo="text",
         showlegend=False,
         cliponaxis=False,
     )
+
+
+def _beside(x: float, y: float) -> str:
+    """Where a node's name stands: outside, as edges lead inwards; in a crowded row above or below."""
+    if y == round(y):
+        return "middle left" if x < 0 else "middle right"
+    return "top center" if y > round(y) else "bottom center"
 
 
 def faithfulness(curve: CircuitCurve) -> go.Figure:
