@@ -24,6 +24,7 @@ import os
 import torch
 
 import interp
+from interp.base import words
 from interp.measure.circuits.attribution import edge_effects
 from interp.measure.circuits.decomposition import hash_table
 from interp.measure.circuits.interchange import interchange
@@ -81,7 +82,8 @@ print(dict(zip(swapped.places, swapped.accuracy.tolist(), strict=True)), "by cha
 edges = graph.on_paths(smallest_circuit(model, task.sample(strings, 8, 0), task.vocabulary))
 test = try_circuit(model, task.sample(strings, 8, 1), task.vocabulary, edges, draws=5)
 print([edge.name for edge in edges])
-print("alone:", test.accuracy, "random:", test.random.strings.mean(), "whole model:", test.whole)
+print("alone:", words.with_interval(test.accuracy, test.interval), "whole model:", test.whole)
+print("random:", test.random.strings.mean())
 print("without one of them:", dict(zip(test.edges, test.without.strings.mean(axis=1).round(2).tolist(), strict=True)))
 
 # %% [markdown]

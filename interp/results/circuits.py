@@ -50,8 +50,11 @@ class HeadTables(Result):
     @property
     def diagonal_share(self) -> float:
         """Share of the mean score that is on the diagonal."""
-        whole = float(self.score.mean())
-        return float(self.diagonal.sum(axis=1).mean()) / whole if whole else float("nan")
+        return self._share(self.diagonal.sum(axis=1))
+
+    def diagonal_interval(self, seed: int = 0) -> Interval:
+        """Interval of `diagonal_share` over strings."""
+        return self._interval(self.diagonal.sum(axis=1), seed)
 
     @property
     def recurrent_share(self) -> float:
@@ -59,11 +62,27 @@ class HeadTables(Result):
 
         Such a layer mixes letters, so that part is not taken apart by letters: it stands in the last row and column.
         """
+        return self._share(self._through_recurrence)
+
+    def recurrent_interval(self, seed: int = 0) -> Interval:
+        """Interval of `recurrent_share` over strings."""
+        return self._interval(self._through_recurrence, seed)
+
+    @property
+    def _through_recurrence(self) -> Float[np.ndarray, " example"]:
         mixers = [i for i, name in enumerate(self.writers) if name.endswith(".mixer")]
         others = np.delete(np.delete(self.by_writer, mixers, axis=1), mixers, axis=2)
+        return self.by_writer.sum(axis=(1, 2)) - others.sum(axis=(1, 2)) if mixers else np.zeros(len(self.score))
+
+    def _share(self, part: Float[np.ndarray, " example"]) -> float:
+        """Mean of a part of the score over that of the score."""
         whole = float(self.score.mean())
-        through = float((self.by_writer.sum(axis=(1, 2)) - others.sum(axis=(1, 2))).mean()) if mixers else 0.0
-        return through / whole if whole else float("nan")
+        return float(part.mean()) / whole if whole else float("nan")
+
+    def _interval(self, part: Float[np.ndarray, " example"], seed: int) -> Interval:
+        weights = resampled(len(self.score), seed)
+        whole = weights @ self.score
+        return percentile_interval(weights @ part / np.where(whole != 0, whole, np.nan))
 
     @property
     def error(self) -> float:

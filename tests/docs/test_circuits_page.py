@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from interp.base import words
-from interp.base.estimates import student_interval
+from interp.base.estimates import mean_interval, student_interval
+from interp.base.interval import Interval
 from interp.results.copybench import BenchResult
 from interp.results.formation import Order, order_of
 from interp.studies.circuit.result import CircuitStudy
@@ -44,6 +45,14 @@ def circuit_row(name: str, study: CircuitStudy) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def text(ends: Interval) -> str:
+    return f"[{ends.low:.2f}, {ends.high:.2f}]"
+
+
+def share_text(ends: Interval) -> str:
+    return f"[{ends.low:.0%}, {ends.high:.0%}]"
+
+
 def head_row(name: str, study: CircuitStudy) -> str:
     repair = study.repair
     if repair is None:
@@ -52,9 +61,9 @@ def head_row(name: str, study: CircuitStudy) -> str:
     cells = [
         name,
         ", ".join(repair.heads),
-        ", ".join(f"{head.diagonal_share:.0%}" for head in study.lookups),
+        ", ".join(f"{head.diagonal_share:.0%} {share_text(head.diagonal_interval())}" for head in study.lookups),
         ", ".join(f"{head.recurrent_share:.0%}" for head in study.lookups),
-        ", ".join(f"{lost:.2f}" for lost in repair.total.mean(axis=1)),
+        ", ".join(f"{lost.mean():.2f} {text(mean_interval(lost))}" for lost in repair.total),
         ", ".join(f"{back + 0:.2f}" for back in repair.repaired.mean(axis=1).round(2)),
         f"{repair.redundancy:.2f} [{low:.2f}, {high:.2f}]" if len(repair.heads) > 1 else "",
     ]

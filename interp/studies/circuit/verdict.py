@@ -36,12 +36,7 @@ def circuit_verdict(
         Evidence("string_accuracy_alone", circuit.accuracy, circuit.interval, least, n, circuit.edges),
         Evidence("string_accuracy_without_one", most, threshold=least, n=n),
         Evidence("string_accuracy_random", float(random.mean()), n=random.size),
-        *(
-            Evidence(name, getattr(head, of), n=len(head.score), about=(head.head,))
-            for head in lookups
-            for name, of in (("hash_share", "diagonal_share"), ("recurrent_share", "recurrent_share"))
-            if abs(head.score.mean()) > 1e-9 and (of == "diagonal_share" or head.recurrent_share)
-        ),
+        *(evidence for head in lookups if abs(head.score.mean()) > 1e-9 for evidence in _shares(head)),
     ]
     if repair is not None and len(repair.heads) > 1:
         because.append(
@@ -57,6 +52,15 @@ def circuit_verdict(
         )
     caveats.append("another set of edges may be smaller still; edges were taken away one after the other")
     return Verdict(answer, tuple(because), tuple(caveats), _says(circuit, lookups, most))
+
+
+def _shares(head: HeadTables) -> list[Evidence]:
+    """What makes a lookup head's preference for the source: its hash and, if there are any, recurrent layers."""
+    n, about = len(head.score), (head.head,)
+    hashed = Evidence("hash_share", head.diagonal_share, head.diagonal_interval(), n=n, about=about)
+    if not head.recurrent_share:
+        return [hashed]
+    return [hashed, Evidence("recurrent_share", head.recurrent_share, head.recurrent_interval(), n=n, about=about)]
 
 
 def _answer(kept: float, enough: bool, perhaps: bool) -> Answer:

@@ -212,10 +212,12 @@ def hash_figure(head: HeadTables) -> go.Figure:
     figure.update_xaxes(title_text="letter at the key", type="category")
     figure.update_yaxes(title_text="letter at the query", type="category", autorange="reversed")
     by_letter = words.names(words.number(value, 1) for value in head.diagonal.mean(axis=0))
+    ends = head.diagonal_interval()
     says = (
         f"{head.head} prefers the source to the mean of the other letters by {words.number(head.score.mean())} "
         f"(score before the softmax, {words.count(len(head.score), 'string')}); letters that meet at one distance, "
-        f"0, 1, ... back, make {by_letter}: {words.percent(head.diagonal_share)} in all."
+        f"0, 1, ... back, make {by_letter}: {words.percent(head.diagonal_share)} in "
+        f"all ({words.percent(ends.low)} to {words.percent(ends.high)}; {words.methods([ends])})."
     )
     if head.recurrent_share:
         says += (
