@@ -26,7 +26,8 @@ class HeadMargins(Result):
     over_best: Float[np.ndarray, "head string letter"]
     """Score of the place that the letter is copied from, less the best of all other places' that the head sees."""
     over_all: Float[np.ndarray, "head string letter"]
-    """Score of that place less the log of the summed exponentials of all others: the log-odds of the right place."""
+    """Score of that place less the score that would get as much attention as all others together: with softmax the log
+    of their summed exponentials, so that this is the log-odds of the right place. Below 0 the others outweigh it."""
     shared: Int[np.ndarray, "head string letter"]
     """Tokens before the best rival that agree with those before the right place, counted back to the first that does
     not, up to `context`."""

@@ -10,11 +10,13 @@ from interp.base.interval import Interval
 from interp.cli.record import Options
 from interp.experiments.record.report import tables, training_rows, write_record_report
 from interp.experiments.record.result import RecordResult, Training
-from interp.experiments.record.run import letters_matched, lookup_heads, record_study
+from interp.experiments.record.run import record_study
 from interp.experiments.record.run.arms import ARMS
+from interp.experiments.record.run.lookups import key_letters, letters_matched, lookup_heads
 from interp.experiments.record.settings import RecordSettings
 from interp.experiments.record.verdict import record_verdict
 from interp.models import build
+from interp.models.planted import planted_copier
 from interp.results.margins import Limit
 from interp.studies.study import UNDECIDED
 from interp.tasks.copy import CopyTask
@@ -52,11 +54,19 @@ def test_arms_have_about_as_many_weights_and_equal_strings():
 
 
 def test_letters_that_a_key_can_hold_follow_from_the_windows():
-    model = build(ARMS["long32"][1]()[0])
-    assert letters_matched(model) == 8 and lookup_heads(model) == ("L1H0", "L1H1", "L1H2")
-    assert letters_matched(build(ARMS["rope"][1]()[0])) is None
-    assert letters_matched(build(ARMS["one-layer"][1]()[0])) == 8
+    model, task = build(ARMS["long32"][1]()[0]), ARMS["long32"][1]()[1]
+    assert key_letters(model) == 8 and lookup_heads(model, task, 0) == ("L1H0", "L1H1", "L1H2")
+    assert key_letters(build(ARMS["rope"][1]()[0])) is None
+    assert key_letters(build(ARMS["one-layer"][1]()[0])) == 8
     assert 2.0e6 < build(ARMS["published"][1]()[0]).n_parameters < 2.2e6
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_where_no_window_says_it_the_lookup_head_and_its_n_are_measured(n):
+    model, planting = planted_copier(n, 12, random_heads=2)
+    assert key_letters(model) is None, "a head of the first layer sees everything"
+    assert letters_matched(model, CopyTask(12), 0) == n
+    assert lookup_heads(model, CopyTask(12), 0) == tuple(head.name for head in planting.with_role("lookup"))
 
 
 def ends(low: float, high: float) -> Interval:

@@ -1,5 +1,7 @@
 """Margins by which lookup heads know the right place: its score less the best rival's, less all rivals' together.
 
+All together count as one key that gets as much attention as they do: with softmax the log of their summed exponentials.
+
 In long strings there are so many other places that some key resembles the right one by chance. Whether a copier stops
 there shows in its margins long before it does in its accuracy.
 """
@@ -113,7 +115,8 @@ def _block(
     rivals = scores.scatter(2, at_source, -torch.inf)
     best = rivals.max(dim=2)
     shared = _agreeing(string.tokens[0], source - 1, best.indices - 1, context)
-    return _Rows(own - best.values, own - rivals.logsumexp(dim=2), shared)
+    together = model.blocks[layer].attn.to_pattern.together(rivals, heads)
+    return _Rows(own - best.values, own - together, shared)
 
 
 def _rows(

@@ -1,5 +1,7 @@
 """What stands between q k^T / sqrt(d_head) and attention: a scale that grows with the keys, and softmax or entmax."""
 
+from collections.abc import Sequence
+
 import torch
 from entmax import entmax_bisect
 from jaxtyping import Float, Int
@@ -60,6 +62,21 @@ class Entmax(nn.Module):
         wide = scores.to(torch.promote_types(scores.dtype, torch.float32))  # alpha's derivative divides by (alpha-1)^2
         return entmax_bisect(wide, self.alpha.to(wide.dtype)[:, None, None], dim=-1).to(scores.dtype)
 
+    def together(self, scores: Float[Tensor, "head query key"], heads: Sequence[int]) -> Float[Tensor, "head query"]:
+        """The score at which one more key would get as much attention as all of these keys together.
+
+        Half of the attention is left to them, so that with c = 2^-(alpha - 1) they have half of entmax(z / c), whose
+        threshold follows from its largest share; the one that has the other half stands c above it.
+
+        Args:
+            scores: of some heads, -inf where hidden.
+            heads: their indices.
+        """
+        alpha = self.alpha[list(heads)].to(scores.dtype)[:, None]
+        half = 0.5 ** (alpha - 1)
+        largest = entmax_bisect(scores / half[..., None], alpha[..., None], dim=-1).amax(dim=-1)
+        return scores.amax(dim=-1) + half * (1 - largest ** (alpha - 1)) / (alpha - 1)
+
 
 class Softmax(nn.Module):
     """exp(z) / sum exp(z) over the keys."""
@@ -67,3 +84,7 @@ class Softmax(nn.Module):
     def forward(self, scores: Pattern) -> Pattern:
         """Make scores attention."""
         return scores.softmax(dim=-1)
+
+    def together(self, scores: Float[Tensor, "head query key"], heads: Sequence[int]) -> Float[Tensor, "head query"]:  # noqa: ARG002
+        """The score at which one more key would get as much attention as all of these keys together."""
+        return scores.logsumexp(dim=-1)

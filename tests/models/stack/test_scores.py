@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
+import pytest
 import torch
 from scipy.optimize import brentq
 
 from interp.models.stack.layer_heads import LayerHeads, alibi_slopes
-from interp.models.stack.scores import Entmax, ScoreScale
+from interp.models.stack.scores import Entmax, ScoreScale, Softmax
 from interp.models.transformer import TransformerConfig
 
 
@@ -37,6 +39,22 @@ def test_entmax_solves_its_equation():
         tau = brentq(lambda tau: share(tau).sum() - 1, z.max() - 1, z.max())
         torch.testing.assert_close(found[0, head, 0, :-1], torch.tensor(share(tau)).float(), atol=1e-5, rtol=1e-4)
     assert found[..., -1].eq(0).all() and (found == 0).sum() > 2
+
+
+@pytest.mark.parametrize("pattern", [Softmax(), Entmax(3)])
+def test_one_more_key_at_the_score_of_all_together_gets_half(pattern):
+    scores = 3 * torch.randn(3, 5, 7, generator=torch.Generator().manual_seed(2))
+    scores[:, 0, 2:] = -torch.inf
+    scores[:, 1, 1:] = -torch.inf
+    if isinstance(pattern, Entmax):
+        with torch.no_grad():
+            pattern.w.copy_(torch.tensor([-1.0, 0.0, 2.0]))
+    at = pattern.together(scores[1:], (1, 2))
+    for head, query in np.ndindex(2, 5):
+        row = torch.cat([scores[1 + head, query], at[head, query, None]])
+        shares = pattern(row.expand(1, 3, 1, -1))[0, 1 + head, 0]
+        torch.testing.assert_close(shares[-1], torch.tensor(0.5), atol=1e-4, rtol=0)
+    torch.testing.assert_close(at[:, 1], scores[1:, 1, 0], atol=1e-5, rtol=0)  # against one key: as much as it has
 
 
 def test_entmax_learns_its_alpha():

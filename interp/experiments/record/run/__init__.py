@@ -13,12 +13,11 @@ from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
 from interp.experiments.record.result import RecordResult, Training
 from interp.experiments.record.run.arms import ARMS
+from interp.experiments.record.run.lookups import letters_matched, lookup_heads
 from interp.experiments.record.settings import RecordSettings
 from interp.experiments.record.verdict import record_verdict
 from interp.measure.heads.limits import predict_accuracy
 from interp.measure.heads.margins import head_margins
-from interp.models.heads import HeadTable
-from interp.models.transformer import HookedTransformer
 from interp.results.margins import QUANTILES, HeadMargins, Limit
 from interp.studies.study import UNDECIDED, OnStep, silent
 from interp.training.evaluate import accuracy_by_length
@@ -95,7 +94,7 @@ def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
     took = time.process_time() - began
     run = load_run(folder, how.device)
     how.on_step(f"{name}, seed {seed}: margins, and what they predict")
-    lookups = lookup_heads(run.model)
+    lookups = lookup_heads(run.model, run.task, how.seed)
     margins = [_margins(settings, run, lookups, length, how.seed) for length in settings.margin_lengths]
     predicted = _predicted(settings, run, margins, how.seed)
     how.on_step(f"{name}, seed {seed}: copying strings of up to {max(settings.lengths):,} letters")
@@ -118,28 +117,6 @@ def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
     )
 
 
-def lookup_heads(model: Any) -> tuple[str, ...]:
-    """Names of the heads of the last layer that see everything: those that can look a letter up."""
-    last = max(HeadTable.of(model).by_layer)
-    windows = model.attention.heads_in(last).windows
-    heads = HeadTable.of(model).by_layer[last]
-    return tuple(str(head) for head in heads if windows is None or windows[head.index] is None)
-
-
-def letters_matched(model: HookedTransformer) -> int | None:
-    """Letters that a key can hold: one less than the longest window below the last layer, if all there have one.
-
-    The current token is the first of them, and the window ends with the token before the one that is looked up. In a
-    single layer it is the window of the convolution before its queries and keys.
-    """
-    config = model.config
-    if config.n_layers == 1:
-        return config.conv_in(0) - 1 if config.conv_in(0) else None
-    windows = [w for layer in range(config.n_layers - 1) for w in config.heads_in(layer).windows or (None,)]
-    limited = [w for w in windows if w is not None]
-    return max(limited) - 1 if limited and len(limited) == len(windows) else None
-
-
 def _margins(settings: RecordSettings, run: Run, lookups: tuple[str, ...], length: int, seed: int) -> HeadMargins:
     strings = run.task.sample(settings.margin_strings, length, own_generator("margins", seed)).to(run.model.device)
     model: Any = run.model
@@ -152,8 +129,7 @@ def _best_head(margins: HeadMargins) -> float:
 
 
 def _predicted(settings: RecordSettings, run: Run, margins: list[HeadMargins], seed: int) -> Limit | None:
-    model: Any = run.model
-    n = letters_matched(model)
+    n = letters_matched(run.model, run.task, seed)
     if n is None or n >= min(settings.margin_lengths):
         return None
     return predict_accuracy(margins, n, run.task.n_letters, settings.lengths, seed)
