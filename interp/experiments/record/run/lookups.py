@@ -27,9 +27,9 @@ def lookup_heads(model: HookedTransformer, task: Task, seed: int) -> tuple[str, 
     table = HeadTable.of(model)
     if key_letters(model) is not None:
         last = max(table.by_layer)
-        windows = model.attention.heads_in(last).windows
+        windows = model.config.heads_in(last).windows
         return tuple(str(head) for head in table.by_layer[last] if windows is None or windows[head.index] is None)
-    heads = [head for head in table.of_kind("attention") if model.attention.heads_in(head.layer).looking]
+    heads = [head for head in table.of_kind("attention") if model.config.heads_in(head.layer).looking]
     known = dict(zip(heads, _known(model, task, heads, seed), strict=True))
     found = [head for head in heads if known[head] >= KNOWS] or [max(heads, key=lambda head: known[head])]
     return tuple(map(str, found))
