@@ -69,7 +69,7 @@ def words():
     return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def twenty_six() -> tuple[str, ...]:
     """A word for each letter of the planted copier."""
     return WORDS

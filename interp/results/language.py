@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float
 
 from interp.base.estimates import proportion_interval
 from interp.base.interval import Interval
+from interp.results.accuracy import StepCurve
+from interp.results.heads import HeadScores
 from interp.results.record import Result
 
 
@@ -65,6 +67,10 @@ class CopyHeads(Result):
     """Share of rightly copied tokens whose source is the head's strongest key."""
     copied: int
     """Tokens that were copied rightly."""
+    attention_by_string: Float[np.ndarray, "head string"]
+    """`attention` of each string alone."""
+    retrieval_by_string: Float[np.ndarray, "head string"]
+    """`retrieval` of each string alone; nan where nothing was copied."""
 
     def ranked(self, by: str = "attention") -> tuple[str, ...]:
         """Return the heads, the highest first, by `attention` or by `retrieval`."""
@@ -85,3 +91,50 @@ class HeadCurve(Result):
     """All of the ranking but the first `count` ablated: whether these suffice."""
     others: Float[np.ndarray, "count draw string"]
     """As many other heads ablated, some draws of them."""
+    kind: str = "mean"
+    """What an ablated head writes instead: its mean, or zero."""
+
+
+@dataclass(frozen=True)
+class Likeness(Result):
+    """How alike two rankings of the same heads are."""
+
+    one: str
+    other: str
+    correlation: float | None
+    """Spearman's rank correlation over all heads; None where one ranking has all heads alike."""
+    interval: Interval | None
+    """Over the strings of both: bootstrap."""
+    shared: tuple[str, ...]
+    """Heads that are among the first of both, in the order of the first."""
+
+
+@dataclass(frozen=True)
+class LanguageHeads(Result):
+    """Which heads copy on random tokens, on text and in look-ups, what each costs, and how alike the rankings are."""
+
+    tasks: tuple[str, ...]
+    """Names of what heads were scored on, as in `scores`."""
+    scores: tuple[CopyHeads, ...]
+    cost: Float[np.ndarray, "head string"]
+    """Of the key-value probe: log-probability (nats) that the answer's tokens lose, on average, without one head."""
+    curve: HeadCurve
+    """Of text: the heads ablated in the order of random tokens."""
+    first: int
+    """How many of a ranking are called its first."""
+    likeness: tuple[Likeness, ...]
+    stay: tuple[str, ...]
+    """Heads that are among the first, by attention, on every task."""
+    causal: StepCurve | None = None
+    """How far answers move to a rival place when the token t back becomes the rival's, on random tokens."""
+    detector: HeadScores | None = None
+    """The detector on random tokens: for which n each head attends."""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of all heads."""
+        return self.scores[0].heads
+
+    def on(self, task: str) -> CopyHeads:
+        """Return the scores on a task. Raises: KeyError for a task that was not asked."""
+        return dict(zip(self.tasks, self.scores, strict=True))[task]

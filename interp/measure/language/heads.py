@@ -7,18 +7,19 @@ of grouped queries are heads of their own, although they share keys and values.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.base.axes import Pattern
+from interp.base.axes import Logits, Pattern
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.measure.edit import Edit, Site
-from interp.measure.values import Mean
+from interp.measure.values import Mean, Value, Zero
 from interp.models.heads import Head, HeadTable
 from interp.models.surface import Model, device, visit_attention
 from interp.results.language import CopyHeads, HeadCurve
@@ -28,8 +29,11 @@ from interp.tasks.score import letter_correct
 
 @checked_call
 @torch.no_grad()
-def copy_heads(model: Model, batch: Batch) -> CopyHeads:
+def copy_heads(model: Model, batch: Batch, decoding: bool = False) -> CopyHeads:
     """Score every head by where it looks while the model copies, teacher-forced.
+
+    While it decodes, greedily, a model reads the right tokens up to its first wrong one: with `decoding` what comes
+    after that is left out, and the scores are those that a run of its own would show.
 
     >>> model, _ = interp.planted_copier(n=2)
     >>> copy_heads(model, interp.CopyTask().sample(4, 12, generator=0)).ranked()[0]
@@ -38,6 +42,7 @@ def copy_heads(model: Model, batch: Batch) -> CopyHeads:
     Args:
         model: any with heads.
         batch: strings whose answers have sources.
+        decoding: count of each answer only what the model would have written by itself, and the token after it.
 
     Raises: UserError for a model without heads, or a batch without a source.
     """
@@ -45,7 +50,10 @@ def copy_heads(model: Model, batch: Batch) -> CopyHeads:
     asked = batch.answer & (batch.source >= 0)
     if not bool(asked.any()):
         raise UserError("batch must have answers with a source; got none. Use a task that copies.")
-    right = _right(model, batch, ()) & asked
+    correct = _right(model, batch, ())
+    if decoding:
+        asked &= ~_after_an_error(correct, batch)
+    right = correct & asked
     source = batch.source.clamp(min=0)[:, None, :, None]
     attention: list[Tensor] = []
     strongest: list[Tensor] = []
@@ -58,11 +66,16 @@ def copy_heads(model: Model, batch: Batch) -> CopyHeads:
         strongest.append(_over(hit.float(), right))
 
     visit_attention(model, batch.tokens, look)
+    on_source, hits = (torch.cat(parts).double().cpu().numpy() for parts in (attention, strongest))
+    n_asked, n_right = (where.sum(dim=1).double().cpu().numpy() for where in (asked, right))
+    nothing = np.where(n_right > 0, n_right, np.nan)
     return CopyHeads(
         heads=table.names,
-        attention=torch.cat(attention).cpu().numpy().astype(np.float64),
-        retrieval=torch.cat(strongest).cpu().numpy().astype(np.float64),
-        copied=int(right.sum()),
+        attention=on_source.sum(axis=1) / n_asked.sum(),
+        retrieval=hits.sum(axis=1) / max(n_right.sum(), 1.0),
+        copied=int(n_right.sum()),
+        attention_by_string=on_source / np.where(n_asked > 0, n_asked, np.nan),
+        retrieval_by_string=hits / nothing,
     )
 
 
@@ -75,11 +88,12 @@ def head_curve(
     draws: int = 3,
     generator: torch.Generator | int = 0,
     on_step: Callable[[str], None] = lambda _: None,
+    kind: Literal["mean", "zero"] = "mean",
 ) -> HeadCurve:
     """Ablate the first heads of a ranking, beside others; and all of it but the first.
 
-    Heads write their mean over strings and positions instead. Controls are as many heads of the same layers, none of
-    the ranking; where a layer has too few, of all layers.
+    Heads write their mean over strings and positions instead, or nothing. Controls are as many heads of the same
+    layers, none of the ranking; where a layer has too few, of all layers.
 
     Args:
         model: any with heads.
@@ -89,6 +103,7 @@ def head_curve(
         draws: control sets of each count.
         generator: of the controls; or a seed.
         on_step: told how many runs of how many are done.
+        kind: what an ablated head writes instead.
 
     Raises: UserError for a count beyond the ranking, or heads that the model does not have.
     """
@@ -102,7 +117,7 @@ def head_curve(
         nonlocal done
         done += 1
         on_step(f"run {done} of {steps}")
-        right = _right(model, batch, heads)
+        right = _right(model, batch, heads, Zero() if kind == "zero" else Mean())
         return (right.sum(dim=1) / batch.answer.sum(dim=1)).double().cpu().numpy()
 
     clean = accuracy(())
@@ -115,7 +130,7 @@ def head_curve(
         for count in counts
     ]
     without, kept, others = (np.stack(column) for column in zip(*rows, strict=True))
-    return HeadCurve(tuple(head.name for head in chosen), tuple(counts), clean, without, kept, others)
+    return HeadCurve(tuple(head.name for head in chosen), tuple(counts), clean, without, kept, others, kind)
 
 
 @checked_call
@@ -128,16 +143,26 @@ def agreement(one: Sequence[str], other: Sequence[str], n: int) -> float:
     return len({*one[:n]} & {*other[:n]}) / n
 
 
-def _right(model: Model, batch: Batch, heads: Sequence[Head]) -> Tensor:
+def _right(model: Model, batch: Batch, heads: Sequence[Head], value: Value | None = None) -> Tensor:
     """Where the answer's token is predicted without some heads."""
-    hooks = [Edit(Site.of(head), Mean()).hook(model) for head in heads]
-    logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
-    return letter_correct(logits.argmax(dim=-1), batch)
+    return letter_correct(logits_without(model, batch, heads, value or Mean()).argmax(dim=-1), batch)
 
 
-def _over(values: Float[Tensor, "batch head query"], where: Tensor) -> Float[Tensor, " head"]:
-    weight = where[:, None].to(values)
-    return (values * weight).sum(dim=(0, 2)) / weight.sum().clamp(min=1)
+def logits_without(model: Model, batch: Batch, heads: Sequence[Head], value: Value) -> Logits:
+    """Return the logits of a run in which some heads write a value instead."""
+    hooks = [Edit(Site.of(head), value).hook(model) for head in heads]
+    return model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
+
+
+def _over(values: Float[Tensor, "batch head query"], where: Tensor) -> Float[Tensor, "head batch"]:
+    """The sum over the positions that count."""
+    return (values * where[:, None].to(values)).sum(dim=2).T
+
+
+def _after_an_error(correct: Tensor, batch: Batch) -> Tensor:
+    """Positions of an answer behind its first wrong token."""
+    wrong = (batch.answer & ~correct).long()
+    return wrong.cumsum(dim=1) - wrong > 0
 
 
 def _others(table: HeadTable, ranked: Sequence[Head], ablated: Sequence[Head], drawn: torch.Generator) -> list[Head]:

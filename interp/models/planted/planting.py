@@ -88,3 +88,12 @@ class Planting:
 
     def with_role(self, role: Role) -> tuple[PlantedHead, ...]:
         return tuple(head for head in self.heads if head.role == role)
+
+    @property
+    def feeding(self) -> tuple[PlantedHead, ...]:
+        """Gather heads that bring a letter which a lookup head matches, at a query or, one further back, at a key.
+
+        Others gather for heads that attend by a match and do not copy: no lookup head changes without them.
+        """
+        read = {at for head in self.with_role("lookup") for t in head.matches for at in (t, t + 1)}
+        return tuple(head for head in self.with_role("gather") if read & {*head.offsets})

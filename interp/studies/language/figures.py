@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from interp.base import words
+from interp.base.estimates import mean_intervals
 from interp.figures.ends import End, label_ends
 from interp.figures.theme import accuracy_axis, dress, error_bars, group_look, literal
-from interp.results.language import TextAccuracy
+from interp.results.language import HeadCurve, TextAccuracy
 
 TITLES = {
     "copy": "Copying a text",
@@ -54,6 +55,47 @@ def by_length(task: str, models: Sequence[tuple[str, TextAccuracy]]) -> go.Figur
     figure.update_xaxes(title_text=first.unit, type="log", tickvals=lengths, ticktext=[str(n) for n in lengths])
     figure.update_yaxes(accuracy_axis("answers that are right"))
     return label_ends(dress(figure, TITLES.get(task, task), _says(models), 400), ends)
+
+
+def ablated(name: str, curve: HeadCurve) -> go.Figure:
+    """Draw the share of right tokens of a text without the first heads of a ranking, with these alone, and without
+    others.
+
+    Args:
+        name: of the model.
+        curve: what was found.
+    """
+    figure, ends = go.Figure(), []
+    lines = {
+        "first heads ablated": curve.without,
+        "others ablated": curve.others.mean(axis=1),
+        "only the first of the ranking kept": curve.kept,
+    }
+    for place, (label, values) in enumerate(lines.items()):
+        look, share = group_look(place), values.mean(axis=1)
+        intervals = list(mean_intervals(values)) if values.shape[1] > 1 else [None] * len(share)
+        ends.append(End(curve.counts[-1], float(share[-1]), label, look.color))
+        figure.add_trace(
+            go.Scatter(
+                x=curve.counts,
+                y=share,
+                error_y=error_bars(share, intervals) if values.shape[1] > 1 else None,
+                mode="lines+markers",
+                name=label,
+                line={"color": look.color, "width": 2.5},
+                marker={"symbol": look.symbol, "size": 8},
+                hovertemplate=f"{label}, %{{x}} heads: %{{y:.1%}}<extra></extra>",
+            )
+        )
+    last = curve.counts[-1]
+    says = (
+        f"{literal(name)} copies {words.percent(curve.clean.mean())} of the tokens of texts; without the first {last} "
+        f"heads {words.percent(curve.without[-1].mean())}, without {last} others "
+        f"{words.percent(curve.others[-1].mean())}."
+    )
+    figure.update_xaxes(title_text="heads")
+    figure.update_yaxes(accuracy_axis("tokens that are right"))
+    return label_ends(dress(figure, "Texts repeated without heads", says, 400), ends)
 
 
 def _says(models: Sequence[tuple[str, TextAccuracy]]) -> str:

@@ -11,11 +11,14 @@ from interp.base.paths import short_name
 from interp.figures.study_page import Beside, Frame, write_study_page
 from interp.figures.tables import Row
 from interp.results.language import TextAccuracy
-from interp.studies.language.figures import by_length
+from interp.studies.language.figures import ablated, by_length
 from interp.studies.language.result import LanguageStudy
 from interp.studies.study import Table
 
 SECTIONS = {"models": "Models", "tasks": "Tasks", "examples": "Examples", "provenance": "Provenance"}
+WITH_HEADS = {"models": "Models", "tasks": "Tasks", "heads": "Heads", **SECTIONS}
+SHOWN = 12
+"""Heads that the page shows; `heads.csv` has all."""
 
 
 def write_language_report(studies: Sequence[LanguageStudy], folder: str | Path) -> Path:
@@ -34,12 +37,16 @@ def write_language_report(studies: Sequence[LanguageStudy], folder: str | Path) 
         title=f"How far {'do' if several else 'does'} {words.names(names)} copy and look up?",
         eyebrow=f"interp · language · {words.names(names)}",
         verdicts=tuple((name if several else "", str(s.verdict)) for name, s in zip(names, studies, strict=True)),
-        sections=SECTIONS,
+        sections=WITH_HEADS if any(study.heads for study in studies) else SECTIONS,
         provenance=studies[0].provenance,
         models=tuple((name if several else "", s.model) for name, s in zip(names, studies, strict=True)),
     )
     rows = [row for study in studies for row in accuracy_rows(study)]
-    beside = Beside(dict(zip(_places(names), studies, strict=True)), _figures(studies), {"accuracy.csv": rows})
+    beside = Beside(
+        dict(zip(_places(names), studies, strict=True)),
+        _figures(studies),
+        {"accuracy.csv": rows, **_more_tables(studies)},
+    )
     examples = [(name_of(s), task, each) for s in studies for task in s.tasks for each in task.examples[-1:]]
     return write_study_page(
         folder,
@@ -50,6 +57,7 @@ def write_language_report(studies: Sequence[LanguageStudy], folder: str | Path) 
         about=[_about(study) for study in studies],
         examples=examples,
         note=_note(studies),
+        of_heads=[(name_of(s), s.heads, head_rows(s)[:SHOWN]) for s in studies if s.heads],
     )
 
 
@@ -61,7 +69,12 @@ def study_figures(study: LanguageStudy) -> dict[str, go.Figure]:
 def _figures(studies: Sequence[LanguageStudy]) -> dict[str, go.Figure]:
     """Task -> accuracy by length of every model."""
     tasks = list(dict.fromkeys(task.task for study in studies for task in study.tasks))
-    return {
+    curves = {
+        f"heads_{place}" if len(studies) > 1 else "heads": ablated(name_of(study), study.heads.curve)
+        for place, study in enumerate(studies, 1)
+        if study.heads
+    }
+    return curves | {
         task.replace("-", "_"): by_length(task, [(name_of(s), found) for s in studies for found in of(s, task)])
         for task in tasks
     }
@@ -85,7 +98,39 @@ def tables(study: LanguageStudy) -> list[Table]:
         )
         for row in accuracy_rows(study)
     )
-    return [Table(name_of(study), columns, rows, _note([study]))]
+    return [Table(name_of(study), columns, rows, _note([study])), *_head_tables(study)]
+
+
+def _head_tables(study: LanguageStudy) -> list[Table]:
+    if (found := study.heads) is None:
+        return []
+    columns = ("head", *found.tasks, "decoding text", "key-value cost", "n")
+    rows = tuple(
+        (
+            str(row["head"]),
+            *(words.number(row[task]) for task in (*found.tasks, "while decoding text", "key-value cost")),
+            words.number(row["n"], 0),
+        )
+        for row in head_rows(study)[:SHOWN]
+    )
+    alike = tuple(
+        (f"{one.one} and {one.other}", words.with_interval(one.correlation, one.interval), words.names(one.shared))
+        for one in found.likeness
+    )
+    curve = tuple(
+        (
+            str(n),
+            words.percent(found.curve.without[at].mean()),
+            words.percent(found.curve.others[at].mean()),
+            words.percent(found.curve.kept[at].mean()),
+        )
+        for at, n in enumerate(found.curve.counts)
+    )
+    return [
+        Table("Heads: attention to the source", columns, rows, "Cost: nats of a token of the answer."),
+        Table("Tokens of texts right", ("heads", "without the first", "without others", "only these kept"), curve),
+        Table("How alike rankings are", ("rankings", "rank correlation", f"shared of {found.first}"), alike),
+    ]
 
 
 def name_of(study: LanguageStudy) -> str:
@@ -119,6 +164,31 @@ def accuracy_rows(study: LanguageStudy) -> list[Row]:
         for found in study.tasks
         for place, length in enumerate(found.lengths)
     ]
+
+
+def head_rows(study: LanguageStudy) -> list[Row]:
+    """One row a head, the most attention on random tokens first."""
+    if (found := study.heads) is None:
+        return []
+    by_n = {head.name: head for head in found.detector.heads} if found.detector else {}
+    place = {name: at for at, name in enumerate(found.heads)}
+    return [
+        {
+            "model": name_of(study),
+            "head": name,
+            **{task: float(found.on(task).attention[place[name]]) for task in found.tasks},
+            "while decoding text": float(found.on("text").retrieval[place[name]]),
+            "key-value cost": float(found.cost[place[name]].mean()),
+            "n": by_n[name].n if name in by_n and by_n[name].flagged else None,
+            "stays": name in found.stay,
+        }
+        for name in found.scores[0].ranked()
+    ]
+
+
+def _more_tables(studies: Sequence[LanguageStudy]) -> dict[str, list[Row]]:
+    rows = [row for study in studies for row in head_rows(study)]
+    return {"heads.csv": rows} if rows else {}
 
 
 def _about(study: LanguageStudy) -> Row:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from interp.results.language import TextAccuracy
+from interp.results.language import LanguageHeads, TextAccuracy
 from interp.studies.result import StudyResult
 
 
@@ -11,3 +11,5 @@ class LanguageStudy(StudyResult):
     """Accuracy by length of each task."""
 
     tasks: tuple[TextAccuracy, ...]
+    heads: LanguageHeads | None = None
+    """Which heads copy; None where it was not asked, or there are none."""

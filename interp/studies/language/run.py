@@ -1,5 +1,6 @@
 """Asking a language model in words; `joined` puts together what ran in parts."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from interp.base.errors import UserError
 from interp.base.provenance import provenance
 from interp.loading import Loaded, as_loaded
 from interp.measure.language.answers import text_accuracy
+from interp.measure.language.comparing import Amount, language_heads
+from interp.models.heads import HeadTable
 from interp.models.surface import device, n_ctx
-from interp.results.language import TextAccuracy
+from interp.results.language import LanguageHeads, TextAccuracy
 from interp.studies.language.result import LanguageStudy
 from interp.studies.language.settings import LanguageSettings
 from interp.studies.language.verdict import language_verdict
@@ -47,16 +50,20 @@ def language_study(
     for name, task in tasks.items():  # what cannot be asked is refused before any work
         for length in lengths[name]:
             task.prompts(1, length, seed)
+    if settings.heads:
+        HeadTable.of(model).require()
     numbered = _numbered(on_step, sum(map(len, lengths.values())))
     found = tuple(
         text_accuracy(model, task, name, lengths[name], settings.strings, seed, settings.free_running, numbered)
         for name, task in tasks.items()
     )
+    heads = _heads(loaded, writer, seed, settings, on_step) if settings.heads else None
     return LanguageStudy(
         verdict=language_verdict(found),
         provenance=provenance(str(device(model)), seed, model),
         model=loaded.description,
         tasks=found,
+        heads=heads,
     )
 
 
@@ -73,6 +80,31 @@ def writer_of(loaded: Loaded) -> Writer:
     from interp.models.pretrained.bridge import begin_token
 
     return Writer(loaded.pretrained.tokenizer, begin_token(loaded.pretrained), n_ctx(loaded.model))
+
+
+def _heads(loaded: Loaded, writer: Writer, seed: int, settings: LanguageSettings, on_step: OnStep) -> LanguageHeads:
+    amount = Amount(
+        length=settings.head_length,
+        entries=settings.entries[min(1, len(settings.entries) - 1)],
+        strings=settings.head_strings,
+        untrained=settings.untrained,
+    )
+    corpus, names = Corpus.read(settings.text), read_names(settings.names)
+    told = _now_and_then(on_step)
+    return language_heads(loaded.model, loaded.task, writer, corpus, names, amount, seed, told)
+
+
+def _now_and_then(on_step: OnStep) -> OnStep:
+    """Tell the first step of each part, and the tenth, twentieth, ... after it."""
+    before: Counter[str] = Counter()
+
+    def tell(step: str) -> None:
+        part = step.rpartition(" (")[0]
+        if before[part] % 10 == 0:
+            on_step(step)
+        before[part] += 1
+
+    return tell
 
 
 def task_of(name: str, writer: Writer, settings: LanguageSettings) -> TextTask:
@@ -121,7 +153,11 @@ def joined(studies: Sequence[LanguageStudy]) -> LanguageStudy:
     commands = "; ".join(study.provenance["command"] for study in studies)
     first = studies[0]
     return replace(
-        first, verdict=language_verdict(tasks), tasks=tasks, provenance=first.provenance | {"command": commands}
+        first,
+        verdict=language_verdict(tasks),
+        tasks=tasks,
+        provenance=first.provenance | {"command": commands},
+        heads=next((study.heads for study in studies if study.heads is not None), None),
     )
 
 

@@ -33,7 +33,23 @@ class LanguageSettings:
     free_running: bool = False
     """Have copies written by the model, too, from its own output (slower). Teacher-forced, the same ones are right."""
 
-    BOUNDS: ClassVar[Bounds] = {"lengths": LETTERS, "entries": LETTERS, "strings": STRINGS}
+    heads: bool = False
+    """Say, too, which heads copy: on random tokens, on text and in look-ups, and what is lost without them."""
+    head_length: int = 64
+    """Tokens of the texts and random strings that heads are scored and ablated on."""
+    head_strings: int = 8
+    """Strings of each kind for the heads; entries of their phone books are the second of `entries`, or the first."""
+    untrained: int = 3
+    """Untrained models that the detector holds the heads against, which says their n; 0: it is not run."""
+
+    BOUNDS: ClassVar[Bounds] = {
+        "lengths": LETTERS,
+        "entries": LETTERS,
+        "strings": STRINGS,
+        "head_length": LETTERS,
+        "head_strings": (2, STRINGS[1]),
+        "untrained": (0, 10_000),
+    }
 
     @classmethod
     def tiny(cls) -> "LanguageSettings":

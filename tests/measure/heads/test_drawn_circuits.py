@@ -74,11 +74,10 @@ def wrong_gather_heads(scores: HeadScores, planting: Planting) -> list[str]:
     """Heads that bring no letter that is matched must not be called gather heads; those that do must be."""
     if not scores.of_role("lookup"):
         return []
-    needed = {at for head in planting.with_role("lookup") for t in head.matches for at in (t, t + 1)} - {0}
     gathers, found = planting.with_role("gather"), {*scores.of_role("gather")}
     feeding = {head.name for head in (*gathers, *planting.with_role("finder"))}
     # In a second step a letter is carried on from where an earlier head brought it, which may act by way of that alone.
-    wanted = {head.name for head in gathers if needed & {*head.offsets}}
+    wanted = {head.name for head in planting.feeding}
     if not all(head.ordered for head in planting.with_role("lookup")):
         # A bag sums over its slots: what a window head adds to one and takes from the next is gone.
         wanted -= {head.name for head in gathers if len(head.offsets) > 1}

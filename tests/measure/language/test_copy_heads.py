@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
+import torch.nn.functional as F
 
 import interp
 from interp.base.errors import UserError
+from interp.measure.language.costs import answer_costs
 from interp.measure.language.heads import agreement, copy_heads, head_curve
+from interp.measure.language.likeness import likeness
 from interp.tasks.text import TextCopy, Writer
 
 
@@ -41,6 +45,87 @@ def test_attention_and_strongest_keys_are_those_of_the_patterns():
         assert found.attention[place] == pytest.approx(np.mean([float(pattern[row]) for row in rows]), abs=1e-6)
         hits = [int(pattern[b, q].argmax()) == s for b, q, s in rows if right[b, q]]
         assert found.retrieval[place] == pytest.approx(np.mean(hits), abs=1e-6)
+
+
+def test_while_decoding_only_what_the_model_writes_by_itself_counts():
+    """Each string is written anew, letter by letter, until the first wrong one: its heads are read at each step."""
+    model, _ = interp.planted_copier(n=1)
+    batch = interp.CopyTask(alphabet=26).sample(12, 9, generator=3)
+    found = copy_heads(model, batch, decoding=True)
+    assert found.copied < copy_heads(model, batch).copied, "some strings go wrong, and right again"
+    hits, attended, right, asked = np.zeros(len(found.heads)), np.zeros(len(found.heads)), 0, 0
+    for tokens, targets, answer, source in zip(batch.tokens, batch.targets, batch.answer, batch.source, strict=True):
+        first = int(answer.nonzero()[0])
+        read = tokens[: first + 1].tolist()
+        for place in answer.nonzero()[:, 0].tolist():
+            logits, cache = model.run_with_cache(torch.tensor([read]))
+            row = [cache[f"blocks.{layer}.attn.hook_pattern"][0, :, -1] for layer in range(2)]
+            row = torch.cat(row).numpy()
+            attended += row[:, int(source[place])]
+            asked += 1
+            read.append(int(logits[0, -1].argmax()))
+            if read[-1] != int(targets[place]):
+                break
+            right += 1
+            hits += row.argmax(axis=1) == int(source[place])
+    assert right == found.copied
+    np.testing.assert_allclose(found.attention, attended / asked, atol=1e-6)
+    np.testing.assert_allclose(found.retrieval, hits / right, atol=1e-6)
+
+
+def test_scores_of_single_strings_are_those_of_each_alone():
+    model, _ = interp.planted_copier(n=1, random_heads=1)
+    batch = interp.CopyTask().sample(3, (4, 7), generator=0)
+    found = copy_heads(model, batch)
+    for string in range(3):
+        alone = copy_heads(model, batch.rows(slice(string, string + 1)))
+        np.testing.assert_allclose(found.attention_by_string[:, string], alone.attention, atol=1e-6)
+        np.testing.assert_allclose(found.retrieval_by_string[:, string], alone.retrieval, atol=1e-6)
+
+
+def test_what_a_head_costs_is_what_the_answer_loses_when_it_writes_its_mean():
+    model, _ = interp.planted_copier(n=2)
+    batch = interp.CopyTask().sample(3, 8, generator=0)
+    costs = answer_costs(model, batch, ["L1H3", "L0H1"])
+
+    def mean(z, hook):  # noqa: ARG001
+        z = z.clone()
+        z[:, :, 3] = z[:, :, 3].mean(dim=(0, 1))
+        return z
+
+    with torch.no_grad():
+        runs = [model(batch.tokens), model.run_with_hooks(batch.tokens, fwd_hooks=[("blocks.1.attn.hook_z", mean)])]
+    lost = []
+    for string in range(3):
+        at = batch.answer[string]
+        clean, changed = (-F.cross_entropy(logits[string, at], batch.targets[string, at]) for logits in runs)
+        lost.append(float(clean - changed))
+    np.testing.assert_allclose(costs[0], lost, atol=1e-4)
+    assert costs.shape == (2, 3)
+
+
+def test_likeness_is_spearmans_and_its_interval_holds_the_truth_of_alike_and_unlike_rankings():
+    drawn = np.random.default_rng(0)
+    truth = np.linspace(0, 1, 40)[:, None]
+    names = tuple(f"L0H{i}" for i in range(40))
+    one, other = (truth + drawn.normal(0, 0.1, (40, 12)) for _ in range(2))
+    found = likeness(names, ("one", one), ("other", other), first=5)
+    assert found.correlation == pytest.approx(scipy.stats.spearmanr(one.mean(1), other.mean(1)).statistic)
+    assert 0.9 < found.interval.low < found.interval.high <= 1
+    assert {*found.shared} <= {*names[-7:]} and len(found.shared) >= 3
+    unlike = likeness(names, ("one", one), ("other", drawn.normal(0, 1, (40, 12))), first=5)
+    assert unlike.interval.low < 0 < unlike.interval.high
+    constant = likeness(names, ("one", one), ("other", np.zeros((40, 3))), first=5)
+    assert constant.correlation is None and constant.interval is None
+    with pytest.raises(UserError, match="must hold values of the same two heads or more; got 40 and 40 for 3 names"):
+        likeness(names[:3], ("one", one), ("other", other), first=5)
+
+
+def test_zero_ablation_takes_all_that_a_head_writes():
+    model, _ = interp.planted_copier(n=2)
+    batch = interp.CopyTask().sample(4, 8, generator=0)
+    curve = head_curve(model, batch, ("L1H3",), (0, 1), draws=1, kind="zero")
+    assert curve.kind == "zero" and curve.clean.min() == 1 and curve.without[1].mean() < 0.3
 
 
 def test_what_cannot_be_measured_is_refused():

@@ -10,6 +10,7 @@ import transformers
 
 import interp
 from interp.base.errors import UserError
+from interp.measure.language.comparing import Amount, steps
 from interp.results.language import TextAccuracy
 from interp.studies.language.report import accuracy_rows, tables, write_language_report
 from interp.studies.language.result import LanguageStudy
@@ -108,4 +109,33 @@ def test_the_answer_is_that_of_the_greatest_lengths_with_their_intervals():
     assert [(e.value, e.n, e.about) for e in verdict.because] == [
         (1.0, 20, ("passkey", "10 tokens")),
         (0.0, 20, ("passkey", "20 tokens")),
+    ]
+
+
+def test_heads_are_compared_on_random_tokens_text_and_look_ups(byte_pairs, tmp_path):
+    llama = transformers.LlamaConfig(num_attention_heads=4, num_key_value_heads=2, intermediate_size=24, **SHAPE)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        loaded = interp.open(transformers.LlamaForCausalLM(llama), byte_pairs, name="mine")
+    settings = LanguageSettings(
+        tasks=("copy",), lengths=(20,), entries=(4,), strings=2, heads=True, head_length=20, head_strings=3, untrained=1
+    )
+    said = []
+    study = language_study(loaded, 0, settings, said.append)
+    found = study.heads
+    assert found.tasks == ("random tokens", "text", "phone book", "key-value") and len(found.heads) == 8
+    assert found.cost.shape == (8, 3) and len(found.likeness) == 7
+    assert found.curve.counts == (0, 1, 2, 3, 5, 8) and len(found.detector.heads) == 8
+    total = steps(8, Amount(untrained=1))
+    assert [line for line in said if line.endswith(f"({total} of {total})")] == [said[-1]]
+    page = write_language_report([study], tmp_path).read_text(encoding="utf-8")
+    assert "Which heads copy" in page and page.count("while decoding") > 1
+    assert len((tmp_path / "heads.csv").read_text().splitlines()) == 9
+    again = LanguageStudy.load(tmp_path).heads
+    assert again.likeness == found.likeness
+    np.testing.assert_array_equal(again.cost, found.cost)
+    assert [table.title for table in tables(study)][1:] == [
+        "Heads: attention to the source",
+        "Tokens of texts right",
+        "How alike rankings are",
     ]
