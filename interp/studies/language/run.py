@@ -1,5 +1,6 @@
 """Asking a language model in words; `joined` puts together what ran in parts."""
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -134,7 +135,7 @@ def _numbered(on_step: OnStep, steps: int) -> Callable[[str], None]:
 def joined(studies: Sequence[LanguageStudy]) -> LanguageStudy:
     """Put studies of one model together that ran in parts: other tasks, or the same tasks at other lengths.
 
-    Provenance is that of the first part, with the commands of all.
+    Provenance is that of the first part, with the commands of all as one.
 
     Args:
         studies: of one model and seed, with as many prompts of each length.
@@ -150,15 +151,33 @@ def joined(studies: Sequence[LanguageStudy]) -> LanguageStudy:
     for task in (task for study in studies for task in study.tasks):
         found[task.task] = _longer(found[task.task], task) if task.task in found else task
     tasks = tuple(found.values())
-    commands = "; ".join(study.provenance["command"] for study in studies)
+    command = one_command([study.provenance["command"] for study in studies])
     first = studies[0]
     return replace(
         first,
         verdict=language_verdict(tasks),
         tasks=tasks,
-        provenance=first.provenance | {"command": commands},
+        provenance=first.provenance | {"command": command},
         heads=next((study.heads for study in studies if study.heads is not None), None),
     )
+
+
+def one_command(commands: Sequence[str]) -> str:
+    """Say several commands as one line of a shell, in which what they share stands once.
+
+    >>> print(one_command(["interp language --strings 4 --tasks copy", "interp language --strings 4 --tasks passkey"]))
+    for part in '--tasks copy' '--tasks passkey'; do interp language --strings 4 $part; done
+    """
+    different = list(dict.fromkeys(commands))
+    words = [shlex.split(command) for command in different]
+    alike = next((i for i, column in enumerate(zip(*words, strict=False)) if len({*column}) > 1), min(map(len, words)))
+    while alike and any(rest[alike:] and not rest[alike].startswith("--") for rest in words):
+        alike -= 1  # an option and its values stay together
+    rests = [rest[alike:] for rest in words]
+    if len(different) < 2 or not alike or any(word != shlex.quote(word) for rest in rests for word in rest):
+        return "; ".join(different)  # the shell would split at blanks within a word
+    parts = " ".join(f"'{' '.join(rest)}'" for rest in rests)
+    return f"for part in {parts}; do {shlex.join(words[0][:alike])} $part; done"
 
 
 def _longer(one: TextAccuracy, other: TextAccuracy) -> TextAccuracy:

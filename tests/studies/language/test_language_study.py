@@ -1,6 +1,7 @@
 """The study of language models on tiny ones: what it asks, what it refuses, what it answers, and the page of two."""
 
 import json
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from interp.measure.language.comparing import Amount, steps
 from interp.results.language import TextAccuracy
 from interp.studies.language.report import accuracy_rows, tables, write_language_report
 from interp.studies.language.result import LanguageStudy
-from interp.studies.language.run import joined, language_study
+from interp.studies.language.run import joined, language_study, one_command
 from interp.studies.language.settings import LanguageSettings
 from interp.studies.language.verdict import language_verdict
 
@@ -139,3 +140,21 @@ def test_heads_are_compared_on_random_tokens_text_and_look_ups(byte_pairs, tmp_p
         "Tokens of texts right",
         "How alike rankings are",
     ]
+
+
+def test_commands_of_parts_are_said_as_one_that_a_shell_runs_alike():
+    shared = "echo 'a text' --strings 4"
+    commands = [
+        f"{shared} --tasks copy --lengths 8 16",
+        f"{shared} --tasks copy --lengths 32",
+        f"{shared} --tasks passkey",
+    ]
+    one = one_command(commands)
+    assert one.count("--strings") == 1
+    said = [
+        subprocess.run(["bash", "-c", c], capture_output=True, text=True, check=True).stdout for c in [one, *commands]
+    ]
+    assert said[0] == "".join(said[1:])
+    assert one_command(commands[:1] * 2) == commands[0]
+    for apart in (["a --x 'b c'", "a --x d"], ["a --x", "b --x"]):
+        assert one_command(apart) == "; ".join(apart)
