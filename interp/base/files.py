@@ -10,13 +10,12 @@ import json
 import math
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError
 
 from interp.base.errors import InterpError, UserError, shortened
 from interp.base.paths import short_name
@@ -62,13 +61,19 @@ def write_together(writes: Mapping[Path, Write]) -> None:
                 temporary.chmod(0o644)  # mkstemp made it private
                 with temporary.open("rb") as written:
                     os.fsync(written.fileno())
-            except (OSError, SafetensorError) as error:  # safetensors wraps the errors of the disk in its own
+            except _errors_of_the_disk() as error:
                 raise cannot_write(path, error) from error
         for path, temporary in filled.items():
             try:
                 temporary.replace(path)
             except OSError as error:
                 raise cannot_write(path, error) from error
+
+
+def _errors_of_the_disk() -> tuple[type[Exception], ...]:
+    """Those that a writer can raise: safetensors, where it was imported, wraps the disk's in its own."""
+    safetensors = sys.modules.get("safetensors")
+    return (OSError,) if safetensors is None else (OSError, safetensors.SafetensorError)
 
 
 def remove_leftovers(folder: Path) -> None:

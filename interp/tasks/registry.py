@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from interp.base.calls import checked_call
-from interp.base.codec import from_plain, to_plain
 from interp.base.errors import UserError, shown, unknown
 from interp.tasks.base import Task
 from interp.tasks.spec import parse, write
@@ -54,6 +53,8 @@ def task_config(task: Task) -> dict[str, Any]:
 
     Raises: UserError for a task of a kind that is not registered.
     """
+    from interp.base.codec import to_plain  # here, as below: whoever only draws strings needs no codec
+
     return {"kind": _kind(task)} | to_plain(task)
 
 
@@ -66,6 +67,8 @@ def task_from_config(config: dict[str, Any]) -> Task:
 
     Raises: UserError for an unknown kind or field, or a value that the task refuses.
     """
+    from interp.base.codec import from_plain
+
     fields = dict(config)
     return from_plain(task_class(str(fields.pop("kind", None))), fields)
 
@@ -84,6 +87,8 @@ def task_from_spec(spec: str, vocabulary: Vocabulary | None = None) -> Task:
     >>> task_from_spec("copy?alphabet=8")
     CopyTask(alphabet=8, vocab=None)
     """
+    from interp.base.codec import from_plain
+
     kind, question, options = spec.strip().partition("?")
     cls = task_class(spec)
     fields = parse(options, cls, f"the task {kind!r}") if question else {}
