@@ -17,6 +17,7 @@ extensions = [
     "mathml",
     "live_page",
     "measured",
+    "notebooks",
     "paper_figures",
 ]
 exclude_patterns = ["build"]

@@ -21,14 +21,25 @@
 # one token to three), so we know beforehand what each edit must do.
 
 # %%
+# On Colab this installs the toolkit, once; elsewhere it does nothing.
+import importlib.util
+import subprocess
+import sys
+
+if "google.colab" in sys.modules and importlib.util.find_spec("interp") is None:
+    address = input("The address of the toolkit's repository, which begins with https://: ")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"interp[nnsight] @ git+{address}"], check=True)
+
+# %%
 import torch
 
 import interp
 from interp.base.errors import UserError
 
-loaded = interp.load("planted:ngram?n=3&alphabet=8")
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+loaded = interp.load("planted:ngram?n=3&alphabet=8", device=DEVICE)
 model, task = loaded.model, loaded.task
-batch = task.layout(task.vocabulary.encode("dhbfcega")[None])
+batch = task.layout(task.vocabulary.encode("dhbfcega")[None]).to(DEVICE)
 print(task.decode(batch.tokens)[0], "->", task.decode(batch.targets)[0])
 
 
@@ -99,7 +110,7 @@ assert task.vocabulary.decode(edited[0, at].argmax()[None]) == "d"
 # %%
 from interp.models import build
 
-mamba = build({"kind": "mamba", "d_model": 16, "d_state": 4, "d_vocab": 12})
+mamba = build({"kind": "mamba", "d_model": 16, "d_state": 4, "d_vocab": 12}).to(DEVICE)
 for name in mamba.hook_names(lambda name: name.startswith("blocks.0.")):
     print(name)
 

@@ -24,6 +24,16 @@
 # followed. (They are a previous-token head and an induction head, generalised from one token to n.)
 
 # %%
+# On Colab this installs the toolkit, once; elsewhere it does nothing.
+import importlib.util
+import subprocess
+import sys
+
+if "google.colab" in sys.modules and importlib.util.find_spec("interp") is None:
+    address = input("The address of the toolkit's repository, which begins with https://: ")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"interp[nnsight] @ git+{address}"], check=True)
+
+# %%
 import os
 
 import torch
@@ -32,7 +42,8 @@ import interp
 from interp import figures
 
 TINY = bool(os.environ.get("INTERP_TINY"))  # the tests run this notebook on a planted model and few strings
-loaded = interp.load("planted:ngram?n=3&alphabet=8&decoys=previous" if TINY else "hard-alibi")
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+loaded = interp.load("planted:ngram?n=3&alphabet=8&decoys=previous" if TINY else "hard-alibi", device=DEVICE)
 model, task = loaded.model, loaded.task
 generator = torch.Generator().manual_seed(0)
 print(f"{model.n_parameters:,} parameters, {model.config.n_layers} layers of {model.config.n_heads} heads")
@@ -44,7 +55,7 @@ print("windows:", model.config.windows)
 # answer where it is copied from, so that no measurement has to do index arithmetic.
 
 # %%
-batch = task.sample(3, 12, generator)
+batch = task.sample(3, 12, generator).to(DEVICE)
 for row in range(3):
     print(task.decode(batch.tokens)[row], "->", task.decode(batch.targets)[row])
 print(batch.source[0].tolist())

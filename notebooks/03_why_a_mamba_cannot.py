@@ -25,6 +25,16 @@
 # recurrence, edit the state on the way, and see what it loses, and how.
 
 # %%
+# On Colab this installs the toolkit, once; elsewhere it does nothing.
+import importlib.util
+import subprocess
+import sys
+
+if "google.colab" in sys.modules and importlib.util.find_spec("interp") is None:
+    address = input("The address of the toolkit's repository, which begins with https://: ")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"interp[nnsight] @ git+{address}"], check=True)
+
+# %%
 import math
 import os
 
@@ -43,11 +53,12 @@ from interp.studies.state import figures as state_figures
 from interp.studies.state.settings import SaturationSettings
 
 TINY = bool(os.environ.get("INTERP_TINY"))  # the tests run this notebook on a model that has learned nothing
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 if TINY:
-    untrained = build({"kind": "mamba", "d_model": 16, "d_state": 4})
+    untrained = build({"kind": "mamba", "d_model": 16, "d_state": 4}).to(DEVICE)
     loaded = Loaded(untrained, interp.CopyTask(), {"spec": "untrained"}, trained_lengths=(1, 12))
 else:
-    loaded = interp.load("mamba")  # trained once (a minute and a half), then kept
+    loaded = interp.load("mamba", device=DEVICE)  # trained once (a minute and a half), then kept
 model, task = loaded.model, loaded.task
 generator = torch.Generator().manual_seed(0)
 print(f"{model.n_parameters:,} parameters; the state of one string:", model.state_shapes())
@@ -69,7 +80,7 @@ figures.length_accuracy(accuracy)
 # and what is read from it, y. Position is axis 1. `interp.models.recurrent.mamba.model` has the whole glossary.
 
 # %%
-batch = task.sample(64, 8, generator)
+batch = task.sample(64, 8, generator).to(DEVICE)
 layer = "blocks.0.mixer."
 names = [f"{layer}hook_{name}" for name in ("delta", "A_bar", "write", "state", "C", "u", "y")]
 logits, cache = model.run_with_cache(batch.tokens, names_filter=names)
@@ -126,7 +137,7 @@ with torch.no_grad():
         hooks = [(f"blocks.{i}.mixer.h.{position}", forget) for i in range(model.config.n_layers)]
         after.append(letters_right(model.run_with_hooks(batch.tokens, fwd_hooks=hooks)))
 px.imshow(
-    torch.stack([clean, *after]).numpy(),
+    torch.stack([clean, *after]).cpu().numpy(),
     x=[f"letter {i}" for i in range(1, 9)],
     y=["nothing forgotten", *(f"forgotten after letter {p}" for p in range(1, 9))],
     labels={"color": "right"},
@@ -179,7 +190,7 @@ print("the host, with the donor's state, writes:", task.vocabulary.decode(writte
 # full.
 
 # %%
-known = interp.load("planted:register?k=4" if TINY else "planted:register?k=8")
+known = interp.load("planted:register?k=4" if TINY else "planted:register?k=8", device=DEVICE)
 few = ProbeSettings(train=1024, temper=512, test=512, by_layer=False)
 small = SaturationSettings(probes=few, movie_probes=few, size_strings=64, geometry_strings=128)
 of_mamba = interp.saturation_study(loaded, settings=SaturationSettings.tiny() if TINY else None)

@@ -19,6 +19,16 @@
 # two minutes on a laptop, most of it for two small trainings. Nothing is downloaded.
 
 # %%
+# On Colab this installs the toolkit, once; elsewhere it does nothing.
+import importlib.util
+import subprocess
+import sys
+
+if "google.colab" in sys.modules and importlib.util.find_spec("interp") is None:
+    address = input("The address of the toolkit's repository, which begins with https://: ")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"interp[nnsight] @ git+{address}"], check=True)
+
+# %%
 import os
 import tempfile
 from dataclasses import replace
@@ -35,6 +45,7 @@ from interp.studies.heads.settings import HeadStudySettings
 
 # The tests take a few steps and a few strings: nothing is learned then.
 TINY = bool(os.environ.get("INTERP_TINY"))
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 settings = HeadStudySettings.tiny() if TINY else HeadStudySettings()
 folder = Path(tempfile.mkdtemp())
 transformers.utils.logging.disable_progress_bar()
@@ -49,7 +60,7 @@ transformers.utils.logging.disable_progress_bar()
 # %%
 model = build(
     {"kind": "transformer", "n_layers": 2, "d_model": 96, "n_heads": 6, "windows": (2, 3, 4, None, None, None)}
-)
+).to(DEVICE)
 task = interp.CopyTask()
 recipe = interp.TrainConfig(
     steps=4 if TINY else 300,
@@ -69,7 +80,7 @@ figures.training(log)
 # A run folder is a model like any other: whoever has it needs nothing else to open it.
 
 # %%
-mine = interp.load(folder / "mine")
+mine = interp.load(folder / "mine", device=DEVICE)
 print("trained on strings of", mine.trained_lengths, "letters;", f"{mine.model.n_parameters:,} parameters")
 study = interp.hash_head_study(mine, settings=settings)
 print(study.verdict)
@@ -110,7 +121,7 @@ vocabulary = task.vocabulary
 special = {"bos_token_id": vocabulary.bos, "eos_token_id": vocabulary.eos, "pad_token_id": vocabulary.pad}
 small = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 64, "intermediate_size": 128}
 shape = transformers.LlamaConfig(vocab_size=vocabulary.size, max_position_embeddings=256, **small, **special)
-llama = transformers.LlamaForCausalLM(shape)
+llama = transformers.LlamaForCausalLM(shape).to(DEVICE)
 more = {} if TINY else {"steps": 600, "hard_from": 300}
 of_llama = replace(recipe, length=(5, 24), learning_rate=4e-3, **more)
 interp.train(Logits(llama), task, of_llama, progress=False)
@@ -127,7 +138,7 @@ figures.length_accuracy(accuracy)
 
 # %%
 llama.save_pretrained(folder / "llama")
-opened = interp.load(f"hf:{folder / 'llama'}")
+opened = interp.load(f"hf:{folder / 'llama'}", device=DEVICE)
 print("unless told:", opened.task.decode(opened.task.sample(1, 4, draws).tokens)[0])
 opened = replace(opened, task=task, trained_lengths=of_llama.lengths)
 found = interp.hash_head_study(opened, settings=settings)
@@ -143,7 +154,7 @@ figures.response(found.scores)
 # %%
 from interp.models.surface import patterns
 
-batch = task.sample(32, 24, draws)
+batch = task.sample(32, 24, draws).to(DEVICE)
 after_a_letter = batch.answer.roll(1, dims=1)
 wrong = torch.where(after_a_letter, (batch.tokens + 1) % task.alphabet, batch.tokens)
 asked = batch.answer[0].nonzero()[:, 0]

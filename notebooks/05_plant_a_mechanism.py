@@ -19,6 +19,16 @@
 # laptop. Nothing is trained.
 
 # %%
+# On Colab this installs the toolkit, once; elsewhere it does nothing.
+import importlib.util
+import subprocess
+import sys
+
+if "google.colab" in sys.modules and importlib.util.find_spec("interp") is None:
+    address = input("The address of the toolkit's repository, which begins with https://: ")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"interp[nnsight] @ git+{address}"], check=True)
+
+# %%
 import os
 
 import plotly.express as px
@@ -35,6 +45,7 @@ from interp.models import build
 from interp.models.planted import DECOYS, decay, register, shift
 
 TINY = bool(os.environ.get("INTERP_TINY"))  # the tests plant less and draw fewer strings
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 strings = 16 if TINY else 48
 generator = torch.Generator().manual_seed(0)
 
@@ -50,7 +61,7 @@ task = interp.CopyTask(8)
 decoys = ("previous", "even", "position:24")
 for n in (3,) if TINY else (2, 3, 4, 5):
     model, planting = interp.planted_copier(n, 8, decoys=decoys, random_heads=1, shuffle=True, seed=n)
-    found = interp.score_heads(model, task, (20, 28), generator, HeadSettings(strings=strings, longest=6))
+    found = interp.score_heads(model.to(DEVICE), task, (20, 28), generator, HeadSettings(strings=strings, longest=6))
     print(
         f"planted n = {n} in {[head.name for head in planting.with_role('lookup')]}, among {len(planting.heads)} heads"
     )
@@ -69,7 +80,7 @@ figures.response(found)
 shape = {"kind": "transformer", "d_model": 48, "n_heads": 6, "windows": (2, 3, 4, None, None, None)}
 flagged = 0
 for seed in range(1 if TINY else 10):
-    untrained = build(shape, seed=100 + seed)
+    untrained = build(shape, seed=100 + seed).to(DEVICE)
     scores = interp.score_heads(untrained, interp.CopyTask(), (20, 28), generator, HeadSettings(strings=strings), seed)
     flagged += sum(head.flagged for head in scores.heads)
 print(f"{flagged} heads flagged in {seed + 1} untrained models of {len(scores.heads)} heads")
@@ -119,6 +130,7 @@ probes = ProbeSettings(train=256, temper=128, test=128, by_layer=False) if TINY 
 curves = {"letters": lengths, "needed": [4.7 * length for length in lengths]}
 for make in (register, shift):
     memory, capacity = make(k)
+    memory.to(DEVICE)
     used = used_bits(memory, interp.CopyTask(), lengths, 64 if TINY else 256, generator)
     held = held_bits(memory, interp.CopyTask(), lengths, generator, probes).held
     curves[f"used, {make.__name__}"], curves[f"held, {make.__name__}"] = used.total, held.total

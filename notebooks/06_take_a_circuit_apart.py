@@ -19,6 +19,16 @@
 # Nothing is trained: the copier is built by hand, so that every answer is known before it is asked.
 
 # %%
+# On Colab this installs the toolkit, once; elsewhere it does nothing.
+import importlib.util
+import subprocess
+import sys
+
+if "google.colab" in sys.modules and importlib.util.find_spec("interp") is None:
+    address = input("The address of the toolkit's repository, which begins with https://: ")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"interp[nnsight] @ git+{address}"], check=True)
+
+# %%
 import os
 
 import torch
@@ -36,7 +46,8 @@ from interp.tasks import planted_repeats
 TINY = bool(os.environ.get("INTERP_TINY"))  # the tests draw fewer strings
 strings = 8 if TINY else 32
 
-loaded = interp.load("planted:ngram?n=2&alphabet=26")
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+loaded = interp.load("planted:ngram?n=2&alphabet=26", device=DEVICE)
 model, task = loaded.model, loaded.task
 graph = Graph.of(model)
 print(len(graph.nodes), "nodes,", len(graph.edges), "edges")
@@ -49,6 +60,7 @@ print(len(graph.nodes), "nodes,", len(graph.edges), "edges")
 
 # %%
 probe = planted_repeats(task, torch.ones(strings, dtype=torch.long), 14, 0, exclusive=True, context=3, place=0)
+probe = probe.to(DEVICE)
 found = hash_table(model, probe.batch.tokens, "L1H3", probe.query, probe.source, offsets=3)
 print(found.table.mean(dim=0).round(decimals=1))
 print("left over:", float((found.total - found.score).abs().max()))
@@ -57,7 +69,7 @@ print("left over:", float((found.total - found.score).abs().max()))
 # **The null**: the same head of an untrained model of this shape has no diagonal to speak of.
 
 # %%
-untrained = type(model)(model.config, seed=1)
+untrained = type(model)(model.config, seed=1).to(DEVICE)
 null = hash_table(untrained, probe.batch.tokens, "L1H3", probe.query, probe.source, offsets=3)
 print(null.diagonal.abs().mean().round(decimals=3), "against", found.diagonal.mean().round(decimals=1))
 
@@ -68,7 +80,7 @@ print(null.diagonal.abs().mean().round(decimals=3), "against", found.diagonal.me
 # stay where it holds nothing. `chance` is how often two strings agree without any swap.
 
 # %%
-pair = task.contrast(strings, 10, torch.Generator().manual_seed(0))
+pair = task.contrast(strings, 10, torch.Generator().manual_seed(0)).to(DEVICE)
 swapped = interchange(model, pair.clean, pair.corrupted, ["L1H3", "L1H0"], pair.query)
 print(dict(zip(swapped.places, swapped.accuracy.tolist(), strict=True)), "by chance", swapped.chance)
 
@@ -79,8 +91,8 @@ print(dict(zip(swapped.places, swapped.accuracy.tolist(), strict=True)), "by cha
 # it was not looked for, beside random circuits with as many edges between the same layers.
 
 # %%
-edges = graph.on_paths(smallest_circuit(model, task.sample(strings, 8, 0), task.vocabulary))
-test = try_circuit(model, task.sample(strings, 8, 1), task.vocabulary, edges, draws=5)
+edges = graph.on_paths(smallest_circuit(model, task.sample(strings, 8, 0).to(DEVICE), task.vocabulary))
+test = try_circuit(model, task.sample(strings, 8, 1).to(DEVICE), task.vocabulary, edges, draws=5)
 print([edge.name for edge in edges])
 print("alone:", words.with_interval(test.accuracy, test.interval), "whole model:", test.whole)
 print("random:", test.random.strings.mean())
@@ -94,7 +106,7 @@ print("without one of them:", dict(zip(test.edges, test.without.strings.mean(axi
 # anew.
 
 # %%
-batch = task.sample(strings, 8, 2)
+batch = task.sample(strings, 8, 2).to(DEVICE)
 exact = edge_effects(model, batch, task.vocabulary, "exact")
 for method in ("eap", "eap-ig", "atp"):
     estimate = edge_effects(model, batch, task.vocabulary, method)

@@ -15,6 +15,8 @@ ROOM = 15.0
 """Pixels from one name to the next."""
 LETTER, MOST_MARGIN = 7, 190
 """Width of a letter, and the widest margin, in pixels."""
+PAD = 0.04
+"""Of a horizontal axis, left free before its first point and behind its last."""
 SAME = 0.012
 """Ends of one colour nearer than this share of the axis get one label."""
 
@@ -49,7 +51,7 @@ def label_ends(figure: go.Figure, ends: Sequence[End], panel: int = 1) -> go.Fig
     ends = _merged(ends, y_axis.type == "log", SAME * (high - low))
     values = [np.log10(end.y) if y_axis.type == "log" else end.y for end in ends]
     pixels = [float((high - value) / (high - low) * height) for value in values]
-    for end, value, pixel, kept in zip(ends, values, pixels, apart(pixels), strict=True):
+    for end, value, pixel, kept in zip(ends, values, pixels, apart(pixels, lowest=height - ROOM / 2), strict=True):
         figure.add_annotation(
             x=np.log10(end.x) if x_axis.type == "log" else end.x,
             y=value,
@@ -64,6 +66,7 @@ def label_ends(figure: go.Figure, ends: Sequence[End], panel: int = 1) -> go.Fig
             xref=f"x{number}",
             yref=f"y{number}",
         )
+    _settle(figure, x_axis, f"x{number}")
     longest = max(len(end.text) for end in ends)
     margin = min(MOST_MARGIN, 14 + LETTER * longest)
     figure.update_layout(margin={"r": max(figure.layout.margin.r, margin)})
@@ -82,16 +85,21 @@ def move_ends(figure: go.Figure) -> go.Figure:
         height = (figure.layout.height - figure.layout.margin.t - figure.layout.margin.b) * _share(axis)
         notes = [note for note in figure.layout.annotations if note.name == NAME and note.yref == ref]
         pixels = [float((high - note.y) / (high - low) * height) for note in notes]
-        for note, pixel, kept in zip(notes, pixels, apart(pixels), strict=True):
+        for note, pixel, kept in zip(notes, pixels, apart(pixels, lowest=height - ROOM / 2), strict=True):
             note.yshift = pixel - kept
     return figure
 
 
-def apart(places: Sequence[float], room: float = ROOM) -> list[float]:
+def apart(places: Sequence[float], room: float = ROOM, lowest: float = np.inf) -> list[float]:
     """Move places along a line as little as can be (in the square) until any two are `room` apart, in their order.
 
     >>> apart([10.0, 10.0, 100.0], room=20.0)
     [0.0, 20.0, 100.0]
+
+    Args:
+        places: counted downwards.
+        room: from one to the next.
+        lowest: none lies below it; those that would are moved up, with what is in their way.
     """
     order = np.argsort(places, kind="stable")
     blocks: list[tuple[float, int]] = []  # mean and size, of places less the room before them: they must not fall
@@ -103,7 +111,7 @@ def apart(places: Sequence[float], room: float = ROOM) -> list[float]:
     means = [mean for mean, size in blocks for _ in range(size)]
     kept = [0.0] * len(places)
     for rank, (index, mean) in enumerate(zip(order, means, strict=True)):
-        kept[index] = mean + rank * room
+        kept[index] = min(mean + rank * room, lowest - (len(places) - 1 - rank) * room)
     return kept
 
 
@@ -126,6 +134,23 @@ def _merged(ends: Sequence[End], log: bool, near: float) -> list[End]:
 def _together(texts: list[str]) -> str:
     start = texts[0].rpartition(" ")[0]
     return texts[0] if len(texts) == 1 else f"{start} {words.names(text.rpartition(' ')[2] for text in texts)}"
+
+
+def _settle(figure: go.Figure, axis: Any, name: str) -> None:
+    """Give a horizontal axis its range. One that plotly fits makes room for the names a second time, inside: on a phone
+    that leaves the lines a third of the width."""
+    if axis.range is not None or axis.type == "category":
+        return
+    drawn = [trace.x for trace in figure.data if (trace.xaxis or "x") == name and trace.x is not None]
+    marks = [[shape.x0, shape.x1] for shape in figure.layout.shapes if shape.xref == name]
+    if not drawn:
+        return
+    values = np.concatenate([np.asarray(x, dtype=float).ravel() for x in [*drawn, *marks]])
+    values = np.log10(values[values > 0]) if axis.type == "log" else values
+    values = values[np.isfinite(values)]
+    pad = PAD * float(np.ptp(values)) or PAD
+    low = float(values.min()) - pad * (axis.rangemode != "tozero")
+    axis.range = [min(low, 0.0) if axis.rangemode == "tozero" else low, float(values.max()) + pad]
 
 
 def _share(axis: Any) -> float:

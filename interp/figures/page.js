@@ -42,9 +42,10 @@ const ROOM = 15;
 
 /**
  * Move places along a line as little as can be until any two are ROOM apart, in their order.
- * @param {number[]} places
+ * @param {number[]} places counted downwards
+ * @param {number} lowest none lies below it
  */
-const apart = (places) => {
+const apart = (places, lowest) => {
   const order = places.map((_, i) => i).sort((a, b) => places[a] - places[b] || a - b);
   /** @type {[number, number][]} mean and size of blocks that would overlap */
   const blocks = [];
@@ -58,7 +59,7 @@ const apart = (places) => {
   const means = blocks.flatMap(([mean, size]) => Array(size).fill(mean));
   const kept = [...places];
   order.forEach((index, rank) => {
-    kept[index] = means[rank] + rank * ROOM;
+    kept[index] = Math.min(means[rank] + rank * ROOM, lowest - (places.length - 1 - rank) * ROOM);
   });
   return kept;
 };
@@ -79,7 +80,7 @@ const nameEnds = (node) => {
   for (const [ref, some] of Object.entries(panels)) {
     const axis = node._fullLayout[`yaxis${ref.slice(1)}`];
     const places = some.map((i) => axis.r2p(notes[i].y));
-    const kept = apart(places);
+    const kept = apart(places, axis._length - ROOM / 2);
     some.forEach((i, at) => {
       moves[`annotations[${i}].yshift`] = places[at] - kept[at];
     });

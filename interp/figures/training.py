@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from interp.base.estimates import proportion_interval, share_intervals
 from interp.base.interval import Interval
-from interp.base.words import methods
+from interp.base.words import methods, plural
 from interp.figures.ends import End, label_ends
 from interp.figures.palette import NEUTRAL, few, shades
 from interp.figures.theme import LETTERS, SHADE, STRINGS, accuracy_axis, band, dress, names, number, percent
@@ -165,7 +165,7 @@ def first_errors(result: LengthAccuracy) -> go.Figure:
     for length, first in zip(result.lengths, result.first_error, strict=True):
         if length not in colors:
             continue
-        until = np.where(first < 0, length, first)
+        until, name = np.where(first < 0, length, first), f"{length} {plural(length, 'letter')}"
         points = np.unique(np.linspace(0, length, min(length, 100) + 1).round().astype(int))
         figure.add_trace(
             go.Scatter(
@@ -174,15 +174,15 @@ def first_errors(result: LengthAccuracy) -> go.Figure:
                 customdata=points,
                 mode="lines",
                 line={"color": colors[length], "width": 2},
-                name=f"{length} letters",
-                hovertemplate=f"{length} letters: %{{y:.1%}} right up to letter %{{customdata}}<extra></extra>",
+                name=name,
+                hovertemplate=f"{name}: %{{y:.1%}} right up to letter %{{customdata}}<extra></extra>",
             )
         )
-        ends.append(End(1.0, float(np.mean(first < 0)), f"{length} letters", colors[length]))
+        ends.append(End(1.0, float(np.mean(first < 0)), name, colors[length]))
     figure.update_xaxes(title_text="place in the answer", tickformat=".0%", range=[0, 1.01])
     figure.update_yaxes(accuracy_axis("strings without an error so far"))
     wrong = [
-        f"{np.median(first[first >= 0]) / length:.0%} of the way at {length} letters"
+        f"{np.median(first[first >= 0]) / length:.0%} of the way at {length} {plural(length, 'letter')}"
         for length, first in zip(result.lengths, result.first_error, strict=True)
         if (first >= 0).any()
     ]
@@ -225,7 +225,7 @@ def _training_says(log: TrainLog) -> str:
 def _length_says(result: LengthAccuracy) -> str:
     strings, letters = result.string_correct.mean(axis=1), result.letter_accuracy.mean(axis=1)
     cells = [
-        f"{percent(s)} at {length} letters ({percent(c)} of the letters)"
+        f"{percent(s)} at {length} {plural(length, 'letter')} ({percent(c)} of the letters)"
         for length, s, c in zip(result.lengths, strings, letters, strict=True)
     ]
     trained = result.trained and f" It was trained on {span(result.trained)} letters."

@@ -241,6 +241,16 @@ def test_names_stand_at_the_ends_of_the_lines_and_apart(study):
     assert min(np.diff(at)) > ROOM - 1e-6
 
 
+def test_names_stand_in_the_margin_and_take_no_room_from_the_lines(study):
+    """An axis without a range is fitted to the names, too, and the margin is theirs already."""
+    figure = figures.length_accuracy(study.accuracy_by_length)
+    low, high = figure.layout.xaxis.range
+    lengths = np.log10(study.accuracy_by_length.lengths)
+    whole = np.ptp(lengths)
+    assert lengths[0] - 0.1 * whole < low < lengths[0] and lengths[-1] < high < lengths[-1] + 0.1 * whole
+    assert figure.layout.margin.r > 90
+
+
 def test_ends_of_one_colour_that_lie_together_share_a_name():
     figure = theme.dress(go.Figure().update_yaxes(range=[0, 1]), "", "")
     label_ends(
@@ -252,6 +262,11 @@ def test_ends_of_one_colour_that_lie_together_share_a_name():
 def test_places_that_are_apart_stay_and_others_move_as_little_as_can_be():
     assert apart([0.0, 100.0, 50.0], 15.0) == [0.0, 100.0, 50.0]
     assert apart([30.0, 30.0, 30.0], 10.0) == [20.0, 30.0, 40.0]
+
+
+def test_no_name_lies_below_the_axis():
+    assert apart([98.0, 100.0, 20.0], 15.0, lowest=92.0) == [77.0, 92.0, 20.0]
+    assert apart([95.0, 70.0, 80.0], 15.0, lowest=92.0) == [92.0, 62.0, 77.0]
 
 
 def test_of_many_lengths_as_many_are_drawn_as_can_be_told_apart(study):

@@ -1,4 +1,4 @@
-"""`interp.tasks` can be taken for itself: with numpy and torch, and the two small packages that write its annotations."""
+"""`interp.tasks` can be taken for itself: with numpy and torch, and two small packages that write its annotations."""
 
 import subprocess
 import sys

@@ -189,7 +189,7 @@ def recoverability(profiles: Sequence[StateProfile]) -> go.Figure:
     bar |= {"tickformat": ".0%", "thickness": 10, "tickvals": [0, 0.5, 1]}
     scales = {}
     for key, look, word, x in (("coloraxis", USED, "used", 0.0), ("coloraxis2", HELD, "held", 0.54)):
-        titled = bar | {"x": x, "title": {"text": f"of a letter's bits, {word}", "side": "top"}}
+        titled = bar | {"x": x, "title": {"text": f"bits {word}", "side": "top"}}
         scales[key] = {"colorscale": scale(look.color), "cmin": 0, "cmax": 1, "colorbar": titled}
     return figure.update_layout(**scales)
 

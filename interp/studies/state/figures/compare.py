@@ -51,7 +51,7 @@ def layers_compared(profiles: Sequence[StateProfile], says: str) -> go.Figure:
 
 def accuracy_compared(profiles: Sequence[StateProfile], says: str, floor: float) -> go.Figure:
     """Strings and letters that are right of every model, and the rate of whole strings beside its bound (dotted)."""
-    titles = ("strings that are right", "letters that are right", "strings, drawn letter by letter, and the bound")
+    titles = ("strings that are right", "letters that are right", "answers drawn, and the bound")
     figure = make_subplots(3, 1, subplot_titles=titles, vertical_spacing=0.11)
     lengths = sorted({n for profile in profiles for n in profile.lengths})
     ends: list[list[End]] = [[], [], []]

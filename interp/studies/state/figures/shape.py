@@ -59,7 +59,7 @@ def rank_and_norm(profiles: Sequence[StateProfile]) -> go.Figure:
 def time_constants(profiles: Sequence[StateProfile]) -> go.Figure | None:
     """Time constants of the numbers of each recurrent state: all of them for the longest strings, and the middle nine
     tenths by length; None where no layer has a decay."""
-    titles = ("slow and fast, at the longest strings", "by length: the median, and the middle 90%")
+    titles = ("slow and fast, at the longest strings", "by length: median, middle 90%")
     figure, says = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.1, shared_yaxes=True), []
     lengths = sorted({length for profile in profiles for length in profile.lengths})
     for (name, color, dash), profile, part in _parts(profiles):
