@@ -11,7 +11,9 @@ of the cells with code, so that outputs of other code are found out (`tests/test
 import base64
 import hashlib
 import io
+import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from PIL import Image
 import interp
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+TEMPORARY = re.compile(re.escape(tempfile.gettempdir()) + r"/tmp\w+/")
+"""A folder whose name is another one each time."""
 COLOURS = 64
 """In the palette of a picture."""
 BEFORE = """
@@ -95,6 +99,8 @@ def _kept(output: Any, count: int) -> Any:
         if "Warning" in output.text:
             raise RuntimeError(f"a cell warned: {output.text}")
         return None
+    if output.output_type == "stream":
+        output["text"] = TEMPORARY.sub("/tmp/", output.text)
     if "data" in output:
         if "image/png" in output.data:
             output["data"] = {"image/png": _small(output.data["image/png"])}

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from interp.base import words
+from interp.base.calls import checked_call
 from interp.base.interval import Interval
 from interp.base.words import methods
 from interp.figures.theme import (
@@ -35,6 +36,7 @@ FEWEST_BARS = 8
 CONTROLS = {"same layer": "triangle-up-open", "any layer": "triangle-down-open", "edges": "square-open"}
 
 
+@checked_call
 def ablations(results: Sequence[AblationResult]) -> go.Figure:
     """Draw accuracy after each ablation: strings (bars), letters (diamonds), controls (open), a panel for each group.
 

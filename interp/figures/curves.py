@@ -4,11 +4,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from interp.base import words
+from interp.base.calls import checked_call
 from interp.figures.ends import End, label_ends
 from interp.figures.theme import accuracy_axis, band, dress, group_look, literal
 from interp.results.curves import LearningCurves
 
 
+@checked_call
 def learning_curves(curves: LearningCurves, share: float = 0.9) -> go.Figure:
     """Draw string accuracy by examples seen: mean and 95% band of each group, and its runs.
 

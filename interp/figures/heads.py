@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb
 from plotly.subplots import make_subplots
 
+from interp.base.calls import checked_call
 from interp.base.words import named
 from interp.figures.theme import (
     NEUTRAL,
@@ -24,6 +25,7 @@ FITS_N = 20
 """Heads of a layer, at most, whose cells have room for an n on a narrow page; for `n=5` half as many."""
 
 
+@checked_call
 def head_scores(scores: HeadScores) -> go.Figure:
     """Draw attention to the place copied from, with its interval and chance (a tick), for every head, coloured by role;
     below, where gather heads were looked for, the effect on the lookup heads' scores, which is what makes one.
@@ -97,6 +99,7 @@ def _mark_hidden(figure: go.Figure, scores: HeadScores) -> None:
             figure.add_vrect(*edges, fillcolor=SHADE, line_width=0, layer="below", row=1, col=1, **label)
 
 
+@checked_call
 def head_grid(scores: HeadScores) -> go.Figure:
     """Draw layers by heads: colour and letter say the role, darkness the score (for gather heads the effect).
 
@@ -148,6 +151,7 @@ def _cells(role: str, heads: list[HeadScore], across: int, down: int) -> go.Heat
     )
 
 
+@checked_call
 def response(scores: HeadScores) -> go.Figure:
     """Draw attention to the place after a match of m letters, and the gain of the score per further letter, for every
     head.

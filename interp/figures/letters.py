@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from interp.base.calls import checked_call
 from interp.figures.palette import diverging
 from interp.figures.theme import BLUE, ORANGE, dress, literal, names, percent
 from interp.results.circuits import LetterCircuits
@@ -12,6 +13,7 @@ SHOWN = 3
 """Pairs of writers whose QK matrices are drawn."""
 
 
+@checked_call
 def letter_circuits(found: LetterCircuits) -> go.Figure:
     """Draw a head's OV circuit, and its QK circuit for the pairs of writers that tell equal letters from others best.
 

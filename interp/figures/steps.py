@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from interp.base.calls import checked_call
 from interp.base.words import methods
 from interp.figures.theme import LETTERS, NEUTRAL, STRINGS, accuracy_axis, dress, error_bars, names
 from interp.results.accuracy import StepCurve
@@ -12,6 +13,7 @@ from interp.results.accuracy import StepCurve
 StepKind = Literal["behavioural", "causal"]
 
 
+@checked_call
 def step_curve(curve: StepCurve, kind: StepKind) -> go.Figure:
     """Draw one curve that steps at n, with its 95% intervals.
 
@@ -26,6 +28,7 @@ def step_curve(curve: StepCurve, kind: StepKind) -> go.Figure:
     return dress(figure, f"Effective n, {_STEP[kind].title}", _step_says(curve, kind), 340, legend=False)
 
 
+@checked_call
 def effective_n(behavioural: StepCurve, causal: StepCurve) -> go.Figure:
     """Draw both curves of the whole model's n side by side: from behaviour and by intervention.
 

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from interp.base.calls import checked_call
 from interp.base.estimates import proportion_interval, share_intervals
 from interp.base.interval import Interval
 from interp.base.words import methods, plural
@@ -19,6 +20,7 @@ MOST_POINTS = 2000
 """Points of a loss curve that a page carries; of more, every so manieth is drawn."""
 
 
+@checked_call
 def training(log: TrainLog) -> go.Figure:
     """Draw the loss, and string accuracy (full lines) and letter accuracy (dotted) at each length, by examples seen.
 
@@ -70,6 +72,7 @@ def training(log: TrainLog) -> go.Figure:
     return label_ends(figure, ends, 2)
 
 
+@checked_call
 def length_accuracy(result: LengthAccuracy) -> go.Figure:
     """Draw accuracy of strings and letters by length with 95% intervals, beside ideal copiers; each line is named at
     its end, and trained lengths are shaded.
@@ -155,6 +158,7 @@ def _shade_trained(figure: go.Figure, low: int, high: int) -> None:
     figure.add_vrect(low / pad, high * pad, fillcolor=SHADE, line_width=0, layer="below", label=label)
 
 
+@checked_call
 def first_errors(result: LengthAccuracy) -> go.Figure:
     """Draw, for each length, the share of strings that are still without an error, by position within the answer.
 

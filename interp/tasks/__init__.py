@@ -2,9 +2,9 @@
 
 A task is a file of this folder that registers itself (`interp.tasks.registry`); all of them are imported here.
 
-This package can be taken for itself, as the reference definition of the paper's tasks: it imports numpy and torch, with
-jaxtyping and lazy_loader, two small packages that write annotations and imports. What goes further imports what it needs
-when it is called: configs and specifications cattrs, strings as Parquet pyarrow (`interp.tasks.strings`).
+This package can be taken for itself, as the reference definition of the paper's tasks: it imports numpy and torch, and
+two small packages, jaxtyping and lazy_loader. What goes further imports what it needs when it is called: configs and
+specifications cattrs, strings as Parquet pyarrow (`interp.tasks.strings`).
 """
 
 import pkgutil

@@ -13,6 +13,7 @@ import numpy as np
 from markupsafe import Markup
 
 from interp.base import words
+from interp.base.calls import checked_call
 from interp.base.files import write_text
 from interp.figures.attention.encoding import ERROR, SIGNED_ERROR, encode
 from interp.figures.page import facts, render
@@ -65,6 +66,7 @@ class AttentionPage:
         return f'<iframe title="Attention" {box} srcdoc="{page}"></iframe>'
 
 
+@checked_call
 def attention_view(view: AttentionView) -> AttentionPage:
     """Make the page of a view: thumbnails of all heads, one pattern large, the string, the strongest keys, what is
     known of the head; clean, ablated, and their difference. `load_view` reads it back.
@@ -85,6 +87,7 @@ def attention_view(view: AttentionView) -> AttentionPage:
     return AttentionPage(page, drawn.says)
 
 
+@checked_call
 def attention_examples(found: AttentionExamples) -> AttentionPage:
     """Make one page of several strings, of which one is shown: chosen in a list, with the head that was chosen before.
 
