@@ -15,9 +15,9 @@ LINE = re.compile(r"<!-- notebook: (\w+) -->")
 def page(path: Path) -> str:
     """A notebook as Markdown; what a cell printed is a block of text below it."""
     from nbconvert import MarkdownExporter
+    from traitlets.config import Config
 
-    exporter = MarkdownExporter()
-    exporter.register_preprocessor("nbconvert.preprocessors.ExtractOutputPreprocessor", enabled=False)
+    exporter = MarkdownExporter(config=Config({"ExtractOutputPreprocessor": {"enabled": False}}))
     text, _ = exporter.from_filename(str(path))
     return text.replace("![png](", "![What the code above shows](")
 

@@ -29,6 +29,7 @@ def extension(name):
 plain = extension("plain_docstrings")
 modules = extension("modules")
 mathml = extension("mathml")
+notebooks = extension("notebooks")
 
 
 def read(text: str) -> nodes.document:
@@ -100,3 +101,15 @@ def test_a_formula_is_drawn_without_a_script():
     with pytest.raises(nodes.SkipNode):
         mathml.block(page, nodes.math_block("", r"\frac{1}{N}"))
     assert "<mfrac>" in page.body[0] and "script" not in page.body[0]
+
+
+def test_every_notebook_is_a_page_with_its_pictures_in_it():
+    named = {
+        notebooks.LINE.search(page.read_text(encoding="utf-8"))[1]
+        for page in (ROOT / "docs" / "notebooks").glob("[0-9]*.md")
+    }
+    assert named == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    text = notebooks.page(ROOT / "notebooks" / "02_how_a_transformer_copies.ipynb")
+    assert text.startswith("# How a transformer copies\n")
+    assert text.count("![What the code above shows](data:image/png;base64,") == 5
+    assert "```python\n" in text and "    n from behaviour 5 by intervention 5" in text
