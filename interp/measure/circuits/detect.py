@@ -4,7 +4,8 @@
 the position, and what the reader alone makes of that is compared with what it made before. Nothing behind the reader is
 run: so a head that another one stands in for, and one that rests until it is needed, show all the same.
 
-    queries, keys of a lookup head   change of its scores from the answer to the letters, each row centred
+    queries, keys of a lookup head   change of its scores from the answer to the letters, each row centred, as far as
+                                     it goes by which letters are equal: what disturbs scores in other ways is no hash
     values of a lookup head          change of its values at the letters
     any input of an earlier head     change of what it writes, where it is not the same in all strings
 
@@ -31,6 +32,8 @@ from interp.tasks.base import Batch, Task
 
 FLOOR = 0.05
 """An edge that changes less is not followed upstream."""
+OFFSETS = 9
+"""Letters back at the query, and before the key, that are looked at for equal ones; and the key's own."""
 
 
 @checked_call
@@ -59,7 +62,7 @@ def detected_edges(
     letters = int(batch.answer_lengths.min())
     heads = score_heads(model, task, (letters, letters + 8), seed, settings, seed, feeders=False)
     lookups = heads.of_role("lookup")
-    local = _Local(model, graph, batch)
+    local = _Local(model, graph, task, batch)
     scores = np.zeros(len(graph.edges))
     matters = {node.name: float(node.name in lookups) for node in graph.nodes}
     for node in reversed(graph.nodes):  # readers before those that write to them
@@ -78,7 +81,7 @@ def detected_edges(
 class _Local:
     """A clean run, and what each reader makes of its input when one writer is replaced."""
 
-    def __init__(self, model: StackModel, graph: Graph, batch: Batch) -> None:
+    def __init__(self, model: StackModel, graph: Graph, task: Task, batch: Batch) -> None:
         self.model, self.batch, rows = model, batch, [slice(0, len(batch))]
         clean = written(model, graph, batch.tokens, rows)
         instead = donors(model, graph, batch, MeanPerPosition(), rows, clean)
@@ -87,6 +90,8 @@ class _Local:
         _, cache = model.run_with_cache(batch.tokens, return_type=None, names_filter=names)
         self.streams = [cache[name] for name in names]
         self.letters, self.used = batch.copied_from, used(batch)
+        letters = task.vocabulary.ids(torch.arange(task.vocabulary.n_letters))
+        self.equal = torch.linalg.qr(self._equal_letters(letters))[0]
 
     def change(self, writer: Node, reader: Node, into: str, looks_up: bool) -> float:
         """How much a reader's part changes, over its own size."""
@@ -101,7 +106,8 @@ class _Local:
             v = [parts["v"][self.letters] for parts in (before, after)]
             return _ratio(v[1] - v[0], self._varying(before["v"])[self.letters])
         scores = [self._scores(parts) for parts in (before, after)]
-        return _ratio(scores[1] - scores[0], scores[0])
+        by_letters = self.equal.T @ (scores[1] - scores[0]).double()  # its size is that of the projection
+        return _ratio(by_letters, scores[0])
 
     def _moved(self, writer: Node) -> Tensor:
         moved = self.moved[writer.name]
@@ -126,9 +132,29 @@ class _Local:
         The steps of positions that are made of the text are not in them.
         """
         keys = parts["k"][..., : parts["q"].shape[-1]]
+        return self._centred(torch.einsum("b q d, b k d -> b q k", parts["q"], keys))
+
+    def _equal_letters(self, letters: Tensor) -> Tensor:
+        """Where the letter t back at the query is that t' back at the key, for each t and t', as `_scores`.
+
+        What is not a letter, the beginning and the separator, counts as one more letter.
+        """
+        tokens = self.batch.tokens
+        spelt = tokens.where(torch.isin(tokens, letters.to(tokens.device)), -1)
+        place = torch.arange(tokens.shape[1], device=tokens.device)
+        back = [spelt.roll(offset, dims=1).masked_fill(place < offset, -2) for offset in range(OFFSETS + 1)]
         rows = [
-            (q[answer] @ k[letters].T) - (q[answer] @ k[letters].T).mean(dim=1, keepdim=True)
-            for q, k, answer, letters in zip(parts["q"], keys, self.batch.answer, self.letters, strict=True)
+            self._centred((at_query[:, :, None] == at_key[:, None]).double())
+            for at_query in back[:OFFSETS]
+            for at_key in back
+        ]
+        return torch.stack(rows, dim=1)
+
+    def _centred(self, every: Float[Tensor, "batch query key"]) -> Float[Tensor, " pair"]:
+        """From the answer to the letters, each row less its mean."""
+        rows = [
+            row[answer][:, letters] - row[answer][:, letters].mean(dim=1, keepdim=True)
+            for row, answer, letters in zip(every, self.batch.answer, self.letters, strict=True)
         ]
         return torch.cat([row.flatten() for row in rows])
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from interp.base.axes import Logits
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
-from interp.measure.circuits.paths import Positions, patch
+from interp.measure.circuits.paths import Positions, patch, require_same
 from interp.models.stack.model import StackModel
 from interp.tasks.batch import Batch
 
@@ -71,6 +71,9 @@ def interchange(
 
     Raises: UserError as `patch` does, and for a query that asks for no letter.
     """
+    require_same(strings.tokens, donors.tokens)
+    if len(query) != len(strings):
+        raise UserError(f"query must be one position for each of the {len(strings)} strings; got {len(query)}.")
     rows = query[:, None]
     if not query.is_meta and not bool(strings.answer.gather(1, rows).all() & donors.answer.gather(1, rows).all()):
         raise UserError("query must be a position that asks for a letter, in strings and donors; got another one.")

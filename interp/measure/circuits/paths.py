@@ -76,7 +76,7 @@ def patch(
 
     Raises: UserError for strings of unequal shape, or a place that the model does not have.
     """
-    _require_same(tokens, donor)
+    require_same(tokens, donor)
     hooks = [hook for place in dict.fromkeys(places) for hook in patching_hooks(model, place, tokens, donor, positions)]
     return model.run_with_hooks(tokens, fwd_hooks=hooks)
 
@@ -174,7 +174,7 @@ def _through_everything(
     return Edit(Site(hook, receiver.head, positions), Donor(read)).hook(model)
 
 
-def _require_same(tokens: Tokens, donor: Int[Tensor, "donor_batch donor_pos"]) -> None:
+def require_same(tokens: Tokens, donor: Int[Tensor, "donor_batch donor_pos"]) -> None:
     if tokens.shape != donor.shape:
         raise UserError(
             f"donor must have the shape of tokens, {list(tokens.shape)}, so that positions correspond; got "

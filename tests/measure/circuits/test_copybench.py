@@ -7,7 +7,9 @@ import pytest
 
 from interp.base.errors import UserError
 from interp.measure.circuits.copybench import KINDS, auroc, copybench, planted_puzzle, standard_methods
+from interp.measure.circuits.detect import detected_edges
 from interp.measure.circuits.sufficiency import try_circuit
+from interp.measure.heads.settings import HeadSettings
 from interp.results.copybench import BenchResult
 
 FEW = len(KINDS)
@@ -54,6 +56,15 @@ def test_our_detector_finds_every_edge_of_one_model_and_gradients_grade_it_too()
     found = copybench({"ours": ours, "EAP": gradients}, models=2)
     assert found.auroc[0].tolist() == [1.0, 1.0] and found.recovered[0].all()
     assert (found.auroc[1] > 0.7).all()
+
+
+def test_an_mlp_that_disturbs_scores_is_told_from_a_head_that_brings_a_third_of_a_letter():
+    puzzle, truth = planted_puzzle(KINDS.index("shared-gather") + len(KINDS))[1:]
+    scores = detected_edges(puzzle.model, puzzle.task, puzzle.batch, HeadSettings(longest=3, strings=8), puzzle.seed)
+    found = dict(zip(puzzle.graph.names, scores, strict=True))
+    outside = {name: score for name, score in found.items() if name not in truth.mechanism}
+    assert min(found[name] for name in truth.mechanism) > 2 * max(outside.values())
+    assert max(outside, key=lambda name: outside[name]).startswith("L1.mlp->")
 
 
 def test_ties_count_half():

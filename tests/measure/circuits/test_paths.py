@@ -141,6 +141,16 @@ def test_a_corruption_that_changes_nothing_is_refused():
         patch_effects(model, pair, ["L1H2"])
 
 
+def test_an_interchange_needs_a_donor_and_a_query_for_each_string():
+    model, task = planted_copier(1, 8)[0], CopyTask(8)
+    strings, at = task.sample(4, 6, 0), torch.full((4,), 8)
+    for donors in (task.sample(3, 6, 1), task.sample(4, 7, 1)):
+        with pytest.raises(UserError, match=r"donor must have the shape of tokens, \[4, 14\]"):
+            interchange(model, strings, donors, ["L1H2"], at)
+    with pytest.raises(UserError, match="query must be one position for each of the 4 strings; got 3"):
+        interchange(model, strings, task.sample(4, 6, 1), ["L1H2"], at[1:])
+
+
 def test_slips_are_refused_in_a_sentence(made):
     model = made("hybrid")
     with pytest.raises(UserError, match=r"no place is called 'L1H0.w'; the nearest known: L1H0"):
