@@ -1,9 +1,10 @@
-"""What layers with matrix-valued states cost: a training step of each family beside others' torch paths.
+"""What recurrent layers with large states cost: a training step of each family beside others' torch paths.
 
-Contestants are one model whose recurrence is run by another function: ours in chunks, ours position by position,
-flash-linear-attention's naive recurrence (its files alone, which need no triton), for the gated delta rule also
-transformers' torch path of Qwen3-Next. Logits are compared before the clock starts. Ratios are of median processor
-times on one thread; whoever needs longer than the limit is reported so. The last line is JSON.
+Contestants are one model whose recurrence is run by another function: ours in chunks, ours position by position
+(`using("reference")`), flash-linear-attention's naive recurrence (its files alone, which need no triton), for the gated
+delta rule also transformers' torch path of Qwen3-Next; of Mamba-3 and S4D neither has a path without kernels. Logits
+are compared before the clock starts. Ratios are of median processor times on one thread; whoever needs longer than the
+limit is reported so. The last line is JSON.
 """
 
 import json
@@ -21,12 +22,13 @@ from torch import Tensor, nn
 
 from interp.models import build
 from interp.models.recurrent import matrix_state
-from interp.models.scan.matrix import matrix_scan, matrix_scan_reference
+from interp.models.scan.matrix import matrix_scan
+from interp.models.scan.methods import using
 
 Scan = Callable[..., tuple[Tensor, Tensor]]
 SHAPE = {"n_layers": 2, "d_model": 128, "d_vocab": 32}
 BATCH, LENGTH = 64, 100
-FAMILIES = ("linear_attention", "retnet", "gla", "mlstm", "deltanet", "gated_deltanet", "rwkv7")
+FAMILIES = ("linear_attention", "retnet", "gla", "mlstm", "deltanet", "gated_deltanet", "rwkv7", "mamba3", "s4d")
 
 
 def naive(op: str) -> Any:
@@ -77,9 +79,10 @@ def _gated_delta(rule: Any, q: Tensor, _: Tensor, v: Tensor, g: Tensor, erase: T
     return rule(q * scale, probe, v / beta[..., None], g=g[..., 0], beta=beta)
 
 
-def written_out(q: Tensor, k: Tensor, v: Tensor, g: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    """Ours, position by position."""
-    return matrix_scan_reference(q, k, v, g, *rest)
+def written_out(run: Run) -> Any:
+    """What `run` gives where layers run their recurrence position by position."""
+    with using("reference"):
+        return run()
 
 
 def with_scan(scan: Scan, run: Run) -> Any:
@@ -106,16 +109,17 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer, tokens: Tensor) -> 
 
 def contestants(family: str, batch: int, length: int) -> dict[str, Run]:
     """A step of each; refuses those whose logits differ."""
-    scans = {"ours": matrix_scan, "ours, position by position": written_out, **others(family)}
-    made = {name: build({"kind": family, **SHAPE}, seed=0) for name in scans}
+    ways: dict[str, Callable[[Run], Any]] = {"ours": lambda run: run(), "ours, position by position": written_out}
+    ways |= {name: partial(with_scan, scan) for name, scan in others(family).items()}
+    made = {name: build({"kind": family, **SHAPE}, seed=0) for name in ways}
     few, tokens = strings(2, 20), strings(batch, length)
     expected = made["ours"](few)
     runs: dict[str, Run] = {}
     for name, model in made.items():
-        logits = with_scan(scans[name], partial(model, few))
+        logits = ways[name](partial(model, few))
         torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-        runs[name] = partial(with_scan, scans[name], partial(step, model, optimizer, tokens))
+        runs[name] = partial(ways[name], partial(step, model, optimizer, tokens))
     return runs
 
 

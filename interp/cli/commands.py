@@ -65,6 +65,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("--model 'planted:register?k=8'", "a memory whose capacity is known"),
         ("--model runs/mine --lengths 4 8 16 32", "a model and lengths of your own"),
     ),
+    "hybrid": (
+        ("", "a layer of Mamba and one of attention, trained once and kept"),
+        ("--model 'planted:hybrid?part=lookup'", "a hybrid of which it is known what copies"),
+        ("--model runs/mine --length 40", "a hybrid of your own, on longer strings"),
+    ),
     "learning": (
         ("", "the demo model"),
         ("--model runs/mine", "a run folder: its curves, and its heads after the steps that it kept"),

@@ -31,7 +31,14 @@ from interp.base.seeds import check_seed
 from interp.base.words import count
 from interp.loading.letters import vocabulary_over as vocabulary_over
 from interp.models.hooks.model import HookedModel
-from interp.models.planted import MemoryTruth, PlantedCapacity, Planting, ReversePlanting, planted_from_spec
+from interp.models.planted import (
+    HybridPlanting,
+    MemoryTruth,
+    PlantedCapacity,
+    Planting,
+    ReversePlanting,
+    planted_from_spec,
+)
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.surface import Model
 from interp.results.training import TrainLog
@@ -60,7 +67,7 @@ class Loaded:
     training: TrainLog | None = None
     folder: Path | None = None
     """Its run folder, if it has one."""
-    planting: Planting | ReversePlanting | PlantedCapacity | MemoryTruth | None = None
+    planting: Planting | ReversePlanting | PlantedCapacity | MemoryTruth | HybridPlanting | None = None
     """The ground truth of a planted model."""
     pretrained: Any = None
     """What is known of a pretrained model's tokens: `interp.models.pretrained.bridge.Pretrained`."""

@@ -19,6 +19,7 @@ SCRIPTS = {
     "grow_state": "grow",
     "measure_saturation": "state",
     "reproduce_paper": "reproduce",
+    "take_hybrid_apart": "hybrid",
     "train": "train",
 }
 HEAVY = ("torch", "numpy", "plotly", "rich", "transformers", "jinja2")

@@ -20,6 +20,7 @@ BASES = {
     "circuit": ["--tiny", "--model", COPIER],
     "view": ["--tiny", "--model", COPIER],
     "state": ["--tiny", "--model", MEMORY],
+    "hybrid": ["--tiny", "--model", "planted:hybrid?part=recurrence&n=2&alphabet=6"],
     "grow": ["--tiny", "--values", "1", "2"],
     "train": ["--model", "hard-alibi", "--steps", "2", "--batch", "4", "--length", "2", "4"],
     "presets": [],
@@ -98,6 +99,7 @@ PLANTED = {
     "shift": ("k", "alphabet", "seed"),
     "decay": ("k", "rate", "alphabet", "seed"),
     "circuit": ("kind", "seed"),
+    "hybrid": ("part", "n", "alphabet"),
 }
 
 

@@ -12,4 +12,6 @@ remembrance    how far back a letter still moves the output
 transplant     one string's state, or a part of it, in the run on another
 ablations      parts of the state ablated
 memories       of a hybrid: what attention remembers and what recurrence does, each taken away
+outputs        of a hybrid: what its layers write, replaced by its mean
+small          of a hybrid: how little of the recurrent state would do at every step, while attention stays
 """

@@ -49,18 +49,24 @@ def memory_ablations(
 
     Raises: UserError for a model that is not a hybrid, an unknown kind, or fewer than two strings.
     """
+    check_hybrid(model)
     generator = as_generator(generator)
     batch, state = strings_carried(model, task, length, strings, generator, (kind,))
     attention, recurrence = _memories(state)
-    if not attention.masks or not recurrence.masks:
-        attending = sum(isinstance(of_layer, KeyValues) for of_layer in state.past)
-        raise UserError(
-            f"model must be a hybrid of attention and recurrent layers, whose memories are told apart; got a "
-            f"{type(model).__name__} with {attending} of attention and {len(state.past) - attending} that are "
-            'recurrent. Build one: interp.load("hybrid").'
-        )
     both = Choice("both", "whole", {**attention.masks, **recurrence.masks})
     return ablated(model, batch, state, [attention, recurrence, both, *parts.layers(state)], (kind,), generator)
+
+
+def check_hybrid(model: HookedModel) -> None:
+    """Raises: UserError for a model that is not a hybrid of attention and recurrent layers."""
+    past = model.new_past() if isinstance(model, HookedModel) else []
+    attending = sum(isinstance(of_layer, KeyValues) for of_layer in past)
+    if not 0 < attending < len(past):
+        raise UserError(
+            f"model must be a hybrid of attention and recurrent layers, whose memories are told apart; got a "
+            f"{type(model).__name__} with {attending} of attention and {len(past) - attending} that are "
+            'recurrent. Build one: interp.load("hybrid").'
+        )
 
 
 def _memories(state: Carried) -> tuple[Choice, Choice]:

@@ -12,6 +12,7 @@ from interp.models.hooks.model import HookedModel
 from interp.models.planted.compact import compact_copier
 from interp.models.planted.compiler import plant
 from interp.models.planted.copier import planted_copier
+from interp.models.planted.hybrid import HybridPlanting, planted_hybrid
 from interp.models.planted.kinds import draw
 from interp.models.planted.mamba import planted_mamba
 from interp.models.planted.memories import MemoryTruth, planted_memory
@@ -26,7 +27,7 @@ def drawn_circuit(kind: str = "windows", seed: int = 0) -> tuple[HookedModel, Pl
     return plant(draw(kind, seed))
 
 
-Truth = Planting | ReversePlanting | PlantedCapacity | MemoryTruth
+Truth = Planting | ReversePlanting | PlantedCapacity | MemoryTruth | HybridPlanting
 """What is true of a planted model."""
 SPECS: dict[str, Callable[..., tuple[HookedModel, Truth]]] = {
     "ngram": planted_copier,
@@ -38,6 +39,7 @@ SPECS: dict[str, Callable[..., tuple[HookedModel, Truth]]] = {
     "shift": shift,
     "decay": decay,
     "mamba": planted_mamba,
+    "hybrid": planted_hybrid,
 }
 """kind -> builder. The builder's arguments are the options, read by their annotations."""
 

@@ -5,6 +5,7 @@
 | `selective_scan` | `mamba-ssm` (its CUDA kernel), `numba` (fused, CPU), `torch` (any device), `reference` |
 | `ssd_scan` | `mamba-ssm` (its Triton kernels), `chunked` (matmuls, any device), `reference` |
 | `matrix_scan` | `chunked` (matmuls, any device), `fla` (Triton; only if asked for), `reference` |
+| `diagonal_scan` | `chunked` (matmuls, any device), `reference` |
 | `causal_conv` | `causal-conv1d` (its CUDA kernel), `shifted` (any device), `reference` |
 | `lstm_scan` | `fused` (torch's own: oneDNN, cuDNN; any device), `reference` |
 
@@ -24,6 +25,7 @@ METHODS = {
     "selective_scan": ("mamba-ssm", "numba", "torch", "reference"),
     "ssd_scan": ("mamba-ssm", "chunked", "reference"),
     "matrix_scan": ("chunked", "fla", "reference"),
+    "diagonal_scan": ("chunked", "reference"),
     "causal_conv": ("causal-conv1d", "shifted", "reference"),
     "lstm_scan": ("fused", "reference"),
 }

@@ -12,6 +12,7 @@ from interp.models import build
 from interp.models.hidden_attention.pattern import decompose, hidden_pattern
 from interp.models.recurrent.s4d.model import S4DConfig
 from interp.models.recurrent.s4d.recurrence import Diagonal, diagonal_scan, diagonal_scan_reference
+from interp.models.scan.methods import using
 
 MIXER = "blocks.0.mixer."
 
@@ -54,6 +55,20 @@ def run(scan, u, log_A_bar, B_bar, C, initial):
     complex_parts = [torch.view_as_complex(part) for part in (log_A_bar, B_bar, C)]
     y, last = scan(u, Diagonal(*complex_parts), None if initial is None else torch.view_as_complex(initial))
     return y, torch.view_as_real(last)
+
+
+def test_a_model_runs_the_recurrence_written_out_if_asked(recurrent, tokens, monkeypatch):
+    model, gradients = recurrent("s4d"), []
+    for methods in ((), ("reference",)):
+        model.zero_grad()
+        with using(*methods):
+            assert model.scans() == {"diagonal_scan": methods[0] if methods else "chunked"}
+            logits = model(tokens)
+            logits.sin().sum().backward()
+        gradients.append([logits, *(weight.grad.clone() for weight in model.parameters())])
+        monkeypatch.setattr(Diagonal, "kernel", None)  # which the chunks are made of
+    for fast, obvious in zip(*gradients, strict=True):
+        torch.testing.assert_close(fast, obvious, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 70])

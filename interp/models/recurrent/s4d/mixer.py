@@ -27,6 +27,7 @@ class S4DMixer(Mixer):
     """
 
     large = ("hook_write", "hook_state")
+    scans = ("diagonal_scan",)
     no_weight_decay = ("A_log", "A_im", "log_dt", "D")
     decay_hook = "hook_u"  # of which only the number of positions counts: all decay alike
     hidden_hooks = ("hook_u", "hook_y")

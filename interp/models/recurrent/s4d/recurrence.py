@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from interp.models.scan.methods import choose
+
 CHUNK = 32
 """Positions that are taken at once."""
 
@@ -49,7 +51,12 @@ class Diagonal:
 
 
 def diagonal_scan(u: Channels, parts: Diagonal, initial: State | None = None) -> tuple[Channels, State]:
-    """Run the recurrence in chunks, linear in the length; returns y, and the state after the last position."""
+    """Run the recurrence by the method that `scan.methods` takes, in chunks where it is not asked for another.
+
+    Returns: y, and the state after the last position.
+    """
+    if choose("diagonal_scan", u.device, dtype=u.dtype) == "reference":
+        return diagonal_scan_reference(u, parts, initial)
     n, outputs = min(CHUNK, u.shape[1]), []
     powers = parts.powers(n + 1)
     within = toeplitz(parts.kernel(n))
