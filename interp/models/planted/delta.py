@@ -1,7 +1,8 @@
 """A delta-rule memory built by hand: a table of keys and values that is read exactly, and forgets by overwriting.
 
 One layer of DeltaNet, one head. A token writes a value under a key, or asks for a key; keys are orthogonal, so that S
-holds in row i the value that key i was given last, and nothing else.
+holds in row i the value that key i was given last, and nothing else. `planted_delta_copier` is the same memory with
+letters as keys and what follows them as values: it copies by looking up the last letter, until a letter comes twice.
 """
 
 from dataclasses import dataclass
@@ -105,6 +106,56 @@ def planted_delta_memory(keys: int, values: int) -> tuple[HookedDeltaNet, DeltaT
     model.W_U[key, :pairs] = SURE / LONG * one_key.repeat_interleave(values, dim=1)
     model.W_U[out, :pairs] = SURE * one_value.repeat(1, keys)
     return model, table
+
+
+@torch.no_grad()
+def planted_delta_copier(alphabet: int = 26, logit: float = 6.0) -> tuple[HookedDeltaNet, int]:
+    """Make a copier that holds, under each letter, what followed it last; read at the separator, what follows BOS.
+
+    Each position writes its token under the one before it, which a convolution of width 2 brings, and reads what stands
+    under its own. The logit of the letter that it reads is `logit`, of every other token 0.
+
+    >>> model, n = planted_delta_copier(alphabet=8)
+    >>> model.state_shapes()["blocks.0.h"], n
+    ((1, 12, 12), 1)
+
+    Args:
+        alphabet: number of letters, 2 to 26. Token ids: the letters, then BOS, separator, EOS, pad.
+        logit: how sure it is.
+
+    Returns: the model, and how many letters it looks up: one.
+
+    Raises: UserError for an alphabet that is not a positive integer.
+    """
+    require_size("alphabet", alphabet)
+    tokens, bos, separator = alphabet + 4, alphabet, alphabet + 1
+    config = DeltaNetConfig(
+        n_layers=1,
+        d_model=2 * tokens,  # the token; what is read
+        d_vocab=tokens,
+        n_heads=1,
+        d_key=tokens,
+        d_value=tokens,
+        d_conv=2,
+        head_norm=False,
+        normalization=None,
+        tied=False,
+    )
+    model = HookedDeltaNet(config)
+    for parameter in model.parameters():
+        parameter.zero_()
+    here, out, one = slice(0, tokens), slice(tokens, None), torch.eye(tokens)
+    asks = one.clone()  # the separator asks for what follows the beginning
+    asks[separator] = one[bos]
+    mixer = model.blocks[0].mixer
+    model.W_E[:, here] = one
+    mixer.W_q[here], mixer.W_k[here], mixer.W_v[here] = LONG * asks, LONG * one, LONG * one
+    mixer.W_conv[:tokens, 1] = mixer.W_conv[2 * tokens :, 1] = 1.0
+    mixer.W_conv[tokens : 2 * tokens, 0] = 1.0  # keys are the token before
+    mixer.W_beta[here] = SURE
+    mixer.W_out[:, out] = tokens**0.5 / LONG * one
+    model.W_U[out] = logit * one
+    return model, 1
 
 
 def _bounds(keys: int, values: int) -> tuple[tuple[int, int], ...]:
