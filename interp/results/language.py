@@ -1,7 +1,7 @@
 """How a language model does what it is asked in words, by length."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -138,3 +138,44 @@ class LanguageHeads(Result):
     def on(self, task: str) -> CopyHeads:
         """Return the scores on a task. Raises: KeyError for a task that was not asked."""
         return dict(zip(self.tasks, self.scores, strict=True))[task]
+
+
+@dataclass(frozen=True)
+class TextBits(Result):
+    """What reading a text is worth to a model when the text comes again, by length; a row is a length."""
+
+    UNITS: ClassVar[dict[str, str]] = {name: "bits" for name in ("prior", "used", "other", "interval")}
+
+    lengths: Annotated[tuple[int, ...], "length"]
+    """Tokens of a text."""
+    prior: Float[np.ndarray, "length string"]
+    """What each text costs the model by itself: its conditional entropy, as the model sees it."""
+    used: Float[np.ndarray, "length string"]
+    """What is saved when the model has read the text."""
+    other: Float[np.ndarray, "length string"]
+    """What is saved when it has read another text of the same source: the null."""
+    interval: Annotated[tuple[Interval, ...], "length"]
+    """Of the mean of `used`."""
+    other_interval: Annotated[tuple[Interval, ...], "length"]
+    """Of the mean of `other`."""
+
+    @property
+    def share(self) -> tuple[float, ...]:
+        """Share of the prior's bits that are saved, at each length."""
+        return tuple(float(x) for x in self.used.sum(axis=1) / self.prior.sum(axis=1))
+
+
+@dataclass(frozen=True)
+class TextTransplants(Result):
+    """What is predicted after the state behind one text was put into the run on another; a row is what was put there.
+
+    Bits that each text costs less than in the host's own run: of the whole state, the donor's text gains what reading
+    it is worth, and the host's loses as much.
+    """
+
+    parts: Annotated[tuple[str, ...], "part"]
+    """Nothing, the whole state, or one layer's."""
+    donor: Float[np.ndarray, "part string"]
+    """Bits saved on the donor's text."""
+    host: Float[np.ndarray, "part string"]
+    """Bits saved on the host's own text; below 0 they are lost."""
