@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 
 from interp.figures.page import on_page, render
-from interp.figures.training import training
+from interp.figures.training import length_accuracy, training
 
 BOXES = """[...document.querySelectorAll('.annotation-text')].map((text) => {
   const { left, right, top, bottom } = text.getBoundingClientRect();
@@ -29,6 +29,28 @@ def test_panels_stack_where_the_page_is_narrow(browser, studies, tmp_path, width
     assert len(tops) == 3 - panels_across
     assert all(apart(one, other) for one, other in combinations([*boxes, *ends], 2))
     assert all(left >= 0 and right <= width for left, right, _, _ in [*boxes, *ends])
+    page.close()
+
+
+LINES = """[...document.querySelectorAll('.plot')].map((plot) => {
+  const lines = [...plot.querySelectorAll('path.js-line')].map((line) => line.getBoundingClientRect().width);
+  return [Math.max(...lines), plot._fullLayout.xaxis._length];
+})"""
+
+
+def test_lines_that_are_named_at_their_ends_have_the_whole_panel(browser, studies, tmp_path):
+    """The names stand in the margin: no second room for them in the panel, none below the axis, none on another."""
+    drawn = on_page("accuracy", length_accuracy(studies.hard_alibi().accuracy_by_length))
+    file = tmp_path / "figure.html"
+    file.write_text(render("figures/figure.html", plots="packed", title="Accuracy", figure=drawn, model="a model"))
+    page = browser.new_page(viewport={"width": 400, "height": 900})
+    page.goto(file.as_uri())
+    page.locator("html[data-ready='1']").wait_for(timeout=120_000)
+    ((widest, whole),) = page.evaluate(LINES)
+    assert widest > 0.8 * whole
+    boxes = [box for _, box in page.evaluate(BOXES)]
+    assert all(apart(one, other) for one, other in combinations(boxes, 2))
+    assert all(left >= 0 and right <= 400 for left, right, _, _ in boxes)
     page.close()
 
 
