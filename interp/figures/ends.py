@@ -15,6 +15,8 @@ ROOM = 15.0
 """Pixels from one name to the next."""
 LETTER, MOST_MARGIN = 7, 190
 """Width of a letter, and the widest margin, in pixels."""
+MOST_LETTERS = 27
+"""In a name: they have room in the widest margin. Of a longer one the end is written, where paths and models differ."""
 PAD = 0.04
 """Of a horizontal axis, left free before its first point and behind its last."""
 SAME = 0.012
@@ -48,7 +50,7 @@ def label_ends(figure: go.Figure, ends: Sequence[End], panel: int = 1) -> go.Fig
     x_axis, y_axis = figure.layout[f"xaxis{number}"], figure.layout[f"yaxis{number}"]
     low, high = _span(figure, y_axis, f"y{number}")
     height = (figure.layout.height - figure.layout.margin.t - figure.layout.margin.b) * _share(y_axis)
-    ends = _merged(ends, y_axis.type == "log", SAME * (high - low))
+    ends = [end._replace(text=_short(end.text)) for end in _merged(ends, y_axis.type == "log", SAME * (high - low))]
     values = [np.log10(end.y) if y_axis.type == "log" else end.y for end in ends]
     pixels = [float((high - value) / (high - low) * height) for value in values]
     for end, value, pixel, kept in zip(ends, values, pixels, apart(pixels, lowest=height - ROOM / 2), strict=True):
@@ -134,6 +136,10 @@ def _merged(ends: Sequence[End], log: bool, near: float) -> list[End]:
 def _together(texts: list[str]) -> str:
     start = texts[0].rpartition(" ")[0]
     return texts[0] if len(texts) == 1 else f"{start} {words.names(text.rpartition(' ')[2] for text in texts)}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MOST_LETTERS else f"…{name[1 - MOST_LETTERS :]}"
 
 
 def _settle(figure: go.Figure, axis: Any, name: str) -> None:

@@ -264,6 +264,14 @@ def test_places_that_are_apart_stay_and_others_move_as_little_as_can_be():
     assert apart([30.0, 30.0, 30.0], 10.0) == [20.0, 30.0, 40.0]
 
 
+def test_of_a_name_that_has_no_room_the_end_is_written():
+    figure = theme.dress(go.Figure().update_yaxes(range=[0, 1]), "", "")
+    label_ends(
+        figure, [End(1, 1.0, "/home/someone/work/runs/hard-alibi-seed0", "#000000"), End(1, 0, "x" * 27, "#111111")]
+    )
+    assert [note.text for note in figure.layout.annotations] == ["…work/runs/hard-alibi-seed0", "x" * 27]
+
+
 def test_no_name_lies_below_the_axis():
     assert apart([98.0, 100.0, 20.0], 15.0, lowest=92.0) == [77.0, 92.0, 20.0]
     assert apart([95.0, 70.0, 80.0], 15.0, lowest=92.0) == [92.0, 62.0, 77.0]
