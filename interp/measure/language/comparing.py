@@ -21,6 +21,8 @@ from interp.tasks.base import Task
 from interp.tasks.text import Corpus, TextCopy, Writer, key_values, phone_book
 
 RANDOM, TEXT, BOOK, PROBE = "random tokens", "text", "phone book", "key-value"
+LOOKED_UP = (BOOK, PROBE)
+"""Tasks whose answers are short, and scored as the model would write them."""
 LONGEST = 4
 """Longest planted repeat of the detector."""
 LENGTHS = (18, 22)
@@ -58,8 +60,10 @@ def language_heads(
 ) -> LanguageHeads:
     """Score every head on four tasks, ablate the first ones on text and each one on the key-value probe.
 
-    Where heads look is measured under teacher forcing, up to the model's first error in an answer: what a run of its
-    own would show (`copy_heads`). Heads are ablated in the order of random tokens, on texts that nothing was ranked on.
+    Where heads look is measured under teacher forcing, in look-ups up to the model's first error in an answer: what a
+    run of its own would show (`copy_heads`). In copies what follows an error counts, too: a copy begins with a token
+    that nothing, or a single word, asks for, and so with an error as a rule. Heads are ablated in the order of random
+    tokens, on texts that nothing was ranked on.
 
     Args:
         model: a language model with heads.
@@ -94,7 +98,7 @@ def language_heads(
     found = {}
     for name, batch in batches.items():
         step(f"where heads look on {name}")
-        found[name] = copy_heads(model, batch, decoding=True)
+        found[name] = copy_heads(model, batch, decoding=name in LOOKED_UP)
     held_out = text.sample(amount.strings, amount.length, own_generator("heads ablated on text", seed))
     curve = head_curve(
         model,

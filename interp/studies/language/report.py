@@ -104,11 +104,11 @@ def tables(study: LanguageStudy) -> list[Table]:
 def _head_tables(study: LanguageStudy) -> list[Table]:
     if (found := study.heads) is None:
         return []
-    columns = ("head", *found.tasks, "decoding text", "key-value cost", "n")
+    columns = ("head", *found.tasks, "strongest key", "key-value cost", "n")
     rows = tuple(
         (
             str(row["head"]),
-            *(words.number(row[task]) for task in (*found.tasks, "while decoding text", "key-value cost")),
+            *(words.number(row[task]) for task in (*found.tasks, "strongest key on text", "key-value cost")),
             words.number(row["n"], 0),
         )
         for row in head_rows(study)[:SHOWN]
@@ -177,7 +177,7 @@ def head_rows(study: LanguageStudy) -> list[Row]:
             "model": name_of(study),
             "head": name,
             **{task: float(found.on(task).attention[place[name]]) for task in found.tasks},
-            "while decoding text": float(found.on("text").retrieval[place[name]]),
+            "strongest key on text": float(found.on("text").retrieval[place[name]]),
             "key-value cost": float(found.cost[place[name]].mean()),
             "n": by_n[name].n if name in by_n and by_n[name].flagged else None,
             "stays": name in found.stay,

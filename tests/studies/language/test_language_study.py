@@ -11,7 +11,9 @@ import transformers
 
 import interp
 from interp.base.errors import UserError
+from interp.base.seeds import own_generator
 from interp.measure.language.comparing import Amount, steps
+from interp.measure.language.heads import copy_heads
 from interp.results.language import TextAccuracy
 from interp.studies.language.report import accuracy_rows, tables, write_language_report
 from interp.studies.language.result import LanguageStudy
@@ -125,6 +127,9 @@ def test_heads_are_compared_on_random_tokens_text_and_look_ups(byte_pairs, tmp_p
     study = language_study(loaded, 0, settings, said.append)
     found = study.heads
     assert found.tasks == ("random tokens", "text", "phone book", "key-value") and len(found.heads) == 8
+    again = loaded.task.sample(3, 20, own_generator("heads on random tokens", 0))
+    want = copy_heads(loaded.model, again)  # what follows an error counts: a copy that nothing asks for begins with one
+    np.testing.assert_array_equal(found.on("random tokens").attention, want.attention)
     assert found.cost.shape == (8, 3) and len(found.likeness) == 7
     assert found.curve.counts == (0, 1, 2, 3, 5, 8) and len(found.detector.heads) == 8
     total = steps(8, Amount(untrained=1))
