@@ -11,7 +11,7 @@ from interp.base.errors import UserError
 from interp.measure.language.costs import answer_costs
 from interp.measure.language.heads import agreement, copy_heads, head_curve
 from interp.measure.language.likeness import likeness
-from interp.tasks.text import TextCopy, Writer
+from interp.tasks.text import TextCopy, Writer, phone_book
 
 
 def test_the_planted_lookup_head_leads_by_both_scores_and_its_ablation_costs_everything():
@@ -156,7 +156,18 @@ def test_the_ten_best_heads_of_smollm2_carry_the_copy_of_a_text_and_others_do_no
     writer = Writer(smollm2.pretrained.tokenizer, begin=1)
     task = TextCopy(writer, form="plain")
     ranking = copy_heads(smollm2.model, task.sample(4, 64, 0)).ranked()[:10]
-    curve = head_curve(smollm2.model, task.sample(4, 64, 1), ranking, (10,), draws=2)
+    curve = head_curve(smollm2.model, task.sample(4, 64, 1), ranking, (3, 10), draws=2)
     assert curve.clean.mean() > 0.9
-    assert curve.without.mean() < 0.6
+    assert curve.without[1].mean() < 0.6 and curve.without[1].mean() < curve.without[0].mean()
     assert curve.others.mean() > 0.85
+    assert curve.kept[1].mean() == curve.clean.mean() and curve.kept[0].mean() > curve.without[1].mean()
+
+
+@pytest.mark.smollm2
+def test_most_heads_of_smollm2_that_copy_random_tokens_copy_texts_and_look_numbers_up(smollm2):
+    writer = Writer(smollm2.pretrained.tokenizer, begin=1)
+    tasks = (smollm2.task.sample(4, 64, 0), TextCopy(writer, form="plain").sample(4, 64, 0))
+    firsts = [{*copy_heads(smollm2.model, batch).ranked()[:10]} for batch in tasks]
+    firsts.append({*copy_heads(smollm2.model, phone_book(writer).sample(4, 10, 0), decoding=True).ranked()[:10]})
+    stay = firsts[0] & firsts[1] & firsts[2]
+    assert {"L18H6", "L17H3", "L17H4", "L17H5"} <= stay and len(stay) >= 6
