@@ -14,4 +14,7 @@ edge_sweep     `edge_sweep`: sets of edges kept, all others replaced, many at on
 sufficiency    `circuit_curve`, `try_circuit`: is a circuit enough, is each edge needed, beside random circuits
 smallest       `smallest_circuit`: edges are taken away until none can go
 attribution    `edge_effects`: what each edge does, exactly or by gradients (EAP, EAP-IG, AtP*); with gradients
+detect         the copying circuit as the detector of heads has it, upstream from the lookup heads
+copybench      methods of circuit discovery graded on planted copiers, whose edges are known
+letters        QK and OV circuits of a head by letters, from the weights alone
 """
