@@ -5,6 +5,7 @@ for a lookup head keeps nothing for long, and is needed all the same: that shows
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -58,7 +59,8 @@ def output_ablations(
     need(task, "has_prompt_end")
     generator = as_generator(generator)
     batch = task.sample(strings, length, generator)
-    attention, recurrent = model.attention_layers, model.recurrent_layers
+    layered = cast(Any, model)
+    attention, recurrent = layered.attention_layers, layered.recurrent_layers
     sets = {"attention": attention, "recurrence": recurrent, "both": (*attention, *recurrent)}
     sets |= {f"layer {layer}": (layer,) for layer in sorted(sets["both"])}
     means = _means(model, batch, [output_hook(model, layer) for layer in sets["both"]])
@@ -96,7 +98,7 @@ def _ablation(
 
 def output_hook(model: HookedModel, layer: int) -> str:
     """Name the hook point of what a layer's attention or recurrence writes."""
-    return f"blocks.{layer}.hook_{'mixer' if layer in model.recurrent_layers else 'attn'}_out"
+    return f"blocks.{layer}.hook_{'mixer' if layer in cast(Any, model).recurrent_layers else 'attn'}_out"
 
 
 def _turns(model: HookedModel, names: Sequence[str], generator: torch.Generator) -> Turns:

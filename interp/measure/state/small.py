@@ -6,6 +6,7 @@ and answered letter by letter, and after each one the recurrent state is put bac
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -137,7 +138,7 @@ def _right(model: HookedModel, batch: Batch, way: Way) -> Float[np.ndarray, "str
 def _logits(model: HookedModel, batch: Batch, way: Way) -> Float[Tensor, "batch pos vocab"]:
     """Read strings token by token; after each one the recurrent numbers go through `way`."""
     past, found, end = model.new_past(), [], separator_at(batch) + batch.answer_tokens.shape[1]
-    first = tuple(f"blocks.{layer}." for layer in model.recurrent_layers)
+    first = tuple(f"blocks.{layer}." for layer in cast(Any, model).recurrent_layers)
     for at in range(end):
         found.append(model(batch.tokens[:, at : at + 1], past=past))
         parts = {name: part for name, part in Carried(past).parts.items() if name.startswith(first)}

@@ -85,8 +85,10 @@ def _lookup(n: int, alphabet: int) -> tuple[HookedHybrid, HybridPlanting]:
         d_vocab=tokens,
         normalization=None,
         tied=False,
-        mamba={"d_state": 1, "d_conv": n + 1, "d_inner": tokens * n, "dt_rank": 1},
-        attention={"n_heads": 1, "d_head": tokens * n},
+        options={
+            "mamba": {"d_state": 1, "d_conv": n + 1, "d_inner": tokens * n, "dt_rank": 1},
+            "attention": {"n_heads": 1, "d_head": tokens * n},
+        },
     )
     model, one = HookedHybrid(config), torch.eye(tokens)
     _silence(model)
