@@ -18,7 +18,7 @@ LETTER, MOST_MARGIN = 7, 190
 MOST_LETTERS = 27
 """In a name: they have room in the widest margin. Of a longer one the end is written, where paths and models differ."""
 PAD = 0.04
-"""Of a horizontal axis, left free before its first point and behind its last."""
+"""Share of a horizontal axis that is left free before its first point and behind its last."""
 SAME = 0.012
 """Ends of one colour nearer than this share of the axis get one label."""
 
