@@ -151,7 +151,7 @@ class _Local:
         return torch.stack(rows, dim=1)
 
     def _centred(self, every: Float[Tensor, "batch query key"]) -> Float[Tensor, " pair"]:
-        """From the answer to the letters, each row less its mean."""
+        """Scores from the answer to the letters, each row less its mean."""
         rows = [
             row[answer][:, letters] - row[answer][:, letters].mean(dim=1, keepdim=True)
             for row, answer, letters in zip(every, self.batch.answer, self.letters, strict=True)

@@ -175,6 +175,7 @@ def _through_everything(
 
 
 def require_same(tokens: Tokens, donor: Int[Tensor, "donor_batch donor_pos"]) -> None:
+    """Refuse a donor of another shape. Raises: UserError."""
     if tokens.shape != donor.shape:
         raise UserError(
             f"donor must have the shape of tokens, {list(tokens.shape)}, so that positions correspond; got "
