@@ -117,9 +117,9 @@ class LanguageHeads(Result):
     """Names of what heads were scored on, as in `scores`."""
     scores: tuple[CopyHeads, ...]
     cost: Float[np.ndarray, "head string"]
-    """Of the key-value probe: log-probability (nats) that the answer's tokens lose, on average, without one head."""
+    """Log-probability (nats) in the key-value probe that the answer's tokens lose, on average, without one head."""
     curve: HeadCurve
-    """Of text: the heads ablated in the order of random tokens."""
+    """Text, with the heads ablated in the order of random tokens."""
     first: int
     """How many of a ranking are called its first."""
     likeness: tuple[Likeness, ...]
@@ -155,9 +155,9 @@ class TextBits(Result):
     other: Float[np.ndarray, "length string"]
     """What is saved when it has read another text of the same source: the null."""
     interval: Annotated[tuple[Interval, ...], "length"]
-    """Of the mean of `used`."""
+    """Interval of the mean of `used`."""
     other_interval: Annotated[tuple[Interval, ...], "length"]
-    """Of the mean of `other`."""
+    """Interval of the mean of `other`."""
 
     @property
     def share(self) -> tuple[float, ...]:

@@ -120,7 +120,7 @@ def text_transplants(
         return Carried(past)
 
     def costs(of: Carried) -> list[Float[np.ndarray, " string"]]:
-        """Of the donor's text and of the host's, read on from a state."""
+        """Measures of the donor's text and of the host's, read on from a state."""
         found = []
         for text in (donor_text, host_text):
             logits = model(torch.cat([gap, text], dim=1)[:, :-1], past=of.copy().past)
