@@ -158,7 +158,8 @@ def _texts(
                 f"text must hold two different pieces of {length} tokens; got {corpus.name}. Name a longer text."
             )
         pairs.append((one, other))
-    return tuple(torch.tensor([writer.encode(text)[0] for text in column]) for column in zip(*pairs, strict=True))
+    texts, others = (torch.tensor([writer.encode(text)[0] for text in column]) for column in zip(*pairs, strict=True))
+    return texts, others
 
 
 def _costs(model: Model, before: Tensor, text: Tensor) -> Float[np.ndarray, " string"]:

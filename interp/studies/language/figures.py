@@ -73,7 +73,8 @@ def ablated(name: str, curve: HeadCurve) -> go.Figure:
     }
     for place, (label, values) in enumerate(lines.items()):
         look, share = group_look(place), values.mean(axis=1)
-        intervals = list(mean_intervals(values)) if values.shape[1] > 1 else [None] * len(share)
+        ends_of = mean_intervals(values) if values.shape[1] > 1 else None
+        intervals = [None if ends_of is None else ends_of[i] for i in range(len(share))]
         ends.append(End(curve.counts[-1], float(share[-1]), label, look.color))
         figure.add_trace(
             go.Scatter(

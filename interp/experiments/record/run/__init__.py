@@ -94,7 +94,8 @@ def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
     took = time.process_time() - began
     run = load_run(folder, how.device)
     how.on_step(f"{name}, seed {seed}: margins, and what they predict")
-    lookups = lookup_heads(run.model, run.task, how.seed)
+    copier: Any = run.model
+    lookups = lookup_heads(copier, run.task, how.seed)
     margins = [_margins(settings, run, lookups, length, how.seed) for length in settings.margin_lengths]
     predicted = _predicted(settings, run, margins, how.seed)
     how.on_step(f"{name}, seed {seed}: copying strings of up to {max(settings.lengths):,} letters")
@@ -129,7 +130,8 @@ def _best_head(margins: HeadMargins) -> float:
 
 
 def _predicted(settings: RecordSettings, run: Run, margins: list[HeadMargins], seed: int) -> Limit | None:
-    n = letters_matched(run.model, run.task, seed)
+    model: Any = run.model
+    n = letters_matched(model, run.task, seed)
     if n is None or n >= min(settings.margin_lengths):
         return None
     return predict_accuracy(margins, n, run.task.n_letters, settings.lengths, seed)
