@@ -98,7 +98,9 @@ def _held(value: Any, hint: Any, name: str) -> Any:
     try:
         read = _read(value, hint)
     except _Misfit as misfit:
-        raise UserError(f"{name} must be {misfit.want or _noun(hint)}; got {shown(value)}.") from None
+        wanted = misfit.want or _noun(hint)
+        error = UserError(f"{name} must be {wanted}; got {shown(value)}.")
+        raise (UserError(f"{error} {advice}") if (advice := _advice(hint)) else error) from None
     if name == "seed" and isinstance(read, int) and read < 0:
         raise UserError(f"seed must be an integer from 0 to {LARGEST}; got {read}.")
     if name == "device" and hint is not str and read is not None:  # a name alone may be `auto`
@@ -211,8 +213,13 @@ def _of_sequence(value: Any, kinds: tuple[Any, ...]) -> Any:
     return items if isinstance(value, list) else tuple(items)
 
 
+def _advice(hint: Any) -> str:
+    """What to do, where a class among the wanted says it of itself, as `ADVICE`."""
+    return next((arm.ADVICE for arm in (hint, *typing.get_args(hint)) if hasattr(arm, "ADVICE")), "")
+
+
 def _noun(hint: Any) -> str:
-    """What an annotation wants, in words."""
+    """What an annotation wants, in words: a class may say it of itself, as `WANTED`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     nouns = {int: "an integer", float: "a number", bool: "True or False", str: "text", Path: "a path"}
     if origin is typing.Annotated:
@@ -232,4 +239,4 @@ def _noun(hint: Any) -> str:
         return "a dict"
     if hasattr(hint, "dim_str"):  # an array's annotation
         return f"a {hint.array_type.__name__} of {hint.dtype.__name__} [{hint.dim_str}]"
-    return nouns.get(hint, f"a {getattr(hint, '__name__', hint)}")
+    return nouns.get(hint) or getattr(hint, "WANTED", f"a {getattr(hint, '__name__', hint)}")

@@ -20,7 +20,7 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import nn
@@ -56,6 +56,9 @@ class Loaded:
     >>> loaded.task.n_letters, loaded.model.cfg.n_layers
     (26, 2)
     """
+
+    WANTED: ClassVar[str] = "what interp.load returns"
+    ADVICE: ClassVar[str] = "Pass interp.loading.Loaded(model, task, {}) for a model of your own."
 
     model: Model
     task: Task

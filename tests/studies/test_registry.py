@@ -89,6 +89,8 @@ def test_a_specification_is_opened_and_a_bare_model_is_refused():
     assert as_loaded(loaded) is loaded and as_loaded(spec).description == loaded.description
     with pytest.raises(UserError, match=r"loaded must be what interp.load returns, .* got a HookedTransformer\. Pass"):
         as_loaded(loaded.model)
+    with pytest.raises(UserError, match=r"loaded must be what interp.load returns or .*; got .* Pass interp.loading"):
+        hash_head_study(loaded.model)
     study = hash_head_study(spec, settings=HeadStudySettings.tiny())
     assert study.model["spec"] == spec
     assert study.verdict.answer == "yes"
