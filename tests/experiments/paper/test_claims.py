@@ -262,6 +262,21 @@ def test_the_critics_are_held_to_hard_alibi_beyond_training_too():
     assert {curve.arm for curve in found.plots[0].curves} >= {"attention, convolved, one layer", "hard-alibi"}
 
 
+def test_a_model_of_the_critics_that_did_not_learn_is_not_refuted():
+    def numbers(plan):
+        taught = 0.5 if plan.arm == "mamba, state passing" else 1.0
+        return lengths(plan, taught, 0.9 if plan.arm == "hard-alibi" else 0.1)
+
+    found = decided("stretched", numbers)
+    assert found.holds == "unsure" and found.interval[0] > 0
+    assert found.says.endswith("so that they are not tested: mamba, state passing.")
+
+    def ahead(plan):
+        return lengths(plan, 0.5 if plan.arm == "mamba, state passing" else 1.0, 0.9 if "wide" in plan.arm else 0.1)
+
+    assert decided("stretched", ahead).holds == "no", "one that copies on decides against the paper"
+
+
 def test_trainings_that_are_all_alike_are_not_exact():
     found = decided("length", lambda plan: lengths(plan, 1.0, 1.0 if plan.arm == "hard-alibi" else 0.0))
     assert found.holds == "yes" and found.measured == 1.0
