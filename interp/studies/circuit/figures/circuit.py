@@ -136,6 +136,7 @@ def _nodes(places: dict[str, tuple[float, float]], scores: HeadScores) -> go.Sca
         marker={"color": colors, "size": 17, "symbol": "circle", "line": {"width": 0}},
         text=[literal(node) for node in places],
         textposition=[_beside(x, y) for x, y in places.values()],
+        textfont={"shadow": "auto"},  # names that an edge passes behind stay legible
         hovertext=says,
         hoverinfo="text",
         showlegend=False,
