@@ -131,7 +131,8 @@ def group_look(index: int) -> Look:
 
 
 def visible(text: str) -> str:
-    """Escape invisible characters and those that control the direction of writing."""
+    """Signs for line ends and tabs; escapes of other invisible characters and of those that turn writing around."""
+    text = text.replace("\n", "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}").replace("\t", "\N{RIGHTWARDS ARROW TO BAR}")
     return "".join(c if c == " " or c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 

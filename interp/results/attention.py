@@ -4,6 +4,7 @@ A view knows the string and where each letter of its answer is copied from, what
 other strings, and under each variant the patterns and what the model answers.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -13,6 +14,9 @@ from jaxtyping import Float, Int
 from interp.base.interval import Interval
 from interp.results.heads import HeadKind, HeadScore
 from interp.results.record import Result
+
+GOES_ON = "\N{MIDLINE HORIZONTAL ELLIPSIS}"
+"""Before the bytes of a token with which a character goes on that began in the token before."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,11 @@ class AttentionView(Result):
     """The model as it is first."""
     notes: tuple[str, ...]
     """What to mind about this view."""
+
+    @property
+    def text(self) -> str:
+        """The string as it reads: its labels one after the other, without bytes with which a character goes on."""
+        return "".join(re.sub(f"^{GOES_ON}([0-9A-F]{{2}})+", "", label) for label in self.labels)
 
     def on_source(self, variant: int = 0) -> tuple[float, ...]:
         """Mean attention of each head to the place that the answer is copied from, on this string; of strings without

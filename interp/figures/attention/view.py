@@ -96,7 +96,7 @@ def attention_examples(found: AttentionExamples) -> AttentionPage:
     views = [shown(example.view) for example in found.examples]
     groups: dict[str, list[tuple[int, str, str]]] = {}
     for place, example in enumerate(found.examples):
-        string = "".join(map(visible, example.view.labels))
+        string = visible(example.view.text)
         text = string if len(string) <= LISTED else f"{string[: LISTED - 3]}..."
         groups.setdefault(example.group, []).append((place, text, visible(example.says)))
     spec = found.model.get("spec", "a model")
@@ -129,7 +129,7 @@ def shown(view: AttentionView) -> Shown:
 
 def says(view: AttentionView) -> str:
     """What a view shows, for readers who do not see it."""
-    string = "".join(map(visible, view.labels))
+    string = visible(view.text)
     string = string if len(string) <= 120 else f"{string[:117]}..."
     hidden = " (hidden attention as signed sums)" if view.variants[0].signed else ""
     found = f"Attention{hidden} of {words.count(len(view.heads), 'head')} on the string {string}."

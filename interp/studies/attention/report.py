@@ -38,5 +38,5 @@ def tables(study: AttentionStudy) -> list[Table]:
         (head.name, head.found.role if head.found else "", *(words.number(share[index], 3) for share in shares))
         for index, head in enumerate(view.heads)
     ]
-    title = f"{''.join(map(visible, view.labels))}: mean attention to the place copied from"
+    title = f"{visible(view.text)}: mean attention to the place copied from"
     return [Table(title, ("head", "role", *(variant.name for variant in view.variants)), tuple(rows))]

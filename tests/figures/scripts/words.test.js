@@ -20,7 +20,7 @@ test("numbers below 0 have a minus, and large ones no exponent", () => {
 
 test("what cannot be seen is spelt out, and long tokens are cut", () => {
   assert.equal(visible(""), "(empty)");
-  assert.equal(visible(" a\n"), "\u2423a\u21b5");
+  assert.equal(visible(" a\n\t"), "\u2423a\u21b5\u21e5");
   assert.equal(visible("\u202eabc"), "\\u202eabc");
   assert.equal(visible("x".repeat(10_000)), `${"x".repeat(11)}…`);
   assert.equal(visible("\u{1f600}".repeat(6), 6), "\u{1f600}".repeat(6));

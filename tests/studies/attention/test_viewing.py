@@ -13,7 +13,7 @@ from interp.measure.heads.score import HeadSettings
 from interp.models import build
 from interp.results.attention import AttentionView
 from interp.studies.attention.run import view_attention
-from interp.studies.attention.run.string import LONGEST_DRAWN, token_text
+from interp.studies.attention.run.string import LONGEST_DRAWN
 from interp.studies.scoring import find_heads, head_costs, strings_to_ablate
 from interp.tasks.copy import CopyTask
 
@@ -178,24 +178,3 @@ def test_edges_cost_nothing_to_heads_whose_pattern_cannot_be_edited():
     scores = find_heads(loaded, settings=HeadSettings(longest=2, strings=4, untrained=2))
     costs = head_costs(loaded, scores, strings_to_ablate(loaded, 0, 4, longest=2), kind="edges")
     assert [cost.heads for cost in costs] == [("L1H0",), ("L1H1",)]
-
-
-def test_tokens_that_differ_read_differently_and_the_text_can_be_read():
-    """A SentencePiece vocabulary, whose tokens lose their blank when they are decoded alone, with bytes beside it."""
-    from tokenizers import Tokenizer, decoders, models, normalizers
-
-    blank, pieces = "\N{LOWER ONE EIGHTH BLOCK}", ["<unk>", "<s>", "</s>"]
-    pieces += [blank, "cat", f"{blank}cat", "ca", *"cat", *(f"<0x{byte:02X}>" for byte in range(256))]
-    merges = [("c", "a"), ("ca", "t"), (blank, "cat")]
-    vocab = {piece: number for number, piece in enumerate(pieces)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", byte_fallback=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(blank), normalizers.Replace(" ", blank)])
-    steps = [decoders.Replace(blank, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    tokenizer.decoder = decoders.Sequence(steps)
-    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
-    text = "catcat cat\N{SNOWMAN}"
-    ids = fast.encode(text, add_special_tokens=False)
-    labels = [token_text(fast, token) for token in ids]
-    assert labels == [" cat", "cat", " cat", "<0xE2>", "<0x98>", "<0x83>"]
-    assert len(set(labels)) == len(set(ids))

@@ -31,6 +31,7 @@ export const visible = (token, most = 12) => {
 const spelt = (letter) => {
   if (letter === " ") return "\u2423";
   if (letter === "\n") return "\u21b5";
+  if (letter === "\t") return "\u21e5";
   return /[\p{C}\p{Z}]/u.test(letter) ? `\\u${letter.codePointAt(0)?.toString(16)}` : letter;
 };
 

@@ -136,7 +136,7 @@ def view_attention(
         provenance=provenance(str(device(model)), seed, model),
         model=loaded.description,
         tokens=batch.tokens[0].cpu().numpy(),
-        labels=tuple(shown.label(token[None]) for token in batch.tokens[0]),
+        labels=shown.labels(batch.tokens[0]),
         following=shown.label(following) if int(following) >= 0 else None,
         source=batch.source[0].cpu().numpy(),
         heads=viewed_heads(model, chosen, scores, ablations),

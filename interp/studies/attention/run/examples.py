@@ -173,7 +173,7 @@ def _view(loaded: Loaded, batch: Batch, chosen: Any, known: Any, about: dict[str
         provenance=about,
         model=loaded.description,
         tokens=batch.tokens[0].cpu().numpy(),
-        labels=tuple(shown.label(token[None]) for token in batch.tokens[0]),
+        labels=shown.labels(batch.tokens[0]),
         following=shown.label(following) if int(following) >= 0 else None,
         source=batch.source[0].cpu().numpy(),
         heads=known,

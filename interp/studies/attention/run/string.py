@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -11,6 +10,7 @@ from interp.base.errors import UserError, shown
 from interp.base.seeds import own_generator
 from interp.loading import Loaded
 from interp.models.surface import device, n_ctx
+from interp.studies.attention.run.labels import token_labels
 from interp.tasks.base import Batch, Task, need
 from interp.tasks.sampling import draw_letters
 
@@ -20,16 +20,16 @@ LONGEST_DRAWN = 40
 """Letters of a string that is drawn, at most, unless told: its copy is as long again."""
 
 
-BLANK = "\N{LOWER ONE EIGHTH BLOCK}"
-"""How SentencePiece writes the blank before a word."""
-
-
 @dataclass(frozen=True)
 class Shown:
     """The string that is shown, first in a batch of its like, and how its tokens are written."""
 
     batch: Batch
-    label: Callable[[Tensor], str]
+    labels: Callable[[Tensor], tuple[str, ...]]
+
+    def label(self, token: Tensor) -> str:
+        """A token by itself, given as a tensor of one."""
+        return self.labels(token)[0]
 
 
 def shown_string(loaded: Loaded, prompt: str | None, length: int | None, seed: int) -> Shown:
@@ -104,23 +104,9 @@ def text(loaded: Loaded, prompt: str) -> Shown:
     return Shown(Batch(tokens, targets, targets >= 0, ~everything, nothing), labeller(loaded))
 
 
-def labeller(loaded: Loaded) -> Callable[[Tensor], str]:
-    """A token as text: letters and marks of the task; of a pretrained model what its tokenizer makes of it."""
+def labeller(loaded: Loaded) -> Callable[[Tensor], tuple[str, ...]]:
+    """Tokens as text: letters and marks of the task; of a pretrained model what its tokenizer makes of them."""
     tokenizer = getattr(loaded.pretrained, "tokenizer", None)
     if tokenizer is None:
-        return loaded.task.vocabulary.decode
-    return lambda token: token_text(cast(Any, tokenizer), int(token))
-
-
-def token_text(tokenizer: Any, token: int) -> str:
-    """One token as it reads within a text, so that tokens that differ read differently.
-
-    A tokenizer drops the blank of a token that it decodes alone (SentencePiece), makes one sign of all bytes that are
-    no character by themselves, and nothing of some special tokens: then the piece's own name says what it is.
-    """
-    text, piece = tokenizer.decode([token]), tokenizer.convert_ids_to_tokens(token)
-    if not isinstance(piece, str):
-        return text
-    if piece.startswith(BLANK) and not text.startswith(" "):
-        return f" {text}"
-    return piece if not text or "\N{REPLACEMENT CHARACTER}" in text else text
+        return lambda tokens: tuple(loaded.task.vocabulary.decode(token[None]) for token in tokens)
+    return lambda tokens: token_labels(tokenizer, tokens.tolist())
