@@ -6,6 +6,7 @@ import {
   foundInWords,
   percent,
   rounded,
+  signsIn,
   three,
   visible,
 } from "../../../interp/figures/attention/scripts/words.js";
@@ -25,6 +26,14 @@ test("what cannot be seen is spelt out, and long tokens are cut", () => {
   assert.equal(visible("x".repeat(10_000)), `${"x".repeat(11)}…`);
   assert.equal(visible("\u{1f600}".repeat(6), 6), "\u{1f600}".repeat(6));
   assert.equal(visible("<b>"), "<b>");
+});
+
+test("signs are told from the letters of a token", () => {
+  assert.deepEqual(signsIn("abc"), ["abc"]);
+  assert.deepEqual(signsIn(visible(" a\n\n")), ["", "\u2423", "a", "\u21b5\u21b5", ""]);
+  assert.deepEqual(signsIn("\u22efA9\u00e8"), ["", "\u22efA9", "\u00e8"]);
+  assert.deepEqual(signsIn("<0xF09F>"), ["", "<0xF09F>", ""]);
+  assert.deepEqual(signsIn("<b>"), ["<b>"]);
 });
 
 const CELL = {

@@ -3,7 +3,7 @@
 
 import { rgb, shade } from "./colours.js";
 import { find, make, reveal } from "./dom.js";
-import { barsInWords, visible } from "./words.js";
+import { barsInWords, signsIn, visible } from "./words.js";
 
 /** @import {Draw, Stage} from "./types" */
 
@@ -15,8 +15,9 @@ export const string = ({ node, shown, theme, choose }) => {
   const { data, state } = shown;
   const box = find(node, ".string");
   const items = data.view.labels.map((token, position) => {
-    const item = make("li", visible(token));
-    item.title = `${position}: ${token.slice(0, 200)}`;
+    const item = make("li");
+    item.append(...signsIn(visible(token)).map((part, place) => (place % 2 ? make("span", part, "sign") : part)));
+    item.title = `${position}: ${token.slice(0, 200)} (token ${data.tokens[position]})`;
     item.addEventListener("click", () =>
       choose(() => {
         const source = data.source[position];

@@ -27,6 +27,13 @@ export const visible = (token, most = 12) => {
   return cut ? `${[...shown].slice(0, most - 1).join("")}…` : shown;
 };
 
+/**
+ * What is shown of a token, cut where letters and signs for what is no letter take turns; signs are those at odd places.
+ * @param {string} shown
+ */
+export const signsIn = (shown) =>
+  shown.split(/((?:[\u2423\u21b5\u21e5]|^\u22ef[0-9A-F]*|<0x[0-9A-F]+>|\\u[0-9a-f]+)+)/u);
+
 /** @param {string} letter */
 const spelt = (letter) => {
   if (letter === " ") return "\u2423";
