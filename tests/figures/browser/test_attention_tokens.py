@@ -1,5 +1,7 @@
 """The attention view on the tokens of a language model, whose characters are split over tokens of bytes."""
 
+from typing import Any
+
 import pytest
 import torch
 import transformers
@@ -23,7 +25,7 @@ def text_view() -> AttentionView:
     backend.add_special_tokens([AddedToken("<|end|>", special=True)])
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<|end|>")
     torch.manual_seed(0)
-    shape = {"n_layer": 2, "n_head": 2, "n_embd": 16, "n_positions": 512, "vocab_size": len(tokenizer)}
+    shape: dict[str, Any] = {"n_layer": 2, "n_head": 2, "n_embd": 16, "n_positions": 512, "vocab_size": len(tokenizer)}
     model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**shape, bos_token_id=256, eos_token_id=256))
     return interp.view_attention(interp.open(model, tokenizer), TIMES * TEXT)
 
