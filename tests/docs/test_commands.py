@@ -37,13 +37,18 @@ WITH_COMMANDS = {page: commands(page.read_text(encoding="utf-8")) for page in PA
 WITH_COMMANDS = {page: found for page, found in WITH_COMMANDS.items() if found}
 
 
+LONG = ("hybrid.md", "saturation.md", "reproduce-the-paper.md")
+"""Pages whose first commands take long, and that tests of the commands themselves run, too."""
+RUN = [pytest.param(page, marks=pytest.mark.slow) if page.name in LONG else page for page in list(WITH_COMMANDS)[1:]]
+
+
 def understood(name: str, arguments: list[str]) -> bool:
     options, tiny = command(name).options()
     return isinstance(parse(options, arguments, tiny=tiny), options)
 
 
 @pytest.mark.usefixtures("pretrained")
-@pytest.mark.parametrize("page", list(WITH_COMMANDS)[1:], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("page", RUN, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_commands_of_a_page_run(page, capsys):
     first: dict[str, list[str]] = {}
     for name, arguments in WITH_COMMANDS[page]:

@@ -11,8 +11,8 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 
-SLOW = {"saturation"}
-"""Pages whose code measures a trained state at the defaults: minutes."""
+SLOW = {"saturation", "hybrid"}
+"""Pages whose code takes long: what it calls is tested beside it."""
 
 
 def program(page: str) -> str:
