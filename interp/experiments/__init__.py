@@ -8,6 +8,7 @@ kept       what runs have found, a few kilobytes each, by the digest of their pl
 executor   serial, processes of one machine, Ray
 engine     which plans are left to do, and their end
 times      how long they will take
+sweep      one model at several rates and from several seeds, as run folders
 reduce     several runs as one: the best of rates; means over trainings
 claim      what a paper says, what was measured, whether it holds
 paper      "Repeat After Me", claim by claim
