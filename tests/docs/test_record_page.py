@@ -29,6 +29,24 @@ def test_every_count_on_the_page_was_measured(training):
     assert cells[2:] == [counts.get(letters, "") for letters in LETTERS]
 
 
+def test_the_longer_trainings_are_counted_alike():
+    longer = FOUND["longer"]
+    config, _, recipe = preset(longer["preset"])
+    assert recipe.steps * recipe.batch == longer["strings_of_training"]
+    assert build(config).n_parameters == FOUND["parameters"]
+    assert all(len(m["first_errors"]) == m["strings"] - m["right"] for m in longer["measured"])
+    for training in longer["trainings"]:
+        here = [m for m in longer["measured"] if m["seed"] == training["seed"]]
+        counts = [f"{m['right']}/{m['strings']}" for m in here]
+        assert row(f"longer32, {training['seed']}")[1:] == [f"{training['cpu_seconds']:.0f} s", *counts]
+    for at, letters in enumerate(sorted({m["letters"] for m in longer["measured"]})):
+        here = [m for m in longer["measured"] if m["letters"] == letters]
+        right, strings = (sum(m[name] for m in here) for name in ("right", "strings"))
+        low, high = proportion_interval(right, strings)
+        cell = row("longer32, together, Clopper-Pearson 95 %")[2 + at]
+        assert cell == f"{right}/{strings} [{low:.3f}, {high:.3f}]"
+
+
 def test_counts_together_have_exact_intervals():
     for letters, cell in zip(LETTERS, row("together, Clopper-Pearson 95 %")[2:], strict=True):
         here = [m for m in FOUND["measured"] if m["letters"] == letters]
@@ -42,18 +60,6 @@ def test_the_page_is_of_the_preset():
     config, _, recipe = preset("long32")
     assert build(config).n_parameters == FOUND["parameters"] <= 350_000 and f"{FOUND['parameters']:,}" in PAGE
     assert recipe.steps * recipe.batch == FOUND["strings_of_training"] and recipe.lengths == (1, 64)
-
-
-def test_counts_of_the_longer_training_were_measured():
-    longer = FOUND["longer"]
-    config, _, recipe = preset(longer["preset"])
-    assert recipe.steps * recipe.batch == longer["strings_of_training"] and f"{longer['cpu_seconds']:.0f} s" in PAGE
-    assert build(config).n_parameters == FOUND["parameters"]
-    for measured in longer["measured"]:
-        low, high = proportion_interval(measured["right"], measured["strings"])
-        assert f"{measured['right']} of {measured['strings']} strings of {measured['letters']:,}" in PAGE
-        assert f"[{low:.3f}, {high:.3f}]" in PAGE
-        assert len(measured["first_errors"]) == measured["strings"] - measured["right"]
 
 
 def test_measured_shares_lie_in_the_predicted_intervals():
