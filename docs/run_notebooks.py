@@ -100,7 +100,7 @@ def _kept(output: Any, count: int) -> Any:
             raise RuntimeError(f"a cell warned: {output.text}")
         return None
     if output.output_type == "stream":
-        output["text"] = TEMPORARY.sub("/tmp/", output.text)
+        output["text"] = TEMPORARY.sub("", output.text)
     if "data" in output:
         if "image/png" in output.data:
             output["data"] = {"image/png": _small(output.data["image/png"])}

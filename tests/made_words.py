@@ -57,7 +57,12 @@ def byte_pairs():
 
 @pytest.fixture(scope="session")
 def words():
-    """A token a word, blanks dropped; a blank line is the separator of the planted copier."""
+    """`word_tokenizer`."""
+    return word_tokenizer()
+
+
+def word_tokenizer():
+    """Make a tokenizer with a token a word, blanks dropped; a blank line is the separator of the planted copier."""
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 

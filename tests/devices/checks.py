@@ -19,6 +19,7 @@ from torch import Tensor
 
 import interp
 from interp.measure.heads.settings import HeadSettings
+from interp.measure.language.text_bits import text_bits, text_transplants
 from interp.models import build
 from interp.models.scan.conv import causal_conv
 from interp.models.scan.lstm import lstm_scan
@@ -26,7 +27,9 @@ from interp.models.scan.methods import METHODS, using, why_not
 from interp.models.scan.selective import selective_scan
 from interp.models.scan.ssd import ssd_scan
 from interp.studies.study import STUDIES
+from interp.tasks.text import Corpus, Writer
 from interp.training.presets import PRESETS, preset
+from tests.made_words import WORDS, word_tokenizer  # noqa: TID251
 
 Check = Callable[[torch.device], None]
 CLOSE = {"atol": 1e-4, "rtol": 1e-4}
@@ -136,6 +139,17 @@ def numbers(folder: Path) -> dict[str, np.ndarray]:
     return {name: value for name, value in found.items() if "training" not in name}
 
 
+def texts_are_the_same(device: torch.device) -> None:
+    """Bits that a planted memory saves of a text that it has read, and whose text a state brings."""
+    drawn = torch.randint(26, (400,), generator=torch.Generator().manual_seed(0)).tolist()
+    writer, corpus, found = Writer(word_tokenizer(), begin=26), Corpus(" ".join(WORDS[i] for i in drawn)), []
+    for where in ("cpu", device):
+        model = interp.load("planted:shift?k=4", device=where).model
+        bits, swaps = text_bits(model, writer, corpus, (3, 5), 4), text_transplants(model, writer, corpus, 4, 4)
+        found.append([torch.from_numpy(x) for x in (bits.prior, bits.used, bits.other, swaps.donor, swaps.host)])
+    same(*found, **TRAINED)
+
+
 # ---------------------------------------------------------------------- scans
 
 
@@ -209,6 +223,7 @@ def same(ours: Any, theirs: Any, **tolerance: float) -> None:
 
 STUDIED: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("heads", "hybrid", {}),
+    ("hybrid", "hybrid", {"length": 4}),
     ("ablate", "hard-alibi", {"heads": ("L0H1", "L1H3")}),
     ("view", "hard-alibi", {"ablate": ("L0H1", "L1H3")}),
     ("view", "mamba", {}),
@@ -221,6 +236,7 @@ CHECKS: dict[str, Check] = {
     "training hard-alibi in bf16": partial(training_is_the_same, "hard-alibi", precision="bf16"),
     **{f"study {name} of {kind}": partial(study_is_the_same, name, kind, **how) for name, kind, how in STUDIED},
     "study heads of a planted model": roles_are_the_same,
+    "texts": texts_are_the_same,
     **{f"scan {scan} by {way}": partial(scans_are_the_same, scan, way) for scan in SCANS for way in METHODS[scan]},
 }
 

@@ -21,10 +21,11 @@ SLOW = {
     *(f"{what} {kind}" for what in ("model", "training") for kind in ("nope", "alibi", "long")),
     *(f"study view of {kind}" for kind in ("hard-alibi", "mamba")),
     "study state of mamba2",
+    "study hybrid of hybrid",
 }
 """What differs from another check by a bias on the scores or by sizes alone, or is a part of another: of the study of
 ablations the view of attention, of the study of a hybrid's heads the scores of hidden attention. The state of a Mamba-2
-is measured for a minute; by default that of an LSTM, which is smaller."""
+is measured for a minute; by default that of an LSTM, which is smaller. The heads of a hybrid are part of its study."""
 
 
 @pytest.fixture(scope="module")

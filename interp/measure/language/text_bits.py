@@ -69,13 +69,14 @@ def text_bits(
         again, after = (_costs(model, torch.cat([begin, read, gap], dim=1), text) for read in (text, other))
         rows.append([alone, alone - again, alone - after])
     prior, used, null = (np.stack(column) for column in zip(*rows, strict=True))
+    ends, null_ends = mean_intervals(used), mean_intervals(null)
     return TextBits(
         lengths=tuple(lengths),
         prior=prior,
         used=used,
         other=null,
-        interval=tuple(mean_intervals(used)[i] for i in range(len(lengths))),
-        other_interval=tuple(mean_intervals(null)[i] for i in range(len(lengths))),
+        interval=tuple(ends[i] for i in range(len(lengths))),
+        other_interval=tuple(null_ends[i] for i in range(len(lengths))),
     )
 
 
@@ -111,12 +112,13 @@ def text_transplants(
         raise UserError(
             f"strings must be at least 2, and between at least one token; got {strings} and {len(mark)} tokens."
         )
-    donor_text, host_text = _texts(writer, corpus, length, strings, seed)
-    gap = torch.tensor(mark).expand(strings, -1)
+    where = device(model)
+    donor_text, host_text = (text.to(where) for text in _texts(writer, corpus, length, strings, seed))
+    begin, gap = (torch.tensor(tokens, device=where).expand(strings, -1) for tokens in ([writer.begin], mark))
 
     def state(text: Tensor) -> Carried:
         past = model.new_past()
-        model(torch.cat([torch.full((strings, 1), writer.begin), text], dim=1), return_type=None, past=past)
+        model(torch.cat([begin, text], dim=1), return_type=None, past=past)
         return Carried(past)
 
     def costs(of: Carried) -> list[Float[np.ndarray, " string"]]:

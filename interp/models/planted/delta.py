@@ -78,21 +78,8 @@ def planted_delta_memory(keys: int, values: int) -> tuple[HookedDeltaNet, DeltaT
     require_size("keys", keys)
     require_size("values", values)
     table, pairs = DeltaTable(keys, values), keys * values
-    config = DeltaNetConfig(
-        n_layers=1,
-        d_model=keys + 2 * values + 1,  # the key, the value, whether it is written; what is read
-        d_vocab=table.size,
-        n_heads=1,
-        d_key=keys,
-        d_value=values,
-        d_conv=1,
-        head_norm=False,
-        normalization=None,
-        tied=False,
-    )
-    model = HookedDeltaNet(config)
-    for parameter in model.parameters():
-        parameter.zero_()
+    width = keys + 2 * values + 1  # the key, the value, whether it is written; what is read
+    model = _blank(d_model=width, d_vocab=table.size, d_key=keys, d_value=values, d_conv=1)
     key, value, flag, out = (slice(*bounds) for bounds in _bounds(keys, values))
     one_key, one_value = torch.eye(keys), torch.eye(values)
     mixer = model.blocks[0].mixer
@@ -129,21 +116,8 @@ def planted_delta_copier(alphabet: int = 26, logit: float = 6.0) -> tuple[Hooked
     """
     require_size("alphabet", alphabet)
     tokens, bos, separator = alphabet + 4, alphabet, alphabet + 1
-    config = DeltaNetConfig(
-        n_layers=1,
-        d_model=2 * tokens,  # the token; what is read
-        d_vocab=tokens,
-        n_heads=1,
-        d_key=tokens,
-        d_value=tokens,
-        d_conv=2,
-        head_norm=False,
-        normalization=None,
-        tied=False,
-    )
-    model = HookedDeltaNet(config)
-    for parameter in model.parameters():
-        parameter.zero_()
+    width = 2 * tokens  # the token; what is read
+    model = _blank(d_model=width, d_vocab=tokens, d_key=tokens, d_value=tokens, d_conv=2)
     here, out, one = slice(0, tokens), slice(tokens, None), torch.eye(tokens)
     asks = one.clone()  # the separator asks for what follows the beginning
     asks[separator] = one[bos]
@@ -156,6 +130,15 @@ def planted_delta_copier(alphabet: int = 26, logit: float = 6.0) -> tuple[Hooked
     mixer.W_out[:, out] = tokens**0.5 / LONG * one
     model.W_U[out] = logit * one
     return model, 1
+
+
+def _blank(**sizes: int) -> HookedDeltaNet:
+    """A layer with one head and no norms, all of whose weights are 0."""
+    config = DeltaNetConfig(n_layers=1, n_heads=1, head_norm=False, normalization=None, tied=False, **sizes)
+    model = HookedDeltaNet(config)
+    for parameter in model.parameters():
+        parameter.zero_()
+    return model
 
 
 def _bounds(keys: int, values: int) -> tuple[tuple[int, int], ...]:

@@ -21,7 +21,7 @@ SURROUNDINGS = {
     "three layers, two lookup heads": {"n_layers": 3, "lookup_layer": 2, "n_lookup": 2, "idle": "random"},
     "five decoys": {"decoys": ("position:29", "matched-token", "previous", "bos", "even"), "n_ctx": 128},
 }
-"""Those of `tests/measure/heads/test_validation.py`."""
+"""What stands around the copiers of `tests/measure/heads/test_validation.py`."""
 QUICK = {(2, "alone"), (2, "idle and random heads"), (2, "three layers, two lookup heads"), (2, "five decoys")}
 EVERY = [
     pytest.param(n, around, marks=[] if (n, around) in QUICK else pytest.mark.slow)
