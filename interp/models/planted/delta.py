@@ -132,9 +132,20 @@ def planted_delta_copier(alphabet: int = 26, logit: float = 6.0) -> tuple[Hooked
     return model, 1
 
 
-def _blank(**sizes: int) -> HookedDeltaNet:
+def _blank(d_model: int, d_vocab: int, d_key: int, d_value: int, d_conv: int) -> HookedDeltaNet:
     """A layer with one head and no norms, all of whose weights are 0."""
-    config = DeltaNetConfig(n_layers=1, n_heads=1, head_norm=False, normalization=None, tied=False, **sizes)
+    config = DeltaNetConfig(
+        n_layers=1,
+        d_model=d_model,
+        d_vocab=d_vocab,
+        n_heads=1,
+        d_key=d_key,
+        d_value=d_value,
+        d_conv=d_conv,
+        head_norm=False,
+        normalization=None,
+        tied=False,
+    )
     model = HookedDeltaNet(config)
     for parameter in model.parameters():
         parameter.zero_()
