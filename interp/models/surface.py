@@ -23,6 +23,7 @@ from interp.models.heads import HeadTable
 from interp.models.hidden_attention.layer import ReadLayer
 from interp.models.hidden_attention.pattern import reading_hooks, whole_pattern
 from interp.models.hooks.model import Hook, HookedModel
+from interp.models.stack.model import StackModel
 
 Model = TransformerLensModel
 """Whatever has `cfg`, `run_with_hooks`, `run_with_cache` and `to_tokens`: a model of ours or a `TransformerBridge`."""
@@ -33,6 +34,17 @@ Visit = Callable[[int, Pattern, Pattern | None], None]
 def by_head(output: Float[Tensor, "batch pos *inner"]) -> HeadVectors:
     """Give what stands at a head's `output_hook` an axis for heads; all channels of a Mamba layer are of one head."""
     return output if output.ndim == 4 else output[:, :, None]
+
+
+def gate_names(model: Model, layer: int) -> list[str]:
+    """Return the hook point of the gate that a layer's heads are multiplied by, before its sigmoid; none without one.
+
+    Args:
+        model: any; of a bridge, gates are not known.
+        layer: an attention layer.
+    """
+    name = f"blocks.{layer}.attn.hook_gate"
+    return [name] if isinstance(model, StackModel) and name in model.hook_dict else []
 
 
 def vocab_size(model: Model) -> int:

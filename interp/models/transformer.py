@@ -49,7 +49,7 @@ class HookedTransformer(StackedWeights, StackModel):
             self.pos_embed.W_pos = nn.Parameter(torch.empty(config.n_ctx, config.d_model))
             self.hook_pos_embed = HookPoint()
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
-        self.ln_final = make_norm(config.normalization, config.d_model)
+        self.ln_final = make_norm(config.normalization, config.d_model, config.norm_eps)
         self.unembed = nn.Module()
         self.unembed.W_U = nn.Parameter(torch.empty(config.d_model, config.d_vocab))
         self.unembed.b_U = nn.Parameter(torch.empty(config.d_vocab))
@@ -74,7 +74,7 @@ class HookedTransformer(StackedWeights, StackModel):
             "n_ctx": c.n_ctx,
             "act_fn": c.activation,
             "attn_only": c.d_mlp == 0,
-            "n_key_value_heads": c.most_heads,
+            "n_key_value_heads": c.n_key_value_heads or c.most_heads,
             "normalization_type": c.normalization,
             "parallel_attn_mlp": c.parallel,
             "positional_embedding_type": names.get(c.position, "alibi"),

@@ -33,6 +33,15 @@ SHAPES = {
         "mamba": MAMBA,
         "mamba2": {"d_head": 8, **MAMBA},
     },
+    "rich": {
+        "kind": "hybrid",
+        "layers": ("gated_deltanet", "attention", "mamba", "attention"),
+        "gated_deltanet": {"n_heads": 2},
+        "attention": {"n_heads": 4, "n_key_value_heads": 2, "qk_norm": "head", "attention_gate": True}
+        | {"position": "rope", "rotary_dim": 2, "norm_after": True, "score_cap": 3.0},
+        "mamba": MAMBA,
+        **{"d_mlp": (8, 6, 0, 5), "gated_mlp": True, "activation": "silu"},
+    },
     "mamba": {"n_layers": 2, **MAMBA},
     "mamba2": {"n_layers": 2, "d_head": 8, **MAMBA},
 }
@@ -129,6 +138,16 @@ def test_many_ablations_of_a_hybrid_at_once_equal_one_run_each(kind, generator):
     changed = (slow.loss - slow.loss[0]).abs().amax(dim=1) > 1e-9
     assert not changed[0]
     assert changed[1:].all()
+
+
+@pytest.mark.parametrize("kind", ["mean", "edges"])
+def test_so_do_those_of_gated_and_normed_heads_that_share_their_keys(kind, generator):
+    model, strings = model_of("rich").double(), TASK.sample(3, (4, 6), generator())
+    sets = [(), ("L1H0",), ("L1H1",), ("L1H0", "L3H1"), ("L3H2",)] + [("L0H1",), ("L2H0", "L3H0")] * (kind == "mean")
+    ablations = [Ablation(heads, intervention(kind, strings, generator(1))) for heads in sets]
+    fast, slow = (sweep(model, strings, TASK.vocabulary, ablations, slow=slow) for slow in (False, True))
+    torch.testing.assert_close(fast.loss, slow.loss, rtol=1e-6, atol=1e-6)
+    assert ((slow.loss - slow.loss[0]).abs().amax(dim=1) > 1e-9).tolist() == [False] + [True] * (len(sets) - 1)
 
 
 @pytest.mark.parametrize(

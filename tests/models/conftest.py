@@ -30,6 +30,19 @@ RECURRENT = {
         "mamba2": {"d_head": 8, **MAMBA},
         "attention": {"n_heads": 4},
     },
+    "rich hybrid": {
+        "kind": "hybrid",
+        "layers": ("gated_deltanet", "attention", "mamba"),
+        "gated_deltanet": {"n_heads": 2, "d_key": 4, "d_value": 6},
+        "mamba": MAMBA,
+        "attention": {
+            **{"n_heads": 4, "n_key_value_heads": 2, "qk_norm": "head", "attention_gate": True},
+            **{"position": "rope", "rotary_dim": 2, "norm_after": True, "score_cap": 2.0},
+        },
+        "d_mlp": (8, 6, 0),
+        "activation": "silu",
+        "gated_mlp": True,
+    },
 }
 """Kind -> fields of its config, besides the widths."""
 

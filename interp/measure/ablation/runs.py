@@ -30,7 +30,7 @@ from interp.models.heads import Head
 from interp.models.hooks.model import Hook
 from interp.models.stack.block import Block
 from interp.models.stack.model import StackModel
-from interp.models.surface import Model, by_head
+from interp.models.surface import Model, by_head, gate_names
 
 
 def one_by_one(
@@ -68,8 +68,9 @@ def together(
             stream = before.expand(len(some), *before.shape).flatten(0, 1)  # of one ablation nothing is copied
             if changes is not None:
                 sums = _sums(chosen, heads, changes)
-                attn_out = strings.clean[f"blocks.{layer}.hook_attn_out"][:, at]
-                stream = cast(Block, model.blocks[layer]).add(stream, (attn_out + sums).flatten(0, 1))
+                block = cast(Block, model.blocks[layer])
+                written = strings.clean[f"blocks.{layer}.{block.heads_hook}"][:, at]
+                stream = block.add_heads(stream, (written + sums).flatten(0, 1))
             if begin < end:
                 start = 0 if isinstance(intervention, EdgeEdit) else strings.start  # an edge edit wants all rows
                 hooks = _later_hooks(strings, chosen, range(begin, end))
@@ -97,14 +98,15 @@ def _changes(
     """What ablating each of some heads of a layer adds to the attention's output, at some positions: (z' - z) W_O."""
     attn, index = f"blocks.{layer}.attn", [head.index for head in heads]
     if isinstance(intervention, EdgeEdit):
-        names = [f"{attn}.hook_pattern", f"{attn}.hook_v"]
+        names = [f"{attn}.hook_pattern", f"{attn}.hook_v", *gate_names(model, layer)]
         before = strings.clean[f"blocks.{layer}.hook_resid_pre"]
         _, cache = model.run_with_cache(
             before, names_filter=names, start_at_layer=layer, stop_at_layer=layer + 1, **segment_of(strings.batch)
         )
-        pattern, v = (cache[name] for name in names)
+        pattern, v, *gate = (cache[name] for name in names)
         moved = strings.edits[intervention].edit(pattern, strings.visible[layer]) - pattern
-        change = einsum(moved[:, index], v[:, :, index], "b h q k, b k h d -> b q h d")[:, at]
+        change = einsum(moved[:, index], v[:, :, index], "b h q k, b k h d -> b q h d")
+        change = (change * gate[0][:, :, index].sigmoid() if gate else change)[:, at]
     else:
         new, z = strings.outputs[intervention, layer], strings.clean[f"{attn}.hook_z"]
         change = new[:, at][:, :, index] - z[:, at][:, :, index]

@@ -6,7 +6,7 @@ runs (`interp.measure.ablation.runs`), whose logits are scored at the answer.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from einops import rearrange
@@ -127,7 +127,7 @@ def clean_names(model: Model, ablations: Sequence[Ablation], fast: bool) -> list
         for first in {min(a.heads) for a in ablations if a.heads}:
             names.add(f"blocks.{first.layer}.hook_resid_pre")
             if first.kind == "attention":
-                names.add(f"blocks.{first.layer}.hook_attn_out")
+                names.add(f"blocks.{first.layer}.{cast(Any, model).blocks[first.layer].heads_hook}")
         names |= {f"blocks.{model.cfg.n_layers - 1}.hook_resid_post" for a in ablations if not a.heads}
     return sorted(names)
 

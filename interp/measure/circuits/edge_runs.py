@@ -181,8 +181,9 @@ class EdgeRun:
     def _bias(self, stage: Stage) -> Any:
         """What attention layers add to the stream that is no node's: their biases."""
         reader = stage.readers[0][0]
+        before = reader.layer + (reader.kind == "mlp")
         begun = max(
-            (layer + 1 for layer, block in enumerate(list(self.model.blocks)[: reader.layer]) if _anew(block)),
+            (layer + 1 for layer, block in enumerate(list(self.model.blocks)[:before]) if _anew(block)),
             default=0,
         )
         layers = list(range(begun, reader.layer))

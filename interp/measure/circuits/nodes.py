@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from interp.base.calls import checked_call
 from interp.base.errors import UserError, shown, unknown
+from interp.measure.circuits.separable import require_separable
 from interp.models.heads import Head, HeadTable
 from interp.models.recurrent.mixer import RecurrentBlock
 from interp.models.stack.model import StackModel
@@ -101,13 +102,15 @@ class Graph:
     def of(cls, model: Any) -> "Graph":
         """Return the graph of a model.
 
-        Raises: UserError for a model that is not one of this package's, whose streams cannot be split by reader.
+        Raises: UserError for a model that is not one of this package's, whose streams cannot be split by reader, or
+            as `require_separable`.
         """
         if not isinstance(model, StackModel):
             raise UserError(
                 f"model must be one of this package's for its nodes and edges; got a {type(model).__name__}, whose "
                 "stream is not split by reader. Use TransformerLens's own patching for it."
             )
+        require_separable(model)
         nodes = (Node("embed", -1, reads=(), writes_at="blocks.0.hook_resid_pre"), *_inner(model))
         nodes = (*nodes, Node("unembed", len(model.blocks)))
         return cls(nodes, tuple(_edges(model, nodes)))
@@ -202,12 +205,14 @@ class Graph:
 def _inner(model: StackModel) -> Iterator[Node]:
     """The nodes between embedding and unembedding."""
     table = HeadTable.of(model).by_layer
-    for layer, block in enumerate(model.blocks):
+    for layer in range(len(model.blocks)):
+        block: Any = model.blocks[layer]
         if isinstance(block, RecurrentBlock):
             yield Node("recurrent", layer, writes_at=f"blocks.{layer}.hook_mixer_out")
-            continue
-        even = block.attn.heads.even
-        for head in table[layer]:
+            even = ()
+        else:
+            even = block.attn.heads.even
+        for head in table[layer] if even else ():
             reads: tuple[Into, ...] = ("v",) if even[head.index] else ("q", "k", "v")
             yield Node("head", layer, head, reads, f"blocks.{layer}.attn.hook_result")
         if block.mlp is not None:
@@ -226,8 +231,8 @@ def _reaches(model: StackModel, writer: Node, reader: Node) -> bool:
         return False
     if writer.layer == reader.layer:
         beside = model.blocks[writer.layer]
-        return writer.kind == "head" and reader.kind == "mlp" and not beside.parallel
-    between = list(model.blocks)[max(writer.layer, 0) : reader.layer]
+        return writer.kind in ("head", "recurrent") and reader.kind == "mlp" and not beside.parallel
+    between = list(model.blocks)[max(writer.layer, 0) : reader.layer + (reader.kind == "mlp")]  # it reads its own block
     if writer.layer >= 0:
         between = between[1:]  # its own block lets what it writes pass
     return all(getattr(block, "residual", True) for block in between)  # else the stream begins anew there

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from interp.base.axes import Residual, Tokens
 from interp.base.errors import UserError, shown
+from interp.measure.circuits.separable import require_separable
 from interp.models.heads import Head, HeadTable
 from interp.models.recurrent.mixer import RecurrentBlock
 from interp.models.stack.layers import LayerNorm, RMSNorm
@@ -85,12 +86,13 @@ def scale_hooks(norm: nn.Module, name: str) -> list[str]:
 
 
 def own_model(model: Any) -> StackModel:
-    """The model. Raises: UserError for one that is not of this package."""
+    """The model. Raises: UserError for one that is not of this package, or as `require_separable`."""
     if not isinstance(model, StackModel):
         raise UserError(
             f"model must be one of this package's to be taken apart; got a {type(model).__name__}, whose attention may "
             "cap, scale or normalise what it adds. Use TransformerLens's decompose_resid for it."
         )
+    require_separable(model)
     return model
 
 
@@ -117,8 +119,8 @@ def stream_hooks(model: StackModel, layer: int) -> list[str]:
     for at, block in enumerate(model.blocks[:layer]):
         if isinstance(block, RecurrentBlock):
             names.append(f"blocks.{at}.hook_mixer_out")
-            continue
-        names.append(f"blocks.{at}.attn.hook_z")
+        else:
+            names.append(f"blocks.{at}.attn.hook_z")
         names += [f"blocks.{at}.hook_mlp_out"] * (block.mlp is not None)
     return names
 
@@ -144,11 +146,11 @@ def stream_parts(model: StackModel, layer: int, cache: Mapping[str, Tensor]) -> 
         block = model.blocks[at]
         if isinstance(block, RecurrentBlock):
             yield f"L{at}.mixer", cache[f"blocks.{at}.hook_mixer_out"].double()
-            continue
-        z, W_O = cache[f"blocks.{at}.attn.hook_z"].double(), block.attn.W_O.double()
-        for head in HeadTable.of(model).by_layer[at]:
-            yield head.name, z[:, :, head.index] @ W_O[head.index]
-        bias = bias + block.attn.b_O.double()
+        else:
+            z, W_O = cache[f"blocks.{at}.attn.hook_z"].double(), block.attn.W_O.double()
+            for head in HeadTable.of(model).by_layer[at]:
+                yield head.name, z[:, :, head.index] @ W_O[head.index]
+            bias = bias + block.attn.b_O.double()
         if block.mlp is not None:
             yield f"L{at}.mlp", cache[f"blocks.{at}.hook_mlp_out"].double()
     like = cache["hook_embed"]

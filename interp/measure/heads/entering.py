@@ -20,6 +20,7 @@ from interp.measure.attention.rows import QueryRow, query_key_hooks, wide
 from interp.models.heads import HeadTable
 from interp.models.hooks.model import Hook
 from interp.models.stack.model import StackModel
+from interp.models.stack.scores import capped
 from interp.models.stack.steps import rows
 from interp.models.surface import Enough, Model, run_to_read
 
@@ -89,11 +90,11 @@ def _own(model: StackModel, layer: int, query: Int[Tensor, " batch"], stream: Re
     first = 0 if query.is_meta else int(query.min())
     found: list[Tensor] = []
 
-    step = model.blocks[layer].attn.step
+    attn = model.blocks[layer].attn
 
     def show(q: Tensor, k: Tensor, steps: Tensor | None) -> None:
         q = q.take_along_dim((query - first)[:, None, None, None], 1)[:, 0]
-        found.append(rows(step, wide(q), wide(k), steps, query))
+        found.append(capped(rows(attn.step, wide(q), wide(k), steps, query), attn.score_cap))
         raise Enough
 
     hooks = query_key_hooks(model, layer, show)

@@ -138,11 +138,11 @@ def total_effects(
 def writes_are_sums(model: Model, probe: Probe) -> bool:
     """Whether attention adds z W_O of each head to the stream, but for a constant: what the direct path subtracts.
 
-    So it is in our models. A bridge may normalise what attention writes (Gemma 2) or scale it (Granite) before; other
-    models do not say.
+    So it is in our models, unless their norms stand after attention. A bridge may normalise what attention writes
+    (Gemma 2) or scale it (Granite) before; other models do not say.
     """
     if isinstance(model, StackModel):
-        return True
+        return model.attention is None or not model.attention.norm_after
     table = HeadTable.of(model)
     if not isinstance(model, TransformerBridge) or not table.editable:
         return False

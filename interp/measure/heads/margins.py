@@ -23,6 +23,7 @@ from interp.measure.attention.rows import query_key_hooks, wide
 from interp.models.heads import Head, Heads, HeadTable
 from interp.models.stack.masks import head_bias
 from interp.models.stack.model import StackModel
+from interp.models.stack.scores import capped
 from interp.models.stack.steps import Steps
 from interp.models.surface import Enough, run_to_read
 from interp.results.margins import HeadMargins
@@ -108,14 +109,15 @@ def _block(
     assert config is not None  # it has attention heads
     places = torch.arange(k.shape[1], device=k.device)
     bias = head_bias(config.heads_in(layer).of((*heads,)), query, places, k.dtype)
-    scores = _rows(model.blocks[layer].attn.step, q, k, steps, query) + bias
+    attn = model.blocks[layer].attn
+    scores = capped(_rows(attn.step, q, k, steps, query), attn.score_cap) + bias
     source = string.source[0, query]
     at_source = source[None, :, None].expand(len(scores), -1, 1)
     own = scores.gather(2, at_source)[..., 0]
     rivals = scores.scatter(2, at_source, -torch.inf)
     best = rivals.max(dim=2)
     shared = _agreeing(string.tokens[0], source - 1, best.indices - 1, context)
-    together = model.blocks[layer].attn.to_pattern.together(rivals, heads)
+    together = attn.to_pattern.together(rivals, heads)
     return _Rows(own - best.values, own - together, shared)
 
 

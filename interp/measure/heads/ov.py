@@ -12,7 +12,7 @@ from interp.measure.attention.rows import blocks, wide
 from interp.models.heads import HeadTable
 from interp.models.stack.layers import LayerNorm
 from interp.models.stack.model import StackModel
-from interp.models.surface import Model
+from interp.models.surface import Model, gate_names
 from interp.tasks.probes.probe import Probe
 from interp.tasks.vocabulary import Vocabulary
 
@@ -55,9 +55,10 @@ def values_of_heads(model: Model, value: Float[Tensor, "batch pos group d_head"]
 def _block(model: Model, vocabulary: Vocabulary, probe: Probe) -> Bool[Tensor, "head example"]:
     layers = sorted({head.layer for head in HeadTable.of(model).of_kind("attention")})
     names = {layer: f"blocks.{layer}.attn.hook_v" for layer in layers}
+    gates = {layer: gate_names(model, layer) for layer in layers}
     last = f"blocks.{model.cfg.n_layers - 1}.hook_resid_post"
     own = isinstance(model, StackModel)
-    wanted_names = [*names.values(), *([] if own else [last])]
+    wanted_names = [*names.values(), *(name for each in gates.values() for name in each), *([] if own else [last])]
     _, cache = model.run_with_cache(probe.batch.tokens, return_type=None, names_filter=wanted_names)
     letters = vocabulary.ids(torch.arange(vocabulary.n_letters, device=probe.query.device))
     wanted = probe.batch.tokens.take_along_dim(probe.source[:, None], 1)
@@ -65,6 +66,8 @@ def _block(model: Model, vocabulary: Vocabulary, probe: Probe) -> Bool[Tensor, "
     for layer, name in names.items():
         value = values_of_heads(model, cache[name], layer)
         value = value.take_along_dim(probe.source[:, None, None, None], 1)[:, 0]
+        for gate in gates[layer]:  # as it stands where the letter is asked for
+            value = value * cache[gate].take_along_dim(probe.query[:, None, None, None], 1)[:, 0].sigmoid()
         written = einsum(value, cast(Any, model).blocks[layer].attn.W_O, "b h d, h d m -> b h m")
         if own:
             logits = _own(model, written)[..., letters]

@@ -17,7 +17,7 @@ from interp.measure.heads.ov import values_of_heads
 from interp.measure.values import Zero
 from interp.models.heads import Head
 from interp.models.stack.model import StackModel
-from interp.models.surface import Model
+from interp.models.surface import Model, gate_names
 from interp.tasks.probes.probe import Probe
 from interp.tasks.vocabulary import Vocabulary
 
@@ -44,10 +44,15 @@ def _share_block(model: Model, probe: Probe, heads: Sequence[Head]) -> Float[Ten
     others = probe.whole.copied_from.scatter(1, probe.source[:, None], False)
     rows = {layer.layer: layer.pattern for layer in rows_at(model, probe.batch.tokens, probe.query)}
     names = {head.layer: f"blocks.{head.layer}.attn.hook_v" for head in heads}
-    _, cache = model.run_with_cache(probe.batch.tokens, return_type=None, names_filter=sorted(names.values()))
+    gates = {layer: gate_names(model, layer) for layer in names}
+    wanted = sorted([*names.values(), *(name for each in gates.values() for name in each)])
+    _, cache = model.run_with_cache(probe.batch.tokens, return_type=None, names_filter=wanted)
     shares = []
     for head in heads:
         value = values_of_heads(model, cache[names[head.layer]], head.layer)[:, :, head.index]
+        for gate in gates[head.layer]:  # as it stands where the head attends from
+            at_query = cache[gate][:, :, head.index].take_along_dim(probe.query[:, None, None], 1)
+            value = value * at_query.sigmoid()
         W_O = cast(Any, model).blocks[head.layer].attn.W_O[head.index]
         brought = wide(einsum(value, W_O, "b k h, h m -> b k m").norm(dim=-1))
         written = rows[head.layer][:, head.index] * brought

@@ -8,18 +8,22 @@ from typing import Any
 
 from torch import nn
 
-from interp.base.codec import checked
+from interp.base.codec import checked, without_defaults
 from interp.base.errors import UserError, shown, unknown
 from interp.models.recurrent.config import RecurrentConfig
 from interp.models.recurrent.family import family, kinds
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.stack.block import Block
+from interp.models.stack.checks import require_choice, require_size
 from interp.models.stack.config import TransformerConfig
+from interp.models.stack.layers import ACTIVATIONS, make_mlp, make_norm
 
 ATTENTION = "attention"
 """Kind of a layer that is not recurrent."""
 SHARED = ("n_layers", "d_model", "d_vocab", "normalization")
 """Fields that the configs of all layers take from the hybrid's."""
+LATER = ("d_mlp", "activation", "gated_mlp")
+"""Fields that are left out of a config's dict where they have their default, so that older recipes keep their name."""
 
 
 def with_options(cls: type["HybridConfig"]) -> type["HybridConfig"]:
@@ -61,6 +65,13 @@ class HybridConfig:
     norm_eps: float = 1e-5
     tied: bool = True
     embedding_std: float = 0.02
+    d_mlp: int | tuple[int, ...] = 0
+    """Hidden width of the MLP behind attention or recurrence, in every layer or in each; 0: none. For attention layers
+    their own option of this name overrides it, as for the two that follow."""
+    activation: str = "gelu"
+    """One of `layers.ACTIVATIONS`."""
+    gated_mlp: bool = False
+    """Whether the MLP's activations are multiplied by a second map of its input (`layers.GatedMLP`)."""
     options: dict[str, Any] = field(default_factory=dict)
     """Kind of layer -> fields of its config."""
 
@@ -69,6 +80,12 @@ class HybridConfig:
         if not self.layers:
             raise UserError('layers must name at least one layer, as ("mamba", "attention") does; got none.')
         RecurrentConfig(**{name: getattr(self, name) for name in RecurrentConfig.__dataclass_fields__})
+        require_choice("activation", self.activation, tuple(ACTIVATIONS))
+        widths = self.d_mlp if isinstance(self.d_mlp, tuple) else (self.d_mlp,) * self.n_layers
+        if len(widths) != self.n_layers:
+            raise UserError(f"d_mlp must be one width, or one for each of {self.n_layers} layers; got {len(widths)}.")
+        for width in widths:
+            require_size("d_mlp", width, least=0)
         for kind in dict.fromkeys((*self.layers, *self.options)):
             self.part(kind)
 
@@ -76,6 +93,12 @@ class HybridConfig:
     def n_layers(self) -> int:
         """Number of layers."""
         return len(self.layers)
+
+    def mlp_in(self, layer: int) -> int:
+        """Hidden width of a layer's MLP; 0: none."""
+        if self.layers[layer] == ATTENTION and "d_mlp" in self.options.get(ATTENTION, {}):
+            return self.part(ATTENTION).d_mlp
+        return self.d_mlp[layer] if isinstance(self.d_mlp, tuple) else self.d_mlp
 
     def __getattr__(self, name: str) -> dict[str, Any]:
         """The options of a kind of layer by its name: `config.mamba`."""
@@ -91,7 +114,9 @@ class HybridConfig:
         if kind not in layer_kinds():
             raise unknown("kind of layer", kind, layer_kinds())
         config_class: Any = TransformerConfig if kind == ATTENTION else family(kind).config
-        options = {"position": "nope"} if kind == ATTENTION else {"norm_eps": self.norm_eps}
+        options: dict[str, Any] = {"norm_eps": self.norm_eps}
+        if kind == ATTENTION:
+            options |= {"position": "nope", "activation": self.activation, "gated_mlp": self.gated_mlp}
         given = self.options.get(kind, {})
         if not isinstance(given, Mapping):
             raise UserError(f"{kind} must be a dict of fields of {config_class.__name__}; got {shown(given)}.")
@@ -108,7 +133,7 @@ class HybridConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The config as it is written down: the options of each kind of layer under its name."""
-        fields = dataclasses.asdict(self)
+        fields = without_defaults(self, dataclasses.asdict(self), LATER)
         return fields | fields.pop("options")
 
 
@@ -128,14 +153,22 @@ class HookedHybrid(RecurrentModel):
 
     def __init__(self, config: HybridConfig, seed: int = 0) -> None:
         parts = {kind: config.part(kind) for kind in dict.fromkeys(config.layers)}
-        blocks: list[nn.Module] = [
-            Block(parts[kind], layer) if kind == ATTENTION else family(kind).block(parts[kind], alone=False)
-            for layer, kind in enumerate(config.layers)
-        ]
+        blocks = [_block(config, parts[kind], layer) for layer, kind in enumerate(config.layers)]
         super().__init__(config, blocks, parts.get(ATTENTION), seed)
 
     def config_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, **self.config.to_dict()}
+
+
+def _block(config: HybridConfig, part: Any, layer: int) -> nn.Module:
+    width, kind = config.mlp_in(layer), config.layers[layer]
+    if kind == ATTENTION:
+        return Block(part, layer, d_mlp=width)
+    block = family(kind).block(part, alone=False)
+    if width:
+        mlp = make_mlp(config.d_model, width, config.activation, config.gated_mlp)
+        block.add_mlp(mlp, make_norm(config.normalization, config.d_model, config.norm_eps))
+    return block
 
 
 def layer_kinds() -> tuple[str, ...]:

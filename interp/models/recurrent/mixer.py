@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from interp.base.axes import Residual
 from interp.models.hooks.point import HookPoint, in_use, traced
+from interp.models.stack.block import draw_weights
 from interp.models.stack.masks import Mask
 
 if TYPE_CHECKING:
@@ -151,10 +152,12 @@ class Mixer(nn.Module):
 
 
 class RecurrentBlock(nn.Module):
-    """One recurrent layer: x + mixer(norm(x)). `hook_mixer_in` is what the mixer reads, `hook_mixer_out` its output.
+    """One recurrent layer: x + mixer(norm(x)), then, if it has an MLP, + mlp(ln2(.)).
 
-    On demand: `hook_mixer_input`, the stream before the norm as the mixer alone reads it, so that a path into it can be
-    patched. In a model that has MLPs in other layers, `hook_mlp_out` is a point, too, where zeros are written:
+    `hook_mixer_in` is what the mixer reads, `hook_mixer_out` its output. On demand: `hook_mixer_input`, the stream
+    before the norm as the mixer alone reads it, so that a path into it can be patched. With an MLP the points are those
+    of an attention layer's: `hook_resid_mid`, `hook_mlp_in` on demand, `mlp.hook_pre | hook_post`, `hook_mlp_out`. In a
+    model that has MLPs in other layers alone, `hook_mlp_out` is a point, too, where zeros are written:
     TransformerLens's decompositions of the stream ask for it.
 
     Args:
@@ -165,6 +168,8 @@ class RecurrentBlock(nn.Module):
 
     hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
     past_class = RecurrentState
+    parallel = False
+    """Whether the MLP reads what the mixer reads; it reads what stands after it."""
 
     def __init__(self, mixer: Mixer, norm: nn.Module, residual: bool = True) -> None:
         super().__init__()
@@ -172,6 +177,12 @@ class RecurrentBlock(nn.Module):
         self.hook_resid_pre, self.hook_resid_post = HookPoint(), HookPoint()
         self.hook_mixer_input, self.hook_mixer_in, self.hook_mixer_out = HookPoint(), HookPoint(), HookPoint()
         self.hook_mlp_out: HookPoint | None = None
+        self.mlp: nn.Module | None = None
+
+    def add_mlp(self, mlp: nn.Module, norm: nn.Module) -> None:
+        """Put an MLP behind the mixer, and a norm before it."""
+        self.mlp, self.ln2 = mlp, norm
+        self.hook_resid_mid, self.hook_mlp_in, self.hook_mlp_out = HookPoint(), HookPoint(), HookPoint()
 
     def forward(
         self, x: Residual, mask: Mask, past: RecurrentState | None = None
@@ -181,15 +192,26 @@ class RecurrentBlock(nn.Module):
         read = self.hook_mixer_input(x.clone()) if in_use(self.hook_mixer_input) else x  # a copy: the stream stays
         out = self.hook_mixer_out(self.mixer(self.hook_mixer_in(self.norm(read)), past, mask.first))
         out = x[:, mask.first :] + out if self.residual else out
-        if self.hook_mlp_out is not None and in_use(self.hook_mlp_out):
+        if self.mlp is not None and self.hook_mlp_out is not None:
+            out = self.hook_resid_mid(out)
+            read = self.hook_mlp_in(out.clone()) if in_use(self.hook_mlp_in) else out
+            out = out + self.hook_mlp_out(self.mlp(self.ln2(read)))
+        elif self.hook_mlp_out is not None and in_use(self.hook_mlp_out):
             out = out + self.hook_mlp_out(0 * out)  # so that it has a gradient: zero
         return self.hook_resid_post(out)
+
+    @torch.no_grad()
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights anew."""
+        self.mixer.init_weights(generator)
+        if self.mlp is not None:
+            draw_weights(self.mlp, generator)
 
     def past_shapes(self, length: int) -> dict[str, tuple[int, ...]]:  # noqa: ARG002
         """What it carries for each string, however many positions were read: name -> shape."""
         return self.mixer.state_shapes()
 
-    def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"] | float:  # noqa: ARG002
-        """The constant that the block adds to the stream."""
-        bias = getattr(self.mixer, "b_out", None)
-        return 0.0 if bias is None else bias
+    def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"] | float:
+        """The constant that the block adds to the stream, with or without its MLP's."""
+        biases: list[Any] = [getattr(self.mixer, "b_out", None), getattr(self.mlp, "b_out", None) if mlp else None]
+        return sum((bias for bias in biases if bias is not None), 0.0)

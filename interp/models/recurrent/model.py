@@ -55,7 +55,7 @@ class RecurrentModel(StackModel):
         self.hook_embed = HookPoint()
         self.blocks = nn.ModuleList(blocks)
         for block in blocks:
-            if isinstance(block, RecurrentBlock) and attention is not None and attention.d_mlp:
+            if isinstance(block, RecurrentBlock) and block.mlp is None and self.mlp_width:
                 block.hook_mlp_out = HookPoint()
         self.ln_final = make_norm(config.normalization, config.d_model, config.norm_eps)
         self.unembed = nn.Module()
@@ -83,7 +83,7 @@ class RecurrentModel(StackModel):
         fill_normal(self.embed.W_E, self.config.embedding_std, generator)
         for block in self.blocks:
             part: Any = block
-            part.mixer.init_weights(generator) if isinstance(block, RecurrentBlock) else part.init_weights(generator)
+            part.init_weights(generator)
         if not self.config.tied:
             fill_uniform(self.unembed.W_U, self.config.d_model**-0.5, generator)
             self.unembed.b_U.zero_()
@@ -106,6 +106,12 @@ class RecurrentModel(StackModel):
     def mixers(self) -> dict[int, Mixer]:
         """Layer -> its recurrent mixer."""
         return {layer: block.mixer for layer, block in enumerate(self.blocks) if isinstance(block, RecurrentBlock)}
+
+    @property
+    def mlp_width(self) -> int:
+        """Hidden width of the layers' MLPs, of the widest; 0 where there are none."""
+        mlps: list[Any] = [block.mlp for block in self.blocks if block.mlp is not None]
+        return max((len(mlp.b_in) for mlp in mlps), default=0)
 
     @property
     def recurrent_layers(self) -> tuple[int, ...]:
@@ -133,11 +139,11 @@ class RecurrentModel(StackModel):
             "n_heads": 1 if a is None else a.most_heads,
             "d_model": c.d_model,
             "d_head": c.d_model if a is None else a.head_width,
-            "d_mlp": 0 if a is None else a.d_mlp,
+            "d_mlp": self.mlp_width,
             "d_vocab": c.d_vocab,
             "n_ctx": 4096 if a is None else a.n_ctx,  # nothing bounds a recurrence
-            "act_fn": "silu" if a is None else a.activation,
-            "attn_only": a is None or a.d_mlp == 0,
+            "act_fn": getattr(c, "activation", "silu") if a is None else a.activation,
+            "attn_only": self.mlp_width == 0,
             "normalization_type": c.normalization,
             "positional_embedding_type": "none",
         }
@@ -158,7 +164,7 @@ class RecurrentModel(StackModel):
         for layer, mixer in self.mixers.items():
             for other, own in (OF_BLOCK | mixer.other_names).items():
                 found[f"blocks.{layer}.{other}"] = f"blocks.{layer}.{own}"
-        return {other: own for other, own in found.items() if own in self.hook_dict}
+        return {other: own for other, own in found.items() if own in self.hook_dict and other not in self.hook_dict}
 
     def refused_names(self) -> dict[str, str]:
         """Other tools' names for what is not the same here -> what to use."""

@@ -14,11 +14,12 @@ from interp.base.axes import HeadVectors, Residual
 from interp.base.budget import budget, check_fits
 from interp.models.hooks.point import HookPoint, in_use
 from interp.models.stack.config import TransformerConfig
+from interp.models.stack.head_norm import HeadNorm, normed
 from interp.models.stack.key_values import KeyValues
 from interp.models.stack.layer_heads import LayerHeads
 from interp.models.stack.masks import Mask
 from interp.models.stack.positions import rotate
-from interp.models.stack.scores import Entmax, ScoreScale, Softmax
+from interp.models.stack.scores import Entmax, ScoreScale, Softmax, capped
 from interp.models.stack.short_conv import ShortConv
 from interp.models.stack.steps import STEPS, Steps, joined
 from interp.models.stack.transport import Queries
@@ -31,19 +32,25 @@ LEAST_QUERIES = 128
 class Attention(nn.Module):
     """Multi-head attention. The weights of queries, keys and values are one matrix; W_Q, W_K, W_V are views of it.
 
-    Hook points: `hook_q | hook_k | hook_v | hook_z` [batch pos head d_head] (with RoPE also
-    `hook_rot_q | hook_rot_k`, rotated; with a short convolution also `hook_raw_q | hook_raw_k | hook_raw_v`, before
-    it; with a forget gate also `hook_f` [batch pos head], with PaTH `hook_w` [batch pos head d_head] and `hook_beta`
-    [batch pos head], of all positions), `hook_attn_scores` (scaled, biased, -inf where hidden) and `hook_pattern`
-    [batch head query key]; on demand `hook_result` [batch pos head d_model], what each head writes, and
-    `hook_q_input | hook_k_input | hook_v_input` [batch pos head d_model], which the block runs before its norm. Forget
-    gates and PaTH read what the keys read.
+    Hook points: `hook_q | hook_k | hook_v | hook_z` [batch pos head d_head], `hook_attn_scores` (scaled, capped,
+    biased, -inf where hidden) and `hook_pattern` [batch head query key]. On demand: `hook_result` [batch pos head
+    d_model], what each head writes, and `hook_q_input | hook_k_input | hook_v_input` [batch pos head d_model], which
+    the block runs before its norm. More of them where there is more:
+
+    - RoPE: `hook_rot_q | hook_rot_k`, rotated;
+    - a short convolution: `hook_raw_q | hook_raw_k | hook_raw_v`, before it;
+    - a forget gate: `hook_f` [batch pos head]; PaTH: `hook_w` [batch pos head d_head], `hook_beta` [batch pos head]; of
+      all positions, read from what the keys read;
+    - norms of queries and keys: `q_norm.hook_scale | k_norm.hook_scale`; `hook_q` and `hook_k` stand behind them;
+    - a gate: `hook_attended`, the values as attention weighs them, and `hook_gate`, before its sigmoid, both
+      [batch pos head d_head]; `hook_z` is the product.
     """
 
     def __init__(self, config: TransformerConfig, layer: int) -> None:
         super().__init__()
         self.heads = config.heads_in(layer)
         n_heads, d_head, d_model = self.heads.n, self.heads.width, config.d_model
+        self.n_key_value_heads = config.n_key_value_heads or n_heads
         self._make_weights(d_model)
         self.W_O = nn.Parameter(torch.empty(n_heads, d_head, d_model))
         self.b_O = nn.Parameter(torch.empty(d_model))
@@ -55,6 +62,13 @@ class Attention(nn.Module):
         self.step = None if makes is None else makes(d_model, self.heads)
         width = config.conv_in(layer)
         self.conv = ShortConv(width, self.heads) if width else None
+        kind, self.score_cap = config.qk_norm, config.score_cap
+        norms = [HeadNorm(kind, n_heads, d_head, config.norm_eps) if kind else None for _ in "qk"]
+        self.q_norm, self.k_norm = norms
+        self.W_gate = nn.Parameter(torch.empty(d_model, n_heads, d_head)) if config.attention_gate else None
+        self.b_gate = nn.Parameter(torch.empty(n_heads, d_head)) if config.attention_gate else None
+        if self.W_gate is not None:
+            self.hook_attended, self.hook_gate = HookPoint(), HookPoint()
         self.fast = True
         self.hook_q_input, self.hook_k_input, self.hook_v_input = HookPoint(), HookPoint(), HookPoint()
         self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()
@@ -119,6 +133,7 @@ class Attention(nn.Module):
         q, k, v = self._project(x, self.first_query(mask))
         if self.conv is not None:
             q, k, v = self._convolved(self.conv, [q, k, v], mask, past)
+        q, k = normed(self.q_norm, q), normed(self.k_norm, k)
         if self.scale is not None:
             q = self.scale(q, mask.queries)
         if in_use(self.hook_q, self.hook_k, self.hook_v):
@@ -131,10 +146,21 @@ class Attention(nn.Module):
             k, v = past.append(k, v)
             steps = None if steps is None else past.append_steps(steps)
         explicit = not self.fast or in_use(self.hook_attn_scores, self.hook_pattern)
-        z = self.hook_z(self._explicit(q, k, v, mask, steps) if explicit else self._fast(q, k, v, mask, steps))
+        z = self._explicit(q, k, v, mask, steps) if explicit else self._fast(q, k, v, mask, steps)
+        z = self.hook_z(z if self.W_gate is None else self._gated(z, x[0] if isinstance(x, tuple) else x))
         if in_use(self.hook_result):
             return self.hook_result(einsum(z, self.W_O, "b p h d, h d m -> b p h m")).sum(dim=2) + self.b_O
         return F.linear(z.flatten(2), self.W_O.flatten(0, 1).T, self.b_O)
+
+    def _gated(self, z: Queries, x: Tensor) -> Queries:
+        """What attention gathers, times the sigmoid of a map of what the queries read."""
+        assert self.W_gate is not None and self.b_gate is not None  # it has a gate
+        x = x[:, x.shape[1] - z.shape[1] :]
+        if x.ndim == 4:
+            gate = einsum(x, self.W_gate, "b p h m, m h d -> b p h d") + self.b_gate
+        else:
+            gate = F.linear(x, self.W_gate.flatten(1).T, self.b_gate.flatten()).unflatten(-1, self.b_gate.shape)
+        return self.hook_attended(z) * self.hook_gate(gate).sigmoid()
 
     def _steps(self, x: Tensor) -> Steps | None:
         """What the step to each new position does to scores, where positions are made of the text."""
@@ -199,7 +225,7 @@ class Attention(nn.Module):
     def _attend(self, q: Queries, k: HeadVectors, v: HeadVectors, bias: Bias | None, steps: Steps | None) -> Queries:
         """Attention without hooks, by PyTorch's kernels where they have it; without a bias, causal."""
         written_out = q.device.type == "cpu" and torch.is_autocast_enabled("cpu")  # there, faster than the kernel
-        if written_out or steps is not None or isinstance(self.to_pattern, Entmax):
+        if written_out or steps is not None or self.score_cap is not None or isinstance(self.to_pattern, Entmax):
             return einsum(self.to_pattern(self._scores(q, k, bias, steps)), v, "b h q k, b k h d -> b q h d")
         q, k, v = (y.transpose(1, 2) for y in (q, k, v))
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=bias is None).transpose(1, 2)
@@ -209,13 +235,16 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "batch head query pos"]:
         """Scores as the positions have them, hidden places at -inf."""
         if self.step is None or steps is None:
-            return scaled_scores(q, k, bias)
+            return scaled_scores(q, k, bias, self.score_cap)
         return hidden_after(self.step.scores(q, k, steps), bias)
 
 
-def scaled_scores(q: Queries, k: HeadVectors, bias: Bias | None) -> Float[Tensor, "batch head query pos"]:
-    """q k^T / sqrt(d_head), with what positions and windows add, hidden places at -inf; without a bias, causal."""
-    return hidden_after(einsum(q, k, "b q h d, b k h d -> b h q k") * q.shape[-1] ** -0.5, bias)
+def scaled_scores(
+    q: Queries, k: HeadVectors, bias: Bias | None, cap: float | None = None
+) -> Float[Tensor, "batch head query pos"]:
+    """q k^T / sqrt(d_head), capped, with what positions and windows add, hidden places at -inf; without a bias,
+    causal."""
+    return hidden_after(capped(einsum(q, k, "b q h d, b k h d -> b h q k") * q.shape[-1] ** -0.5, cap), bias)
 
 
 def hidden_after(

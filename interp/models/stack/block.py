@@ -12,8 +12,9 @@ from interp.models.hooks.point import HookPoint, in_use
 from interp.models.stack.attention import Attention
 from interp.models.stack.config import TransformerConfig
 from interp.models.stack.even_attention import EvenAttention
+from interp.models.stack.grouped_attention import GroupedAttention
 from interp.models.stack.key_values import KeyValues
-from interp.models.stack.layers import MLP, make_norm
+from interp.models.stack.layers import make_mlp, make_norm
 from interp.models.stack.masks import Mask
 from interp.models.stack.running_mean import token_shares
 
@@ -24,28 +25,53 @@ class Block(nn.Module):
     `hook_resid_mid` stands between the two, in a parallel block (whose MLP reads x) and in one without an MLP as well.
     On demand: `hook_mlp_in`; the paths into each head's queries, keys and values, `attn.hook_q_input | hook_k_input |
     hook_v_input` [batch pos head d_model] (the hooks of `ln1` then fire for each of them); and, without an MLP,
-    `hook_mlp_out`, where zeros are written.
+    `hook_mlp_out`, where zeros are written. Where norms stand after the parts (`norm_after`), they are `ln1_post` and
+    `ln2_post`, `ln1` and `ln2` are identities, and `hook_attn_heads` is what the heads write together, before its norm.
+
+    Args:
+        config: of the layers.
+        layer: which it is.
+        d_mlp: hidden width of its MLP; None: that of the config.
     """
 
     hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
     past_class = KeyValues
+    ln1: nn.Module
+    ln2: nn.Module
+    ln1_post: nn.Module
+    ln2_post: nn.Module
 
-    def __init__(self, config: TransformerConfig, layer: int) -> None:
+    def __init__(self, config: TransformerConfig, layer: int, d_mlp: int | None = None) -> None:
         super().__init__()
-        attention = EvenAttention if any(config.heads_in(layer).even) else Attention
-        self.attn = attention(config, layer)
-        self.ln1 = make_norm(config.normalization, config.d_model)
-        self.mlp = MLP(config.d_model, config.d_mlp, config.activation) if config.d_mlp else None
-        if self.mlp is not None:
-            self.ln2 = make_norm(config.normalization, config.d_model)
-        self.parallel, self.n_heads = config.parallel, self.attn.heads.n
+        self.attn = _attention_class(config, layer)(config, layer)
+        width, d_mlp = config.d_model, config.d_mlp if d_mlp is None else d_mlp
+        self.mlp = make_mlp(width, d_mlp, config.activation, config.gated_mlp) if d_mlp else None
+        for name in ("ln1", "ln2")[: 2 if d_mlp else 1]:
+            norm = make_norm(config.normalization, width, config.norm_eps)
+            setattr(self, name, nn.Identity() if config.norm_after else norm)
+            if config.norm_after:
+                setattr(self, f"{name}_post", norm)
+        self.norm_after, self.parallel, self.n_heads = config.norm_after, config.parallel, self.attn.heads.n
+        if self.norm_after:
+            self.hook_attn_heads = HookPoint()
         self.hook_resid_pre, self.hook_attn_out, self.hook_resid_mid = HookPoint(), HookPoint(), HookPoint()
         self.hook_mlp_in, self.hook_mlp_out, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
 
     def forward(self, x: Residual, mask: Mask, past: KeyValues | None = None) -> Float[Tensor, "batch query d_model"]:
         x = self.hook_resid_pre(x)
-        attn_out = self.hook_attn_out(self.attn(self._attention_input(x, self.attn.first_query(mask)), mask, past))
-        return self.add(x[:, mask.first :] if mask.first else x, attn_out)
+        attn_out = self.attn(self._attention_input(x, self.attn.first_query(mask)), mask, past)
+        if self.norm_after:
+            attn_out = self.ln1_post(self.hook_attn_heads(attn_out))
+        return self.add(x[:, mask.first :] if mask.first else x, self.hook_attn_out(attn_out))
+
+    @property
+    def heads_hook(self) -> str:
+        """Hook point of the sum of what the heads write, after `blocks.0.`."""
+        return "hook_attn_heads" if self.norm_after else "hook_attn_out"
+
+    def add_heads(self, x: Residual, heads: Residual) -> Residual:
+        """The stream after the block, from its input and the sum of what the heads write."""
+        return self.add(x, self.ln1_post(heads) if self.norm_after else heads)
 
     def reads_tokens(self) -> bool:
         """Whether, as a first layer, it may compute what it writes from the tokens alone (`write_from_tokens`).
@@ -53,7 +79,7 @@ class Block(nn.Module):
         It may where all heads look evenly, and nothing listens at the stream, the norm or the attention.
         """
         attention = self.attn
-        if not isinstance(attention, EvenAttention) or not attention.plain:
+        if not isinstance(attention, EvenAttention) or not attention.plain or self.norm_after:
             return False
         norm = [point for point in self.ln1.children() if isinstance(point, HookPoint)]
         return not in_use(self.hook_resid_pre, *norm)
@@ -81,6 +107,8 @@ class Block(nn.Module):
         if in_use(self.hook_mlp_in):
             mlp_in = self.hook_mlp_in(mlp_in.clone())  # an edit in place must not reach the stream itself
         mlp_out = 0 * mlp_in if self.mlp is None else self.mlp(self.ln2(mlp_in))  # so that it has a gradient: zero
+        if self.norm_after and self.mlp is not None:
+            mlp_out = self.ln2_post(mlp_out)
         return self.hook_resid_post(mid + self.hook_mlp_out(mlp_out))
 
     def past_shapes(self, length: int) -> dict[str, tuple[int, ...]]:
@@ -94,7 +122,9 @@ class Block(nn.Module):
         return shapes
 
     def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"]:
-        """The constant that the block adds to the stream, with or without its MLP's."""
+        """The constant that the block adds to the stream, with or without its MLP's: none where norms come after."""
+        if self.norm_after:
+            return torch.zeros_like(self.attn.b_O)
         return self.attn.b_O + self.mlp.b_out if mlp and self.mlp is not None else self.attn.b_O
 
     def init_weights(self, generator: torch.Generator) -> None:
@@ -112,6 +142,12 @@ class Block(nn.Module):
         )
 
 
+def _attention_class(config: TransformerConfig, layer: int) -> type[Attention]:
+    if any(config.heads_in(layer).even):
+        return EvenAttention
+    return Attention if config.n_key_value_heads is None else GroupedAttention
+
+
 @torch.no_grad()
 def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
     """Draw embeddings N(0, 1) and maps N(0, 1 / fan-in), set biases to 0; norms stay as they are.
@@ -119,9 +155,10 @@ def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
     Drawn on the CPU in float32, whatever the device, the dtype and the default dtype of the process.
     """
     for name, parameter in module.named_parameters():
-        if parameter.is_meta or name.endswith((".w", ".b")):
+        leaf = name.rpartition(".")[2]
+        if parameter.is_meta or leaf in ("w", "b"):
             continue
-        if ".b_" in name:
+        if leaf.startswith("b_"):
             parameter.zero_()
             continue
         fan_in = 1 if name.endswith(("W_E", "W_pos")) else _fan_in(name, parameter)

@@ -8,13 +8,17 @@ from typing import Any
 from interp.base.codec import checked, without_defaults
 from interp.base.errors import UserError, shown
 from interp.models.stack.checks import MOST, require_choice, require_counts, require_layers, require_size
+from interp.models.stack.head_norm import KINDS as QK_NORMS
 from interp.models.stack.layer_heads import LayerHeads, Window, alibi_slopes, default_windows
 from interp.models.stack.layers import ACTIVATIONS, NORMS
 
 POSITIONS = ("learned", "rope", "nope", "alibi", "hard-alibi", "nape", "forget", "path")
 SCALES = (None, "log-n", "ssmax")
 PATTERNS = ("softmax", "entmax")
-LATER = ("even", "score_scale", "pattern", "qkv_conv")
+LATER = (
+    *("even", "score_scale", "pattern", "qkv_conv", "norm_eps", "gated_mlp", "n_key_value_heads", "qk_norm"),
+    *("attention_gate", "score_cap", "norm_after"),
+)
 """Fields that are left out of a config's dict where they have their default, so that older recipes keep their name."""
 
 
@@ -75,6 +79,21 @@ class TransformerConfig:
     """Width, in every layer or in each, of a short causal convolution on queries, keys and values before they are used
     (`short_conv.ShortConv`); 0: none. With it one layer looks n-grams up, n the width less one (CAT; Li et al. 2025).
     """
+    norm_eps: float = 1e-5
+    """What norms add to the mean square that they divide by the root of."""
+    gated_mlp: bool = False
+    """Whether the MLP's activations are multiplied by a second map of its input (`layers.GatedMLP`)."""
+    n_key_value_heads: int | None = None
+    """Maps to keys and values, each shared by as many consecutive heads; None: every head has its own."""
+    qk_norm: str | None = None
+    """Whether queries and keys are divided by their rms: those of each "head" by its own, or all of a "layer" by that
+    of all its heads together; None: they are not."""
+    attention_gate: bool = False
+    """Whether what heads gather is multiplied by the sigmoid of a map of what their queries read."""
+    score_cap: float | None = None
+    """Bound c of scores, which become c tanh(z / c) before positions and windows are added; None: no bound."""
+    norm_after: bool = False
+    """Whether the norms stand after attention and MLP, on what they write, rather than before."""
 
     def __post_init__(self) -> None:
         require_layers(self.n_layers)
@@ -106,8 +125,10 @@ class TransformerConfig:
             turned = self.rotary_dim or width
             if self.position == "rope" and (turned % 2 or turned > width):
                 raise UserError(f"rotary_dim must be even and at most d_head, {width}; got {turned}.")
-        if not 0 < self.rotary_base < math.inf:
-            raise UserError(f"rotary_base must be a positive number; got {self.rotary_base}.")
+        for name in ("rotary_base", *["score_cap"] * (self.score_cap is not None)):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"{name} must be a positive number; got {getattr(self, name)}.")
+        check_options(self)
 
     def heads_in(self, layer: int) -> LayerHeads:
         """The heads of a layer.
@@ -174,6 +195,25 @@ class TransformerConfig:
     def rope_dim(self) -> int:
         """Coordinates of each head that RoPE turns."""
         return self.head_width if self.rotary_dim is None else self.rotary_dim
+
+
+def check_options(config: TransformerConfig) -> None:
+    """Raises: UserError for options of attention that cannot be, or that exclude each other."""
+    require_choice("normalization of queries and keys", config.qk_norm, QK_NORMS)
+    if not 0 <= config.norm_eps < math.inf:
+        raise UserError(f"norm_eps must be a finite number of at least 0; got {config.norm_eps}.")
+    shared = config.n_key_value_heads
+    if shared is not None:
+        require_size("n_key_value_heads", shared)
+        for layer in range(config.n_layers):
+            if (n := config.heads_in(layer).n) % shared:
+                raise UserError(f"n_key_value_heads must divide the {n} heads of each layer; got {shared}.")
+    if config.score_cap is not None and config.position in ("forget", "path"):
+        raise UserError(f"score_cap must be None with the positions of {config.position!r}; got {config.score_cap}.")
+    grouped = {"n_key_value_heads": shared, "qk_norm": config.qk_norm, "attention_gate": config.attention_gate or None}
+    given = [name for name, value in grouped.items() if value is not None]
+    if given and any(any(config.heads_in(layer).even) for layer in range(config.n_layers)):
+        raise UserError(f"even must be False with {given[0]}, as heads that look evenly have no scores; got True.")
 
 
 def _alike(values: tuple[Any, ...]) -> Any:

@@ -9,8 +9,20 @@ from torch import Tensor, nn
 
 from interp.models.hooks.point import HookPoint, in_use
 
-ACTIVATIONS = {"gelu": F.gelu, "gelu_new": partial(F.gelu, approximate="tanh"), "relu": F.relu, "silu": F.silu}
-"""Activations by TransformerLens's names; `gelu_new` is GPT-2's."""
+
+def squared_relu(x: Tensor) -> Tensor:
+    """max(x, 0)^2 (So et al. 2021)."""
+    return F.relu(x).square()
+
+
+ACTIVATIONS = {
+    "gelu": F.gelu,
+    "gelu_new": partial(F.gelu, approximate="tanh"),
+    "relu": F.relu,
+    "relu2": squared_relu,
+    "silu": F.silu,
+}
+"""Activations by TransformerLens's names; `gelu_new` is GPT-2's, `relu2` is `squared_relu`."""
 
 NORMS = ("LN", "LNPre", "RMS", None)
 """LayerNorm with learned scale and shift, or without; RMSNorm; no norm."""
@@ -88,3 +100,28 @@ class MLP(nn.Module):
     def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
         pre = self.hook_pre(F.linear(x, self.W_in.T, self.b_in))
         return F.linear(self.hook_post(self.activation(pre)), self.W_out.T, self.b_out)
+
+
+class GatedMLP(nn.Module):
+    """(act(x W_gate + b_gate) * (x W_in + b_in)) W_out + b_out (Shazeer 2020; with SiLU, SwiGLU).
+
+    `hook_pre` stands before the activation, `hook_pre_linear` at what it is multiplied by, `hook_post` at the product.
+    """
+
+    def __init__(self, d_model: int, d_mlp: int, activation: str) -> None:
+        super().__init__()
+        self.W_gate, self.b_gate = nn.Parameter(torch.empty(d_model, d_mlp)), nn.Parameter(torch.empty(d_mlp))
+        self.W_in, self.b_in = nn.Parameter(torch.empty(d_model, d_mlp)), nn.Parameter(torch.empty(d_mlp))
+        self.W_out, self.b_out = nn.Parameter(torch.empty(d_mlp, d_model)), nn.Parameter(torch.empty(d_model))
+        self.activation = ACTIVATIONS[activation]
+        self.hook_pre, self.hook_pre_linear, self.hook_post = HookPoint(), HookPoint(), HookPoint()
+
+    def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
+        pre = self.hook_pre(F.linear(x, self.W_gate.T, self.b_gate))
+        linear = self.hook_pre_linear(F.linear(x, self.W_in.T, self.b_in))
+        return F.linear(self.hook_post(self.activation(pre) * linear), self.W_out.T, self.b_out)
+
+
+def make_mlp(d_model: int, d_mlp: int, activation: str, gated: bool) -> MLP | GatedMLP:
+    """An MLP of one of the two kinds."""
+    return (GatedMLP if gated else MLP)(d_model, d_mlp, activation)

@@ -19,6 +19,7 @@ from interp.models.hooks.point import in_use, shape_of
 from interp.models.stack.config import TransformerConfig
 from interp.models.stack.masks import Mask, head_bias
 from interp.models.stack.past import check_past
+from interp.models.stack.scores import capped
 from interp.models.stack.steps import Steps, rows
 
 RETURN_TYPES = ("logits", "loss", "both", None)
@@ -187,7 +188,8 @@ class StackModel(LensModel):
             )
         heads = self._attention_config.heads_in(layer)
         bias = head_bias(heads, query, torch.arange(k.shape[1], device=k.device), k.dtype)
-        return rows(step, q, k, steps, query) + bias.transpose(0, 1)
+        cap = self.blocks[layer].attn.score_cap
+        return capped(rows(step, q, k, steps, query), cap) + bias.transpose(0, 1)
 
     def pattern_at(self, layer: int, scores: Float[Tensor, "batch head pos"]) -> Float[Tensor, "batch head pos"]:
         """Attention of those scores: softmax, or what the model has in its place."""

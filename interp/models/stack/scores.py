@@ -14,6 +14,11 @@ FIRST_SCALE = 0.43
 """First s of scalable softmax: the slope over log N that Nakanishi (2025, section 2) found where it was free."""
 
 
+def capped(scores: Tensor, cap: float | None) -> Tensor:
+    """c tanh(z / c) for a cap c, so that no score is beyond it (Gemma 2); the scores themselves without one."""
+    return scores if cap is None else cap * (scores / cap).tanh()
+
+
 class ScoreScale(nn.Module):
     """Queries times s log N, of which scores are then multiples: N is the number of keys that the query sees.
 

@@ -25,6 +25,14 @@ SHAPES = {
         "d_vocab": 9,
         "attention": {"n_heads": 2, "position": "rope", "d_mlp": 8},
     },
+    "hybrid of grouped queries with MLPs": {
+        **{"d_model": 12, "d_vocab": 9},
+        "kind": "hybrid",
+        "layers": ["gated_deltanet", "attention", "attention"],
+        "gated_deltanet": {"n_heads": 2},
+        "attention": {"n_heads": 2, "n_key_value_heads": 1, "position": "rope"},
+        **{"d_mlp": [8, 6, 0], "gated_mlp": True, "activation": "silu"},
+    },
 }
 
 

@@ -26,6 +26,9 @@ MODELS = {
     "forget, scaled": ATTENDS | {"position": "forget", "score_scale": "log-n", "d_mlp": 12},
     "path, entmax": ATTENDS | {"position": "path", "pattern": "entmax", "windows": [3, None]},
     "hybrid": SMALL | {"kind": "hybrid", "layers": ["mamba", "attention", "mamba"], "attention": {"n_heads": 2}},
+    "grouped hybrid with MLPs": SMALL
+    | {"kind": "hybrid", "layers": ["mamba", "attention", "mamba"], "d_mlp": [6, 4, 5], "gated_mlp": True}
+    | {"attention": {"n_heads": 2, "n_key_value_heads": 1, "position": "rope"}},
     "mamba": SMALL | {"kind": "mamba", "n_layers": 2},
     "lstm": SMALL | {"kind": "lstm", "n_layers": 2},
 }

@@ -5,6 +5,8 @@ import torch
 
 from interp.base.errors import UserError
 from interp.measure.circuits.nodes import Graph
+from interp.measure.circuits.separable import APART
+from interp.measure.circuits.stream import own_model
 from interp.models import build
 
 TRANSFORMER = {"kind": "transformer", "n_layers": 2, "n_heads": 2, "d_model": 8, "d_vocab": 7, "d_mlp": 8}
@@ -32,6 +34,21 @@ def test_nodes_stand_in_causal_order_and_edges_run_forward_alone():
 
 def test_a_parallel_mlp_does_not_read_its_own_layers_heads():
     assert {str(edge) for edge in graph(parallel=True).edges if edge.reader.name == "L0.mlp"} == {"embed->L0.mlp"}
+
+
+def test_an_mlp_reads_what_the_recurrence_of_its_own_layer_writes():
+    found = Graph.of(build(HYBRID | {"d_mlp": 6}))
+    assert [str(node) for node in found.nodes] == ["embed", "L0.mixer", "L0.mlp", "L1H0", "L1H1", "L1.mlp", "unembed"]
+    assert [str(edge) for edge in found.edges][:3] == ["embed->L0.mixer", "embed->L0.mlp", "L0.mixer->L0.mlp"]
+
+
+@pytest.mark.parametrize("option", APART)
+def test_attention_that_is_not_a_sum_of_what_it_reads_is_not_taken_apart(option):
+    value = {"qk_norm": "head", "score_cap": 5.0}.get(option, True)
+    model = build(TRANSFORMER | {option: value})
+    for taken_apart in (Graph.of, own_model):
+        with pytest.raises(UserError, match=f"must have plain attention to be taken apart; got {APART[option]}"):
+            taken_apart(model)
 
 
 def test_a_head_that_looks_evenly_reads_for_its_values_alone():

@@ -16,6 +16,15 @@ SHAPES = {
     "rotary": {"position": "rope", "windows": None, "d_mlp": 8, "rotary_dim": 2},
     "learned, parallel": {"position": "learned", "windows": None, "d_mlp": 8, "parallel": True, "normalization": "LN"},
     "no norm": {"position": "alibi", "d_mlp": 8, "normalization": None},
+    "grouped": {
+        **{"position": "rope", "windows": None, "rotary_dim": 2, "rotary_base": 50.0, "n_key_value_heads": 2},
+        **{"qk_norm": "head", "attention_gate": True, "d_mlp": 8, "activation": "silu", "gated_mlp": True},
+        **{"normalization": "RMS", "norm_eps": 0.1},
+    },
+    "norms after": {
+        **{"position": "nope", "qk_norm": "layer", "score_cap": 1.5, "norm_after": True, "normalization": "RMS"},
+        **{"d_mlp": 8, "activation": "relu2", "windows": None},
+    },
 }
 
 
@@ -100,14 +109,18 @@ def test_the_stream_is_the_sum_of_what_is_written(model, tokens):
     torch.testing.assert_close(scores.softmax(-1), pattern)
     assert scores[..., 0, 1:].isneginf().all()
     z = torch.einsum("bhqk,bkhd->bqhd", pattern, cache["blocks.1.attn.hook_v"])
+    if model.config.attention_gate:
+        torch.testing.assert_close(z, cache["blocks.1.attn.hook_attended"])
+        z = z * cache["blocks.1.attn.hook_gate"].sigmoid()
     torch.testing.assert_close(z, cache["blocks.1.attn.hook_z"])
 
 
 def test_head_results_add_up_to_what_attention_writes(model, tokens):
-    _, cache = model.run_with_cache(tokens, names_filter=lambda name: name.endswith(("hook_result", "hook_attn_out")))
+    summed = ("hook_result", "hook_attn_out", "hook_attn_heads")
+    _, cache = model.run_with_cache(tokens, names_filter=lambda name: name.endswith(summed))
     for layer, block in enumerate(model.blocks):
         total = cache[f"blocks.{layer}.attn.hook_result"].sum(2) + block.attn.b_O
-        torch.testing.assert_close(total, cache[f"blocks.{layer}.hook_attn_out"])
+        torch.testing.assert_close(total, cache[f"blocks.{layer}.{block.heads_hook}"])
 
 
 # ---------------------------------------------------------------------- nothing is left behind

@@ -43,8 +43,9 @@ def all_states(model, layer):
 
 
 def idle(model):
-    """Hook points of this model at which nothing can happen: what an attention layer without an MLP would write."""
-    return {name for name in model.hook_dict if name.endswith(("hook_mlp_in", "hook_mlp_out"))}
+    """Hook points of this model at which nothing can happen: what a layer without an MLP would read or write."""
+    without = [f"blocks.{layer}.hook_mlp" for layer, block in enumerate(model.blocks) if block.mlp is None]
+    return {name for name in model.hook_dict if name.startswith(tuple(without))}
 
 
 # ---------------------------------------------------------------------- firing
@@ -64,6 +65,7 @@ def test_only_whole_states_wait_to_be_named(model):
     waiting = {name.rsplit(".", 1)[-1] for name in set(model.hook_dict) - set(model.hook_names(None))}
     large = {name for mixer in model.mixers.values() for name in mixer.large}
     attention = {"hook_q_input", "hook_k_input", "hook_v_input", "hook_result", "hook_mlp_in", "hook_mlp_out"}
+    attention -= {"hook_mlp_out"} if model.mlp_width else set()
     assert waiting == large | {"hook_mixer_input"} | (attention if model.attention else set())
     model.resolve("blocks.0.mixer.h.3")
     assert "blocks.0.mixer.h.3" not in model.hook_names(None)

@@ -31,7 +31,8 @@ def test_the_model_has_the_protocols_and_its_config_says_its_shape(model):
     cfg = model.cfg
     assert (cfg.n_layers, cfg.d_model, cfg.d_vocab) == (len(model.blocks), 16, 11)
     assert cfg.device == "cpu" and cfg.dtype == torch.float64
-    assert cfg.attn_only and cfg.normalization_type == "LN"
+    assert cfg.attn_only == (cfg.d_mlp == 0) and cfg.d_mlp == model.mlp_width
+    assert cfg.normalization_type == "LN"
 
 
 def test_decompositions_add_up_to_the_stream(model, tokens):
@@ -40,7 +41,8 @@ def test_decompositions_add_up_to_the_stream(model, tokens):
     stream = cache["resid_post", last]
     parts, labels = cache.decompose_resid(return_labels=True)
     torch.testing.assert_close(parts.sum(0), stream)
-    assert labels == ["embed", *(f"{layer}_attn_out" for layer in range(last + 1))]
+    of_layer = ["attn_out", "mlp_out"] if model.mlp_width else ["attn_out"]
+    assert labels == ["embed", *(f"{layer}_{part}" for layer in range(last + 1) for part in of_layer)]
     torch.testing.assert_close(cache.accumulated_resid()[-1], stream)
     torch.testing.assert_close(cache.stack_activation("resid_pre")[0], cache["hook_embed"])
     name = "mixer_out" if all(isinstance(block, RecurrentBlock) for block in model.blocks) else "resid_post"
