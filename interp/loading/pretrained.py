@@ -53,25 +53,28 @@ def named(rest: str) -> tuple[str, Opening]:
 def open_pretrained(rest: str, device: torch.device | str) -> tuple[Any, Any]:
     """Open what stands behind `hf:`.
 
-    Returns: a bridge, which knows its tokens itself, and None; or a Mamba of ours and what is known of its tokens.
+    Returns: a bridge, which knows its tokens itself, and None; or a Mamba or hybrid of ours and what is known of its
+        tokens.
 
-    Raises: UserError as `named`, for a Mamba that is to be laid over several devices, and for a model that cannot be
-        opened; InterpError if the hub cannot be reached, or for damaged files.
+    Raises: UserError as `named`, for one of ours that is to be laid over several devices, and for a model that cannot
+        be opened; InterpError if the hub cannot be reached, or for damaged files.
     """
     from interp.models.pretrained.bridge import load_bridge
     from interp.models.pretrained.hub import at_revision
+    from interp.models.pretrained.hybrids.reading import holds_hybrid, open_hybrid
     from interp.models.pretrained.mamba import holds_mamba, open_mamba
 
     name, opening = named(rest)
     dtype = getattr(torch, opening.dtype)
     if opening.revision is not None:
         name = str(at_revision(name, opening.revision))
-    if not holds_mamba(name):
+    hybrid = holds_hybrid(name)
+    if not hybrid and not holds_mamba(name):
         return load_bridge(name, device, dtype, opening.device_map), None
     if opening.device_map is not None:
         raise UserError(
-            f"device_map must be left out for a Mamba, which is on one device; got {opening.device_map!r}. "
+            f"device_map must be left out for a Mamba or a hybrid, which is on one device; got {opening.device_map!r}. "
             "Leave it out."
         )
-    model, known = open_mamba(name, device)
+    model, known = open_hybrid(name, device) if hybrid else open_mamba(name, device)
     return model.to(dtype), known

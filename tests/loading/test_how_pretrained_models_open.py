@@ -95,7 +95,7 @@ def test_what_cannot_be_asked_is_refused(llama, options, said):
 
 
 def test_a_mamba_lies_on_one_device(mamba):
-    with pytest.raises(UserError, match="device_map must be left out for a Mamba, which is on one device; got 'auto'"):
+    with pytest.raises(UserError, match="must be left out for a Mamba or a hybrid, which is on one device; got 'auto'"):
         interp.load(f"hf:{mamba}?device_map=auto")
 
 

@@ -3,17 +3,12 @@
 from interp.base.errors import UserError
 
 LACKING = {
-    "bamba": "an MLP beside its Mamba-2 layers and attention of grouped queries",
     "falcon_h1": "attention and Mamba-2 side by side in a layer, with multipliers, and MLPs",
     "jamba": "Mamba layers with norms that are learned, attention of grouped queries, and MLPs or experts",
     "kimi_linear": "a delta rule with a decay for each row of the state, latent attention and experts",
     "lfm2": "gated short convolutions for its recurrent layers, attention of grouped queries, and MLPs",
-    "nemotron_h": "MLP layers between its Mamba-2 layers, and attention of grouped queries",
-    "olmo_hybrid": "MLPs beside its gated DeltaNet layers, and attention with normalised queries and keys",
-    "qwen3_5": "MLPs beside its gated DeltaNet layers, and attention with a gate of its own",
     "qwen3_5_moe": "experts beside its gated DeltaNet layers, and attention with a gate of its own",
     "qwen3_5_moe_text": "experts beside its gated DeltaNet layers, and attention with a gate of its own",
-    "qwen3_5_text": "MLPs beside its gated DeltaNet layers, and attention with a gate of its own",
     "qwen3_next": "experts beside its gated DeltaNet layers, and attention with a gate of its own",
     "recurrent_gemma": "RG-LRU layers, MLPs, and attention of grouped queries in a window",
     "rwkv": "the recurrence of RWKV-4 and channel mixing; the family here is RWKV-7",
@@ -36,5 +31,5 @@ def refuse_recurrent(kind: str, name: str) -> None:
     if kind in LACKING:
         raise UserError(
             f"{name} must be a model whose every layer can be opened; got one of the kind {kind}, which has "
-            f"{LACKING[kind]}. Choose a decoder such as GPT-2 or Llama, a Mamba, Mamba-2 or Falcon-Mamba."
+            f"{LACKING[kind]}. Choose a decoder such as GPT-2 or Llama, a Mamba, or a hybrid such as Bamba or Qwen3.5."
         )

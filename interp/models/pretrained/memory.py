@@ -18,6 +18,8 @@ from interp.base.errors import InterpError, UserError, shown
 from interp.models.checkpoint import warn_if_not_finite
 from interp.models.pretrained.bridge import Pretrained, bridge_over, special_ids, with_tokenizer
 from interp.models.pretrained.hub import WHOLE, first_line
+from interp.models.pretrained.hybrids.kinds import KINDS
+from interp.models.pretrained.hybrids.reading import open_hybrid
 from interp.models.pretrained.mamba import open_mamba
 from interp.models.pretrained.mamba_configs import HUGGING_FACE
 
@@ -54,7 +56,7 @@ def open_in_memory(model: object, tokenizer: Any = None) -> tuple[Any, Pretraine
             "dispatch=True)."
         )
     kind = str(getattr(inner.config, "model_type", None))
-    return _mamba(inner, tokenizer) if kind in HUGGING_FACE else _copied(inner, tokenizer)
+    return _ours(inner, tokenizer) if kind in (*HUGGING_FACE, *KINDS) else _copied(inner, tokenizer)
 
 
 def _unwrapped(model: object) -> tuple[object, Any]:
@@ -98,12 +100,17 @@ def _copied(model: Any, tokenizer: Any) -> tuple[Any, Pretrained]:
     return bridge, Pretrained.of(bridge)
 
 
-def _mamba(model: Any, tokenizer: Any) -> tuple[Any, Pretrained]:
-    """A Mamba goes through the files that `hf:` reads."""
-    weights = {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}
+def _ours(model: Any, tokenizer: Any) -> tuple[Any, Pretrained]:
+    """A Mamba or a hybrid goes through the files that `hf:` reads."""
+    device = next(model.parameters()).device
     with TemporaryDirectory() as folder:
-        model.config.save_pretrained(folder)
-        save_file(weights, Path(folder) / WHOLE[0], {"format": "pt"})
-        ours, known = open_mamba(folder, next(model.parameters()).device)
+        if model.config.model_type in KINDS:
+            model.save_pretrained(folder)
+            ours, known = open_hybrid(folder, device)
+        else:
+            weights = {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}
+            model.config.save_pretrained(folder)
+            save_file(weights, Path(folder) / WHOLE[0], {"format": "pt"})
+            ours, known = open_mamba(folder, device)
     name = f"the {type(model).__name__} in memory"
     return ours, Pretrained(name, known.d_vocab, special_ids(model.config), tokenizer)

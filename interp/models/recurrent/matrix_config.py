@@ -1,11 +1,16 @@
 """What the configs of layers with matrix-valued states share: heads, and the widths of keys and values."""
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
-from interp.base.codec import checked
+from interp.base.codec import checked, without_defaults
 from interp.base.errors import UserError
 from interp.models.recurrent.config import RecurrentConfig
 from interp.models.stack.checks import require_counts
+
+LATER = ("head_norm_eps",)
+"""Fields that are left out where they have their default, so that older models and runs keep their name."""
 
 
 @checked
@@ -27,10 +32,14 @@ class MatrixConfig(RecurrentConfig):
     """Whether the heads' output is multiplied by SiLU of a map of the stream."""
     head_norm: bool = True
     """Whether each head's output is divided by its rms, before the gate."""
+    head_norm_eps: float | None = None
+    """Added to the mean square of each head's output; None: norm_eps."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_counts(self, "n_heads", "d_conv")
+        if self.head_norm_eps is not None and not 0 < self.head_norm_eps < float("inf"):
+            raise UserError(f"head_norm_eps must be a positive number, or None for norm_eps; got {self.head_norm_eps}.")
         for name in ("d_key", "d_value"):
             if getattr(self, name) is not None:
                 require_counts(self, name)
@@ -39,6 +48,10 @@ class MatrixConfig(RecurrentConfig):
                     f"n_heads must divide d_model={self.d_model} where {name} is None; got {self.n_heads}. "
                     f"Give {name}, or another number of heads."
                 )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, without those of `LATER` that have their default."""
+        return without_defaults(self, dataclasses.asdict(self), LATER)
 
     @property
     def key_width(self) -> int:

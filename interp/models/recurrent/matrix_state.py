@@ -93,7 +93,8 @@ class MatrixMixer(Mixer):
         self.W_q, self.W_k, self.W_v = (weight(d, width) for width in self.widths)
         self.W_out = weight(values, d)
         self.W_gate = weight(d, values) if c.gate else None
-        self.norm = RMSNorm(values, c.norm_eps, c.n_heads) if c.head_norm else None
+        eps = c.norm_eps if c.head_norm_eps is None else c.head_norm_eps
+        self.norm = RMSNorm(values, eps, c.n_heads) if c.head_norm else None
         self.hook_q, self.hook_k, self.hook_v = (HookPoint() for _ in range(3))
         self.hook_write, self.hook_state = HookPoint(), HookPoint()
         self.hook_y, self.hook_gated = HookPoint(), HookPoint()

@@ -22,14 +22,19 @@ A_bar here, as in `HookedMamba`; its A with a ring is A here.
 inner is E + 2GN wide: the channels, then B of each group, then C of each group.
 """
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
-from interp.base.codec import checked
+from interp.base.codec import checked, without_defaults
 from interp.base.errors import UserError
 from interp.models.recurrent.config import InHeads, RecurrentConfig
 from interp.models.recurrent.initial import check_first_weights, check_rates
 from interp.models.recurrent.model import HookedRecurrent
 from interp.models.stack.checks import require_counts
+
+LATER = ("d_inner",)
+"""Fields that are left out where they have their default, so that older models and runs keep their name."""
 
 
 @checked
@@ -48,6 +53,8 @@ class Mamba2Config(InHeads, RecurrentConfig):
     """Width of the convolution."""
     expand: int = 2
     """Channels per d_model."""
+    d_inner: int | None = None
+    """Channels; None: expand x d_model."""
     d_head: int = 32
     """Channels of a head (P), which decay together."""
     n_groups: int = 1
@@ -74,7 +81,8 @@ class Mamba2Config(InHeads, RecurrentConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_counts(self, "d_state", "d_conv")
-        require_counts(self, *(name for name in ("norm_groups", "chunk") if getattr(self, name) is not None))
+        counts = (name for name in ("d_inner", "norm_groups", "chunk") if getattr(self, name) is not None)
+        require_counts(self, *counts)
         check_first_weights(self)
         self.check_heads()
         if self.channels % (groups := self.norm_groups or self.n_groups):
@@ -82,6 +90,15 @@ class Mamba2Config(InHeads, RecurrentConfig):
         check_rates(self)
         if self.dt_limit is not None and not 0 <= self.dt_limit[0] <= self.dt_limit[1]:
             raise UserError(f"dt_limit must be two numbers of at least 0, the smaller first; got {self.dt_limit}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, without those of `LATER` that have their default."""
+        return without_defaults(self, dataclasses.asdict(self), LATER)
+
+    @property
+    def channels(self) -> int:
+        """Channels of a layer (E)."""
+        return self.expand * self.d_model if self.d_inner is None else self.d_inner
 
 
 class HookedMamba2(HookedRecurrent):

@@ -1,0 +1,201 @@
+"""Mamba-2 with attention and MLPs: Bamba and Nemotron-H.
+
+Nemotron-H has its MLPs in layers of their own; here each stands behind the layer that it follows, in one block.
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+from interp.base.errors import UserError
+from interp.models.pretrained.hybrids.kind import Kind, activation, require, shared, words
+from interp.models.pretrained.hybrids.parts import attention, attention_options, mlp
+from interp.models.pretrained.hybrids.tensors import Tensors, ends
+from interp.models.pretrained.mamba_original import step_limit
+from interp.models.recurrent.hybrid import ATTENTION, HybridConfig
+
+KIND = "mamba2"
+LAYERS = {"linear_attention": KIND, "full_attention": ATTENTION}
+
+
+def mamba2_layer(
+    t: Tensors, there: str, here: str, options: dict[str, Any], d: int, channels: int
+) -> dict[str, Tensor]:
+    """Our weights of a Mamba-2 layer.
+
+    Args:
+        t: the checkpoint's.
+        there, here: what their names and ours begin with.
+        options: ours of the layer.
+        d, channels: widths of the stream and of the layer.
+    """
+    groups, heads = options["n_groups"] * options["d_state"], channels // options["d_head"]
+    rows, inner = [channels, channels, groups, groups, heads], channels + 2 * groups
+    names = ("gate", "x", "B", "C", "dt")
+    maps = t.take(f"{there}.in_proj.weight", sum(rows), d).split(rows)
+    made = {f"W_{name}": part.T for name, part in zip(names, maps, strict=True)}
+    made["b_dt"] = t.take(f"{there}.dt_bias", heads)
+    if options["bias"]:
+        biases = dict(zip(names, t.take(f"{there}.in_proj.bias", sum(rows)).split(rows), strict=True))
+        made["b_dt"] = made["b_dt"] + biases.pop("dt")
+        made |= {f"b_{name}": part for name, part in biases.items()} | {"b_out": t.take(f"{there}.out_proj.bias", d)}
+    if options["conv_bias"]:
+        made["b_conv"] = t.take(f"{there}.conv1d.bias", inner)
+    made |= {name: t.take(f"{there}.{name}", heads) for name in ("A_log", "D")}
+    made["W_conv"] = t.take(f"{there}.conv1d.weight", inner, 1, options["d_conv"])[:, 0]
+    made["norm.w"] = t.take(f"{there}.norm.weight", channels)
+    made["W_out"] = t.take(f"{there}.out_proj.weight", d, channels).T
+    return {f"{here}.mixer.{name}": value for name, value in made.items()}
+
+
+# ---------------------------------------------------------------------- Bamba
+
+
+def _bamba_options(config: Any) -> dict[str, Any]:
+    return {
+        "d_state": config.mamba_d_state,
+        "d_conv": config.mamba_d_conv,
+        "expand": config.mamba_expand,
+        "d_head": config.mamba_d_head,
+        "n_groups": config.mamba_n_groups,
+        "conv_bias": config.mamba_conv_bias,
+        "bias": config.mamba_proj_bias,
+        "dt_limit": step_limit(config.time_step_limit),
+    }
+
+
+def bamba_shape(config: Any) -> HybridConfig:
+    """Our config of Bamba's."""
+    require(config, "hidden_act", "silu", "swish")
+    layers = tuple(LAYERS[each] for each in config.layers_block_type)
+    options = {KIND: _bamba_options(config), ATTENTION: attention_options(config)}
+    return HybridConfig(
+        layers=layers,
+        d_mlp=config.intermediate_size,
+        activation=activation(config, "hidden_act"),
+        gated_mlp=True,
+        options={kind: options[kind] for kind in dict.fromkeys(layers)},
+        **shared(config, config.rms_norm_eps),
+    )
+
+
+def bamba_weights(config: Any, t: Tensors) -> dict[str, Tensor]:
+    """Our weights of Bamba's."""
+    d = config.hidden_size
+    final = t.take("final_layernorm.weight", d)
+    made = ends(t, config.vocab_size, d, config.tie_word_embeddings, "embed_tokens.weight", final)
+    for layer, kind in enumerate(config.layers_block_type):
+        here, there = f"blocks.{layer}", f"layers.{layer}"
+        before = t.take(f"{there}.input_layernorm.weight", d)
+        made[f"{here}.ln2.w"] = t.take(f"{there}.pre_ff_layernorm.weight", d)
+        sizes = d, config.intermediate_size
+        made |= mlp(t, f"{there}.feed_forward", here, sizes, gated=True, biased=config.mlp_bias)
+        if LAYERS[kind] == ATTENTION:
+            made |= attention(t, f"{there}.self_attn", here, config) | {f"{here}.ln1.w": before}
+        else:
+            options = _bamba_options(config)
+            made |= mamba2_layer(t, f"{there}.mamba", here, options, d, config.mamba_expand * d)
+            made[f"{here}.norm.w"] = before
+    return made
+
+
+# ---------------------------------------------------------------------- Nemotron-H
+
+
+def _blocks(config: Any) -> list[list[int]]:
+    """Their layers that make each of our blocks: one that mixes, and the MLP behind it, if there is one.
+
+    Raises: UserError for an MLP that follows no such layer, and for experts.
+    """
+    found: list[list[int]] = []
+    for layer, kind in enumerate(config.layers_block_type):
+        if kind in LAYERS:
+            found.append([layer])
+        elif kind != "mlp":
+            raise UserError(f"layers_block_type must be without experts, which ours lack; got {kind} in layer {layer}")
+        elif not found or len(found[-1]) == 2:
+            raise UserError(
+                f"layers_block_type must have every mlp behind a Mamba-2 or attention layer; got layer {layer}, which "
+                "follows none"
+            )
+        else:
+            found[-1].append(layer)
+    return found
+
+
+def _nemotron_options(config: Any) -> dict[str, Any]:
+    return {
+        "d_state": config.ssm_state_size,
+        "d_conv": config.conv_kernel,
+        "d_inner": config.mamba_num_heads * config.mamba_head_dim,
+        "d_head": config.mamba_head_dim,
+        "n_groups": config.n_groups,
+        "conv_bias": config.use_conv_bias,
+        "bias": config.use_bias,
+        "dt_limit": step_limit((config.time_step_min, float("inf"))),  # whatever its time_step_limit says
+        "dt_min": config.time_step_min,
+        "dt_max": max(config.time_step_min, config.time_step_max),
+        "dt_floor": config.time_step_floor,
+    }
+
+
+def nemotron_shape(config: Any) -> HybridConfig:
+    """Our config of Nemotron-H's."""
+    require(config, "mamba_hidden_act", "silu", "swish")
+    blocks = _blocks(config)
+    layers = tuple(LAYERS[config.layers_block_type[block[0]]] for block in blocks)
+    options = {KIND: _nemotron_options(config), ATTENTION: attention_options(config, rotary=False)}
+    return HybridConfig(
+        layers=layers,
+        d_mlp=tuple(config.intermediate_size if len(block) == 2 else 0 for block in blocks),
+        activation=activation(config, "mlp_hidden_act"),
+        options={kind: options[kind] for kind in dict.fromkeys(layers)},
+        **shared(config, config.layer_norm_epsilon),
+    )
+
+
+def nemotron_weights(config: Any, t: Tensors) -> dict[str, Tensor]:
+    """Our weights of Nemotron-H's."""
+    d = config.hidden_size
+    final = t.take("norm_f.weight", d)
+    made = ends(t, config.vocab_size, d, config.tie_word_embeddings, "embeddings.weight", final)
+    for layer, block in enumerate(_blocks(config)):
+        here, there = f"blocks.{layer}", f"layers.{block[0]}"
+        before = t.take(f"{there}.norm.weight", d)
+        if LAYERS[config.layers_block_type[block[0]]] == ATTENTION:
+            made |= attention(t, f"{there}.mixer", here, config) | {f"{here}.ln1.w": before}
+        else:
+            options = _nemotron_options(config)
+            made |= mamba2_layer(t, f"{there}.mixer", here, options, d, options["d_inner"])
+            made[f"{here}.norm.w"] = before
+        for behind in block[1:]:
+            made[f"{here}.ln2.w"] = t.take(f"layers.{behind}.norm.weight", d)
+            sizes = d, config.intermediate_size
+            made |= mlp(t, f"layers.{behind}.mixer", here, sizes, gated=False, biased=config.mlp_bias)
+    return made
+
+
+BAMBA = Kind(
+    bamba_shape,
+    bamba_weights,
+    words(
+        "attention_bias attn_layer_indices head_dim hidden_act hidden_size initializer_range intermediate_size "
+        "mamba_chunk_size mamba_conv_bias mamba_d_conv mamba_d_head mamba_d_state mamba_expand mamba_n_groups "
+        "mamba_n_heads mamba_proj_bias mlp_bias num_attention_heads num_hidden_layers num_key_value_heads rms_norm_eps "
+        "rope_parameters tie_word_embeddings time_step_limit vocab_size z_loss_coefficient"
+    ),
+)
+NEMOTRON_H = Kind(
+    nemotron_shape,
+    nemotron_weights,
+    words(
+        "chunk_size conv_kernel expand head_dim hidden_size initializer_range intermediate_size layer_norm_epsilon "
+        "layers_block_type mamba_head_dim mamba_hidden_act mamba_num_heads mamba_ssm_cache_dtype mlp_bias "
+        "mlp_hidden_act moe_intermediate_size moe_latent_size moe_shared_expert_intermediate_size "
+        "moe_shared_expert_overlap mtp_layers_block_type n_group n_groups n_routed_experts n_shared_experts "
+        "norm_topk_prob num_attention_heads num_experts_per_tok num_key_value_heads rescale_prenorm_residual "
+        "residual_in_fp32 routed_scaling_factor ssm_state_size time_step_floor time_step_max time_step_min topk_group "
+        "use_bias use_conv_bias use_mamba_kernels vocab_size"
+    ),
+    passed_over=("mtp.",),
+)

@@ -1,0 +1,213 @@
+"""Tiny random hybrids, saved by transformers itself, are the truth: their logits, states and generations."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import interp
+from interp.base.errors import UserError
+from interp.models.pretrained.hybrids.kinds import KINDS
+from interp.models.pretrained.hybrids.reading import open_hybrid
+from interp.models.recurrent.hybrid import HookedHybrid
+
+transformers = pytest.importorskip("transformers")
+
+SMALL = {"hidden_size": 16, "vocab_size": 34, "num_attention_heads": 4, "num_key_value_heads": 2}
+SMALL |= {"intermediate_size": 12, "pad_token_id": None, "bos_token_id": 1, "eos_token_id": 2}
+MIXED = {"layer_types": ["linear_attention", "full_attention", "linear_attention"], "num_hidden_layers": 3}
+DELTA = SMALL | MIXED | {"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 4}
+DELTA |= {"linear_value_head_dim": 6}
+ALIKE = {"linear_num_key_heads": 3, "linear_num_value_heads": 3, "linear_conv_kernel_dim": 2, "num_hidden_layers": 2}
+ALIKE |= {"layer_types": ["full_attention", "linear_attention"], "tie_word_embeddings": True, "rms_norm_eps": 0.01}
+ROPE = {"rope_type": "default", "rope_theta": 50.0, "partial_rotary_factor": 0.5}
+BAMBA = SMALL | {"num_hidden_layers": 3, "attn_layer_indices": [1], "mamba_n_heads": 4, "mamba_d_state": 4}
+BIASES = {"mamba_proj_bias": True, "mlp_bias": True, "attention_bias": True, "mamba_conv_bias": False}
+PATTERN = ["linear_attention", "mlp", "full_attention", "linear_attention", "linear_attention", "mlp"]
+NEMOTRON = SMALL | {"layers_block_type": PATTERN, "head_dim": 6, "ssm_state_size": 4, "mamba_num_heads": 4}
+NEMOTRON |= {"mamba_head_dim": 6, "n_groups": 2}
+ONE_KEY = {"num_key_value_heads": 1}
+
+SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "qwen3.5": ("Qwen3_5Text", "Qwen3_5", DELTA | {"head_dim": 8}),
+    "qwen3.5 alike": ("Qwen3_5Text", "Qwen3_5", DELTA | ALIKE | {"head_dim": 4, "rope_parameters": ROPE}),
+    "qwen3.5 biases": ("Qwen3_5Text", "Qwen3_5", DELTA | ONE_KEY | {"head_dim": 8, "attention_bias": True}),
+    "olmo hybrid": ("OlmoHybrid", "OlmoHybrid", DELTA),
+    "olmo hybrid alike": ("OlmoHybrid", "OlmoHybrid", DELTA | ALIKE | {"linear_allow_neg_eigval": False}),
+    "olmo hybrid biases": ("OlmoHybrid", "OlmoHybrid", DELTA | ONE_KEY | {"attention_bias": True}),
+    "bamba": ("Bamba", "Bamba", BAMBA),
+    "bamba biases": ("Bamba", "Bamba", BAMBA | BIASES | {"mamba_n_groups": 2, "tie_word_embeddings": True}),
+    "bamba limits": ("Bamba", "Bamba", BAMBA | {"time_step_limit": (0.3, 0.9), "mamba_d_conv": 2, "mamba_expand": 3}),
+    "nemotron": ("NemotronH", "NemotronH", NEMOTRON),
+    "nemotron biases": ("NemotronH", "NemotronH", NEMOTRON | {"use_bias": True, "mlp_bias": True, "head_dim": 4}),
+    "nemotron wide": (
+        *("NemotronH", "NemotronH"),
+        NEMOTRON | {"n_groups": 1, "mamba_num_heads": 3, "mlp_hidden_act": "gelu", "time_step_min": 0.4},
+    ),
+}
+
+
+def made(shape: tuple[str, str, dict[str, Any]]) -> Any:
+    """A model with every parameter away from its starting value, so that leaving one out shows."""
+    config = getattr(transformers, f"{shape[0]}Config")(**shape[2])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = getattr(transformers, f"{shape[1]}ForCausalLM")(config).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.15 * torch.randn(parameter.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Any:
+    """Makes a model of transformers of a name in `SHAPES` once, saved by itself: the model and its folder."""
+    kept: dict[str, tuple[Any, Path]] = {}
+
+    def get(name: str) -> tuple[Any, Path]:
+        if name not in kept:
+            folder = tmp_path_factory.mktemp("hybrid")
+            model = made(SHAPES[name])
+            model.save_pretrained(folder)
+            kept[name] = model, folder
+        return kept[name]
+
+    return get
+
+
+@pytest.fixture
+def tokens() -> torch.Tensor:
+    return torch.randint(0, 34, (3, 19), generator=torch.Generator().manual_seed(1))
+
+
+def changed(folder: Path, target: Path, weights: dict[str, Any] | None = None, **config: Any) -> Path:
+    """A copy of a model with other fields in its config, or other tensors; None takes a tensor away."""
+    fields = json.loads((folder / "config.json").read_text()) | config
+    (target / "config.json").write_text(json.dumps(fields))
+    tensors = load_file(folder / "model.safetensors") | (weights or {})
+    save_file({name: tensor for name, tensor in tensors.items() if tensor is not None}, target / "model.safetensors")
+    return target
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        interp.load(f"hf:{folder}")
+    message = str(caught.value)
+    assert "\n" not in message and message.endswith(".")
+    return message
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@torch.no_grad()
+def test_logits_states_and_steps_are_those_of_transformers(name, saved, tokens):
+    theirs, folder = saved(name)
+    ours, known = open_hybrid(folder)
+    assert type(ours) is HookedHybrid and ours.dtype == torch.float32 and not ours.training
+    want = theirs(tokens, use_cache=True)
+    assert want.logits.std() > 0.3
+    past = ours.new_past()
+    torch.testing.assert_close(ours(tokens, past=past), want.logits, atol=1e-5, rtol=1e-5)
+    caches = [cache for cache in want.past_key_values.layers if getattr(cache, "recurrent_states", None) is not None]
+    caches = [cache for cache in caches if cache.recurrent_states[0] is not None]
+    assert len(caches) == len(ours.recurrent_layers) > 0
+    for layer, cache in zip(ours.recurrent_layers, caches, strict=True):
+        torch.testing.assert_close(past[layer].parts["h"], cache.recurrent_states[0], atol=1e-5, rtol=1e-5)
+    attends = [cache for cache in want.past_key_values.layers if getattr(cache, "keys", None) is not None]
+    attends = [cache for cache in attends if cache.keys.numel()]
+    assert len(attends) == len(ours.attention_layers) > 0
+    for layer, cache in zip(ours.attention_layers, attends, strict=True):
+        each = past[layer].keys.shape[2] // cache.keys.shape[1]
+        keys = cache.keys.transpose(1, 2).repeat_interleave(each, dim=2)
+        torch.testing.assert_close(past[layer].keys, keys, atol=1e-5, rtol=1e-5)
+    stepped = ours.new_past()
+    steps = torch.cat([ours(token, past=stepped) for token in tokens.split([4, *[1] * 15], dim=1)], dim=1)
+    torch.testing.assert_close(steps, ours(tokens), atol=1e-5, rtol=1e-5)
+    assert known.special == ((1,), (2,), ()) and known.d_vocab == 34
+
+
+@pytest.mark.parametrize("name", ["qwen3.5", "olmo hybrid", "bamba", "nemotron biases"])
+@torch.no_grad()
+def test_generations_are_those_of_transformers_and_a_model_saves_its_own(name, saved, tokens, tmp_path):
+    theirs, folder = saved(name)
+    ours, prompt = open_hybrid(folder)[0], tokens[:, :5]
+    mask = torch.ones_like(prompt)
+    want = theirs.generate(prompt, attention_mask=mask, max_new_tokens=8, do_sample=False, eos_token_id=None)
+    assert torch.equal(ours.generate(prompt, 8), want)
+    again = HookedHybrid.from_pretrained(ours.save_pretrained(tmp_path / "own"))
+    assert torch.equal(again(tokens), ours(tokens)) and again.config == ours.config
+
+
+@torch.no_grad()
+def test_of_a_model_that_also_sees_pictures_the_text_is_read(tokens, tmp_path):
+    vision = {"depth": 1, "hidden_size": 8, "num_heads": 2, "intermediate_size": 8, "out_hidden_size": 16}
+    text = DELTA | {"head_dim": 8}
+    config = transformers.Qwen3_5Config(text_config=text, vision_config=vision | {"num_position_embeddings": 4})
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        theirs = transformers.Qwen3_5ForConditionalGeneration(config).eval()
+        for parameter in theirs.parameters():
+            parameter.add_(0.15 * torch.randn(parameter.shape))
+    theirs.save_pretrained(tmp_path)
+    assert any("visual" in name for name in load_file(tmp_path / "model.safetensors"))
+    torch.testing.assert_close(open_hybrid(tmp_path)[0](tokens), theirs(tokens).logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["qwen3.5", "nemotron"])
+@torch.no_grad()
+def test_one_in_memory_is_opened_as_the_one_on_the_disk(name, saved, tokens):
+    theirs, folder = saved(name)
+    before = theirs(tokens).logits
+    opened: Any = interp.open(theirs).model
+    assert torch.equal(opened(tokens), open_hybrid(folder)[0](tokens)) and torch.equal(theirs(tokens).logits, before)
+
+
+YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_position_embeddings": 32}
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("qwen3.5", {"rope_parameters": YARN}, "rope_parameters must be those of a plain rotation, as ours is; got"),
+        ("qwen3.5", {"hidden_act": "gelu"}, "hidden_act must be silu or swish, as models of this kind are read here"),
+        ("qwen3.5", {"attn_output_gate": False}, "attn_output_gate must be True, as models of this kind are read"),
+        ("qwen3.5", {"sinks": 4}, "sinks must be left out, as models of this kind are read here; got 4"),
+        ("olmo hybrid", {"quantization_config": {"bits": 4}}, "quantization_config must be left out"),
+        ("olmo hybrid", {"linear_conv_kernel_dim": 1}, "linear_conv_kernel_dim must be at least 2; got 1"),
+        ("bamba", {"rms_norm_eps": "small"}, "cannot"),
+        (
+            "nemotron",
+            {"sliding_window": 4},
+            "sliding_window must be left at None, as models of this kind",
+        ),
+        ("nemotron", {"layers_block_type": ["moe", *PATTERN[1:]]}, "must be without experts, which ours lack"),
+        (
+            "nemotron",
+            {"layers_block_type": ["mlp", *PATTERN]},
+            "must have every mlp behind a Mamba-2",
+        ),
+        ("nemotron", {"time_step_limit": [0.1, 1.0]}, "time_step_limit must be left at"),
+    ],
+)
+def test_what_a_config_says_that_is_not_read_is_refused_by_name(name, config, message, saved, tmp_path):
+    assert message in refusal(changed(saved(name)[1], tmp_path, **config))
+
+
+def test_weights_that_lack_are_left_over_or_have_another_shape_are_refused_by_name(saved, tmp_path):
+    _, folder = saved("qwen3.5")
+    name = "model.layers.1.self_attn.q_proj.weight"
+    weights = [{name: None}, {name: torch.ones(3, 16)}, {"model.layers.7.mlp.gate.weight": torch.ones(2)}]
+    messages = [
+        "got none for " + name,
+        "must have the shape [64, 16] that the config asks for; got [3, 16]",
+        "rs.7.mlp",
+    ]
+    for tensors, message in zip(weights, messages, strict=True):
+        assert message in refusal(changed(folder, tmp_path, tensors))
+
+
+def test_every_kind_is_tried_here():
+    tried = {getattr(transformers, f"{shape[0]}Config").model_type for shape in SHAPES.values()}
+    assert tried == set(KINDS) - {"qwen3_5"}  # which is tried with its pictures
