@@ -12,6 +12,7 @@ from interp.figures.training import letter_intervals, string_intervals
 from interp.results.ablation import AblationResult
 from interp.results.accuracy import LengthAccuracy
 from interp.results.heads import HeadScore
+from interp.results.text_state import TextState
 
 Row = dict[str, Any]
 CELLS = str | float | int | tuple | Interval | None
@@ -59,6 +60,48 @@ def ablation_rows(results: Sequence[AblationResult]) -> list[Row]:
                 row[f"control_{name.replace(' ', '_')}_{column}"] = control and getattr(control, column)
         rows.append(flat(row, *(key for key in row if key.endswith("interval"))))
     return rows
+
+
+def text_state_rows(name: str, state: TextState) -> list[Row]:
+    """One row a length: bits alone, saved by the text and by another, and how much of both model and state that is."""
+    bits, room = state.bits, state.share_of_state
+    return [
+        {
+            "model": name,
+            "length": length,
+            "texts": bits.used.shape[1],
+            "alone": float(bits.prior[i].mean()),
+            "saved": float(bits.used[i].mean()),
+            **_ends("saved", bits.interval[i]),
+            "share": bits.share[i],
+            **_ends("share", bits.share_interval(i)),
+            "saved_by_another": float(bits.other[i].mean()),
+            **_ends("saved_by_another", bits.other_interval[i]),
+            "numbers_of_state": None if state.size is None else state.size.floats[i],
+            "share_of_state": None if room is None else room[i],
+        }
+        for i, length in enumerate(bits.lengths)
+    ]
+
+
+def state_shape_rows(name: str, state: TextState) -> list[Row]:
+    """One row a part of the state and length: rank, norm, and how fast its numbers fade; none where not measured."""
+    if (shape := state.geometry) is None:
+        return []
+    middle = shape.time_constants.shape[2] // 2
+    return [
+        {
+            "model": name,
+            "part": part,
+            "length": length,
+            "participation_ratio": float(shape.participation_ratio[i, at]),
+            "entropy_rank": float(shape.entropy_rank[i, at]),
+            "norm": float(shape.norm[i, at]),
+            "time_constant": float(shape.time_constants[i, at, middle]),
+        }
+        for i, part in enumerate(shape.layers)
+        for at, length in enumerate(shape.lengths)
+    ]
 
 
 def csv_text(rows: Sequence[Row]) -> str:

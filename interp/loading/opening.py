@@ -13,7 +13,7 @@ def open(model: object, tokenizer: Any = None, *, name: str = "", seed: int = 0)
     """Open a language model that is in memory, and ask it for copies of random strings of its own tokens.
 
     What is measured is a copy in float32, whatever the model's own precision, and the model stays as it is; a
-    `TransformerBridge` alone is taken as it is. `description` says what was tried of its attention, and what cannot be
+    `TransformerBridge` and a model of this package are taken as they are. `description` says what was tried of its attention, and what cannot be
     measured (`interp.models.pretrained.checks`).
 
     >>> import transformers
@@ -23,7 +23,8 @@ def open(model: object, tokenizer: Any = None, *, name: str = "", seed: int = 0)
     (True, True)
 
     Args:
-        model: a causal language model of transformers, an nnsight `LanguageModel`, or a `TransformerBridge`.
+        model: a causal language model of transformers, an nnsight `LanguageModel`, a `TransformerBridge`, or a model of
+            this package, which needs its tokenizer.
         tokenizer: its tokenizer, for text; None: the one that nnsight or the bridge has, else none.
         name: what it is called on pages; empty: its class.
         seed: of the tokens that serve as letters.

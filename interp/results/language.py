@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float
 
-from interp.base.estimates import proportion_interval
+from interp.base.estimates import mean_interval, proportion_interval
 from interp.base.interval import Interval
 from interp.results.accuracy import StepCurve
 from interp.results.heads import HeadScores
@@ -164,6 +164,11 @@ class TextBits(Result):
         """Share of the prior's bits that are saved, at each length."""
         return tuple(float(x) for x in self.used.sum(axis=1) / self.prior.sum(axis=1))
 
+    def share_interval(self, place: int) -> Interval:
+        """Interval of `share` at a length, by its place: that of a mean, as a ratio of two sums is linearised."""
+        used, prior, share = self.used[place], self.prior[place], self.share[place]
+        return mean_interval(share + (used - share * prior) / prior.mean())
+
 
 @dataclass(frozen=True)
 class TextTransplants(Result):
@@ -179,3 +184,5 @@ class TextTransplants(Result):
     """Bits saved on the donor's text."""
     host: Float[np.ndarray, "part string"]
     """Bits saved on the host's own text; below 0 they are lost."""
+    length: int = 0
+    """Tokens of a text."""

@@ -6,6 +6,8 @@ import transformers
 
 import interp
 from interp.base.errors import UserError
+from interp.models import build
+from interp.models.pretrained.mamba import as_transformers
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 60, "bos_token_id": 59, "eos_token_id": 58}
 GROUPED = SMALL | {"num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 48}
@@ -103,3 +105,29 @@ def test_anything_else_is_refused_in_a_sentence():
         interp.open(interp.open(made("Llama", **GROUPED)).model.to(torch.bfloat16))
     with pytest.raises(UserError, match=r"the RwkvForCausalLM in memory must show the causal attention"):
         interp.open(made("Rwkv", **SMALL, attention_hidden_size=32))
+
+
+def test_a_model_of_this_package_is_opened_as_it_is_with_the_tokenizer_that_is_passed():
+    ours = interp.load("planted:shift?k=2").model
+    words = letters_and_digits()
+    words.add_special_tokens({"bos_token": "<s>"})
+    with pytest.raises(UserError, match=r"at most 30 tokens, as many as the model's embedding has rows; got one of 58"):
+        interp.open(ours, words)
+    with pytest.raises(UserError, match=r"tokenizer must be given for a model of this package; got none"):
+        interp.open(ours)
+    mamba = build({"kind": "mamba", "d_vocab": 60, "d_model": 16})
+    loaded = interp.open(mamba, words, name="mine")
+    assert loaded.model is mamba and loaded.pretrained.tokenizer is words
+    assert loaded.task.vocabulary.bos == words.bos_token_id and loaded.description["config"]["kind"] == "mamba"
+
+
+@torch.no_grad()
+def test_a_mamba_of_ours_is_one_of_transformers_with_the_same_answers(tokens, tmp_path):
+    ours = build({"kind": "mamba", "d_vocab": 60, "d_model": 16, "initialization": "mimetic"}, seed=3)
+    theirs = as_transformers(ours, bos_token_id=0)
+    torch.testing.assert_close(theirs(tokens).logits, ours(tokens), atol=1e-5, rtol=1e-4)
+    theirs.save_pretrained(tmp_path)
+    torch.testing.assert_close(interp.load(f"hf:{tmp_path}").model(tokens), ours(tokens), atol=1e-5, rtol=1e-4)
+    falcon = build({"kind": "mamba", "d_vocab": 60, "d_model": 16, "inner_eps": 1e-6})
+    with pytest.raises(UserError, match=r"must be a Mamba as transformers has it, .* inner_eps 1e-06"):
+        as_transformers(falcon)

@@ -13,13 +13,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.base.budget import budget
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.estimates import mean_intervals
 from interp.base.seeds import own_generator
 from interp.measure.state.carried import Carried
 from interp.models.hooks.model import HookedModel
-from interp.models.surface import Model, device, run
+from interp.models.surface import Model, device, run, vocab_size
 from interp.results.language import TextBits, TextTransplants
 from interp.tasks.text import Corpus, Writer
 
@@ -62,7 +63,7 @@ def text_bits(
         )
     mark, rows = writer.encode(between)[0] if between else [], []
     for length in lengths:
-        text, other = _texts(writer, corpus, length, strings, seed)
+        text, other = texts(writer, corpus, length, strings, seed)
         begin = torch.full((strings, 1), writer.begin)
         gap = torch.tensor(mark, dtype=torch.long).expand(strings, -1)
         alone = _costs(model, begin, text)
@@ -83,7 +84,7 @@ def text_bits(
 @checked_call
 @torch.no_grad()
 def text_transplants(
-    model: HookedModel,
+    model: Model,
     writer: Writer,
     corpus: Corpus,
     length: int,
@@ -105,15 +106,21 @@ def text_transplants(
         seed: of the texts.
         between: what stands between two texts; at least one token, which is read from the state.
 
-    Raises: UserError for fewer than two strings, nothing between, or a text that is too short.
+    Raises: UserError for fewer than two strings, nothing between, a model that carries no state, or a text that is too
+        short.
     """
+    if not isinstance(model, HookedModel):
+        raise UserError(
+            f"model must carry a state from call to call that can be moved; got a {type(model).__name__}, which does "
+            "not. Use a model of this package, such as a Mamba after hf:."
+        )
     mark = writer.encode(between)[0]
     if strings < 2 or not mark:
         raise UserError(
             f"strings must be at least 2, and between at least one token; got {strings} and {len(mark)} tokens."
         )
     where = device(model)
-    donor_text, host_text = (text.to(where) for text in _texts(writer, corpus, length, strings, seed))
+    donor_text, host_text = (text.to(where) for text in texts(writer, corpus, length, strings, seed))
     begin, gap = (torch.tensor(tokens, device=where).expand(strings, -1) for tokens in ([writer.begin], mark))
 
     def state(text: Tensor) -> Carried:
@@ -144,10 +151,11 @@ def text_transplants(
         parts=tuple(grafts),
         donor=np.stack([of_donor[0] - cost for cost in of_donor]),
         host=np.stack([of_host[0] - cost for cost in of_host]),
+        length=length,
     )
 
 
-def _texts(
+def texts(
     writer: Writer, corpus: Corpus, length: int, strings: int, seed: int
 ) -> tuple[Int[Tensor, "string token"], Int[Tensor, "string token"]]:
     """Texts, and as many others, each of which differs from the one in its row."""
@@ -166,9 +174,18 @@ def _texts(
 
 def _costs(model: Model, before: Tensor, text: Tensor) -> Float[np.ndarray, " string"]:
     """Bits that a text costs the model after what stands before it."""
-    where = device(model)
-    logits = run(model, torch.cat([before, text], dim=1)[:, :-1].to(where))
-    return _bits(logits[:, before.shape[1] - 1 :], text.to(where)).sum(axis=1)
+    where, whole, first = device(model), torch.cat([before, text], dim=1), before.shape[1]
+    step, found = rows_at_once(model, whole.shape[1]), []
+    for rows in whole.to(where).split(step):
+        found.append(_bits(run(model, rows[:, :-1])[:, first - 1 :], rows[:, first:]).sum(axis=1))
+    return np.concatenate(found)
+
+
+def rows_at_once(model: Model, width: int) -> int:
+    """How many strings of a width run at once, so that their logits and patterns stay small."""
+    at_once = budget(device(model))
+    few = at_once.tokens // width, at_once.pairs // width**2, at_once.logits // (width * vocab_size(model))
+    return max(1, min(few))
 
 
 def _bits(logits: Float[Tensor, "string token vocab"], text: Tensor) -> Float[np.ndarray, "string token"]:

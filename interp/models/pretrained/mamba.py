@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.paths import expanded
 from interp.models.checkpoint import set_weights, warn_if_not_finite
@@ -95,6 +96,53 @@ def open_mamba(
         model = HookedMamba(shape) if isinstance(shape, MambaConfig) else HookedMamba2(shape)
     set_weights(model, _weights(model, saved, name))
     return model.to(device).eval(), Pretrained(name, saved.d_text, saved.special, read_tokenizer(name))
+
+
+@checked_call
+def as_transformers(model: HookedMamba, **options: Any) -> Any:
+    """Turn a Mamba of ours into one of transformers with the same weights, the inverse of `load_mamba`.
+
+    >>> as_transformers(HookedMamba(MambaConfig(d_vocab=40)), bos_token_id=0).save_pretrained("mine")  # doctest: +SKIP
+
+    Args:
+        model: a Mamba.
+        options: further fields of the `transformers.MambaConfig`, such as its special tokens.
+
+    Returns: a `transformers.MambaForCausalLM`.
+
+    Raises: UserError for a model of a form that `MambaForCausalLM` lacks.
+    """
+    import transformers
+
+    ours, config = model.state_dict(), model.config
+    expand, rest = divmod(config.channels, config.d_model)
+    if config.inner_eps is not None or config.normalization != "RMS" or rest:
+        raise UserError(
+            "model must be a Mamba as transformers has it, with RMS norms before its layers, none within, and channels "
+            f"a multiple of d_model; got normalization {config.normalization!r}, inner_eps {config.inner_eps} and "
+            f"{config.channels} channels. Keep it in a run folder."
+        )
+    theirs = transformers.MambaConfig(
+        vocab_size=config.d_vocab,
+        hidden_size=config.d_model,
+        num_hidden_layers=config.n_layers,
+        state_size=config.d_state,
+        conv_kernel=config.d_conv,
+        expand=expand,
+        time_step_rank=config.rank,
+        use_bias=config.bias,
+        use_conv_bias=config.conv_bias,
+        layer_norm_epsilon=config.norm_eps,
+        tie_word_embeddings=config.tied,
+        **options,
+    )
+    made: Any = transformers.MambaForCausalLM(theirs)
+    table = _table(model, "backbone.embeddings.weight", ours)
+    weights = {there: torch.cat([_turned(own, ours[own]) for own in names]) for there, (names, _) in table.items()}
+    if config.tied:
+        weights["lm_head.weight"] = weights["backbone.embeddings.weight"]
+    made.load_state_dict(weights)
+    return made.eval()
 
 
 # ---------------------------------------------------------------------- from their names to ours

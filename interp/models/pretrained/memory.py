@@ -1,6 +1,7 @@
 """Models that are already in memory, opened as `hf:` opens those on a disk: a copy in float32, the original untouched.
 
-A model of transformers, one that nnsight wraps (`LanguageModel`), or a `TransformerBridge`, which is taken as it is.
+A model of transformers, one that nnsight wraps (`LanguageModel`), a `TransformerBridge` or a model of this package;
+the last two are taken as they are.
 """
 
 import copy
@@ -16,6 +17,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from interp.base.errors import InterpError, UserError, shown
 from interp.models.checkpoint import warn_if_not_finite
+from interp.models.hooks.model import HookedModel
 from interp.models.pretrained.bridge import Pretrained, bridge_over, special_ids, with_tokenizer
 from interp.models.pretrained.hub import WHOLE, first_line
 from interp.models.pretrained.hybrids.kinds import KINDS
@@ -28,7 +30,8 @@ def open_in_memory(model: object, tokenizer: Any = None) -> tuple[Any, Pretraine
     """Open a model that is in memory.
 
     Args:
-        model: a causal language model of transformers, an nnsight `LanguageModel` around one, or a `TransformerBridge`.
+        model: a causal language model of transformers, an nnsight `LanguageModel` around one, a `TransformerBridge`, or
+            one of this package.
         tokenizer: its tokenizer; None: the one that a bridge or nnsight has.
 
     Returns: a model of ours or a bridge, and what is known of its tokens.
@@ -41,8 +44,9 @@ def open_in_memory(model: object, tokenizer: Any = None) -> tuple[Any, Pretraine
             f"tokenizer must be one of transformers; got {shown(type(tokenizer).__name__)}. Pass what "
             "AutoTokenizer.from_pretrained returns, or nothing."
         )
-    if isinstance(model, TransformerBridge):
-        return _bridge(model, tokenizer)
+    if isinstance(model, HookedModel | TransformerBridge):
+        opened = _as_it_is(model, tokenizer) if isinstance(model, HookedModel) else _bridge(model, tokenizer)
+        return _check_tokens(*opened)
     inner, own = _unwrapped(model)
     if not isinstance(inner, nn.Module) or not hasattr(getattr(inner, "config", None), "model_type"):
         raise UserError(
@@ -56,7 +60,30 @@ def open_in_memory(model: object, tokenizer: Any = None) -> tuple[Any, Pretraine
             "dispatch=True)."
         )
     kind = str(getattr(inner.config, "model_type", None))
-    return _ours(inner, tokenizer) if kind in (*HUGGING_FACE, *KINDS) else _copied(inner, tokenizer)
+    opened = _ours(inner, tokenizer) if kind in (*HUGGING_FACE, *KINDS) else _copied(inner, tokenizer)
+    return _check_tokens(*opened)
+
+
+def _check_tokens(model: Any, known: Pretrained) -> tuple[Any, Pretrained]:
+    """Raises: UserError for a tokenizer whose text has tokens that the model has no embedding of: another model's."""
+    size = getattr(known.tokenizer, "vocab_size", 0) or 0  # without the tokens that were added to it
+    if size > known.d_vocab:
+        raise UserError(
+            f"tokenizer must have at most {known.d_vocab} tokens, as many as the model's embedding has rows; got one "
+            f"of {size}. Pass the model's own."
+        )
+    return model, known
+
+
+def _as_it_is(model: HookedModel, tokenizer: Any) -> tuple[HookedModel, Pretrained]:
+    """A model of this package as it is, whose tokens are those of the tokenizer."""
+    if tokenizer is None:
+        raise UserError(
+            f"tokenizer must be given for a model of this package; got none for a {type(model).__name__}. Pass the one "
+            "whose tokens it was trained on; of letters a model is asked without: interp.load."
+        )
+    name = f"the {type(model).__name__} in memory"
+    return model, Pretrained(name, model.cfg.d_vocab, special_ids(tokenizer), tokenizer)
 
 
 def _unwrapped(model: object) -> tuple[object, Any]:

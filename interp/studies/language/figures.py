@@ -22,16 +22,21 @@ TITLES = {
 }
 
 
-def by_length(task: str, models: Sequence[tuple[str, TextAccuracy]]) -> go.Figure:
+DASHES = {"transformer": "solid", "state-space model": "dash", "hybrid": "dashdot"}
+"""How the line of a family is drawn; of any other it is dotted."""
+
+
+def by_length(task: str, models: Sequence[tuple[str, TextAccuracy]], families: Sequence[str] = ()) -> go.Figure:
     """Draw the share of right answers by length, with 95% intervals, a line for each model.
 
     Args:
         task: its name.
         models: what each is called, and its accuracy.
+        families: of each: transformer, state-space model, ...; empty: all lines are full.
     """
     figure, ends = go.Figure(), []
     for place, (name, found) in enumerate(models):
-        look = group_look(place)
+        look, family = group_look(place), families[place] if families else "transformer"
         ends.append(End(found.lengths[-1], found.accuracy[-1], name, look.color))
         intervals = [found.interval(at) for at in range(len(found.lengths))]
         figure.add_trace(
@@ -40,8 +45,8 @@ def by_length(task: str, models: Sequence[tuple[str, TextAccuracy]]) -> go.Figur
                 y=found.accuracy,
                 error_y=error_bars(found.accuracy, intervals),
                 mode="lines+markers",
-                name=literal(name),
-                line={"color": look.color, "width": 2.5},
+                name=literal(f"{name} ({family})" if families else name),
+                line={"color": look.color, "width": 2.5, "dash": DASHES.get(family, "dot")},
                 marker={"symbol": look.symbol, "size": 8},
                 customdata=[
                     [*interval, share] for interval, share in zip(intervals, found.share.mean(axis=1), strict=True)

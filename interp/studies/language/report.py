@@ -3,20 +3,28 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 
 from interp.base import words
 from interp.base.errors import UserError
 from interp.base.paths import short_name
 from interp.figures.study_page import Beside, Frame, write_study_page
-from interp.figures.tables import Row
+from interp.figures.tables import Row, state_shape_rows, text_state_rows
+from interp.figures.text_state import state_figures
 from interp.results.language import TextAccuracy
 from interp.studies.language.figures import ablated, by_length
 from interp.studies.language.result import LanguageStudy
 from interp.studies.study import Table
 
-SECTIONS = {"models": "Models", "tasks": "Tasks", "examples": "Examples", "provenance": "Provenance"}
-WITH_HEADS = {"models": "Models", "tasks": "Tasks", "heads": "Heads", **SECTIONS}
+SECTIONS = {
+    "models": "Models",
+    "tasks": "Tasks",
+    "heads": "Heads",
+    "state": "State",
+    "examples": "Examples",
+    "provenance": "Provenance",
+}
 SHOWN = 12
 """Heads that the page shows; `heads.csv` has all."""
 
@@ -37,7 +45,7 @@ def write_language_report(studies: Sequence[LanguageStudy], folder: str | Path) 
         title=f"How far {'do' if several else 'does'} {words.names(names)} copy and look up?",
         eyebrow=f"interp · language · {words.names(names)}",
         verdicts=tuple((name if several else "", str(s.verdict)) for name, s in zip(names, studies, strict=True)),
-        sections=WITH_HEADS if any(study.heads for study in studies) else SECTIONS,
+        sections=_sections(studies),
         provenance=studies[0].provenance,
         models=tuple((name if several else "", s.model) for name, s in zip(names, studies, strict=True)),
     )
@@ -58,6 +66,9 @@ def write_language_report(studies: Sequence[LanguageStudy], folder: str | Path) 
         examples=examples,
         note=_note(studies),
         of_heads=[(name_of(s), s.heads, head_rows(s)[:SHOWN]) for s in studies if s.heads],
+        of_state=[(name_of(s), s.state, _longest(s)) for s in studies if s.state],
+        digits=lambda value: words.ABSENT if np.isnan(value) else f"{value:.3g}",
+        state_rows=[row for s in studies if s.state for row in text_state_rows(name_of(s), s.state)],
     )
 
 
@@ -74,8 +85,13 @@ def _figures(studies: Sequence[LanguageStudy]) -> dict[str, go.Figure]:
         for place, study in enumerate(studies, 1)
         if study.heads
     }
-    return curves | {
-        task.replace("-", "_"): by_length(task, [(name_of(s), found) for s in studies for found in of(s, task)])
+    states = state_figures([(name_of(study), study.state) for study in studies if study.state])
+    return (curves | states) | {
+        task.replace("-", "_"): by_length(
+            task,
+            [(name_of(s), found) for s in studies for found in of(s, task)],
+            [family_of(s) for s in studies for _ in of(s, task)],
+        )
         for task in tasks
     }
 
@@ -98,7 +114,53 @@ def tables(study: LanguageStudy) -> list[Table]:
         )
         for row in accuracy_rows(study)
     )
-    return [Table(name_of(study), columns, rows, _note([study])), *_head_tables(study)]
+    asked = [Table(name_of(study), columns, rows, _note([study]))] if rows else []
+    return [*asked, *_head_tables(study), *_state_tables(study)]
+
+
+def _state_tables(study: LanguageStudy) -> list[Table]:
+    if study.state is None:
+        return []
+    columns = ("tokens", "bits alone", "saved", "share", "saved by another text", "share of the state's bits")
+    rows = tuple(
+        (
+            str(row["length"]),
+            words.number(row["alone"], 1),
+            words.with_interval(row["saved"], (row["saved_low"], row["saved_high"]), 1),
+            words.percent(row["share"]),
+            words.with_interval(
+                row["saved_by_another"], (row["saved_by_another_low"], row["saved_by_another_high"]), 1
+            ),
+            words.percent(row["share_of_state"], 3),
+        )
+        for row in text_state_rows(name_of(study), study.state)
+    )
+    note = words.intervals_note(saved=[*study.state.bits.interval, *study.state.bits.other_interval])
+    found = [Table("What reading a text saves when it comes again", columns, rows, note)]
+    if (swaps := study.state.transplants) is not None:
+        of_parts = tuple(
+            (part, words.number(donor, 1), words.number(host, 1))
+            for part, donor, host in zip(swaps.parts, swaps.donor.mean(axis=1), swaps.host.mean(axis=1), strict=True)
+        )
+        title = f"Bits saved with the state behind another text of {swaps.length} tokens"
+        found.append(Table(title, ("part", "on its text", "on the own text"), of_parts))
+    return found
+
+
+def _sections(studies: Sequence[LanguageStudy]) -> dict[str, str]:
+    absent = {
+        "tasks": not any(study.tasks for study in studies),
+        "examples": not any(study.tasks for study in studies),
+        "heads": not any(study.heads for study in studies),
+        "state": not any(study.state for study in studies),
+    }
+    return {anchor: name for anchor, name in SECTIONS.items() if not absent.get(anchor)}
+
+
+def _longest(study: LanguageStudy) -> list[Row]:
+    """The shape of the state behind the longest texts."""
+    rows = state_shape_rows(name_of(study), study.state) if study.state else []
+    return [row for row in rows if row["length"] == max(each["length"] for each in rows)]
 
 
 def _head_tables(study: LanguageStudy) -> list[Table]:
@@ -137,6 +199,16 @@ def name_of(study: LanguageStudy) -> str:
     """Return what a model is called: its specification, of a path the last part."""
     kind, colon, rest = str(study.model.get("spec", "this model")).rpartition(":")
     return f"{kind}{colon}{Path(rest).name}"
+
+
+def family_of(study: LanguageStudy) -> str:
+    """Return what kind of sequence model it is: transformer, state-space model, recurrent model or hybrid."""
+    kind = str(study.model.get("config", {}).get("kind", "transformer"))
+    if study.model.get("architecture") or kind == "transformer":
+        return "transformer"
+    return {"mamba": "state-space model", "mamba2": "state-space model", "hybrid": "hybrid"}.get(
+        kind, "recurrent model"
+    )
 
 
 def of(study: LanguageStudy, task: str) -> list[TextAccuracy]:
@@ -187,8 +259,13 @@ def head_rows(study: LanguageStudy) -> list[Row]:
 
 
 def _more_tables(studies: Sequence[LanguageStudy]) -> dict[str, list[Row]]:
-    rows = [row for study in studies for row in head_rows(study)]
-    return {"heads.csv": rows} if rows else {}
+    states = [(name_of(study), study.state) for study in studies if study.state]
+    rows = {
+        "heads.csv": [row for study in studies for row in head_rows(study)],
+        "state.csv": [row for name, state in states for row in text_state_rows(name, state)],
+        "state_shape.csv": [row for name, state in states for row in state_shape_rows(name, state)],
+    }
+    return {name: found for name, found in rows.items() if found}
 
 
 def _about(study: LanguageStudy) -> Row:
@@ -196,7 +273,7 @@ def _about(study: LanguageStudy) -> Row:
     kind = str(model.get("architecture") or model.get("config", {}).get("kind", ""))
     return {
         "name": name_of(study),
-        "kind": kind,
+        "kind": f"{family_of(study)}, {kind}",
         "parameters": model.get("n_parameters"),
         "layers": model.get("n_layers"),
     }

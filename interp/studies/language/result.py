@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from interp.results.language import LanguageHeads, TextAccuracy
+from interp.results.text_state import TextState
 from interp.studies.result import StudyResult
 
 
@@ -13,3 +14,5 @@ class LanguageStudy(StudyResult):
     tasks: tuple[TextAccuracy, ...]
     heads: LanguageHeads | None = None
     """Which heads copy; None where it was not asked, or there are none."""
+    state: TextState | None = None
+    """What its state keeps of texts; None where it was not asked."""

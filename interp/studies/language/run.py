@@ -14,6 +14,7 @@ from interp.base.provenance import provenance
 from interp.loading import Loaded, as_loaded
 from interp.measure.language.answers import text_accuracy
 from interp.measure.language.comparing import Amount, language_heads
+from interp.measure.language.text_state import text_state
 from interp.models.heads import HeadTable
 from interp.models.surface import device, n_ctx
 from interp.results.language import LanguageHeads, TextAccuracy
@@ -21,7 +22,7 @@ from interp.studies.language.result import LanguageStudy
 from interp.studies.language.settings import LanguageSettings
 from interp.studies.language.verdict import language_verdict
 from interp.studies.study import OnStep, silent
-from interp.tasks.text import Corpus, Questions, TextCopy, TextPasskey, Writer, key_values, phone_book
+from interp.tasks.text import Corpus, Questions, TextAgain, TextCopy, TextPasskey, Writer, key_values, phone_book
 from interp.tasks.text.base import TextTask
 from interp.tasks.text.corpus import read_names
 from interp.tasks.text.questions import read_questions
@@ -45,6 +46,7 @@ def language_study(
     """
     settings, loaded = settings or LanguageSettings(), as_loaded(loaded, seed)
     check_bounds(settings)
+    _require_something(settings)
     model, writer = loaded.model, writer_of(loaded)
     tasks = {name: task_of(name, writer, settings) for name in settings.tasks}
     lengths = {name: settings.entries if name in PER_ENTRY else settings.lengths for name in tasks}
@@ -53,19 +55,41 @@ def language_study(
             task.prompts(1, length, seed)
     if settings.heads:
         HeadTable.of(model).require()
+    if settings.state:
+        for length in settings.state_lengths:
+            TextAgain(writer, corpus=Corpus.read(settings.text)).prompts(1, length, seed)
     numbered = _numbered(on_step, sum(map(len, lengths.values())))
     found = tuple(
         text_accuracy(model, task, name, lengths[name], settings.strings, seed, settings.free_running, numbered)
         for name, task in tasks.items()
     )
     heads = _heads(loaded, writer, seed, settings, on_step) if settings.heads else None
+    state = None
+    if settings.state:
+        corpus, lengths_of = Corpus.read(settings.text), settings.state_lengths
+        state = text_state(model, writer, corpus, lengths_of, settings.state_strings, seed, on_step)
     return LanguageStudy(
-        verdict=language_verdict(found),
+        verdict=language_verdict(found, state),
         provenance=provenance(str(device(model)), seed, model),
         model=loaded.description,
         tasks=found,
         heads=heads,
+        state=state,
     )
+
+
+def _require_something(settings: LanguageSettings) -> None:
+    """Raises: UserError for settings that ask nothing, or of no length."""
+    if not (settings.tasks or settings.heads or settings.state):
+        raise UserError("tasks must name at least one; got none. Name one, or ask for --heads or --state.")
+    needed = {
+        "lengths": {*settings.tasks} - {*PER_ENTRY},
+        "entries": settings.heads or {*settings.tasks} & {*PER_ENTRY},
+        "state_lengths": settings.state,
+    }
+    for name, asked in needed.items():
+        if asked and not getattr(settings, name):
+            raise UserError(f"{name} must hold at least one length; got none. Name one.")
 
 
 def writer_of(loaded: Loaded) -> Writer:
@@ -152,13 +176,14 @@ def joined(studies: Sequence[LanguageStudy]) -> LanguageStudy:
         found[task.task] = _longer(found[task.task], task) if task.task in found else task
     tasks = tuple(found.values())
     command = one_command([study.provenance["command"] for study in studies])
-    first = studies[0]
+    first, state = studies[0], next((study.state for study in studies if study.state is not None), None)
     return replace(
         first,
-        verdict=language_verdict(tasks),
+        verdict=language_verdict(tasks, state),
         tasks=tasks,
         provenance=first.provenance | {"command": command},
         heads=next((study.heads for study in studies if study.heads is not None), None),
+        state=state,
     )
 
 

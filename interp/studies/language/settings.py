@@ -41,6 +41,13 @@ class LanguageSettings:
     """Strings of each kind for the heads; entries of their phone books are the second of `entries`, or the first."""
     untrained: int = 3
     """Untrained models that the detector holds the heads against, which says their n; 0: it is not run."""
+    state: bool = False
+    """Say, too, what the state keeps of texts: bits by length beside the model's own prior, how far back a token
+    counts, size and shape, and whose text is predicted from the state of another."""
+    state_lengths: tuple[int, ...] = (4, 8, 16, 32)
+    """Tokens of the texts that the state is measured behind."""
+    state_strings: int = 24
+    """Texts of each of these lengths."""
 
     BOUNDS: ClassVar[Bounds] = {
         "lengths": LETTERS,
@@ -49,6 +56,8 @@ class LanguageSettings:
         "head_length": LETTERS,
         "head_strings": (2, STRINGS[1]),
         "untrained": (0, 10_000),
+        "state_lengths": LETTERS,
+        "state_strings": (4, STRINGS[1]),
     }
 
     @classmethod

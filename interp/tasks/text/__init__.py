@@ -5,6 +5,7 @@ each token of an answer is copied from. Lengths are in tokens, exactly, or in en
 """
 
 from interp.tasks.text.base import TextTask as TextTask
+from interp.tasks.text.copying import TextAgain as TextAgain
 from interp.tasks.text.copying import TextCopy as TextCopy
 from interp.tasks.text.corpus import Corpus as Corpus
 from interp.tasks.text.lookup import Lookup as Lookup

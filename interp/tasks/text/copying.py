@@ -1,4 +1,4 @@
-"""Copying a text, in order or shuffled."""
+"""Copying a text, in order or shuffled; and the same text token by token from a mark on, as states are measured."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -57,3 +57,29 @@ class TextCopy(TextTask):
         asked = [*(found + blank) * times, found[0]]
         start = (len(found) + len(blank)) * (times - 1)
         return self.writer.of_tokens(asked, found[1:], range(start + 1, start + len(found)), len(found))
+
+
+@dataclass(frozen=True)
+class TextAgain(TextTask):
+    """Write a text again, from its first token on, after what stands between the two.
+
+    No word of the answer is given: at the last token of the mark all that a model knows of the text is what it carries,
+    so that every measure of a state that needs a separator can be taken on text. A length counts the text's tokens.
+    """
+
+    corpus: Corpus = field(default_factory=Corpus.read)
+    between: str = BLANK_LINE
+    """What stands between the text and its copy; at least one token."""
+
+    ends: ClassVar[str] = BLANK_LINE
+
+    @property
+    def has_prompt_end(self) -> bool:
+        return True
+
+    def one(self, length: int, generator: torch.Generator) -> Prompt:
+        if not (mark := self.writer.encode(self.between)[0]):
+            raise UserError("between must be at least one token, which asks for the copy; got none.")
+        text = self.corpus.cut(self.writer, length, generator)
+        found = self.writer.encode(text)[0]
+        return self.writer.of_tokens([*found, *mark], found, range(length), length, text=text + self.between)

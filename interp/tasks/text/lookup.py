@@ -57,8 +57,8 @@ class Lookup(TextTask):
     def _entries(self, length: int, generator: torch.Generator) -> list[str]:
         if length > len(self.names):
             raise UserError(
-                f"length must be at most {len(self.names)} entries, as many as there are names; got {length}. Name a "
-                "longer list."
+                f"length must be at most {len(self.names)} entries, as many as there are different names; got "
+                f"{length}. Name a longer list."
             )
         chosen = torch.randperm(len(self.names), generator=generator)[:length]
         return [self._line(self.names[i], generator) for i in chosen]

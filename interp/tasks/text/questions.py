@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from interp.base.errors import UserError, shortened
+from interp.base.errors import UserError, shortened, shown
 from interp.base.files import read_json
 from interp.base.paths import expanded, is_file
 from interp.base.seeds import as_generator
@@ -57,6 +57,8 @@ class Questions(TextTask):
                 continue
             if not rest:
                 return self._asked(own, own.context, 0, length, generator)
+            if not others.strip():
+                break
             around = Corpus(others, "the paragraphs").cut(self.writer, rest, generator).split(" ")
             here = draw(len(around) + 1, generator)
             before = "".join(f"{word} " for word in around[:here])
@@ -64,6 +66,11 @@ class Questions(TextTask):
             if self.writer.count(context) == length:
                 return self._asked(own, context, len(before), length, generator)
         shortest = min(self.writer.count(p.context) for p in self.paragraphs)
+        if len(self.paragraphs) == 1:
+            raise UserError(
+                f"length must be that of the only paragraph, {shortest} tokens; got {length}. Name a file with more "
+                "paragraphs."
+            )
         raise UserError(
             f"length must be at least that of the shortest paragraph, {shortest} tokens; got {length}. Ask for more."
         )
@@ -99,21 +106,43 @@ def read_questions(path: str | Path = "") -> tuple[Paragraph, ...]:
     document = read_json(file, "a set of questions")
     try:
         found = [_paragraph(p) for article in document["data"] for p in article["paragraphs"]]
-    except (KeyError, TypeError, IndexError, AttributeError):
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         raise UserError(
-            f"questions must be in SQuAD's format (data, paragraphs, context, qas); got {file}, which is not."
+            f"questions must be in SQuAD's format (data, paragraphs, context, qas); got {file}, which is not. Name "
+            "another file."
         ) from None
     if not (kept := tuple(p for p in found if len(p.questions) > 1)):
-        raise UserError(f"questions must be at least two of a paragraph; got {file}, where none has as many.")
+        raise UserError(
+            f"questions must be at least two of a paragraph, with answers; got {file}, where none has as many. Name "
+            "another file."
+        )
+    if astray := next((told for p in kept for told in _astray(p)), None):
+        raise UserError(
+            f"answer_start must be where an answer stands in its context; got {file}, where {shown(astray)} does not. "
+            "Mend the file."
+        )
     return kept
+
+
+def _astray(paragraph: Paragraph) -> list[str]:
+    """Answers that do not stand where the file says: nothing could be said of what they are copied from."""
+    answers = [(told[0], start) for _, told, start in paragraph.questions]
+    return [told for told, start in answers if paragraph.context[start : start + len(told)] != told]
 
 
 def _paragraph(entry: Mapping[str, Any]) -> Paragraph:
     """A paragraph as it stands in the file; line ends are blanks, which leaves every sign at its place."""
-    context = str(entry["context"]).replace("\n", " ")
+    context = _text(entry["context"])
     questions = [
-        (str(asked["question"]).strip(), tuple(dict.fromkeys(a["text"] for a in asked["answers"])), first)
+        (str(asked["question"]).strip(), tuple(dict.fromkeys(_text(a["text"]) for a in asked["answers"])), first)
         for asked in entry["qas"]
         if asked["answers"] and (first := int(asked["answers"][0]["answer_start"])) >= 0
     ]
     return Paragraph(context, tuple(questions))
+
+
+def _text(value: Any) -> str:
+    """A text of the file. Raises: TypeError for anything else."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value.replace("\n", " ")

@@ -14,8 +14,10 @@ from interp.base.errors import UserError
 from interp.base.seeds import own_generator
 from interp.measure.language.comparing import Amount, steps
 from interp.measure.language.heads import copy_heads
+from interp.models import build
 from interp.results.language import TextAccuracy
-from interp.studies.language.report import accuracy_rows, tables, write_language_report
+from interp.studies.language.figures import by_length
+from interp.studies.language.report import accuracy_rows, family_of, tables, write_language_report
 from interp.studies.language.result import LanguageStudy
 from interp.studies.language.run import joined, language_study, one_command
 from interp.studies.language.settings import LanguageSettings
@@ -65,6 +67,36 @@ def test_one_page_holds_both_models_with_their_sizes(studies, tmp_path):
     assert accuracy_rows(studies[0])[0]["written"] == "teacher-forced"
 
 
+def test_families_are_named_beside_their_sizes_and_drawn_apart(studies):
+    assert [family_of(study) for study in studies] == ["transformer", "state-space model"]
+    figure = by_length("copy", [("one", studies[0].tasks[0]), ("two", studies[1].tasks[0])], ["transformer", "hybrid"])
+    assert [trace.line.dash for trace in figure.data] == ["solid", "dashdot"]
+
+
+def test_the_state_of_a_planted_memory_is_told_on_the_page_beside_an_untrained_one(words, twenty_six, tmp_path):
+    drawn = torch.randint(26, (600,), generator=torch.Generator().manual_seed(0)).tolist()
+    text = tmp_path / "words.txt"
+    text.write_text(" ".join(twenty_six[i] for i in drawn), encoding="utf-8")
+    asked = LanguageSettings(tasks=(), text=str(text), state=True, state_lengths=(3, 6, 12), state_strings=8)
+    planted = interp.open(interp.load("planted:shift?k=6").model, words, name="shift")
+    mamba = build({"kind": "mamba", "d_vocab": 30, "d_model": 16, "d_state": 4}, seed=0)
+    studies = [language_study(loaded, 0, asked) for loaded in (planted, interp.open(mamba, words, name="untrained"))]
+    assert studies[0].verdict.evidence("text_bits").value == pytest.approx(3 * np.log2(26), abs=0.1)
+    assert "Having read a text of" in str(studies[0].verdict) and "another text saves" in str(studies[0].verdict)
+    assert "Having read a text saves no more than having read another" in str(studies[1].verdict)
+    page = write_language_report(studies, tmp_path / "page").read_text(encoding="utf-8")
+    assert "What does the state keep of a text?" in page and "How much is right, by length?" not in page
+    assert (tmp_path / "page" / "figures" / "state_shares.html").is_file()
+    assert len((tmp_path / "page" / "state.csv").read_text().splitlines()) == 1 + 2 * 3
+    again = LanguageStudy.load(tmp_path / "page" / "1-shift")
+    np.testing.assert_array_equal(again.state.bits.used, studies[0].state.bits.used)
+    assert [table.title for table in tables(again)] == [
+        "What reading a text saves when it comes again",
+        f"Bits saved with the state behind another text of {again.state.transplants.length} tokens",
+    ]
+    assert joined([studies[0], studies[0]]).state is studies[0].state
+
+
 def test_studies_that_ran_in_parts_are_joined_at_all_lengths_and_others_are_refused(studies):
     one = studies[0]
     later = replace(accuracy("copy", 1, 0.5), measure=one.tasks[0].measure, free=one.tasks[0].free)
@@ -93,6 +125,21 @@ def test_what_cannot_be_asked_is_refused_before_any_work(byte_pairs):
     with pytest.raises(UserError, match=r"at most 64 tokens, the context of this model"):
         language_study(interp.open(model, byte_pairs), 0, LanguageSettings(tasks=("copy",)), asked.append)
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"tasks": ()}, "tasks must name at least one; got none"),
+        ({"tasks": ("copy",), "lengths": ()}, "lengths must hold at least one length"),
+        ({"tasks": ("key-value",), "entries": ()}, "entries must hold at least one length"),
+        ({"tasks": (), "state": True, "state_lengths": ()}, "state_lengths must hold at least one length"),
+    ],
+)
+def test_what_asks_nothing_is_refused(asked, why, words):
+    model = interp.open(interp.load("planted:shift?k=2").model, words)
+    with pytest.raises(UserError, match=why):
+        language_study(model, 0, LanguageSettings(**asked))
 
 
 def accuracy(task: str, *right: float) -> TextAccuracy:

@@ -7,7 +7,17 @@ import pytest
 import torch
 
 from interp.base.errors import UserError
-from interp.tasks.text import Corpus, Lookup, Questions, TextCopy, TextPasskey, Writer, key_values, phone_book
+from interp.tasks.text import (
+    Corpus,
+    Lookup,
+    Questions,
+    TextAgain,
+    TextCopy,
+    TextPasskey,
+    Writer,
+    key_values,
+    phone_book,
+)
 from interp.tasks.text.base import exact_match, f1, normalised
 from interp.tasks.text.corpus import read_names
 from interp.tasks.text.questions import read_questions
@@ -167,7 +177,7 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(writer, tmp_path, byte_pa
     with pytest.raises(UserError, match=r"text must be in UTF-8"):
         (tmp_path / "latin.txt").write_bytes("café".encode("latin-1"))
         Corpus.read(tmp_path / "latin.txt")
-    with pytest.raises(UserError, match=r"at most 2 entries, as many as there are names; got 3"):
+    with pytest.raises(UserError, match=r"at most 2 entries, as many as there are different names; got 3"):
         Lookup(writer, ("a", "b"), solved=0).prompts(1, 3, 0)
     with pytest.raises(UserError, match=r"more than 2 entries, those that are shown solved; got 2"):
         phone_book(writer).prompts(1, 2, 0)
@@ -190,3 +200,51 @@ def test_a_path_that_no_file_can_have_is_refused_in_a_sentence(read, path):
     with pytest.raises(UserError, match=r"must be a (file|path)") as refused:
         read(path)
     assert len(str(refused.value)) < 400
+
+
+PLACED = {"question": "where", "answers": [{"text": "mat", "answer_start": 19}]}
+"""A question on the cat below, whose answer stands where it says."""
+
+
+def squad(*asked, context="The cat sat on the mat."):
+    return {"data": [{"paragraphs": [{"context": context, "qas": list(asked)}]}]}
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ({"a": 1}, "must be in SQuAD's format"),
+        ([1, 2], "must be in SQuAD's format"),
+        (squad(PLACED, context=5), "must be in SQuAD's format"),
+        (squad({"question": "q", "answers": [{"text": "cat", "answer_start": "x"}]}), "must be in SQuAD's format"),
+        (squad({"question": "q", "answers": [{"text": 3, "answer_start": 4}]}), "must be in SQuAD's format"),
+        ({"data": []}, "must be at least two of a paragraph, with answers"),
+        (squad(PLACED), "must be at least two of a paragraph, with answers"),
+        (squad(PLACED, {"question": "who", "answers": [{"text": "dog", "answer_start": 4}]}), "where 'dog' does not"),
+    ],
+)
+def test_questions_in_another_form_are_refused_in_a_sentence(document, why, tmp_path):
+    file = tmp_path / "questions.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(UserError, match=why):
+        read_questions(file)
+
+
+def test_one_paragraph_alone_is_asked_at_its_own_length(writer, tmp_path):
+    file = tmp_path / "questions.json"
+    file.write_text(json.dumps(squad(PLACED, {**PLACED, "question": "on what"})), encoding="utf-8")
+    task = Questions(writer, read_questions(file))
+    size = writer.count("The cat sat on the mat.")
+    assert task.prompts(1, size, 0)[0].accepted == ("mat",)
+    with pytest.raises(UserError, match=rf"length must be that of the only paragraph, {size} tokens; got 80"):
+        task.prompts(1, 80, 0)
+
+
+def test_a_text_that_is_written_again_is_asked_from_its_first_token_on(writer):
+    batch = TextAgain(writer).sample(3, 9, 0)
+    marks = writer.count("\n\n")
+    assert batch.prompt_end.tolist() == [9 + marks] * 3 and batch.string_start.tolist() == [1] * 3
+    assert torch.equal(batch.answer_tokens, batch.tokens[:, 1:10])
+    batch.check(writer.vocabulary)
+    with pytest.raises(UserError, match="between must be at least one token"):
+        TextAgain(writer, between="").prompts(1, 9, 0)
