@@ -13,8 +13,8 @@ def open(model: object, tokenizer: Any = None, *, name: str = "", seed: int = 0)
     """Open a language model that is in memory, and ask it for copies of random strings of its own tokens.
 
     What is measured is a copy in float32, whatever the model's own precision, and the model stays as it is; a
-    `TransformerBridge` and a model of this package are taken as they are. `description` says what was tried of its attention, and what cannot be
-    measured (`interp.models.pretrained.checks`).
+    `TransformerBridge` and a model of this package are taken as they are. `description` says what was tried of its
+    attention, and what cannot be measured (`interp.models.pretrained.checks`).
 
     >>> import transformers
     >>> config = transformers.GPT2Config(vocab_size=60, n_embd=8, n_layer=2, n_head=2, bos_token_id=59, eos_token_id=58)
