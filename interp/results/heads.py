@@ -160,3 +160,18 @@ class HeadScores(Result):
         chosen = [head for head in self.heads if head.role == role]
         key = (lambda h: -(h.gather_effect or 0.0)) if role == "gather" else (lambda h: -h.score)
         return tuple(head.name for head in sorted(chosen, key=key))
+
+
+@dataclass(frozen=True)
+class MovedHeads(Result):
+    """How far single heads move to a rival place when one copied letter becomes the rival's: n by intervention."""
+
+    UNITS: ClassVar[dict[str, str]] = {"moves": "nats"}
+
+    heads: Annotated[tuple[str, ...], "head"]
+    n: Annotated[tuple[int | None, ...], "head"]
+    """Letters that count, where these are the last ones in a row."""
+    n_interval: Annotated[tuple[tuple[int, int] | None, ...], "head"]
+    """95 % of the n found on strings drawn again; one more than the offsets stands for none."""
+    moves: Float[np.ndarray, "head offset string"]
+    """What each letter moves a head's scores, string by string; offset 0 is the last letter."""

@@ -96,6 +96,33 @@ class HeadCurve(Result):
 
 
 @dataclass(frozen=True)
+class CopyLosses(Result):
+    """What is left of copies without some heads: of all tokens, and apart of those that the model predicts where it
+    reads the text for the first time, which need no copying."""
+
+    copied: str
+    """What is copied, in words."""
+    rows: Annotated[tuple[str, ...], "row"]
+    """Which heads are ablated, and what they write instead; the first row is the model as it is."""
+    ablated: Annotated[tuple[tuple[str, ...], ...], "row"]
+    right: Float[np.ndarray, "row string"]
+    """Share of right tokens in the copy."""
+    foreseen: Float[np.ndarray, "row string"]
+    """The same of tokens that the model as it is predicts on first reading; nan where there are none."""
+    unforeseen: Float[np.ndarray, "row string"]
+    """The same of the other tokens."""
+    first_reading: Float[np.ndarray, "row string"]
+    """Share of the same tokens that are right where they are read for the first time."""
+
+
+@dataclass(frozen=True)
+class LossTable(Result):
+    """`CopyLosses` of several texts and lengths."""
+
+    losses: tuple[CopyLosses, ...]
+
+
+@dataclass(frozen=True)
 class Likeness(Result):
     """How alike two rankings of the same heads are."""
 
@@ -107,6 +134,20 @@ class Likeness(Result):
     """Over the strings of both: bootstrap."""
     shared: tuple[str, ...]
     """Heads that are among the first of both, in the order of the first."""
+
+
+@dataclass(frozen=True)
+class ProbeRankings(Result):
+    """All heads ranked on the key-value probe by attention, while decoding and by ablation, and how alike these are."""
+
+    UNITS: ClassVar[dict[str, str]] = {"cost": "nats"}
+
+    probe: CopyHeads
+    random: CopyHeads
+    """The same on random tokens."""
+    cost: Float[np.ndarray, "head string"]
+    """Log-probability that the answer's tokens lose, on average, without one head."""
+    likeness: tuple[Likeness, ...]
 
 
 @dataclass(frozen=True)

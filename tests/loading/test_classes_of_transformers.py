@@ -1,12 +1,18 @@
 """Small random models of transformers' own classes: each opens and shows what transformers shows, or is refused."""
 
+from itertools import product
+
 import pytest
 import torch
 import transformers
 
 import interp
 from interp.base.errors import UserError
+from interp.measure.edit import Edit, Site
 from interp.measure.language.heads import copy_heads, head_curve
+from interp.measure.language.runs import SharedRun
+from interp.measure.values import Mean, Zero
+from interp.models.heads import HeadTable
 from interp.tasks.base import Batch
 
 MARKS = {"bos_token_id": 59, "eos_token_id": 58, "pad_token_id": 58}
@@ -115,6 +121,20 @@ def test_heads_of_any_class_are_ablated_each_its_own(name):
     curve = head_curve(model, batch, heads, (0, 1, 3), draws=1)
     assert curve.clean.tolist() == curve.without[0].tolist() == curve.kept[2].tolist()
     assert curve.kept[0].tolist() == curve.without[2].tolist()
+
+
+@pytest.mark.parametrize("name", OPEN)
+@torch.no_grad()
+def test_a_run_that_begins_at_the_first_ablated_layer_gives_what_a_whole_run_gives(name):
+    model, tokens = interp.open(made(name, OPEN[name])).model, copies().tokens
+    shared, heads = SharedRun.of(model, tokens, 9), HeadTable.of(model).heads
+    assert shared.entering, "every run is whole"
+    torch.testing.assert_close(shared.logits, model.run_with_hooks(tokens, return_type="logits")[:, 9:])
+    for chosen, value in product((heads[-1:], heads[:1], (heads[0], heads[-1])), (Zero(), Mean())):
+        hooks = [Edit(Site.of(head), value).hook(model) for head in chosen]
+        whole = model.run_with_hooks(tokens, return_type="logits", fwd_hooks=hooks)[:, 9:]
+        torch.testing.assert_close(shared.without(chosen, value), whole, rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(whole, shared.logits)
 
 
 @pytest.mark.parametrize("name", RECURRENT)

@@ -16,6 +16,7 @@ from interp.base import words
 from interp.base.calls import checked_call
 from interp.base.files import write_text
 from interp.figures.attention.encoding import ERROR, SIGNED_ERROR, encode
+from interp.figures.attention.fitting import MOST, fitted
 from interp.figures.page import facts, render
 from interp.figures.theme import names, number, visible
 from interp.results.attention import AttentionExamples, AttentionView
@@ -93,7 +94,7 @@ def attention_examples(found: AttentionExamples) -> AttentionPage:
 
     >>> page = interp.figures.attention_examples(found)  # doctest: +SKIP
     """
-    views = [shown(example.view) for example in found.examples]
+    views = [shown(example.view, MOST // len(found.examples)) for example in found.examples]
     groups: dict[str, list[tuple[int, str, str]]] = {}
     for place, example in enumerate(found.examples):
         string = visible(example.view.text)
@@ -118,8 +119,14 @@ def attention_examples(found: AttentionExamples) -> AttentionPage:
     return AttentionPage(page, says)
 
 
-def shown(view: AttentionView) -> Shown:
-    """A view for the template of a page that holds others things, too; the page runs `SCRIPTS`."""
+def shown(view: AttentionView, most: int = MOST) -> Shown:
+    """A view for the template of a page that holds others things, too; the page runs `SCRIPTS`.
+
+    Args:
+        view: what is shown.
+        most: bytes that its patterns may take: what exceeds them is shown less exactly, and the page says so.
+    """
+    view = fitted(view, most)
     encoded = encode(view)
     variants = tuple(variant.name for variant in view.variants)
     scored = any(head.found for head in view.heads)
@@ -150,6 +157,9 @@ def error_text(view: AttentionView) -> str:
 
 
 def _notes(view: AttentionView) -> tuple[str, ...]:
+    if view.least:
+        left_out = f"weights below {words.number(view.least, 3)} are left out, so that the page stays small"
+        return (*view.notes, left_out)
     if not view.variants[0].signed:
         return view.notes
     sums = "signed sums over channels can cancel, shares of length cannot; neither is a pattern that could be edited"

@@ -1,6 +1,6 @@
 """What each head of a language model costs when it is gone: the log-probability of the answers without it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,8 @@ from torch import Tensor
 
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
-from interp.measure.language.heads import logits_without
+from interp.measure.language.heads import first_asked
+from interp.measure.language.runs import SharedRun
 from interp.measure.values import Mean
 from interp.models.heads import Head, Heads, HeadTable
 from interp.models.surface import Model, device
@@ -43,10 +44,14 @@ def answer_costs(
     if not bool(batch.answer.any(dim=1).all()):
         raise UserError("batch must have an answer in every string; got one without. Use a task that asks something.")
 
-    def told(without: list[Head]) -> Float[Tensor, " string"]:
-        logits = logits_without(model, batch, without, Mean()).float()
-        right = logits.log_softmax(dim=-1).gather(2, batch.targets.clamp(min=0)[..., None])[..., 0]
-        return (right * batch.answer).sum(dim=1) / batch.answer.sum(dim=1)
+    first = first_asked(batch)
+    shared = SharedRun.of(model, batch.tokens, first)
+    answer, targets = batch.answer[:, first:], batch.targets[:, first:].clamp(min=0)
+
+    def told(without: Sequence[Head]) -> Float[Tensor, " string"]:
+        logits = shared.without(without, Mean()).float()
+        right = logits.gather(2, targets[..., None])[..., 0] - logits.logsumexp(dim=-1)
+        return (right * answer).sum(dim=1) / answer.sum(dim=1)
 
     clean = told([])
     lost = []

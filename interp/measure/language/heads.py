@@ -11,14 +11,14 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.base.axes import Logits, Pattern
+from interp.base.axes import Pattern
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
 from interp.base.seeds import as_generator
-from interp.measure.edit import Edit, Site
+from interp.measure.language.runs import SharedRun, logits_from
 from interp.measure.values import Mean, Value, Zero
 from interp.models.heads import Head, HeadTable
 from interp.models.surface import Model, device, visit_attention
@@ -50,7 +50,10 @@ def copy_heads(model: Model, batch: Batch, decoding: bool = False) -> CopyHeads:
     asked = batch.answer & (batch.source >= 0)
     if not bool(asked.any()):
         raise UserError("batch must have answers with a source; got none. Use a task that copies.")
-    correct = _right(model, batch, ())
+    first = first_asked(batch)
+    told = torch.full_like(batch.tokens, -1)
+    told[:, first:] = logits_from(model, batch.tokens, first).argmax(dim=-1)
+    correct = letter_correct(told, batch)
     if decoding:
         asked &= ~_after_an_error(correct, batch)
     right = correct & asked
@@ -113,11 +116,14 @@ def head_curve(
         raise UserError(f"counts must be 0 to {len(chosen)}, the heads of the ranking; got {list(counts)}.")
     steps, done = 1 + len(counts) * (2 + draws), 0
 
+    shared = SharedRun.of(model, batch.tokens, first_asked(batch))
+    value = Zero() if kind == "zero" else Mean()
+
     def accuracy(heads: Sequence[Head]) -> Float[np.ndarray, " string"]:
         nonlocal done
         done += 1
         on_step(f"run {done} of {steps}")
-        right = _right(model, batch, heads, Zero() if kind == "zero" else Mean())
+        right = right_without(shared, batch, heads, value)
         return (right.sum(dim=1) / batch.answer.sum(dim=1)).double().cpu().numpy()
 
     clean = accuracy(())
@@ -125,7 +131,7 @@ def head_curve(
         (
             accuracy(chosen[:count]),
             accuracy(chosen[count:]),
-            np.stack([accuracy(_others(table, chosen, chosen[:count], drawn)) for _ in range(draws)]),
+            np.stack([accuracy(matched_others(table, chosen, chosen[:count], drawn)) for _ in range(draws)]),
         )
         for count in counts
     ]
@@ -143,15 +149,26 @@ def agreement(one: Sequence[str], other: Sequence[str], n: int) -> float:
     return len({*one[:n]} & {*other[:n]}) / n
 
 
-def _right(model: Model, batch: Batch, heads: Sequence[Head], value: Value | None = None) -> Tensor:
-    """Where the answer's token is predicted without some heads."""
-    return letter_correct(logits_without(model, batch, heads, value or Mean()).argmax(dim=-1), batch)
+def right_without(shared: SharedRun, batch: Batch, heads: Sequence[Head], value: Value) -> Bool[Tensor, "batch pos"]:
+    """Return where the answer's token is predicted while some heads write a value instead.
+
+    Args:
+        shared: a run on the batch from its first answer on.
+        batch: strings and their answers, on the model's device.
+        heads: of the model; () for the model as it is.
+        value: what they write.
+    """
+    told = torch.full_like(batch.tokens, -1)
+    told[:, shared.first :] = shared.without(heads, value).argmax(dim=-1)
+    return letter_correct(told, batch)
 
 
-def logits_without(model: Model, batch: Batch, heads: Sequence[Head], value: Value) -> Logits:
-    """Return the logits of a run in which some heads write a value instead."""
-    hooks = [Edit(Site.of(head), value).hook(model) for head in heads]
-    return model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
+def first_asked(batch: Batch) -> int:
+    """Return the first position of a batch that asks for an answer. Raises: UserError where none does."""
+    asked = batch.answer.any(dim=0).nonzero()
+    if not len(asked):
+        raise UserError("batch must have an answer; got none. Use a task that asks something.")
+    return int(asked[0])
 
 
 def _over(values: Float[Tensor, "batch head query"], where: Tensor) -> Float[Tensor, "head batch"]:
@@ -165,8 +182,17 @@ def _after_an_error(correct: Tensor, batch: Batch) -> Tensor:
     return wrong.cumsum(dim=1) - wrong > 0
 
 
-def _others(table: HeadTable, ranked: Sequence[Head], ablated: Sequence[Head], drawn: torch.Generator) -> list[Head]:
-    """As many heads of the same layers as are ablated, none of the ranking; of all layers where one has too few."""
+def matched_others(
+    table: HeadTable, ranked: Sequence[Head], ablated: Sequence[Head], drawn: torch.Generator
+) -> list[Head]:
+    """Draw as many heads of the same layers as are ablated, none of the ranking; of all layers where one has too few.
+
+    Args:
+        table: all heads.
+        ranked: those that are never drawn.
+        ablated: those that others are drawn for.
+        drawn: the only source of randomness.
+    """
     found: list[Head] = []
     for head in ablated:
         free = [h for h in table if h not in ranked and h not in found]

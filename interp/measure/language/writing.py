@@ -16,6 +16,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from interp.base.budget import budget
 from interp.base.errors import UserError
+from interp.measure.language.runs import logits_from
 from interp.models.hooks.model import HookedModel
 from interp.models.surface import Model, device, n_ctx, run, vocab_size
 
@@ -117,9 +118,6 @@ def predicted(model: Model, tokens: Int[Tensor, "batch pos"], first: int) -> Int
     step = max(1, min(at_once.tokens // width, at_once.pairs // width**2, logits))
     for start in range(0, len(tokens), step):
         rows = tokens[start : start + step]
-        if keeps and inner is not None:
-            found: Any = inner(rows, logits_to_keep=wanted, use_cache=False).logits
-        else:
-            found = run(model, rows)[:, first:]
+        found = logits_from(model, rows, first)
         out[start : start + step, first:] = found.argmax(dim=-1)
     return out

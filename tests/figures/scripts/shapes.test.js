@@ -5,12 +5,12 @@ import { layout, marks, overlay, ticks } from "../../../interp/figures/attention
 import { shown } from "./made.js";
 
 test("every token is written where there is room, else every second, fifth, tenth ...", () => {
-  assert.deepEqual(ticks(2, 4, 20), [2, 3, 4, 5]);
-  assert.deepEqual(ticks(1, 10, 6), [2, 4, 6, 8, 10]);
-  assert.deepEqual(ticks(0, 20, 2.5), [0, 5, 10, 15]);
-  assert.deepEqual(ticks(3, 30, 1.2), [10, 20, 30]);
+  assert.deepEqual(ticks(2, 4, 20, 11), [2, 3, 4, 5]);
+  assert.deepEqual(ticks(1, 10, 6, 11), [2, 4, 6, 8, 10]);
+  assert.deepEqual(ticks(0, 20, 2.5, 11), [0, 5, 10, 15]);
+  assert.deepEqual(ticks(3, 30, 1.2, 11), [10, 20, 30]);
   for (const step of [0.1, 0.5, 1, 3, 7, 12]) {
-    const [first, second] = ticks(0, 2000, step);
+    const [first, second] = ticks(0, 2000, step, 11);
     assert.ok((second - first) * step >= 11 || second - first === 1000, `${step}`);
   }
 });

@@ -8,7 +8,10 @@ import { visible } from "./words.js";
 
 const MOST_PIXELS = 560;
 const PAD = { left: 56, top: 20, bottom: 58, right: 8 };
-const LETTER = 11;
+/** Room for a token beside the axis. */
+const LETTER = 14;
+/** Between two numbers that stand side by side, and one above the other. */
+const [BESIDE, ABOVE] = [30, 16];
 /** Cells smaller than this are framed from outside, or nothing of them would be seen. */
 const SMALL = 14;
 /** Frames around cells smaller than this would hide the stripe that they are to show. */
@@ -49,12 +52,12 @@ export const marks = ({ data, state, match }, step) => {
 };
 
 /**
- * Positions that have their token written: all if there is room, else every 2, 5, 10, 20, ...
- * @type {(from: number, span: number, step: number) => number[]}
+ * Positions that have something written: all if there is room for so many pixels each, else every 2, 5, 10, 20, ...
+ * @type {(from: number, span: number, step: number, room: number) => number[]}
  */
-export const ticks = (from, span, step) => {
+export const ticks = (from, span, step, room) => {
   let every = 1;
-  for (const factor of [2, 2.5, 2, 2, 2.5, 2, 2, 2.5, 2]) if (every * step < LETTER) every *= factor;
+  for (const factor of [2, 2.5, 2, 2, 2.5, 2, 2, 2.5, 2]) if (every * step < room) every *= factor;
   const first = Math.ceil(from / every) * every;
   const count = Math.max(0, Math.ceil((from + span - first) / every));
   return Array.from({ length: count }, (_, i) => first + i * every);
@@ -92,15 +95,16 @@ export const overlay = (geometry, { labels, marks, selected, theme }) => {
     shapes.push({ box, color: ink[kind], width: step < SMALL ? 1 : 1.4, dash: kind === "match" ? [2.5, 1.5] : [] });
   }
 
+  const tokens = 2 * step >= LETTER; // every second one at least; else there is room for some of their positions
   /** @param {number} position */
-  const name = (position) => (step >= LETTER ? visible(labels[position], 6) : String(position));
-  for (const key of ticks(window.key, window.span, step)) {
+  const name = (position) => (tokens ? visible(labels[position], 6) : String(position));
+  for (const key of ticks(window.key, window.span, step, tokens ? LETTER : BESIDE)) {
     const text = name(key);
-    const turn = text.length > 1 ? -90 : 0;
+    const turn = tokens && text.length > 1 ? -90 : 0;
     const at = /** @type {[number, number]} */ ([x(key) + step / 2, pad.top + size + (turn ? 6 : 12)]);
     shapes.push({ text, at, turn, anchor: turn ? "end" : "middle", color: ink.muted });
   }
-  for (const query of ticks(window.query, window.span, step)) {
+  for (const query of ticks(window.query, window.span, step, tokens ? LETTER : ABOVE)) {
     const at = /** @type {[number, number]} */ ([pad.left - 6, y(query) + step / 2]);
     shapes.push({ text: name(query), at, turn: 0, anchor: "end", color: ink.muted });
   }
