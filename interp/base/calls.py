@@ -214,8 +214,9 @@ def _of_sequence(value: Any, kinds: tuple[Any, ...]) -> Any:
 
 
 def _advice(hint: Any) -> str:
-    """What to do, where a class among the wanted says it of itself, as `ADVICE`."""
-    return next((arm.ADVICE for arm in (hint, *typing.get_args(hint)) if hasattr(arm, "ADVICE")), "")
+    """What to do, where a class among the wanted says it of itself, as `ADVICE`; not of those that inherit it."""
+    own = (getattr(arm, "__dict__", {}).get("ADVICE", "") for arm in (hint, *typing.get_args(hint)))
+    return next(filter(None, own), "")
 
 
 def _noun(hint: Any) -> str:
@@ -239,4 +240,5 @@ def _noun(hint: Any) -> str:
         return "a dict"
     if hasattr(hint, "dim_str"):  # an array's annotation
         return f"a {hint.array_type.__name__} of {hint.dtype.__name__} [{hint.dim_str}]"
-    return nouns.get(hint) or getattr(hint, "WANTED", f"a {getattr(hint, '__name__', hint)}")
+    own = getattr(hint, "__dict__", {}).get("WANTED")
+    return nouns.get(hint) or own or f"a {getattr(hint, '__name__', hint)}"

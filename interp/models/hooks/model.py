@@ -41,6 +41,9 @@ class HookedModel(NamedPoints):
     It waits while hooks are attached (`with model.hooks(...)`) or the model runs.
     """
 
+    WANTED: ClassVar[str] = "a model of this package"
+    ADVICE: ClassVar[str] = "Of a model under a bridge ask for what runs it: heads, ablations, texts."
+
     kind: str
     """Kind that `interp.models.build` makes it by."""
     config_class: ClassVar[type | None] = None

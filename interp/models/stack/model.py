@@ -5,7 +5,7 @@ from one call to the next (`past`) and in whether they look at the `Mask`.
 """
 
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,9 @@ class StackModel(LensModel):
 
     Subclasses give `embed.W_E`, `hook_embed`, `blocks`, `ln_final`, `unembed`, `make_mask` and one past for each block.
     """
+
+    WANTED: ClassVar[str] = "a model of this package"
+    ADVICE: ClassVar[str] = "Of a model under a bridge ask for what runs it: heads, ablations, texts."
 
     hook_embed: Any
     attention: TransformerConfig | None
