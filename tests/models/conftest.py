@@ -42,6 +42,7 @@ RECURRENT = {
         "d_mlp": (8, 6, 0),
         "activation": "silu",
         "gated_mlp": True,
+        **{"n_experts": (3, 0, 0), "n_chosen": 2, "d_shared": 4, "renormalized": True},
     },
 }
 """Kind -> fields of its config, besides the widths."""

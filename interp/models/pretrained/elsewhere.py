@@ -4,12 +4,8 @@ from interp.base.errors import UserError
 
 LACKING = {
     "falcon_h1": "attention and Mamba-2 side by side in a layer, with multipliers, and MLPs",
-    "jamba": "Mamba layers with norms that are learned, attention of grouped queries, and MLPs or experts",
     "kimi_linear": "a delta rule with a decay for each row of the state, latent attention and experts",
     "lfm2": "gated short convolutions for its recurrent layers, attention of grouped queries, and MLPs",
-    "qwen3_5_moe": "experts beside its gated DeltaNet layers, and attention with a gate of its own",
-    "qwen3_5_moe_text": "experts beside its gated DeltaNet layers, and attention with a gate of its own",
-    "qwen3_next": "experts beside its gated DeltaNet layers, and attention with a gate of its own",
     "recurrent_gemma": "RG-LRU layers, MLPs, and attention of grouped queries in a window",
     "rwkv": "the recurrence of RWKV-4 and channel mixing; the family here is RWKV-7",
     "xlstm": "MLPs beside its mLSTM layers, gates with soft caps, and a norm that centres",

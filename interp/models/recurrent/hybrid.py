@@ -14,15 +14,16 @@ from interp.models.recurrent.config import RecurrentConfig
 from interp.models.recurrent.family import family, kinds
 from interp.models.recurrent.model import RecurrentModel
 from interp.models.stack.block import Block
-from interp.models.stack.checks import require_choice, require_size
+from interp.models.stack.checks import require_choice, require_counts, require_size
 from interp.models.stack.config import TransformerConfig
+from interp.models.stack.experts import Experts
 from interp.models.stack.layers import ACTIVATIONS, make_mlp, make_norm
 
 ATTENTION = "attention"
 """Kind of a layer that is not recurrent."""
 SHARED = ("n_layers", "d_model", "d_vocab", "normalization")
 """Fields that the configs of all layers take from the hybrid's."""
-LATER = ("d_mlp", "activation", "gated_mlp")
+LATER = ("d_mlp", "activation", "gated_mlp", "n_experts", "n_chosen", "d_shared", "renormalized")
 """Fields that are left out of a config's dict where they have their default, so that older recipes keep their name."""
 
 
@@ -72,6 +73,15 @@ class HybridConfig:
     """One of `layers.ACTIVATIONS`."""
     gated_mlp: bool = False
     """Whether the MLP's activations are multiplied by a second map of its input (`layers.GatedMLP`)."""
+    n_experts: int | tuple[int, ...] = 0
+    """Experts in the place of the MLP (`experts.Experts`), in every layer or in each; 0: a plain MLP. `d_mlp` is the
+    width of each."""
+    n_chosen: int = 2
+    """Experts that each position is given to."""
+    d_shared: int = 0
+    """Hidden width of one more expert that all positions are given to, with a gate; 0: none."""
+    renormalized: bool = False
+    """Whether the weights of the chosen experts sum to 1."""
     options: dict[str, Any] = field(default_factory=dict)
     """Kind of layer -> fields of its config."""
 
@@ -81,11 +91,20 @@ class HybridConfig:
             raise UserError('layers must name at least one layer, as ("mamba", "attention") does; got none.')
         RecurrentConfig(**{name: getattr(self, name) for name in RecurrentConfig.__dataclass_fields__})
         require_choice("activation", self.activation, tuple(ACTIVATIONS))
-        widths = self.d_mlp if isinstance(self.d_mlp, tuple) else (self.d_mlp,) * self.n_layers
-        if len(widths) != self.n_layers:
-            raise UserError(f"d_mlp must be one width, or one for each of {self.n_layers} layers; got {len(widths)}.")
-        for width in widths:
-            require_size("d_mlp", width, least=0)
+        for name in ("d_mlp", "n_experts"):
+            sizes = self._by_layer(name)
+            if len(sizes) != self.n_layers:
+                raise UserError(
+                    f"{name} must be one number, or one for each of {self.n_layers} layers; got {len(sizes)}."
+                )
+            for size in sizes:
+                require_size(name, size, least=0)
+        require_counts(self, "d_shared", least=0)
+        for layer, experts in enumerate(self._by_layer("n_experts")):
+            if experts and not 1 <= self.n_chosen <= experts:
+                raise UserError(f"n_chosen must be from 1 to the {experts} experts of a layer; got {self.n_chosen}.")
+            if experts and (not self.mlp_in(layer) or not self.gated_mlp):
+                raise UserError("d_mlp and gated_mlp must be given with n_experts, whose MLPs are gated; got neither.")
         for kind in dict.fromkeys((*self.layers, *self.options)):
             self.part(kind)
 
@@ -98,7 +117,15 @@ class HybridConfig:
         """Hidden width of a layer's MLP; 0: none."""
         if self.layers[layer] == ATTENTION and "d_mlp" in self.options.get(ATTENTION, {}):
             return self.part(ATTENTION).d_mlp
-        return self.d_mlp[layer] if isinstance(self.d_mlp, tuple) else self.d_mlp
+        return self._by_layer("d_mlp")[layer]
+
+    def experts_in(self, layer: int) -> int:
+        """Experts of a layer; 0: it has a plain MLP, or none."""
+        return self._by_layer("n_experts")[layer]
+
+    def _by_layer(self, name: str) -> tuple[int, ...]:
+        value = getattr(self, name)
+        return value if isinstance(value, tuple) else (value,) * self.n_layers
 
     def __getattr__(self, name: str) -> dict[str, Any]:
         """The options of a kind of layer by its name: `config.mamba`."""
@@ -162,11 +189,16 @@ class HookedHybrid(RecurrentModel):
 
 def _block(config: HybridConfig, part: Any, layer: int) -> nn.Module:
     width, kind = config.mlp_in(layer), config.layers[layer]
+    mlp = make_mlp(config.d_model, width, config.activation, config.gated_mlp) if width else None
+    if experts := config.experts_in(layer):
+        sizes = config.d_model, experts, config.n_chosen, width
+        mlp = Experts(*sizes, config.activation, config.renormalized, config.d_shared)
     if kind == ATTENTION:
-        return Block(part, layer, d_mlp=width)
+        block = Block(part, layer, d_mlp=width)
+        block.mlp = mlp if experts else block.mlp
+        return block
     block = family(kind).block(part, alone=False)
-    if width:
-        mlp = make_mlp(config.d_model, width, config.activation, config.gated_mlp)
+    if mlp is not None:
         block.add_mlp(mlp, make_norm(config.normalization, config.d_model, config.norm_eps))
     return block
 

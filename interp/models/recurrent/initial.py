@@ -50,6 +50,9 @@ def init_mamba(mixer: Any, config: Any, generator: torch.Generator) -> None:
     for name in ("b_in", "b_gate", "b_out"):
         if getattr(mixer, name) is not None:
             getattr(mixer, name).zero_()
+    for name in ("w_dt", "w_B", "w_C"):
+        if getattr(mixer, name) is not None:
+            getattr(mixer, name).fill_(1.0)
     mixer.W_out.div_(config.n_layers**0.5)
     init_conv(mixer, generator)
     fill_uniform(mixer.W_dt, config.rank**-0.5, generator)

@@ -111,7 +111,7 @@ class RecurrentModel(StackModel):
     def mlp_width(self) -> int:
         """Hidden width of the layers' MLPs, of the widest; 0 where there are none."""
         mlps: list[Any] = [block.mlp for block in self.blocks if block.mlp is not None]
-        return max((len(mlp.b_in) for mlp in mlps), default=0)
+        return max((mlp.width for mlp in mlps), default=0)
 
     @property
     def recurrent_layers(self) -> tuple[int, ...]:

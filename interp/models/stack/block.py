@@ -36,6 +36,7 @@ class Block(nn.Module):
 
     hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
     past_class = KeyValues
+    mlp: Any
     ln1: nn.Module
     ln2: nn.Module
     ln1_post: nn.Module
@@ -125,7 +126,7 @@ class Block(nn.Module):
         """The constant that the block adds to the stream, with or without its MLP's: none where norms come after."""
         if self.norm_after:
             return torch.zeros_like(self.attn.b_O)
-        return self.attn.b_O + self.mlp.b_out if mlp and self.mlp is not None else self.attn.b_O
+        return self.attn.b_O + getattr(self.mlp, "b_out", 0.0) if mlp else self.attn.b_O
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Draw the weights anew."""
@@ -167,5 +168,8 @@ def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def _fan_in(name: str, weight: Tensor) -> int:
-    """Numbers summed into each output: W_O sums over heads and their width, every other map over its first axis."""
+    """Numbers summed into each output: W_O sums over heads and their width, maps of several experts over their second
+    axis, every other map over its first."""
+    if name.rpartition(".")[2].startswith("W_each_"):
+        return weight.shape[1]
     return weight.shape[0] * weight.shape[1] if name.endswith("W_O") else weight.shape[0]

@@ -89,6 +89,7 @@ class MLP(nn.Module):
 
     def __init__(self, d_model: int, d_mlp: int, activation: str) -> None:
         super().__init__()
+        self.width = d_mlp
         self.W_in = nn.Parameter(torch.empty(d_model, d_mlp))
         self.b_in = nn.Parameter(torch.empty(d_mlp))
         self.W_out = nn.Parameter(torch.empty(d_mlp, d_model))
@@ -110,6 +111,7 @@ class GatedMLP(nn.Module):
 
     def __init__(self, d_model: int, d_mlp: int, activation: str) -> None:
         super().__init__()
+        self.width = d_mlp
         self.W_gate, self.b_gate = nn.Parameter(torch.empty(d_model, d_mlp)), nn.Parameter(torch.empty(d_mlp))
         self.W_in, self.b_in = nn.Parameter(torch.empty(d_model, d_mlp)), nn.Parameter(torch.empty(d_mlp))
         self.W_out, self.b_out = nn.Parameter(torch.empty(d_mlp, d_model)), nn.Parameter(torch.empty(d_model))

@@ -29,6 +29,10 @@ BIASES = {"mamba_proj_bias": True, "mlp_bias": True, "attention_bias": True, "ma
 PATTERN = ["linear_attention", "mlp", "full_attention", "linear_attention", "linear_attention", "mlp"]
 NEMOTRON = SMALL | {"layers_block_type": PATTERN, "head_dim": 6, "ssm_state_size": 4, "mamba_num_heads": 4}
 NEMOTRON |= {"mamba_head_dim": 6, "n_groups": 2}
+JAMBA = SMALL | {"num_hidden_layers": 4, "attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_state": 4}
+JAMBA |= {"expert_layer_period": 2, "expert_layer_offset": 1, "num_experts": 1, "num_experts_per_tok": 1}
+MIXTURE = {"head_dim": 8, "num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 8}
+MIXTURE |= {"shared_expert_intermediate_size": 12}
 ONE_KEY = {"num_key_value_heads": 1}
 
 SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -41,6 +45,22 @@ SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bamba": ("Bamba", "Bamba", BAMBA),
     "bamba biases": ("Bamba", "Bamba", BAMBA | BIASES | {"mamba_n_groups": 2, "tie_word_embeddings": True}),
     "bamba limits": ("Bamba", "Bamba", BAMBA | {"time_step_limit": (0.3, 0.9), "mamba_d_conv": 2, "mamba_expand": 3}),
+    "jamba": ("Jamba", "Jamba", JAMBA),
+    "jamba experts": ("Jamba", "Jamba", JAMBA | {"num_experts": 4, "num_experts_per_tok": 2, "mamba_dt_rank": 3}),
+    "jamba biases": (
+        *("Jamba", "Jamba"),
+        JAMBA | ONE_KEY | {"mamba_proj_bias": True, "mamba_conv_bias": False, "tie_word_embeddings": True},
+    ),
+    "qwen3-next": ("Qwen3Next", "Qwen3Next", DELTA | MIXTURE),
+    "qwen3-next alike": (
+        *("Qwen3Next", "Qwen3Next"),
+        DELTA | ALIKE | MIXTURE | {"norm_topk_prob": False, "mlp_only_layers": [1], "rope_parameters": ROPE},
+    ),
+    "qwen3-next sparse": (
+        *("Qwen3Next", "Qwen3Next"),
+        DELTA | ONE_KEY | MIXTURE | {"decoder_sparse_step": 2, "num_experts_per_tok": 5, "attention_bias": True},
+    ),
+    "qwen3.5 experts": ("Qwen3_5MoeText", "Qwen3_5Moe", DELTA | MIXTURE),
     "nemotron": ("NemotronH", "NemotronH", NEMOTRON),
     "nemotron biases": ("NemotronH", "NemotronH", NEMOTRON | {"use_bias": True, "mlp_bias": True, "head_dim": 4}),
     "nemotron wide": (
@@ -58,7 +78,7 @@ def made(shape: tuple[str, str, dict[str, Any]]) -> Any:
         model = getattr(transformers, f"{shape[1]}ForCausalLM")(config).eval()
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter.add_(0.15 * torch.randn(parameter.shape))
+                parameter.add_(0.1 * torch.randn(parameter.shape))
     return model
 
 
@@ -107,7 +127,7 @@ def test_logits_states_and_steps_are_those_of_transformers(name, saved, tokens):
     ours, known = open_hybrid(folder)
     assert type(ours) is HookedHybrid and ours.dtype == torch.float32 and not ours.training
     want = theirs(tokens, use_cache=True)
-    assert want.logits.std() > 0.3
+    assert want.logits.std() > 0.2
     past = ours.new_past()
     torch.testing.assert_close(ours(tokens, past=past), want.logits, atol=1e-5, rtol=1e-5)
     caches = [cache for cache in want.past_key_values.layers if getattr(cache, "recurrent_states", None) is not None]
@@ -210,4 +230,4 @@ def test_weights_that_lack_are_left_over_or_have_another_shape_are_refused_by_na
 
 def test_every_kind_is_tried_here():
     tried = {getattr(transformers, f"{shape[0]}Config").model_type for shape in SHAPES.values()}
-    assert tried == set(KINDS) - {"qwen3_5"}  # which is tried with its pictures
+    assert tried == set(KINDS) - {"qwen3_5", "qwen3_5_moe"}  # of which the first is tried with its pictures

@@ -1,12 +1,16 @@
 """Kinds of models of transformers that are read into our own hybrids, by their `model_type`."""
 
-from interp.models.pretrained.hybrids import delta, ssd
+from interp.models.pretrained.hybrids import jamba, olmo, qwen, ssd
 from interp.models.pretrained.hybrids.kind import Kind
 
 KINDS: dict[str, Kind] = {
     "bamba": ssd.BAMBA,
+    "jamba": jamba.JAMBA,
     "nemotron_h": ssd.NEMOTRON_H,
-    "olmo_hybrid": delta.OLMO_HYBRID,
-    "qwen3_5": delta.QWEN3_5,
-    "qwen3_5_text": delta.QWEN3_5,
+    "olmo_hybrid": olmo.OLMO_HYBRID,
+    "qwen3_5": qwen.QWEN3_5,
+    "qwen3_5_moe": qwen.QWEN3_5_MOE,
+    "qwen3_5_moe_text": qwen.QWEN3_5_MOE,
+    "qwen3_5_text": qwen.QWEN3_5,
+    "qwen3_next": qwen.QWEN3_NEXT,
 }

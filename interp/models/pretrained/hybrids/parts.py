@@ -92,3 +92,30 @@ def mlp(t: Tensors, there: str, here: str, sizes: tuple[int, int], gated: bool, 
         made[f"{here}.mlp.W_{own}"] = t.take(f"{there}.{name}.weight", out, read).T
         made[f"{here}.mlp.b_{own}"] = t.bias(f"{there}.{name}.bias", biased, out)
     return made
+
+
+def experts(
+    t: Tensors, there: str, here: str, sizes: tuple[int, int], n: int, router: str, shared: int
+) -> dict[str, Tensor]:
+    """Our weights of a mixture of experts.
+
+    Args:
+        t: the checkpoint's.
+        there, here: what their names and ours begin with.
+        sizes: d_model and the width of an expert.
+        n: how many there are.
+        router: their name of the map that chooses.
+        shared: width of the shared expert; 0: none.
+    """
+    d, width = sizes
+    rows = {"gate": ("gate_proj", width, d), "in": ("up_proj", width, d), "out": ("down_proj", d, width)}
+    made = {"W_router": t.take(f"{there}.{router}.weight", n, d).T}
+    for own, (name, out, read) in rows.items():
+        each = [t.take(f"{there}.experts.{expert}.{name}.weight", out, read).T for expert in range(n)]
+        made[f"W_each_{own}"] = torch.stack(each)
+    made = {f"{here}.mlp.{name}": value for name, value in made.items()}
+    if not shared:
+        return made
+    common = mlp(t, f"{there}.shared_expert", here, (d, shared), gated=True, biased=False)
+    made |= {name.replace(".mlp.", ".mlp.shared."): value for name, value in common.items()}
+    return made | {f"{here}.mlp.W_shared": t.take(f"{there}.shared_expert_gate.weight", 1, d).T}

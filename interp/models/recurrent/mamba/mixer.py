@@ -46,6 +46,8 @@ class MambaMixer(StateSpaceMixer):
         self.W_conv, self.b_conv = weight(e, config.d_conv), weight(e) if config.conv_bias else None
         self.W_dt_down, self.W_B, self.W_C = weight(e, r), weight(e, n), weight(e, n)
         self.W_dt, self.b_dt = weight(r, e), weight(e)
+        scaled = config.inner_scale
+        self.w_dt, self.w_B, self.w_C = (weight(size) if scaled else None for size in (r, n, n))
         self.A_log, self.D = weight(e, n), weight(e)
         self.W_out, self.b_out = weight(e, d), weight(d) if config.bias else None
         self.hook_x, self.hook_gate, self.hook_conv, self.hook_u = (HookPoint() for _ in range(4))
@@ -83,7 +85,8 @@ class MambaMixer(StateSpaceMixer):
         rank, state = self.W_dt.shape[0], self.A_log.shape[1]
         low, B, C = linear(u, torch.cat([self.W_dt_down, self.W_B, self.W_C], dim=1)).split([rank, state, state], -1)
         if (eps := self.config.inner_eps) is not None:
-            low, B, C = (F.rms_norm(part, part.shape[-1:], eps=eps) for part in (low, B, C))
+            parts = zip((low, B, C), (self.w_dt, self.w_B, self.w_C), strict=True)
+            low, B, C = (F.rms_norm(part, part.shape[-1:], scale, eps) for part, scale in parts)
         B, C = self.hook_B(B.contiguous()), self.hook_C(C.contiguous())
         delta = self.hook_delta(F.softplus(self.hook_dt(linear(low, self.W_dt, self.b_dt))))
         y, h = self.recur(u, delta, B, C, past)

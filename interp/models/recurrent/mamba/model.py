@@ -27,7 +27,7 @@ from interp.models.recurrent.initial import check_first_weights
 from interp.models.recurrent.model import HookedRecurrent
 from interp.models.stack.checks import require_counts
 
-LATER = ("inner_eps",)
+LATER = ("inner_eps", "inner_scale")
 """Fields that are left out where they have their default, so that older models and runs keep their name."""
 
 
@@ -57,6 +57,8 @@ class MambaConfig(RecurrentConfig):
     inner_eps: float | None = None
     """Added to the mean squares of B, C and what the map to Delta reads, where each is divided by its rms, as
     Falcon-Mamba has it; None: none is, as in Mamba."""
+    inner_scale: bool = False
+    """Whether they are then multiplied by learned scales, as in Jamba."""
     dt_min: float = 0.001
     dt_max: float = 0.1
     """Bounds of an untrained model's Delta, which is spread log-uniformly between them over the channels."""
@@ -71,6 +73,8 @@ class MambaConfig(RecurrentConfig):
         check_first_weights(self)
         if self.inner_eps is not None and not 0 < self.inner_eps < float("inf"):
             raise UserError(f"inner_eps must be a positive number, or None for no norms; got {self.inner_eps}.")
+        if self.inner_scale and self.inner_eps is None:
+            raise UserError("inner_scale must be False without the norms of inner_eps; got True.")
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, without those of `LATER` that have their default."""

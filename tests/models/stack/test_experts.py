@@ -1,0 +1,90 @@
+"""A mixture of experts is its formula, runs only the experts that have weight, and its router can be edited."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from interp.base.errors import UserError
+from interp.models import build
+from interp.models.recurrent.hybrid import HybridConfig
+from interp.models.stack.experts import Experts
+
+HYBRID = {"layers": ("mamba", "attention"), "d_model": 16, "d_vocab": 11, "d_mlp": 6, "gated_mlp": True}
+HYBRID |= {"activation": "silu"}
+
+
+@pytest.fixture(params=[(True, 5), (False, 0)], ids=["renormalized, shared", "plain"])
+def experts(request):
+    renormalized, shared = request.param
+    made = Experts(16, 4, 2, 6, "silu", renormalized, shared).double()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(len(parameter))))
+    return made
+
+
+@pytest.fixture
+def x():
+    return torch.randn(2, 7, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def alone(experts, expert, x):
+    gate, linear = x @ experts.W_each_gate[expert], x @ experts.W_each_in[expert]
+    return (F.silu(gate) * linear) @ experts.W_each_out[expert]
+
+
+@torch.no_grad()
+def test_it_is_the_sum_of_the_experts_with_the_largest_shares(experts, x):
+    shares = (x @ experts.W_router).softmax(-1)
+    want = torch.zeros_like(x)
+    for index in torch.cartesian_prod(torch.arange(2), torch.arange(7)):
+        at = tuple(index.tolist())
+        best = sorted(range(4), key=lambda expert, at=at: -float(shares[at][expert]))[:2]
+        total = float(shares[at][best].sum()) if experts.renormalized else 1.0
+        want[at] = sum(shares[at][expert] / total * alone(experts, expert, x[at]) for expert in best)
+    if experts.shared is not None:
+        want += (x @ experts.W_shared).sigmoid() * experts.shared(x)
+    torch.testing.assert_close(experts(x), want)
+
+
+def test_all_experts_that_have_weight_and_no_others_are_run_and_learn(experts, x):
+    seen = []
+    experts.hook_weights.register_forward_hook(lambda *args: seen.append(args[2]))
+    experts(x[:, :1]).square().sum().backward()
+    chosen = (seen[0] != 0).flatten(0, 1).any(dim=0)
+    assert (seen[0] != 0).sum(-1).eq(2).all()
+    assert torch.equal(experts.W_each_in.grad.abs().amax((1, 2)) > 0, chosen)
+    assert experts.W_router.grad.abs().max() > 0
+
+
+@torch.no_grad()
+def test_an_edit_of_the_weights_runs_other_experts():
+    model = build({"kind": "hybrid", **HYBRID, "n_experts": (4, 0), "n_chosen": 1}).double()
+    tokens = torch.randint(0, 11, (2, 9), generator=torch.Generator().manual_seed(0))
+
+    def only_third(weights, **_):
+        return F.one_hot(torch.full_like(weights[..., 0], 2).long(), 4).to(weights)
+
+    read = {}
+    hooks = [("blocks.0.mlp.hook_weights", only_third)]
+    hooks.append(("blocks.0.ln2.hook_normalized", lambda x, **_: read.update(x=x.clone())))
+    hooks.append(("blocks.0.hook_mlp_out", lambda x, **_: read.update(out=x.clone())))
+    model.run_with_hooks(tokens, fwd_hooks=hooks)
+    torch.testing.assert_close(read["out"], alone(model.blocks[0].mlp, 2, read["x"]))
+    assert model.mlp_width == 6 and not hasattr(model.blocks[1].mlp, "W_router")
+    assert model.to("meta")(tokens.to("meta")).shape == (2, 9, 11)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"n_experts": 2, "n_chosen": 3}, r"n_chosen must be from 1 to the 2 experts of a layer; got 3\."),
+        ({"n_experts": 2, "gated_mlp": False}, r"d_mlp and gated_mlp must be given with n_experts"),
+        ({"n_experts": (2, 2, 2)}, r"n_experts must be one number, or one for each of 2 layers; got 3\."),
+        ({"d_mlp": (4,)}, r"d_mlp must be one number, or one for each of 2 layers; got 1\."),
+        ({"d_mlp": -1}, r"d_mlp must be an integer from 0"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(fields, message):
+    with pytest.raises(UserError, match=message):
+        HybridConfig(**HYBRID | fields)
