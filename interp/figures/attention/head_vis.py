@@ -1,138 +1,148 @@
-"""A view of attention as the data tree that HeadVis opens: https://github.com/anthropics/headvis.
+"""Views of attention as the data tree that HeadVis opens: https://github.com/anthropics/headvis.
 
-The tree, what its config says, and the file of each head: its pattern, sparse, and what it looks at. The numbers by
-which heads are compared are in `head_vis_metrics`.
+The tree, what its config says, and how strings are chosen for a head. The file of each head is in `head_vis_files`, the
+numbers by which heads are compared are in `head_vis_metrics`.
 
-The contract was read from Neuronpedia's port; the tree was not opened in HeadVis's own front end. A tree holds one
-sequence, where HeadVis draws hundreds, and no attributions.
+The contract was read from HeadVis's data pipeline and from Neuronpedia's port; the tree was not opened in HeadVis's own
+front end. There are no attributions and no projections.
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from interp.base.errors import UserError
-from interp.base.files import finite, write_together
-from interp.figures.attention.head_vis_metrics import METRICS, Pattern, metrics
-from interp.figures.page import writer
-from interp.results.attention import AttentionView, ViewedHead
+from interp.base.files import Write, finite, write_together
+from interp.figures.attention.head_vis_files import HeadFile
+from interp.figures.attention.head_vis_metrics import METRICS, metrics
+from interp.results.attention import AttentionView, Variant, ViewedHead
 
-KEYS, LEAST = 8, 0.005
-"""How many of the strongest keys are kept for a query, and the least weight that is kept."""
-BINS, TOP = 20, 10
-"""Bins of the histogram of weights; tokens that are named."""
+INTERVALS, PER_INTERVAL = 10, 20
+"""Deciles of a head's strings, by its largest weight, and how many strings are kept of each."""
 
 
-def write_head_vis(view: AttentionView, folder: str | Path) -> Path:
-    """Write what HeadVis shows of a view: its model as it is, on its one string.
+def write_head_vis(
+    views: AttentionView | Iterable[AttentionView],
+    folder: str | Path,
+    intervals: int = INTERVALS,
+    per_interval: int = PER_INTERVAL,
+    seed: int = 0,
+) -> Path:
+    """Write what HeadVis shows of a model as it is: on one string, or for each head on a sample of many.
 
-    Of hidden attention the shares are written, since HeadVis knows no negative weights. Of each query the `KEYS`
-    strongest keys of `LEAST` or more are kept; the numbers of a head are taken from its whole pattern.
+    Many strings are taken one after the other, and of each the strongest weights alone are kept; for each head they are
+    ordered by its largest weight (the first position left out, as HeadVis does) and cut into deciles, of which some
+    strings are drawn. Its numbers are means over all strings. Of hidden attention the shares are written, since HeadVis
+    knows no negative weights.
+
+    >>> folder = interp.figures.attention.head_vis.write_head_vis(study.attention, "headvis")  # doctest: +SKIP
+
+    Args:
+        views: one view; or several of one model and the same heads, such as `sampled_views` makes.
+        folder: where to.
+        intervals: into how many parts the strings of a head are cut; never more than there are strings.
+        per_interval: strings that are kept of each part, drawn at random.
+        seed: of the strings that are drawn.
 
     Returns: the folder. Its files are written together, or none is.
 
-    Raises: UserError for a view without unsigned patterns, or with a head whose name is not of the form L1H3;
-        InterpError if the folder cannot be written.
+    Raises: UserError for no view, one without unsigned patterns, a head whose name is not of the form L1H3, or views of
+        other heads; InterpError if the folder cannot be written.
     """
     folder = Path(folder)
+    files: list[HeadFile] = []
+    rows: list[list[Mapping[str, float | None]]] = []
+    first, names = None, ()
+    for view in [views] if isinstance(views, AttentionView) else views:
+        variant, found = _unsigned(view), tuple(head.name for head in view.heads)
+        if first is None:
+            first, names, numbers = view, found, [_layer_and_head(head) for head in view.heads]
+            files, rows = [HeadFile() for _ in found], [[] for _ in found]
+        if found != names:
+            one, other = (", ".join(some[:4]) for some in (names, found))
+            raise UserError(f"views must be of the same heads; got {one} and {other}. Name the heads once, for all.")
+        for file, row, pattern, head in zip(files, rows, variant.pattern, view.heads, strict=True):
+            file.add(pattern, view.tokens, view.labels)
+            row.append(metrics(pattern, view.tokens, head))
+    if first is None:
+        raise UserError("views must hold at least one view; got none. Pass those of sampled_views.")
+    strings = len(rows[0])
+    parts = min(intervals, strings)
+    means = [{name: _mean([one[name] for one in row]) for name in METRICS} for row in rows]
+    known = [name for name in METRICS if any(row[name] is not None for row in means)]
+    scatter = [
+        {"layer": layer, "head": head, **{name: row[name] for name in known}}
+        for (layer, head), row in zip(numbers, means, strict=True)
+    ]
+    content: dict[Path, Write] = {
+        folder / "config.json": _json(lambda: _config(first, numbers, known, strings, parts)),
+        folder / "scatter_data.json": _json(lambda: scatter),
+        folder / "server_config.json": _json(dict),
+        folder / "attributions/manifest.json": _json(dict),
+    }
+    for (layer, head), file in zip(numbers, files, strict=True):
+        content[folder / f"heads/L{layer}H{head}.json"] = _json(
+            lambda of=file: of.content(parts, per_interval, np.random.default_rng(seed))
+        )
+    write_together(content)
+    return folder
+
+
+def _json(make: Any) -> Write:
+    """Writes what is made when its turn comes: the files of many heads are never in memory together."""
+    return lambda path: path.write_text(json.dumps(finite(make())), encoding="utf-8")
+
+
+def _unsigned(view: AttentionView) -> Variant:
     unsigned = [v for index, v in enumerate(view.variants) if v.of == index and not v.signed]
     if not unsigned:
         raise UserError(
             f"view must have weights from 0 to 1 for HeadVis; got only signed variants, {_names(view)}. Use "
             "view_attention, which shows hidden attention as shares, too."
         )
-    heads = [_layer_and_head(head) for head in view.heads]
-    rows = [metrics(*items) for items in zip(unsigned[0].pattern, [view.tokens] * len(heads), view.heads, strict=True)]
-    known = [name for name in METRICS if any(row[name] is not None for row in rows)]
-    scatter = [
-        {"layer": layer, "head": head, **{name: row[name] for name in known}}
-        for (layer, head), row in zip(heads, rows, strict=True)
-    ]
-    content = {
-        "config.json": _config(view, heads, known),
-        "scatter_data.json": scatter,
-        "server_config.json": {},
-        "attributions/manifest.json": {},
-    }
-    for (layer, head), pattern in zip(heads, unsigned[0].pattern, strict=True):
-        content[f"heads/L{layer}H{head}.json"] = _head_file(pattern, view.tokens, view.labels)
-    write_together({folder / name: writer(json.dumps(finite(value))) for name, value in content.items()})
-    return folder
+    return unsigned[0]
 
 
-def _config(view: AttentionView, heads: Sequence[tuple[int, int]], known: Sequence[str]) -> dict[str, Any]:
+def _mean(values: Sequence[float | int | None]) -> float | None:
+    """The mean over strings that have the number; None where none has."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _config(
+    view: AttentionView, heads: Sequence[tuple[int, int]], known: Sequence[str], strings: int, parts: int
+) -> dict[str, Any]:
     n_layers, n_heads = (1 + max(numbers) for numbers in zip(*heads, strict=True))
     return {
         "model_name": view.model.get("spec", "a model"),
-        "dataset_name": f"one string of {len(view.labels)} tokens",
+        "dataset_name": f"one string of {len(view.labels)} tokens" if strings == 1 else f"{strings} strings",
         "heads": [list(head) for head in heads],
         "n_layers": max(n_layers, view.model.get("n_layers") or 0),
         "n_heads": max(n_heads, view.model.get("n_heads") or 0),
-        "n_intervals": 1,
+        "n_intervals": parts,
         "metrics": list(known),
         "metric_descriptions": {name: METRICS[name].says for name in known},
         "head_data_pattern": "L{layer}H{head}.json",
         "has_umap": False,
         "umap_heads": [],
-        "custom_plots": [{"key": "qk_distance_histogram", "label": "Attention by distance from key to query"}],
+        "custom_plots": [
+            {"key": "qk_distance_histogram", "label": "Attention by distance from key to query"},
+            {"key": "histogram", "label": "Largest weight of each string"},
+        ],
         "custom_tables": [
             {"key": "top_query_tokens", "label": "Tokens that look most sharply"},
             {"key": "top_key_tokens", "label": "Tokens that are looked at most"},
         ],
-        "statistics_display": {"n_samples": "Strings", "mean_max_activation": "Largest weight"},
+        "statistics_display": {
+            "n_samples": {"label": "Strings", "format": "default"},
+            "mean_max_activation": {"label": "Mean largest weight", "format": "default"},
+        },
         "pipeline_config": {"model": view.model, "provenance": view.provenance, "notes": list(view.notes)},
     }
-
-
-def _head_file(pattern: Pattern, tokens: Int[np.ndarray, " pos"], labels: tuple[str, ...]) -> dict[str, Any]:
-    n_pos, largest = len(pattern), _rounded(pattern.max())
-    query, key = _kept(pattern)
-    seen = pattern[np.tril_indices(n_pos)].clip(0, 1)  # rounding puts some a little over 1
-    counts, edges = np.histogram(seen, bins=BINS, range=(0, 1))
-    sequence = {
-        "sequence_id": 0,
-        "interval": 0,
-        "tokens": list(labels),
-        "attention_indices": (query * n_pos + key).tolist(),
-        "attention_values": [_rounded(weight) for weight in pattern[query, key]],
-        "seq_len": n_pos,
-        "max_activation": largest,
-    }
-    by_distance = [_rounded(np.diagonal(pattern, -distance).sum() / n_pos) for distance in range(n_pos)]
-    return {
-        "sequences": [sequence],
-        "qk_distance_histogram": {"bin_edges": list(range(n_pos + 1)), "bin_values": by_distance},
-        "top_query_tokens": _top(tokens, labels, pattern.max(axis=1), "mean"),
-        "top_key_tokens": _top(tokens, labels, pattern.sum(axis=0) / n_pos, "sum"),
-        "histogram": {"bin_edges": [_rounded(edge) for edge in edges], "bin_values": counts.tolist()},
-        "statistics": {"n_samples": 1, "mean_max_activation": largest},
-    }
-
-
-def _kept(pattern: Pattern) -> tuple[np.ndarray, np.ndarray]:
-    """Queries and keys of the weights that are written, in reading order."""
-    strongest = np.argsort(-pattern, axis=1, kind="stable")[:, :KEYS]
-    chosen = np.zeros(pattern.shape, dtype=bool)
-    np.put_along_axis(chosen, strongest, True, axis=1)
-    query, key = np.nonzero(chosen & (pattern >= LEAST))
-    return query, key
-
-
-def _top(tokens: Int[np.ndarray, " pos"], labels: tuple[str, ...], value: np.ndarray, how: str) -> list[dict[str, Any]]:
-    """The tokens with the largest mean, or sum, over the places where they stand; two that read alike are two."""
-    places: dict[int, list[int]] = {}
-    for at, token in enumerate(tokens.tolist()):
-        places.setdefault(token, []).append(at)
-    of = {token: float(getattr(np, how)(value[where])) for token, where in places.items()}
-    best = sorted(of, key=lambda token: -of[token])[:TOP]
-    return [
-        {"token": labels[places[token][0]], "value": _rounded(of[token]), "count": len(places[token])} for token in best
-    ]
 
 
 def _layer_and_head(head: ViewedHead) -> tuple[int, int]:
@@ -144,7 +154,3 @@ def _layer_and_head(head: ViewedHead) -> tuple[int, int]:
 
 def _names(view: AttentionView) -> str:
     return ", ".join(repr(variant.name) for variant in view.variants) or "none"
-
-
-def _rounded(value: Any) -> float:
-    return round(float(value), 4)

@@ -80,7 +80,7 @@ def test_the_strongest_weights_stand_at_query_times_length_plus_key_rounded_to_f
             row = sorted(enumerate(pattern[query].tolist()), key=lambda item: -item[1])[:8]
             expected |= {query * size + key: round(weight, 4) for key, weight in row if weight >= 0.005}
         assert dict(zip(sequence["attention_indices"], sequence["attention_values"], strict=True)) == expected
-        assert sequence["seq_len"] == size and sequence["max_activation"] == round(float(pattern.max()), 4)
+        assert sequence["seq_len"] == size and sequence["max_activation"] == round(float(pattern[1:, 1:].max()), 4)
         assert sequence["attention_indices"] == sorted(sequence["attention_indices"])
 
 
@@ -110,15 +110,16 @@ def test_the_numbers_of_a_tiny_pattern_are_those_worked_out_by_hand(tmp_path):
     assert content["qk_distance_histogram"]["bin_edges"] == [0, 1, 2, 3]
     assert content["qk_distance_histogram"]["bin_values"] == [0.5833, 0.3333, 0.0833]  # 7/12, 4/12, 1/12
     assert content["top_key_tokens"] == [
-        {"token": "a", "value": 0.6667, "count": 2},  # (1.75 + 0.25) / 3
-        {"token": "b", "value": 0.3333, "count": 1},
+        {"token": "a", "weight": 0.6667, "count": 2},  # (1.75 + 0.25) / 3
+        {"token": "b", "weight": 0.3333, "count": 1},
     ]
     assert content["top_query_tokens"] == [
-        {"token": "a", "value": 0.75, "count": 2},  # 1 and 1/2
-        {"token": "b", "value": 0.5, "count": 1},
+        {"token": "a", "weight": 0.75, "count": 2},  # 1 and 1/2
+        {"token": "b", "weight": 0.5, "count": 1},
     ]
-    assert content["histogram"]["bin_values"][5] == 2 and content["histogram"]["bin_values"][10] == 3
-    assert content["histogram"]["bin_values"][-1] == 1 and sum(content["histogram"]["bin_values"]) == 6
+    assert content["histogram"]["bin_values"][10] == 1 == sum(content["histogram"]["bin_values"])  # 1/2, off position 0
+    assert content["statistics"] == {"n_samples": 1, "mean_max_activation": 0.5}
+    assert content["sequences"][0]["interval"] == 1 == read(folder, "config.json")["n_intervals"]
 
 
 def test_weights_of_under_a_hundredth_count_nothing_towards_induction(tmp_path):
@@ -164,3 +165,55 @@ def test_tokens_of_any_text_come_back_as_they_were(studies, tmp_path):
     labels = (studies.HOSTILE, "\u2028", '"', *view.labels[3:])
     folder = write_head_vis(replace(view, labels=labels), tmp_path)
     assert read(folder, "heads/L1H4.json")["sequences"][0]["tokens"] == list(labels)
+
+
+def sharp(weight: float, n_pos: int = 4) -> list[list[float]]:
+    """A pattern that gives so much to the position before and the rest to the first one."""
+    pattern = np.zeros((n_pos, n_pos))
+    pattern[0, 0] = pattern[1, 0] = 1
+    for query in range(2, n_pos):
+        pattern[query, query - 1], pattern[query, 0] = weight, 1 - weight
+    return pattern.tolist()
+
+
+def test_of_many_strings_each_head_has_its_deciles_and_its_numbers_are_means_over_all(tmp_path):
+    """Thirty strings, the sharpest in the middle; two of each tenth are kept."""
+    weights = [0.1 + 0.025 * ((i * 7) % 30) for i in range(30)]
+    views = (tiny(sharp(weight, 4 + i % 2), "abab" + "c" * (i % 2)) for i, weight in enumerate(weights))
+    folder = write_head_vis(views, tmp_path, per_interval=2)
+    config, content = read(folder, "config.json"), read(folder, "heads/L1H2.json")
+    assert config["n_intervals"] == 10 and config["dataset_name"] == "30 strings"
+    kept = content["sequences"]
+    assert len(kept) == 20 and len({one["sequence_id"] for one in kept}) == 20
+    rank = {place: at for at, place in enumerate(sorted(range(30), key=lambda i: weights[i]))}
+    for one in kept:
+        assert one["max_activation"] == round(weights[one["sequence_id"]], 4)
+        assert one["interval"] == 1 + rank[one["sequence_id"]] // 3
+        assert one["seq_len"] == 4 + one["sequence_id"] % 2 == len(one["tokens"])
+    assert [one["interval"] for one in kept] == [tenth for tenth in range(1, 11) for _ in range(2)]
+    assert content["statistics"] == {"n_samples": 30, "mean_max_activation": round(np.mean(weights), 4)}
+    assert sum(content["histogram"]["bin_values"]) == 30
+    (row,) = read(folder, "scatter_data.json")
+    each = [(1 + weight * (2 + i % 2)) / (3 + i % 2) for i, weight in enumerate(weights)]
+    assert row["prev_token_score"] == pytest.approx(np.mean(each))
+    queries = sum(4 + i % 2 for i in range(30))
+    at_one = sum(1 + weight * (2 + i % 2) for i, weight in enumerate(weights))
+    assert content["qk_distance_histogram"]["bin_values"][1] == round(at_one / queries, 4)
+    (label_a,) = [item for item in content["top_key_tokens"] if item["token"] == "a"]
+    assert label_a["count"] == 60
+
+
+def test_of_fewer_strings_than_deciles_each_is_one(tmp_path):
+    folder = write_head_vis([tiny(sharp(weight), "abab") for weight in (0.5, 0.2, 0.9)], tmp_path)
+    assert read(folder, "config.json")["n_intervals"] == 3
+    kept = read(folder, "heads/L1H2.json")["sequences"]
+    assert [(one["sequence_id"], one["interval"]) for one in kept] == [(1, 1), (0, 2), (2, 3)]
+
+
+def test_no_view_and_views_of_other_heads_are_refused(tmp_path):
+    with pytest.raises(UserError, match="views must hold at least one view; got none"):
+        write_head_vis([], tmp_path / "none")
+    other = replace(tiny(sharp(0.5), "abab"), heads=(ViewedHead("L0H0", "attention"),))
+    with pytest.raises(UserError, match="views must be of the same heads"):
+        write_head_vis([tiny(sharp(0.5), "abab"), other], tmp_path / "two")
+    assert not list(tmp_path.iterdir())

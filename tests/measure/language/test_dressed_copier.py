@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import interp
+from interp.base.errors import UserError
 from interp.loading import of_pretrained
 from interp.measure.heads.gather import path_effects
 from interp.measure.heads.score import HeadSettings, score_heads
@@ -16,6 +17,7 @@ from interp.measure.language.heads import copy_heads, head_curve
 from interp.models.heads import HeadTable
 from interp.models.planted import draw, plant
 from interp.models.pretrained.bridge import Pretrained
+from interp.studies.attention.run.sample import sampled_views
 from interp.tasks import CopyTask
 from interp.tasks.text import Corpus, TextCopy, Writer, text_strings
 
@@ -117,3 +119,14 @@ def test_a_head_that_gathers_for_an_idle_one_alone_is_no_gather_head():
 def test_every_gather_head_feeds_where_all_that_is_gathered_is_matched():
     planting = interp.planted_copier(n=3)[1]
     assert planting.feeding == planting.with_role("gather")
+
+
+def test_pieces_of_a_text_are_shown_word_by_word_behind_the_begin_token(three, twenty_six):
+    loaded, _ = three
+    text = " ".join(twenty_six)
+    views = list(sampled_views(loaded, 6, 9, Corpus(text), seed=1))
+    pieces = [" ".join(view.labels[1:]) for view in views]
+    assert all(piece in text and len(piece.split()) == 9 for piece in pieces) and len({*pieces}) > 1
+    assert {view.labels[0] for view in views} == {"<s>"}
+    with pytest.raises(UserError, match="text must have at least 27 tokens; got 26"):
+        sampled_views(loaded, 1, 27, Corpus(text))
