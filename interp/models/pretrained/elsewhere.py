@@ -3,14 +3,14 @@
 from interp.base.errors import UserError
 
 LACKING = {
-    "falcon_h1": "attention and Mamba-2 side by side in a layer, with multipliers, and MLPs",
-    "kimi_linear": "a delta rule with a decay for each row of the state, latent attention and experts",
-    "lfm2": "gated short convolutions for its recurrent layers, attention of grouped queries, and MLPs",
-    "recurrent_gemma": "RG-LRU layers, MLPs, and attention of grouped queries in a window",
+    "falcon_h1": "attention and Mamba-2 side by side in a layer, with multipliers",
+    "kimi_linear": "a delta rule with a decay for each row of the state, and latent attention",
+    "lfm2": "gated short convolutions for its recurrent layers",
+    "recurrent_gemma": "RG-LRU layers, and attention in a window",
     "rwkv": "the recurrence of RWKV-4 and channel mixing; the family here is RWKV-7",
-    "xlstm": "MLPs beside its mLSTM layers, gates with soft caps, and a norm that centres",
-    "zamba": "attention that Mamba layers share, and MLPs",
-    "zamba2": "attention that Mamba-2 layers share, and MLPs",
+    "xlstm": "mLSTM layers whose gates have soft caps and whose norm centres, and logits with a cap",
+    "zamba": "attention that Mamba layers share",
+    "zamba2": "attention that Mamba-2 layers share",
 }
 """Kind (model_type) -> what it has."""
 

@@ -10,6 +10,12 @@ from safetensors.torch import load_file, save_file
 
 import interp
 from interp.base.errors import UserError
+from interp.measure.ablation.sets import Ablation
+from interp.measure.ablation.sweep import sweep
+from interp.measure.heads.score import HeadSettings, score_heads
+from interp.measure.state.matrices import effective_state_size
+from interp.measure.values import Zero
+from interp.models.hidden_attention.pattern import decompose
 from interp.models.pretrained.hybrids.kinds import KINDS
 from interp.models.pretrained.hybrids.reading import open_hybrid
 from interp.models.recurrent.hybrid import HookedHybrid
@@ -226,6 +232,28 @@ def test_weights_that_lack_are_left_over_or_have_another_shape_are_refused_by_na
     ]
     for tensors, message in zip(weights, messages, strict=True):
         assert message in refusal(changed(folder, tmp_path, tensors))
+
+
+@pytest.mark.parametrize("name", ["qwen3.5", "jamba experts"])
+def test_heads_ablations_hidden_attention_and_states_are_measured(name, saved):
+    loaded = interp.load(f"hf:{saved(name)[1]}")
+    model, task, generator = loaded.model, loaded.task, torch.Generator().manual_seed(0)
+    scores = score_heads(model, task, (14, 20), generator, HeadSettings(longest=3, strings=8))
+    assert {head.role for head in scores.heads} == {"none"}, "its weights are random"
+    assert {head.kind for head in scores.heads} == {"attention", "hidden attention"}
+    batch = task.sample(3, 6, generator)
+    layer, heads = model.attention_layers[0], model.attention.most_heads
+    names = [f"L{layer}H{head}" for head in range(heads)]
+    ablations = [Ablation((), Zero()), *(Ablation((each,), Zero()) for each in (*names, "L0H0"))]
+    losses = sweep(model, batch, task.vocabulary, ablations).loss
+    assert ((losses - losses[0]).abs().amax(dim=1) > 1e-6).tolist() == [False] + [True] * (heads + 1)
+    for at in model.recurrent_layers[:2]:
+        found, point = decompose(model, batch.tokens, at), f"blocks.{at}.mixer.hook_y"
+        written = model.run_with_cache(batch.tokens, names_filter=point)[1][point].flatten(2)
+        again = torch.einsum("bcqk,bkc->bqc", found.alpha, found.inputs) + found.remainder
+        torch.testing.assert_close(again, written, atol=1e-5 * float(written.abs().max()), rtol=0)
+    sizes = effective_state_size(model, batch.tokens, 0, [4, 8]).rank
+    assert sizes.shape[:2] == (3, 2) and sizes.min() >= 1
 
 
 def test_every_kind_is_tried_here():
