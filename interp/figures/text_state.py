@@ -10,8 +10,9 @@ from interp.base import words
 from interp.base.estimates import mean_intervals
 from interp.base.interval import Interval
 from interp.figures.ends import End, label_ends
-from interp.figures.palette import few, shades
+from interp.figures.palette import shades
 from interp.figures.theme import GROUPS, NEUTRAL, USED, Look, accuracy_axis, dress, error_bars, group_look, literal
+from interp.figures.training import left_out
 from interp.results.language import TextBits, TextTransplants
 from interp.results.state import Remembrance
 from interp.results.text_state import TextState
@@ -20,6 +21,8 @@ PRIOR, OTHER = Look(NEUTRAL, "square-open"), Look(NEUTRAL, "x-thin-open")
 DONOR, HOST = GROUPS[0], GROUPS[1]
 ROW = 34
 """Pixels that a part of the state has in the figure of transplants."""
+APART = 1.4
+"""Times by which lengths that are written at an axis differ at least."""
 
 
 def saved_bits(name: str, bits: TextBits, several: bool = False) -> go.Figure:
@@ -85,7 +88,8 @@ def far_back(name: str, found: Remembrance, several: bool = False) -> go.Figure:
         several: as in `saved_bits`.
     """
     figure, ends, told = go.Figure(), [], []
-    shown = few(found.lengths)
+    middle = found.lengths[len(found.lengths) // 2]
+    shown = sorted({found.lengths[0], middle, found.lengths[-1]})
     for length, color in zip(shown, shades(len(shown)), strict=True):
         row = found.lengths.index(length)
         places = np.flatnonzero(np.isfinite(found.effect[row]))
@@ -103,6 +107,7 @@ def far_back(name: str, found: Remembrance, several: bool = False) -> go.Figure:
     says = (
         f"{name}: {words.names(told)}. Full lines: where its own copy stands; dotted: the others. 95%, {found.method}."
     )
+    says += left_out(shown, found.lengths)
     return _labelled(figure, _titled("How far back a token still counts", name, several), says, ends)
 
 
@@ -131,8 +136,8 @@ def swapped(name: str, found: TextTransplants, several: bool = False) -> go.Figu
         )
     whole = found.parts.index("whole state")
     says = (
-        f"{name}, texts of {found.length} tokens: of the whole state the donor's text gains "
-        f"{words.number(found.donor[whole].mean(), 1)} bits and the host's "
+        f"{name}, texts of {found.length} tokens: with the whole state the donor's text changes by "
+        f"{words.number(found.donor[whole].mean(), 1)} bits and the host's by "
         f"{words.number(found.host[whole].mean(), 1)}. {_by([mean_intervals(found.donor)[whole]])}"
     )
     figure.add_vline(0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
@@ -173,7 +178,11 @@ def _line(x: Any, y: Any, name: str, look: Look, dash: str = "solid", **more: An
 
 
 def _lengths(figure: go.Figure, lengths: Sequence[int]) -> None:
-    figure.update_xaxes(title_text="tokens", type="log", tickvals=lengths, ticktext=[str(n) for n in lengths])
+    shown: list[int] = []  # as many as there is room for on a narrow screen, the longest among them
+    for length in sorted(lengths, reverse=True):
+        shown += [length] if not shown or shown[-1] >= APART * length else []
+    ticks = {"tickvals": shown, "ticktext": [str(n) for n in shown], "tickangle": 0}
+    figure.update_xaxes(title_text="tokens", type="log", **ticks)
 
 
 def _by(intervals: Sequence[Interval | None]) -> str:

@@ -1,11 +1,11 @@
 """Train a tiny Mamba to write a text again: five minutes of processor time, kept as transformers keeps a model.
 
-    python docs/train_text_mamba.py speeches.txt text-mamba
-    interp language --model hf:text-mamba --text speeches.txt --state
+    python docs/language/train_mamba.py speeches.txt text-mamba
+    interp language --model hf:text-mamba --text text-mamba/held_out.txt --tasks --state
 
 A string is BOS, some tokens in a row of the text, a blank line, and the same tokens again; in one of five other tokens,
-so that the model does not copy blindly. It learns short texts first, as a recurrence must. The last tenth of the text is
-not seen: it is kept beside the model, in held_out.txt, for measurements.
+so that the model does not copy blindly. It learns short texts first, as a recurrence must. The last tenth of the text
+is not seen: it is kept beside the model, in held_out.txt, for measurements.
 """
 
 import sys

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import plotly.graph_objects as go
 
 from interp.base import words
@@ -14,6 +13,7 @@ from interp.figures.tables import Row, state_shape_rows, text_state_rows
 from interp.figures.text_state import state_figures
 from interp.results.language import TextAccuracy
 from interp.studies.language.figures import ablated, by_length
+from interp.studies.language.report.state import digits, longest_shape, state_tables
 from interp.studies.language.result import LanguageStudy
 from interp.studies.study import Table
 
@@ -42,7 +42,7 @@ def write_language_report(studies: Sequence[LanguageStudy], folder: str | Path) 
         raise UserError("studies must hold at least one study; got none.")
     several, names = len(studies) > 1, [name_of(study) for study in studies]
     frame = Frame(
-        title=f"How far {'do' if several else 'does'} {words.names(names)} copy and look up?",
+        title=_question(studies, words.names(names)),
         eyebrow=f"interp · language · {words.names(names)}",
         verdicts=tuple((name if several else "", str(s.verdict)) for name, s in zip(names, studies, strict=True)),
         sections=_sections(studies),
@@ -66,8 +66,8 @@ def write_language_report(studies: Sequence[LanguageStudy], folder: str | Path) 
         examples=examples,
         note=_note(studies),
         of_heads=[(name_of(s), s.heads, head_rows(s)[:SHOWN]) for s in studies if s.heads],
-        of_state=[(name_of(s), s.state, _longest(s)) for s in studies if s.state],
-        digits=lambda value: words.ABSENT if np.isnan(value) else f"{value:.3g}",
+        of_state=[(name_of(s), s.state, longest_shape(s.state)) for s in studies if s.state],
+        digits=digits,
         state_rows=[row for s in studies if s.state for row in text_state_rows(name_of(s), s.state)],
     )
 
@@ -115,36 +115,14 @@ def tables(study: LanguageStudy) -> list[Table]:
         for row in accuracy_rows(study)
     )
     asked = [Table(name_of(study), columns, rows, _note([study]))] if rows else []
-    return [*asked, *_head_tables(study), *_state_tables(study)]
+    return [*asked, *_head_tables(study), *state_tables(name_of(study), study.state)]
 
 
-def _state_tables(study: LanguageStudy) -> list[Table]:
-    if study.state is None:
-        return []
-    columns = ("tokens", "bits alone", "saved", "share", "saved by another text", "share of the state's bits")
-    rows = tuple(
-        (
-            str(row["length"]),
-            words.number(row["alone"], 1),
-            words.with_interval(row["saved"], (row["saved_low"], row["saved_high"]), 1),
-            words.percent(row["share"]),
-            words.with_interval(
-                row["saved_by_another"], (row["saved_by_another_low"], row["saved_by_another_high"]), 1
-            ),
-            words.percent(row["share_of_state"], 3),
-        )
-        for row in text_state_rows(name_of(study), study.state)
-    )
-    note = words.intervals_note(saved=[*study.state.bits.interval, *study.state.bits.other_interval])
-    found = [Table("What reading a text saves when it comes again", columns, rows, note)]
-    if (swaps := study.state.transplants) is not None:
-        of_parts = tuple(
-            (part, words.number(donor, 1), words.number(host, 1))
-            for part, donor, host in zip(swaps.parts, swaps.donor.mean(axis=1), swaps.host.mean(axis=1), strict=True)
-        )
-        title = f"Bits saved with the state behind another text of {swaps.length} tokens"
-        found.append(Table(title, ("part", "on its text", "on the own text"), of_parts))
-    return found
+def _question(studies: Sequence[LanguageStudy], names: str) -> str:
+    does, state = ("do", "states") if len(studies) > 1 else ("does", "state")
+    if any(study.tasks or study.heads for study in studies):
+        return f"How far {does} {names} copy and look up?"
+    return f"What {does} the {state} of {names} keep of a text?"
 
 
 def _sections(studies: Sequence[LanguageStudy]) -> dict[str, str]:
@@ -155,12 +133,6 @@ def _sections(studies: Sequence[LanguageStudy]) -> dict[str, str]:
         "state": not any(study.state for study in studies),
     }
     return {anchor: name for anchor, name in SECTIONS.items() if not absent.get(anchor)}
-
-
-def _longest(study: LanguageStudy) -> list[Row]:
-    """The shape of the state behind the longest texts."""
-    rows = state_shape_rows(name_of(study), study.state) if study.state else []
-    return [row for row in rows if row["length"] == max(each["length"] for each in rows)]
 
 
 def _head_tables(study: LanguageStudy) -> list[Table]:
