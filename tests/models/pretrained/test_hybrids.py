@@ -47,6 +47,10 @@ SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "qwen3.5 biases": ("Qwen3_5Text", "Qwen3_5", DELTA | ONE_KEY | {"head_dim": 8, "attention_bias": True}),
     "olmo hybrid": ("OlmoHybrid", "OlmoHybrid", DELTA),
     "olmo hybrid alike": ("OlmoHybrid", "OlmoHybrid", DELTA | ALIKE | {"linear_allow_neg_eigval": False}),
+    "olmo hybrid without positions": (
+        *("OlmoHybrid", "OlmoHybrid"),
+        DELTA | {"rope_parameters": {"rope_type": "default", "rope_theta": None}},
+    ),
     "olmo hybrid biases": ("OlmoHybrid", "OlmoHybrid", DELTA | ONE_KEY | {"attention_bias": True}),
     "bamba": ("Bamba", "Bamba", BAMBA),
     "bamba biases": ("Bamba", "Bamba", BAMBA | BIASES | {"mamba_n_groups": 2, "tie_word_embeddings": True}),
@@ -190,6 +194,22 @@ def test_one_in_memory_is_opened_as_the_one_on_the_disk(name, saved, tokens):
     assert torch.equal(opened(tokens), open_hybrid(folder)[0](tokens)) and torch.equal(theirs(tokens).logits, before)
 
 
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("qwen3.5", {"attn_output_gate": True, "mtp_num_hidden_layers": 1, "mlp_only_layers": [], "auto_map": {}}),
+        ("qwen3-next", {"full_attention_interval": 4, "use_sliding_window": False, "rope_scaling": None}),
+        ("bamba", {"attn_rotary_emb": 2, "use_mamba_kernels": True, "auto_map": {"AutoConfig": "config.Bamba"}}),
+        ("jamba", {"mamba_inner_layernorms": True, "sliding_window": None}),
+        ("nemotron", {"rms_norm_eps": 1e-5, "time_step_rank": 256, "attention_head_dim": 6}),
+    ],
+)
+@torch.no_grad()
+def test_fields_of_released_checkpoints_that_change_nothing_are_passed_over(name, fields, saved, tokens, tmp_path):
+    folder = saved(name)[1]
+    assert torch.equal(open_hybrid(changed(folder, tmp_path, **fields))[0](tokens), open_hybrid(folder)[0](tokens))
+
+
 YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_position_embeddings": 32}
 
 
@@ -199,6 +219,9 @@ YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_pos
         ("qwen3.5", {"rope_parameters": YARN}, "rope_parameters must be those of a plain rotation, as ours is; got"),
         ("qwen3.5", {"hidden_act": "gelu"}, "hidden_act must be silu or swish, as models of this kind are read here"),
         ("qwen3.5", {"attn_output_gate": False}, "attn_output_gate must be True, as models of this kind are read"),
+        ("qwen3-next", {"use_sliding_window": True}, "use_sliding_window must be False, as models of this kind"),
+        ("bamba", {"attn_rotary_emb": 4}, "attn_rotary_emb must be 2, as models of this kind are read here; got 4"),
+        ("jamba", {"mamba_inner_layernorms": False}, "mamba_inner_layernorms must be True, as models of this kind"),
         ("qwen3.5", {"sinks": 4}, "sinks must be left out, as models of this kind are read here; got 4"),
         ("olmo hybrid", {"quantization_config": {"bits": 4}}, "quantization_config must be left out"),
         ("olmo hybrid", {"linear_conv_kernel_dim": 1}, "linear_conv_kernel_dim must be at least 2; got 1"),

@@ -21,6 +21,7 @@ def _mixture(config: Any) -> tuple[int, ...]:
 def shape(config: Any) -> HybridConfig:
     """Our config of Jamba's."""
     require(config, "hidden_act", "silu", "swish")
+    require(config, "mamba_inner_layernorms", True)
     layers, mixture = tuple(LAYERS[each] for each in config.layers_block_type), _mixture(config)
     options = {
         KIND: {
@@ -91,9 +92,10 @@ JAMBA = Kind(
     shape,
     weights,
     words(
-        "attn_layer_offset attn_layer_period expert_layer_offset expert_layer_period head_dim hidden_act hidden_size "
-        "initializer_range intermediate_size mamba_conv_bias mamba_d_conv mamba_d_state mamba_dt_rank mamba_expand "
-        "mamba_proj_bias num_attention_heads num_experts num_experts_per_tok num_hidden_layers num_key_value_heads "
-        "rms_norm_eps tie_word_embeddings use_associative_scan use_mamba_kernels use_mambapy vocab_size"
+        "attn_layer_offset attn_layer_period expert_layer_offset expert_layer_period head_dim hidden_act "
+        "hidden_size initializer_range intermediate_size mamba_inner_layernorms mamba_conv_bias "
+        "mamba_d_conv mamba_d_state mamba_dt_rank mamba_expand mamba_proj_bias num_attention_heads "
+        "num_experts num_experts_per_tok num_hidden_layers num_key_value_heads rms_norm_eps "
+        "tie_word_embeddings use_associative_scan use_mamba_kernels use_mambapy vocab_size"
     ),
 )

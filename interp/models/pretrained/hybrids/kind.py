@@ -17,10 +17,10 @@ def words(text: str) -> frozenset[str]:
 
 
 IDLE = words(
-    "architectures attention_dropout bos_token_id chunk_size_feed_forward dtype eos_token_id hidden_dropout id2label "
-    "is_encoder_decoder label2id max_position_embeddings model_type output_attentions output_hidden_states "
-    "output_router_logits pad_token_id problem_type return_dict transformers_version use_cache _name_or_path "
-    "num_logits_to_keep router_aux_loss_coef"
+    "architectures attention_dropout auto_map bos_token_id chunk_size_feed_forward dtype eos_token_id "
+    "hidden_dropout id2label is_encoder_decoder label2id max_position_embeddings model_type "
+    "output_attentions output_hidden_states output_router_logits pad_token_id problem_type return_dict "
+    "transformers_version use_cache _name_or_path num_logits_to_keep router_aux_loss_coef"
 )
 """Fields that change nothing of what any model here computes: those of its training, its output and its bookkeeping."""
 ACTIVATIONS = {
@@ -45,18 +45,20 @@ class Kind:
     """Tensors of the checkpoint, by how their names begin, that are of no layer here: of vision, of further tokens."""
 
 
-def check_fields(config: Any, kind: Kind) -> None:
-    """Raises: UserError for a field that is neither read nor has its default."""
+def check_fields(config: Any, reads: frozenset[str]) -> None:
+    """Raises: UserError for a field that is neither read nor has its default, or nothing in it."""
     default = type(config)().to_dict()
     for name, value in config.to_dict().items():
-        if name not in kind.reads | IDLE and (name not in default or value != default[name]):
+        if name in reads | IDLE or (value in (None, [], {}) and name not in default):
+            continue
+        if name not in default or value != default[name]:
             want = f"left at {shown(default[name])}" if name in default else "left out"
             raise UserError(f"{name} must be {want}, as models of this kind are read here; got {shown(value)}")
 
 
 def require(config: Any, name: str, *allowed: Any) -> None:
-    """Raises: UserError for a field that has none of these values."""
-    if (value := getattr(config, name)) not in allowed:
+    """Raises: UserError for a field that has none of these values; one that is not there has any."""
+    if (value := getattr(config, name, allowed[0])) not in allowed:
         want = " or ".join(map(str, allowed))
         raise UserError(f"{name} must be {want}, as models of this kind are read here; got {shown(value)}")
 

@@ -30,8 +30,8 @@ def _width(config: Any, n_experts: int) -> int:
 
 def shape(config: Any) -> HybridConfig:
     """Our config of Qwen's."""
-    if hasattr(config, "attn_output_gate"):
-        require(config, "attn_output_gate", True)
+    require(config, "attn_output_gate", True)
+    require(config, "use_sliding_window", False)
     mixture = _mixture(config)
     mlps: dict[str, Any] = {"d_mlp": tuple(_width(config, n) for n in mixture)}
     if any(mixture):
@@ -103,13 +103,17 @@ def _by_heads(config: Any, t: Tensors, there: str, here: str) -> dict[str, Tenso
 
 
 MIXTURE = words("moe_intermediate_size num_experts num_experts_per_tok shared_expert_intermediate_size")
-LATER_TOKENS = words("full_attention_interval mamba_ssm_dtype mtp_num_hidden_layers attn_output_gate")
+MORE = words(
+    "attn_output_gate full_attention_interval mamba_ssm_dtype mtp_num_hidden_layers mtp_use_dedicated_embeddings "
+    "use_sliding_window"
+)
+"""Fields of released checkpoints that transformers does not declare; those of further tokens (mtp) are of no layer."""
 OTHERS = ("mtp.", "model.visual.")
-QWEN3_5 = Kind(shape, weights, READS | LATER_TOKENS | {"intermediate_size"}, OTHERS)
-QWEN3_5_MOE = Kind(shape, weights, READS | LATER_TOKENS | MIXTURE | {"intermediate_size"}, OTHERS)
+QWEN3_5 = Kind(shape, weights, READS | MORE | {"intermediate_size"}, OTHERS)
+QWEN3_5_MOE = Kind(shape, weights, READS | MORE | MIXTURE | {"intermediate_size"}, OTHERS)
 QWEN3_NEXT = Kind(
     shape,
     next_weights,
-    READS | MIXTURE | words("intermediate_size decoder_sparse_step mlp_only_layers norm_topk_prob"),
+    READS | MORE | MIXTURE | words("intermediate_size decoder_sparse_step mlp_only_layers norm_topk_prob"),
     OTHERS,
 )

@@ -11,13 +11,18 @@ from interp.base.paths import expanded
 from interp.models.checkpoint import set_weights, warn_if_not_finite
 from interp.models.pretrained.bridge import Pretrained, special_ids
 from interp.models.pretrained.hub import find, first_line, read_tensors, read_tokenizer
-from interp.models.pretrained.hybrids.kind import check_fields
+from interp.models.pretrained.hybrids.kind import check_fields, words
 from interp.models.pretrained.hybrids.kinds import KINDS
 from interp.models.pretrained.hybrids.tensors import Tensors
 from interp.models.recurrent.hybrid import HookedHybrid, HybridConfig
 
 PREFIXES = ("model.language_model.", "model.", "backbone.")
 """What the names of a checkpoint's layers begin with."""
+BESIDE_TEXT = words(
+    "image_token_id language_model_only text_config tie_word_embeddings video_token_id vision_config "
+    "vision_end_token_id vision_start_token_id"
+)
+"""Fields of a model that also sees pictures, none of which is of its text."""
 
 
 def holds_hybrid(path_or_name: str | Path) -> bool:
@@ -66,8 +71,10 @@ def _config(path: Path) -> tuple[Any, HybridConfig]:
         config = whole.get_text_config()
         if config is not whole:
             config.tie_word_embeddings = whole.tie_word_embeddings
-        check_fields(config, KINDS[saved["model_type"]])
-        return config, KINDS[saved["model_type"]].shape(config)
+            check_fields(whole, BESIDE_TEXT)
+        kind = KINDS[config.model_type]
+        check_fields(config, kind.reads)
+        return config, kind.shape(config)
     except (UserError, StrictDataclassError, TypeError, ValueError, AttributeError, KeyError) as error:
         why = " ".join(first_line(error).split()) or type(error).__name__
         raise UserError(

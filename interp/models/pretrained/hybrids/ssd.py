@@ -67,8 +67,10 @@ def _bamba_options(config: Any) -> dict[str, Any]:
 def bamba_shape(config: Any) -> HybridConfig:
     """Our config of Bamba's."""
     require(config, "hidden_act", "silu", "swish")
+    attends = attention_options(config)
+    require(config, "attn_rotary_emb", attends.get("rotary_dim"))
     layers = tuple(LAYERS[each] for each in config.layers_block_type)
-    options = {KIND: _bamba_options(config), ATTENTION: attention_options(config)}
+    options = {KIND: _bamba_options(config), ATTENTION: attends}
     return HybridConfig(
         layers=layers,
         d_mlp=config.intermediate_size,
@@ -142,6 +144,7 @@ def _nemotron_options(config: Any) -> dict[str, Any]:
 def nemotron_shape(config: Any) -> HybridConfig:
     """Our config of Nemotron-H's."""
     require(config, "mamba_hidden_act", "silu", "swish")
+    require(config, "attention_head_dim", config.head_dim)
     blocks = _blocks(config)
     layers = tuple(LAYERS[config.layers_block_type[block[0]]] for block in blocks)
     options = {KIND: _nemotron_options(config), ATTENTION: attention_options(config, rotary=False)}
@@ -179,23 +182,25 @@ BAMBA = Kind(
     bamba_shape,
     bamba_weights,
     words(
-        "attention_bias attn_layer_indices head_dim hidden_act hidden_size initializer_range intermediate_size "
-        "mamba_chunk_size mamba_conv_bias mamba_d_conv mamba_d_head mamba_d_state mamba_expand mamba_n_groups "
-        "mamba_n_heads mamba_proj_bias mlp_bias num_attention_heads num_hidden_layers num_key_value_heads rms_norm_eps "
-        "rope_parameters tie_word_embeddings time_step_limit vocab_size z_loss_coefficient"
+        "attention_bias attn_layer_indices attn_rotary_emb head_dim hidden_act hidden_size "
+        "initializer_range intermediate_size mamba_chunk_size mamba_conv_bias mamba_d_conv mamba_d_head "
+        "mamba_d_state mamba_expand mamba_n_groups mamba_n_heads mamba_proj_bias mlp_bias "
+        "num_attention_heads num_hidden_layers num_key_value_heads rms_norm_eps rope_parameters "
+        "tie_word_embeddings time_step_limit use_mamba_kernels vocab_size z_loss_coefficient"
     ),
 )
 NEMOTRON_H = Kind(
     nemotron_shape,
     nemotron_weights,
     words(
-        "chunk_size conv_kernel expand head_dim hidden_size initializer_range intermediate_size layer_norm_epsilon "
-        "layers_block_type mamba_head_dim mamba_hidden_act mamba_num_heads mamba_ssm_cache_dtype mlp_bias "
-        "mlp_hidden_act moe_intermediate_size moe_latent_size moe_shared_expert_intermediate_size "
-        "moe_shared_expert_overlap mtp_layers_block_type n_group n_groups n_routed_experts n_shared_experts "
-        "norm_topk_prob num_attention_heads num_experts_per_tok num_key_value_heads rescale_prenorm_residual "
-        "residual_in_fp32 routed_scaling_factor ssm_state_size time_step_floor time_step_max time_step_min topk_group "
-        "use_bias use_conv_bias use_mamba_kernels vocab_size"
+        "attention_head_dim chunk_size conv_kernel expand head_dim hidden_size initializer_range "
+        "intermediate_size layer_norm_epsilon layers_block_type mamba_head_dim mamba_hidden_act "
+        "mamba_num_heads mamba_ssm_cache_dtype mlp_bias mlp_hidden_act moe_intermediate_size "
+        "moe_latent_size moe_shared_expert_intermediate_size moe_shared_expert_overlap "
+        "mtp_layers_block_type n_group n_groups n_routed_experts n_shared_experts norm_topk_prob "
+        "num_attention_heads num_experts_per_tok num_key_value_heads rescale_prenorm_residual "
+        "residual_in_fp32 rms_norm_eps routed_scaling_factor ssm_state_size time_step_floor time_step_max "
+        "time_step_min time_step_rank topk_group use_bias use_conv_bias use_mamba_kernels vocab_size"
     ),
     passed_over=("mtp.",),
 )
