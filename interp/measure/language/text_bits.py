@@ -55,7 +55,7 @@ def text_bits(
         seed: of the texts.
         between: what stands between two texts.
 
-    Raises: UserError for fewer than two strings, or a text that is too short.
+    Raises: UserError for fewer than two strings, a text that is too short, or a length beyond the model's context.
     """
     if strings < 2 or min(lengths, default=0) < 1:
         raise UserError(
@@ -64,6 +64,7 @@ def text_bits(
     mark, rows = writer.encode(between)[0] if between else [], []
     for length in lengths:
         text, other = texts(writer, corpus, length, strings, seed)
+        writer.of_tokens([*other[0].tolist(), *mark], text[0].tolist(), [-1] * length, length)  # it fits the context
         begin = torch.full((strings, 1), writer.begin)
         gap = torch.tensor(mark, dtype=torch.long).expand(strings, -1)
         alone = _costs(model, begin, text)

@@ -1,12 +1,13 @@
 """Looking up a number by its name: the phone book of the paper, and pairs of keys and values."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 from interp.tasks.text.base import TextTask, draw
 from interp.tasks.text.corpus import ROUNDS, read_names
 from interp.tasks.text.prompts import Prompt, Writer
@@ -17,6 +18,8 @@ class Lookup(TextTask):
     """Write the number of a name: entries a line, a blank line, solved entries, a blank line, a name and a colon.
 
     A length counts entries, as in the paper, or exactly the tokens of the book with its line ends.
+
+    Raises: UserError for a name that stands twice, or that cannot be told from its number.
     """
 
     names: tuple[str, ...]
@@ -27,6 +30,16 @@ class Lookup(TextTask):
     solved: int = 2
     """Entries, not the one that is asked for, that are shown once more before it."""
     per: Literal["entries", "tokens"] = "entries"
+
+    def __post_init__(self) -> None:
+        odd = [name for name in self.names if ": " in name or "\n" in name or not name.strip()]
+        if odd:
+            raise UserError(
+                f"names must have letters, and neither a line end nor a colon before a blank, which stands before a "
+                f"number; got {shown(odd[0])}. Leave it out."
+            )
+        if twice := [name for name, times in Counter(self.names).items() if times > 1]:
+            raise UserError(f"names must be different from each other; got {shown(twice[0])} twice. Leave one out.")
 
     @property
     def unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -9,7 +9,7 @@ import interp
 from interp.base.errors import UserError
 from interp.figures.tables import state_shape_rows, text_state_rows
 from interp.figures.text_state import state_figures
-from interp.measure.language.text_bits import text_transplants
+from interp.measure.language.text_bits import text_bits, text_transplants
 from interp.measure.language.text_state import text_remembrance, text_state
 from interp.models.recurrent.hybrid import HookedHybrid, HybridConfig
 from interp.results.text_state import TextState
@@ -94,6 +94,13 @@ def test_of_a_model_that_keeps_its_state_to_itself_bits_and_remembrance_are_meas
     assert list(state_figures([("llama", found)])) == ["state_shares", "state_bits", "state_far"]
     with pytest.raises(UserError, match=r"model must carry a state .* got a TransformerBridge"):
         text_transplants(loaded.model, writer, Corpus.read(), 4)
+
+
+def test_texts_beyond_the_context_are_refused(byte_pairs):
+    llama = made("Llama", num_attention_heads=2, intermediate_size=16, max_position_embeddings=64)
+    writer = Writer(byte_pairs, 0, 64)
+    with pytest.raises(UserError, match="at most 64 tokens, the context of this model; got 8"):
+        text_bits(interp.open(llama, byte_pairs).model, writer, Corpus.read(), (40,), 4)
 
 
 def test_few_strings_and_texts_of_one_token_are_refused(writer, twenty_six):

@@ -248,3 +248,17 @@ def test_a_text_that_is_written_again_is_asked_from_its_first_token_on(writer):
     batch.check(writer.vocabulary)
     with pytest.raises(UserError, match="between must be at least one token"):
         TextAgain(writer, between="").prompts(1, 9, 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (("Ann", "Bob", "Ann"), "names must be different from each other; got 'Ann' twice"),
+        (("Ann", "Dr: Who"), "neither a line end nor a colon before a blank.*; got 'Dr: Who'"),
+        (("Ann", ""), "names must have letters.*; got ''"),
+        (("Ann", "Bob\nCy"), "names must have letters"),
+    ],
+)
+def test_names_that_make_no_phone_book_are_refused(names, why, writer):
+    with pytest.raises(UserError, match=why):
+        phone_book(writer, names)
