@@ -39,8 +39,11 @@ def _rotation(config: Any) -> dict[str, Any]:
     if rope.get("rope_type", "default") != "default" or strange:
         found = strange[0] if strange else f"rope_type {shown(rope['rope_type'])}"
         raise UserError(f"rope_parameters must be those of a plain rotation, as ours is; got {found}")
-    turned = int(head_width(config) * rope.get("partial_rotary_factor", 1.0))
-    return {"position": "rope", "rotary_base": float(rope["rope_theta"]), "rotary_dim": turned}
+    turned, base = int(head_width(config) * rope.get("partial_rotary_factor", 1.0)), float(rope["rope_theta"])
+    if turned == 0:
+        return {"position": "nope"}
+    even = turned + turned % 2  # an odd number is rounded up, its angles are not: those of another base
+    return {"position": "rope", "rotary_base": base ** (even / turned), "rotary_dim": even}
 
 
 def attention(t: Tensors, there: str, here: str, config: Any, gated: bool = False) -> dict[str, Tensor]:
