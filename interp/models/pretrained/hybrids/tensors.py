@@ -48,7 +48,7 @@ class Tensors:
 
     def bias(self, name: str, there: bool, size: int) -> Float[Tensor, " size"]:
         """Take a bias, or zeros where the config has none."""
-        return self.take(name, size) if there else torch.zeros(size)
+        return self.take(name, size) if there else torch.zeros(size, dtype=torch.float32)
 
     def drop(self, beginnings: Iterable[str]) -> None:
         """Leave out the tensors whose names begin so."""
@@ -79,7 +79,12 @@ def ends(
     W_E = tensors.take(embed, d_vocab, d_model)
     if not tied:
         W_U = tensors.take_whole("lm_head.weight", d_vocab, d_model).T
-        return {"embed.W_E": W_E, "ln_final.w": norm, "unembed.W_U": W_U, "unembed.b_U": torch.zeros(d_vocab)}
+        return {
+            "embed.W_E": W_E,
+            "ln_final.w": norm,
+            "unembed.W_U": W_U,
+            "unembed.b_U": torch.zeros(d_vocab, dtype=torch.float32),
+        }
     head = tensors.tensors.pop("lm_head.weight", None)
     if head is not None and not torch.equal(head.float(), W_E):
         raise UserError(
