@@ -73,7 +73,7 @@ def moved_heads(
 
 
 def _leads(model: Model, heads: Sequence[Head], probe: Probe, tokens: Tokens) -> np.ndarray:
-    """By how much each head scores the source above the rival [head string]."""
+    """Margins by which each head scores the source above the rival, [head string]."""
     parts = []
     for block in blocks(model, tokens):
         found = {

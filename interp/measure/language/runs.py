@@ -38,7 +38,7 @@ class SharedRun:
     first: int
     """Position from which on logits are made."""
     logits: Logits
-    """Of the model as it is."""
+    """Logits of the model as it is."""
     entering: Mapping[int, Any]
     """Layer -> what enters it; empty where every run is whole."""
 
