@@ -19,7 +19,7 @@ from torch import Tensor
 
 import interp
 from interp.measure.heads.settings import HeadSettings
-from interp.measure.language.text_bits import text_bits, text_transplants
+from interp.measure.language.text_state import text_state
 from interp.models import build
 from interp.models.scan.conv import causal_conv
 from interp.models.scan.lstm import lstm_scan
@@ -140,13 +140,15 @@ def numbers(folder: Path) -> dict[str, np.ndarray]:
 
 
 def texts_are_the_same(device: torch.device) -> None:
-    """Bits that a planted memory saves of a text that it has read, and whose text a state brings."""
+    """What the state of a planted memory keeps of texts: bits, how far back, shape, and whose text it brings."""
     drawn = torch.randint(26, (400,), generator=torch.Generator().manual_seed(0)).tolist()
     writer, corpus, found = Writer(word_tokenizer(), begin=26), Corpus(" ".join(WORDS[i] for i in drawn)), []
     for where in ("cpu", device):
         model = interp.load("planted:shift?k=4", device=where).model
-        bits, swaps = text_bits(model, writer, corpus, (3, 5), 4), text_transplants(model, writer, corpus, 4, 4)
-        found.append([torch.from_numpy(x) for x in (bits.prior, bits.used, bits.other, swaps.donor, swaps.host)])
+        state = text_state(model, writer, corpus, (3, 5), 4)
+        bits, far, shape, swaps = state.bits, state.remembrance, state.geometry, state.transplants
+        values = [bits.prior, bits.used, bits.other, far.effect, far.elsewhere, shape.norm, swaps.donor, swaps.host]
+        found.append([torch.from_numpy(np.nan_to_num(x)) for x in values])
     same(*found, **TRAINED)
 
 

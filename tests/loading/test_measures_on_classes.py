@@ -74,10 +74,15 @@ STATES = {
     "FalconMambaForCausalLM": NAMED | {"state_size": 8},
     "Mamba2ForCausalLM": NAMED | {"state_size": 8, "num_heads": 8, "head_dim": 8, "n_groups": 2},
 }
-EVERY = TRANSFORMERS | MORE | NOT_EDITED | STATES
+DELTA = {"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 4, "linear_value_head_dim": 6}
+HYBRIDS = {
+    "BambaForCausalLM": GROUPED | {"attn_layer_indices": [1], "mamba_n_heads": 4, "mamba_d_state": 4},
+    "Qwen3_5ForCausalLM": GROUPED | DELTA | {"head_dim": 8, "layer_types": ["linear_attention", "full_attention"]},
+}
+EVERY = TRANSFORMERS | MORE | NOT_EDITED | STATES | HYBRIDS
 WITH_ATTENTION = [*TRANSFORMERS, *NOT_EDITED, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)]
 WITH_EDITS = [*TRANSFORMERS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)]
-ALL = [*WITH_ATTENTION, *STATES]
+ALL = [*WITH_ATTENTION, *STATES, *HYBRIDS]
 WRITES = re.compile(r"(attn|attention|self_attn|self_attention)\.(o_proj|c_proj|dense|out_proj)$")
 """Maps of what heads write into the stream; each head is a slice of the input."""
 CLOSE = {"atol": 2e-4, "rtol": 1e-3}
@@ -239,7 +244,7 @@ def test_bits_and_answers_are_those_of_transformers_and_left_padding_changes_not
     assert forced.right.tolist() == free.right.tolist()
 
 
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("name", [*STATES, *HYBRIDS])
 @torch.no_grad()
 def test_states_behind_texts_and_their_transplants_are_transformers_own(name, opened, writer):
     loaded, theirs, corpus = opened(name), own(name), Corpus.read()
@@ -247,8 +252,11 @@ def test_states_behind_texts_and_their_transplants_are_transformers_own(name, op
     begin, mark = torch.zeros(3, 1, dtype=torch.long), torch.tensor(writer.encode("\n\n")[0]).expand(3, -1)
     past = loaded.model.new_past()
     loaded.model(torch.cat([begin, donor], 1), return_type=None, past=past)
-    carried = theirs(torch.cat([begin, donor], 1), use_cache=True).cache_params
-    for layer in range(2):
+    output = theirs(torch.cat([begin, donor], 1), use_cache=True)
+    carried = getattr(output, "cache_params", None) or output.past_key_values
+    recurrent = [layer for layer in range(2) if hasattr(carried.layers[layer], "recurrent_states")]
+    assert recurrent == ([0] if name in HYBRIDS else [0, 1])
+    for layer in recurrent:
         want = carried.layers[layer].recurrent_states[0]
         torch.testing.assert_close(Carried(past).parts[f"blocks.{layer}.h"], want, **CLOSE)
     found = text_transplants(loaded.model, writer, corpus, 5, 3)

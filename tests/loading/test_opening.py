@@ -117,6 +117,8 @@ def test_a_model_of_this_package_is_opened_as_it_is_with_the_tokenizer_that_is_p
         interp.open(ours)
     mamba = build({"kind": "mamba", "d_vocab": 60, "d_model": 16})
     loaded = interp.open(mamba, words, name="mine")
+    with pytest.raises(UserError, match=r"float32, as rounding would decide .* got a HookedMamba in bfloat16"):
+        interp.open(build({"kind": "mamba", "d_vocab": 60, "d_model": 16}).to(torch.bfloat16), words)
     assert loaded.model is mamba and loaded.pretrained.tokenizer is words
     assert loaded.task.vocabulary.bos == words.bos_token_id and loaded.description["config"]["kind"] == "mamba"
 

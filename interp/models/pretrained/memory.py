@@ -82,6 +82,7 @@ def _as_it_is(model: HookedModel, tokenizer: Any) -> tuple[HookedModel, Pretrain
             f"tokenizer must be given for a model of this package; got none for a {type(model).__name__}. Pass the one "
             "whose tokens it was trained on; of letters a model is asked without: interp.load."
         )
+    _require_single(model)
     name = f"the {type(model).__name__} in memory"
     return model, Pretrained(name, model.cfg.d_vocab, special_ids(tokenizer), tokenizer)
 
@@ -95,12 +96,18 @@ def _unwrapped(model: object) -> tuple[object, Any]:
     return wrapped._module, vars(wrapped).get("tokenizer")
 
 
-def _bridge(bridge: TransformerBridge, tokenizer: Any) -> tuple[Any, Pretrained]:
-    if (dtype := next(bridge.parameters()).dtype) not in (torch.float32, torch.float64):
+def _require_single(model: nn.Module) -> None:
+    """Raises: UserError for a model in half precision that is not copied."""
+    if (dtype := next(model.parameters()).dtype) not in (torch.float32, torch.float64):
         raise UserError(
-            f"model must be in float32, as rounding would decide between heads that are near; got a TransformerBridge "
-            f"in {str(dtype).removeprefix('torch.')}. Boot it with dtype=torch.float32."
+            f"model must be in float32, as rounding would decide between heads that are near; got a "
+            f"{type(model).__name__} in {str(dtype).removeprefix('torch.')}. Make it with dtype=torch.float32, or "
+            "call .float() on it."
         )
+
+
+def _bridge(bridge: TransformerBridge, tokenizer: Any) -> tuple[Any, Pretrained]:
+    _require_single(bridge)
     known = Pretrained.of(bridge)
     tokenizer = known.tokenizer if tokenizer is None else tokenizer
     return bridge, Pretrained(known.name, known.d_vocab, known.special, tokenizer)
