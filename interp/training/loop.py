@@ -23,6 +23,7 @@ from interp.base.calls import checked_call
 from interp.base.errors import DivergedError, UserError
 from interp.results.training import TrainLog
 from interp.tasks.base import Task
+from interp.training.average import RunningAverage
 from interp.training.data import count_examples, draw, generator_for, share
 from interp.training.evaluate import accuracy_by_length
 from interp.training.interrupt import Interruption
@@ -104,6 +105,7 @@ class _Training:
         self.device = next(model.parameters()).device
         self.model, self.task, self.config = model, task, config
         self.optimizer = make_optimizer(model, config)
+        self.average = RunningAverage(self.optimizer, config.average)
         self.passing = make_passing(model, task, config, self.accelerator.process_index, self.processes, self.device)
         self.records: list[Record] = []
         self.done = 0
@@ -135,6 +137,7 @@ class _Training:
         try:
             if not self.finished:
                 self._steps()
+            self.average.settle()
         finally:
             self.bar.close()
             self.model.eval()
@@ -203,7 +206,9 @@ class _Training:
         self._read_losses()
         config = self.config
         generator = generator_for(config.seed, "evaluate")
-        found = accuracy_by_length(self.model, self.task, config.evaluate_lengths, config.evaluate_strings, generator)
+        with self.average.in_place():
+            asked = config.evaluate_lengths
+            found = accuracy_by_length(self.model, self.task, asked, config.evaluate_strings, generator)
         record: Record = {"step": self.done, "examples": self.examples}
         for name, values in (("string_accuracy", found.string_correct), ("letter_accuracy", found.letter_accuracy)):
             means = torch.as_tensor(values.mean(axis=1, dtype=np.float64))
@@ -245,12 +250,13 @@ class _Training:
     def _keep(self) -> None:
         self._read_losses()  # weights of a training that has diverged are not kept
         if self.folder is not None and self.accelerator.is_main_process:
-            self.folder.keep(self.model, self.done, self.examples)
+            with self.average.in_place():
+                self.folder.keep(self.model, self.done, self.examples)
 
     def _checkpoint(self) -> None:
         self._read_losses()
         if self.folder is not None and self.accelerator.is_main_process:
-            self.folder.checkpoint(self.model, self.optimizer, self.done, self.examples, self.finished)
+            self.folder.checkpoint(self.model, self.average, self.done, self.examples, self.finished)
 
     def _open(self, resume: bool) -> None:
         """Find the training that is to continue, or begin one; a tracker that cannot start leaves the folder as it
@@ -259,7 +265,8 @@ class _Training:
             stamp, self.records = self.folder.resume(self.model, self.optimizer)
             self.done, self.examples, self.finished = stamp.step, stamp.examples, stamp.finished
             if self.finished and self.accelerator.is_main_process:
-                self.folder.complete(self.model, stamp)
+                with self.average.in_place():
+                    self.folder.complete(self.model, stamp)
         elif self.folder is not None:
             self.folder.refuse_if_begun()
         self.accelerator.wait_for_everyone()  # all have looked before one writes
@@ -268,7 +275,7 @@ class _Training:
         self.trackers = self.accelerator.trackers  # of the main process alone
         if self.folder is not None and self.accelerator.is_main_process:
             if not resume:
-                self.folder.begin(self.model, self.optimizer)
+                self.folder.begin(self.model, self.average)
             self.log = LogFile(self.folder.path / LOG, self.records)
         self.accelerator.wait_for_everyone()
 

@@ -14,7 +14,7 @@ LARGEST_RATE = 1e30
 """Past it, a step cannot be written in single precision."""
 COUNTS = ("steps", "batch", "evaluate_every", "evaluate_strings", "checkpoint_every", "context")
 """Fields that are counts of at least 1."""
-LATER = ("one_length", "phases", "keep", "pass_state", "decay_exempted")
+LATER = ("one_length", "phases", "keep", "pass_state", "decay_exempted", "average")
 """Fields that are left out of a recipe's dict where they have their default, so that older recipes keep their name."""
 
 
@@ -52,6 +52,9 @@ class TrainConfig:
     the paper's own trainings."""
     clip: float = 1.0
     """Largest norm of the gradient."""
+    average: float = 0.0
+    """Share that each step leaves of the running average of the weights, which is then what is evaluated and kept
+    (`training.average`); 0: the weights themselves are."""
     hard_letters: HardLetters = None
     """Letters of hard strings: from step `hard_from` on, half of each batch is strings over a random subset of this
     many letters, one subset per string, so that short keys recur and long ones pay; of several numbers each such string
@@ -145,6 +148,8 @@ class TrainConfig:
             raise UserError(f"final_fraction must be a fraction from 0 to 1; got {shown(self.final_fraction)}.")
         if not 0 <= self.pass_state <= 1:
             raise UserError(f"pass_state must be a fraction from 0 to 1; got {shown(self.pass_state)}.")
+        if not 0 <= self.average < 1:
+            raise UserError(f"average must be a fraction from 0 to below 1; got {shown(self.average)}.")
         if not 0 < self.stop_accuracy <= 1:
             raise UserError(f"stop_accuracy must be a fraction above 0 and at most 1; got {shown(self.stop_accuracy)}.")
         if self.precision not in PRECISIONS:

@@ -15,6 +15,7 @@ from interp.base.files import cannot_write, locked_folder
 from interp.models.checkpoint import CONFIG, WEIGHTS
 from interp.models.hooks.model import HookedModel
 from interp.tasks.base import Task
+from interp.training.average import RunningAverage
 from interp.training.checkpoint import Stamp, load_state, read_tensors, save_state, write_tensors
 from interp.training.log import Record, read_records, write_records
 from interp.training.recipe import TrainConfig
@@ -65,10 +66,10 @@ class RunFolder:
         if (self.path / CONFIG).exists():
             raise UserError(f"{self.path} must not hold a run yet; got one. Resume it, or choose another folder.")
 
-    def begin(self, model: nn.Module, optimizer: Optimizer) -> None:
+    def begin(self, model: nn.Module, average: RunningAverage) -> None:
         """Make the folder a run that can be resumed from its first step."""
         write_records(self.path / LOG, [])
-        self.checkpoint(model, optimizer, step=0, examples=0, finished=False)
+        self.checkpoint(model, average, step=0, examples=0, finished=False)
         self.keep(model, step=0, examples=0)
         write_run_config(self.path, self.recipe, cast("HookedModel", model).scans())  # so `recipe` has found
 
@@ -97,11 +98,12 @@ class RunFolder:
         if behind:
             write_tensors(self.path / WEIGHTS, model.state_dict(), stamp)
 
-    def checkpoint(self, model: nn.Module, optimizer: Optimizer, step: int, examples: int, finished: bool) -> None:
+    def checkpoint(self, model: nn.Module, average: RunningAverage, step: int, examples: int, finished: bool) -> None:
         """Write state, then weights. A kill between the two leaves both whole, the weights one checkpoint behind."""
         stamp = Stamp(digest(self.recipe), step, examples, finished)
-        save_state(self.path / STATE, model, optimizer, stamp)
-        write_tensors(self.path / WEIGHTS, model.state_dict(), stamp)
+        save_state(self.path / STATE, model, average.optimizer, stamp)
+        with average.in_place():
+            write_tensors(self.path / WEIGHTS, model.state_dict(), stamp)
 
     def keep(self, model: nn.Module, step: int, examples: int) -> None:
         """Write the weights of this step for good, if the recipe asks for them. A training that is resumed from an

@@ -59,6 +59,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_its_last_fraction() ->
         {"evaluate_lengths": ()},
         {"stop_length": 31},
         {"stop_length": 30, "stop_accuracy": 0.0},
+        {"average": 1.0},
         {"hard_letters": 1},
         {"hard_letters": 4, "hard_from": -1},
         {"isolate": True},

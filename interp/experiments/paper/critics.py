@@ -10,9 +10,10 @@ attention   Li et al. 2025 (CAT): the convolution again, on queries, keys and va
 """
 
 from interp.experiments.grid import Arm
+from interp.experiments.paper import models
 
-RATES = {"tiny": (8e-3,), "laptop": (1e-3, 3e-3, 1e-2), "paper": (1e-5, 1e-4, 3e-4, 1e-3)}
-"""Learning rates of the claim on objections: the same for the critics' models and for what they are held against."""
+RATES = {**models.RATES, "paper": (1e-5, 1e-4, 3e-4, 1e-3)}
+"""Learning rates that the critics' models are tried at, and what they are held against alike."""
 DECAY = 0.1
 """Weight decay of the arms that ask for its reach, as in the released code; everywhere else it is 0.01."""
 PASSED = 0.5

@@ -1,12 +1,18 @@
 """Figure 1b: trained on short strings until they are copied, asked on longer ones."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from interp.experiments.claim import Claim, Judged
 from interp.experiments.kept import Found
+from interp.experiments.paper import rates
 from interp.experiments.paper.beyond import Beyond, compare
+from interp.experiments.paper.critics import convolved
 from interp.experiments.paper.curves import is_recurrent
+from interp.experiments.paper.models import CHOSEN, RATES, arms
+from interp.experiments.paper.rates import Trials
 from interp.experiments.plan import RunPlan
+from interp.training.recipe import TrainConfig
 
 SIZES = {
     "tiny": Beyond((1, 3), (2, 3, 6), 6, steps=4, strings=10, batch=8),
@@ -15,9 +21,30 @@ SIZES = {
 }
 
 
+TRIALS = Trials("rates", CHOSEN)
+"""The trials of all claims whose trainings have a rate that falls to their end."""
+
+
+def trial(size: str) -> TrainConfig:
+    """A training at a rate that stays, on short strings."""
+    longest = SIZES[size].trained[1]
+    return TrainConfig(
+        steps=8 if size == "tiny" else 800,
+        batch=8 if size == "tiny" else 64,
+        length=(1, longest),
+        final_fraction=1.0,
+        evaluate_every=4 if size == "tiny" else 50,
+        evaluate_lengths=(longest,),
+        evaluate_strings=20 if size == "tiny" else 200,
+    )
+
+
 def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
-    """Every kind of model, on as many examples."""
-    return SIZES[size].plans("length", "copy", size, seeds)
+    """Every kind of model, on as many examples, and the trials of their rates: at the paper's size every claim tries
+    every rate."""
+    asked = SIZES[size].plans("length", "copy", size, seeds)
+    kinds = (*arms(size, rates=RATES[size]), convolved(size, RATES[size]))
+    return asked if size == "paper" else TRIALS.plans(kinds, trial(size)) + asked
 
 
 def further(size: str, seeds: Sequence[int], families: Sequence[str]) -> tuple[RunPlan, ...]:
@@ -27,7 +54,8 @@ def further(size: str, seeds: Sequence[int], families: Sequence[str]) -> tuple[R
 
 def judge(found: Sequence[Found], size: str) -> Judged:
     """Hold Hard-ALiBi against the best recurrent model at twice the trained length."""
-    return compare(
+    trials, found = TRIALS.split(found)
+    judged = compare(
         found,
         SIZES[size],
         lambda one: one.plan.arm == "hard-alibi",
@@ -35,6 +63,9 @@ def judge(found: Sequence[Found], size: str) -> Judged:
         ("Hard-ALiBi", "recurrent models"),
         "Strings copied, by length",
     )
+    if size == "paper":
+        return judged
+    return replace(judged, plots=(*rates.plots(trials), *judged.plots), kept=TRIALS.notes(trials))
 
 
 CLAIM = Claim(
@@ -54,5 +85,7 @@ CLAIM = Claim(
         "no": "This contradicts the paper: a recurrent model copies longer strings than Hard-ALiBi.",
     },
     seeds=5,
-    compares=lambda plan: plan.arm == "hard-alibi" or plan.model["kind"] != "transformer",
+    compares=lambda plan: (
+        not rates.is_trial(plan) and (plan.arm == "hard-alibi" or plan.model["kind"] != "transformer")
+    ),
 )

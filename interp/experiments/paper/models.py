@@ -40,7 +40,24 @@ CHOSEN = {
     "lstm": 1e-2,
     "attention, convolved, one layer": 5e-3,
 }
-"""What the trials of the laptop's size chose among them (`rates`): its other trainings have this rate alone."""
+"""What the trials of the laptop's size chose among them (`rates`) where the rate falls to the training's end."""
+AVERAGED = {
+    **CHOSEN,
+    **{
+        f"mamba, {name}": 2e-3
+        for name in (
+            "authors' weights",
+            "mimetic weights",
+            "wide, one layer",
+            "narrow, deep",
+            "convolution of 1",
+            "state passing",
+            "decay without A_log and D",
+            "decay with A_log and D",
+        )
+    },
+}
+"""The same where it stays, and the running average of the weights is asked (`samples.recipe`)."""
 FURTHER_RATES = {**RATES, "laptop": (1e-3, 3e-3, 1e-2)}
 """Learning rates of further families, which have had no trials: each training is made at each, the best is kept."""
 WEIGHTS = 139_488
@@ -93,6 +110,11 @@ def _width(kind: str) -> int:
 def rates_of(name: str, size: str) -> tuple[float, ...]:
     """The learning rates of one of the paper's kinds of model."""
     return (CHOSEN[name],) if size == "laptop" else RATES[size]
+
+
+def averaged_rates(name: str, size: str) -> tuple[float, ...]:
+    """The learning rates of a kind of model, one of the critics' among them, where the weights are averaged."""
+    return (AVERAGED[name],) if size == "laptop" else RATES[size]
 
 
 def _transformer(name: str, size: str) -> Arm:

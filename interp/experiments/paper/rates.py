@@ -1,19 +1,18 @@
 """Which learning rate each kind of model has: every kind is tried at the same rates, and the best is kept.
 
-The trials copy strings of up to ten letters, at a rate that stays, from a seed that no claim uses; kept is the rate
-whose last evaluations have most letters right. What they said stands in `CHOSEN`, so that all other runs are known
-before any has begun; the page shows the trials, and says where they would choose otherwise.
+The trials copy strings of up to ten letters, from a seed that no claim uses; kept is the rate whose last evaluations
+have most letters right. What they said stands in tables (`models.CHOSEN`, `models.AVERAGED`), so that all other runs
+are known before any has begun; the page shows the trials, and says where they would choose otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 from interp.experiments.claim import Plot
-from interp.experiments.grid import Grid
+from interp.experiments.grid import Arm, Grid
 from interp.experiments.kept import Found
-from interp.experiments.paper.critics import convolved
 from interp.experiments.paper.curves import curve
-from interp.experiments.paper.models import RATES, arms, rates_of
 from interp.experiments.plan import RunPlan
 from interp.experiments.reduce import Kept, best_rate
 from interp.training.recipe import TrainConfig
@@ -23,30 +22,38 @@ LAST = 4
 """Evaluations at the end of a trial whose mean is compared: one alone is noise."""
 
 
-def recipe(size: str) -> TrainConfig:
-    """Half as long as the trainings that follow."""
-    return TrainConfig(
-        steps=8 if size == "tiny" else 800,
-        batch=8 if size == "tiny" else 64,
-        length=(1, 3 if size == "tiny" else 10),
-        final_fraction=1.0,
-        evaluate_every=4 if size == "tiny" else 50,
-        evaluate_lengths=(3 if size == "tiny" else 10,),
-        evaluate_strings=20 if size == "tiny" else 200,
-    )
+@dataclass(frozen=True)
+class Trials:
+    """Trials of learning rates by one recipe, and what they chose."""
+
+    name: str
+    """The beginning of the names of their runs."""
+    chosen: Mapping[str, float]
+    """Learning rate that each kind of model has at the laptop's size."""
+
+    def plans(self, kinds: tuple[Arm, ...], recipe: TrainConfig) -> tuple[RunPlan, ...]:
+        """Every kind of model at every one of its rates, once."""
+        return Grid(self.name, kinds, "copy", recipe, (SEED,)).plans()
+
+    def split(self, found: Sequence[Found]) -> tuple[list[Found], list[Found]]:
+        """These trials, and all other runs."""
+        mine = [one for one in found if is_trial(one.plan) and one.plan.name.startswith(f"{self.name}/")]
+        return mine, [one for one in found if not is_trial(one.plan)]
+
+    def notes(self, found: Sequence[Found]) -> tuple[str, ...]:
+        """What the trials of each kind of model say, and whether its trainings have the rate that they choose."""
+        told = []
+        for arm, kept in best(found).items():
+            has = self.chosen[arm]
+            other = "" if has == kept.rate else f" (the trials that are there choose {kept.rate:g})"
+            edge = ", at the edge of those tried" if kept.inside is False and has == kept.rate else ""
+            told.append(f"learning rate of {arm}: {has:g}{other}{edge}")
+        return tuple(told)
 
 
-def trials(size: str) -> tuple[RunPlan, ...]:
-    """Every kind of model at every rate, once; none at the paper's size, where every claim tries every rate."""
-    if size == "paper":
-        return ()
-    kinds = (*arms(size, rates=RATES[size]), convolved(size, RATES[size]))
-    return Grid("rates", kinds, "copy", recipe(size), (SEED,)).plans()
-
-
-def is_trial(found: Found) -> bool:
-    """Whether a run is one of the trials."""
-    return found.plan.seed == SEED and found.plan.name.startswith("rates/")
+def is_trial(plan: RunPlan) -> bool:
+    """Whether a run only helps to choose a learning rate."""
+    return plan.seed == SEED
 
 
 def letters(found: Found) -> float:
@@ -57,17 +64,6 @@ def letters(found: Found) -> float:
 def best(found: Sequence[Found]) -> dict[str, Kept]:
     """The rate that the trials choose for each kind of model."""
     return best_rate(found, letters)
-
-
-def notes(found: Sequence[Found], size: str) -> tuple[str, ...]:
-    """What the trials of each kind of model say, and whether its other trainings have the rate that they choose."""
-    told = []
-    for arm, kept in best(found).items():
-        (has,) = rates_of(arm, size)
-        other = "" if has == kept.rate else f" (the trials that are there choose {kept.rate:g})"
-        edge = ", at the edge of those tried" if kept.inside is False and has == kept.rate else ""
-        told.append(f"learning rate of {arm}: {has:g}{other}{edge}")
-    return tuple(told)
 
 
 def plots(found: Sequence[Found]) -> tuple[Plot, ...]:
