@@ -6,7 +6,7 @@ import pytest
 
 from interp.experiments.claim import Claims
 from interp.experiments.kept import Record
-from interp.experiments.paper import CLAIMS, claims, rates
+from interp.experiments.paper import CLAIMS, claims, length, rates, samples
 from interp.experiments.paper.models import CHOSEN, RATES
 from interp.experiments.paper.page import markdown
 from interp.experiments.paper.reproduce import decide_all, plans_of
@@ -46,11 +46,14 @@ def test_each_claim_follows_from_what_its_runs_have_found(name):
     assert again.measured == (None if kept.measured is None else pytest.approx(kept.measured))
 
 
-def test_every_training_has_the_rate_that_the_committed_trials_choose():
-    """Rates that `CHOSEN` holds are those that the page's trials choose, for every kind whose trials are all there."""
-    found = [one for plan in rates.trials(RESULT.size) if (one := RECORD.find(plan.digest)) is not None]
-    whole = {arm: kept.rate for arm, kept in rates.best(found).items() if kept.rates == RATES[RESULT.size]}
-    assert whole and whole == {arm: rate for arm, rate in CHOSEN.items() if arm in whole}
+@pytest.mark.parametrize("trials", [length.TRIALS, samples.TRIALS], ids=lambda trials: trials.name)
+def test_every_training_has_the_rate_that_the_committed_trials_choose(trials):
+    """For every kind whose trials are all there."""
+    plans = (plan for each in plans_of(claims(), RESULT.size).values() for plan in each)
+    found = [one for plan in plans if rates.is_trial(plan) and (one := RECORD.find(plan.digest)) is not None]
+    best = rates.best(trials.split(found)[0])
+    whole = {arm: kept.rate for arm, kept in best.items() if kept.rates == RATES[RESULT.size]}
+    assert whole and whole == {arm: rate for arm, rate in trials.chosen.items() if arm in whole}
 
 
 def test_nothing_of_a_machine_is_on_the_page_or_beside_it():

@@ -11,7 +11,7 @@ from interp.experiments.engine import agenda, carry_out_all
 from interp.experiments.executor import Serial
 from interp.experiments.kept import Found, Record
 from interp.experiments.paper import CLAIMS, claims, rates
-from interp.experiments.paper.models import CHOSEN, PARAMETERS, RATES, UNEMBEDDING_BIAS, arms
+from interp.experiments.paper.models import AVERAGED, CHOSEN, PARAMETERS, RATES, UNEMBEDDING_BIAS, arms
 from interp.experiments.paper.page import markdown
 from interp.experiments.paper.report import write_paper_report
 from interp.experiments.paper.reproduce import decide_all, find_run, largest, plans_of
@@ -47,6 +47,11 @@ def learning(examples):
     }
 
 
+def trial(plan, best):
+    """A trial, of which a rate comes off best."""
+    return {"training": {"letter_accuracy": [[0.9 if plan.rate == best else 0.5]], "evaluated_at": [6400]}}
+
+
 def test_samples_hold_where_recurrent_models_need_more_examples():
     def slow(plan):
         return learning(3200 * (10 if plan.model["kind"] != "transformer" else 1) + 1600 * plan.seed)
@@ -77,30 +82,32 @@ def test_a_rate_is_said_with_its_trials_which_decide_nothing():
     """Where the trials choose another rate than the trainings had, that is said, too."""
 
     def numbers(plan):
-        if plan.seed != rates.SEED:
-            return learning(3200 + 1600 * plan.seed)
-        return {"training": {"letter_accuracy": [[0.9 if plan.rate == 1e-2 else 0.5]], "evaluated_at": [6400]}}
+        return trial(plan, 1e-2) if rates.is_trial(plan) else learning(3200 + 1600 * plan.seed)
 
     plans, found = made_up("samples", numbers)
     whole = CLAIM["samples"].decide(plans, found, "laptop", 3)
     line = next(line for line in whole.kept if line.startswith("learning rate of hard-alibi"))
     assert "(the trials that are there choose 0.01)" in line
     (plot,) = (plot for plot in whole.plots if plot.name == "rates")
-    assert {curve.arm: curve.y[curve.x.index(1e-2)] for curve in plot.curves} == dict.fromkeys(CHOSEN, 0.9)
-    without = {digest: one for digest, one in found.items() if not rates.is_trial(one)}
+    assert {curve.arm: curve.y[curve.x.index(1e-2)] for curve in plot.curves} == dict.fromkeys(
+        (arm.name for arm in arms("laptop")), 0.9
+    )
+    without = {digest: one for digest, one in found.items() if not rates.is_trial(one.plan)}
     bare = CLAIM["samples"].decide(plans, without, "laptop", 3)
     assert (bare.measured, bare.interval, bare.notes) == (whole.measured, whole.interval, whole.notes)
 
 
-def test_every_kind_of_model_is_tried_at_the_same_rates():
-    tried = {}
-    for plan in rates.trials("laptop"):
-        tried.setdefault(plan.arm, set()).add(plan.rate)
-    assert set(map(frozenset, tried.values())) == {frozenset(RATES["laptop"])} and set(tried) == set(CHOSEN)
-    objected = {}
-    for plan in CLAIM["objections"].plans("laptop", (0,)):
-        objected.setdefault(plan.arm, set()).add(plan.rate)
-    assert len(set(map(frozenset, objected.values()))) == 1, "the critics' models and the transformers, too"
+@pytest.mark.parametrize(
+    ("asked", "name", "chosen"), [(("length",), "rates", CHOSEN), (("samples", "objections"), "averaged", AVERAGED)]
+)
+def test_every_kind_of_model_is_tried_at_the_same_rates(asked, name, chosen):
+    """The critics' models and the transformers, too; and all else of a kind has the one rate that was chosen."""
+    tried, has = {}, {}
+    for plan in (plan for claim in asked for plan in CLAIM[claim].plans("laptop", (0, 1))):
+        (tried if rates.is_trial(plan) else has).setdefault(plan.arm, set()).add(plan.rate)
+    assert all(plan.name.startswith(name) for plan in CLAIM[asked[0]].plans("laptop", (0,)) if rates.is_trial(plan))
+    assert set(map(frozenset, tried.values())) == {frozenset(RATES["laptop"])} and set(tried) == set(chosen)
+    assert has == {arm: {chosen[arm]} for arm in has}
 
 
 def lengths(plan, within, beyond):
@@ -217,30 +224,38 @@ def test_a_size_with_a_training_beyond_the_measured_lengths_is_left_out_whole():
 
 def test_objections_hold_the_critics_fastest_model_at_its_best_rate_against_the_transformers():
     def numbers(plan):
+        if rates.is_trial(plan):
+            return trial(plan, 2e-2 if "authors" in plan.arm else 2e-3)
         if plan.model["kind"] == "transformer":
             return learning(4800 + 1600 * plan.seed)
-        good = plan.arm == "mamba, mimetic weights" and plan.rate == 3e-3
-        return learning(48_000 + 1600 * plan.seed if good else None)
+        return learning(48_000 + 1600 * plan.seed if plan.arm == "mamba, mimetic weights" else None)
 
     found = decided("objections", numbers)
     assert found.holds == "yes"
     assert "mimetic" in found.quantity
-    kept = next(line for line in found.kept if "mimetic" in line)
-    assert kept == "mamba, mimetic weights: rate 0.003 of 0.001, 0.003, 0.01"
-    edge = next(line for line in found.kept if "authors" in line)
-    assert edge.endswith("at the edge of those tried")
+    assert f"learning rate of mamba, mimetic weights: {AVERAGED['mamba, mimetic weights']:g}" in "".join(found.kept)
+    assert any("authors" in line and "choose 0.02" in line for line in found.kept)
 
 
 def test_a_best_rate_at_the_edge_of_those_tried_does_not_settle_the_objections():
     def numbers(plan):
-        if plan.model["kind"] == "transformer":
-            return learning(4800 + 1600 * plan.seed)
-        return learning(48_000 + 1600 * plan.seed if plan.rate == 1e-2 else None)
+        if rates.is_trial(plan):
+            return trial(plan, 2e-2)
+        return learning(4800 + 1600 * plan.seed if plan.model["kind"] == "transformer" else 48_000 + 1600 * plan.seed)
 
     found = decided("objections", numbers)
     assert found.holds == "unsure" and "at the edge of those tried" in found.says
-    never = decided("objections", lambda plan: learning(4800 if plan.model["kind"] == "transformer" else None))
-    assert never.holds == "yes", "none gets there at any rate"
+
+    def never(plan):
+        return (
+            learning(4800)
+            if plan.model["kind"] == "transformer"
+            else numbers(plan)
+            if rates.is_trial(plan)
+            else learning(None)
+        )
+
+    assert decided("objections", never).holds == "yes", "none gets there at any rate"
 
 
 def test_the_convolved_attention_stands_beside_the_objections_and_decides_nothing():
