@@ -7,7 +7,7 @@ import pytest
 from interp.experiments.claim import Claims
 from interp.experiments.kept import Record
 from interp.experiments.paper import CLAIMS, claims, length, rates, samples
-from interp.experiments.paper.models import CHOSEN, RATES
+from interp.experiments.paper.models import RATES
 from interp.experiments.paper.page import markdown
 from interp.experiments.paper.reproduce import decide_all, plans_of
 from interp.experiments.paper.site import BESIDE, FIGURES, FOUND

@@ -40,11 +40,14 @@ def trial(size: str) -> TrainConfig:
 
 
 def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
-    """Every kind of model, on as many examples, and the trials of their rates: at the paper's size every claim tries
-    every rate."""
-    asked = SIZES[size].plans("length", "copy", size, seeds)
+    """Every kind of model, and the trials of their rates: at the paper's size every claim tries every rate."""
     kinds = (*arms(size, rates=RATES[size]), convolved(size, RATES[size]))
-    return asked if size == "paper" else TRIALS.plans(kinds, trial(size)) + asked
+    return (() if size == "paper" else TRIALS.plans(kinds, trial(size))) + trainings(size, seeds)
+
+
+def trainings(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
+    """Every kind of model, on as many examples."""
+    return SIZES[size].plans("length", "copy", size, seeds)
 
 
 def further(size: str, seeds: Sequence[int], families: Sequence[str]) -> tuple[RunPlan, ...]:

@@ -43,6 +43,7 @@ CHOSEN = {
 """What the trials of the laptop's size chose among them (`rates`) where the rate falls to the training's end."""
 AVERAGED = {
     **CHOSEN,
+    **{"hard-alibi": 2e-3, "alibi": 2e-3, "rope": 5e-3, "nope": 2e-3},
     **{
         f"mamba, {name}": 2e-3
         for name in (

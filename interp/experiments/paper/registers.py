@@ -28,7 +28,7 @@ def plans(size: str, seeds: Sequence[int]) -> tuple[RunPlan, ...]:
         measures = (Measurement("every_string", lengths=lengths),)
         name = f"registers/K{k}/D{alphabet}"
         made.append(RunPlan(name, f"register K={k} D={alphabet}", model, f"copy?alphabet={alphabet}", None, measures))
-    trained = [plan for plan in length_claim.plans(size, seeds) if plan.model["kind"] != "transformer"]
+    trained = [plan for plan in length_claim.trainings(size, seeds) if plan.model["kind"] != "transformer"]
     return (*made, *trained)
 
 

@@ -111,6 +111,8 @@ def test_every_kind_of_model_is_tried_at_the_same_rates(asked, name, chosen):
 
 
 def lengths(plan, within, beyond):
+    if rates.is_trial(plan):
+        return trial(plan, plan.rate)
     measured = plan.measures[0]
     longest = plan.training.lengths[1]
     right = [round((within if length <= longest else beyond) * measured.strings) for length in measured.lengths]
