@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from interp.base.estimates import mean_interval, proportion_interval, share_interval
+from interp.results.accuracy import StepCurve
 from interp.results.heads import MovedHeads
 from interp.results.language import LanguageHeads, LossTable
 from interp.studies.language.result import LanguageStudy
@@ -52,6 +53,13 @@ def test_what_moves_single_heads_is_what_was_measured():
         said = " | ".join(f"{mean:.1f} [{low:.1f}, {high:.1f}]" for mean, low, high in each)
         rows.append(f"| {head} | {said} | {n} [{ends[0]}, {ends[1]}] |")
     assert told({*found.heads}, 6) == rows and len(rows) == 10
+
+
+def test_how_far_the_answer_moves_is_what_was_measured():
+    curve = StepCurve.load(DOCS / "language" / "letters" / "answers")
+    said = (f"{v:.2f} [{i.low:.2f}, {i.high:.2f}]" for v, i in zip(curve.value, curve.interval, strict=True))
+    assert f"| {' | '.join(said)} |" in PAGE
+    assert f"n = {curve.n} [{curve.n_interval[0]}, {curve.n_interval[1]}]" in " ".join(PAGE)
 
 
 def test_what_the_probe_loses_is_what_was_measured():
