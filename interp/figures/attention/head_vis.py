@@ -56,6 +56,7 @@ def write_head_vis(
     folder = Path(folder)
     files: list[HeadFile] = []
     rows: list[list[Mapping[str, float | None]]] = []
+    numbers: list[tuple[int, int]] = []
     first, names = None, ()
     for view in [views] if isinstance(views, AttentionView) else views:
         variant, found = _unsigned(view), tuple(head.name for head in view.heads)
