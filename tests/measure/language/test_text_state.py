@@ -11,9 +11,12 @@ from interp.figures.tables import state_shape_rows, text_state_rows
 from interp.figures.text_state import state_figures
 from interp.measure.language.text_bits import text_bits, text_transplants
 from interp.measure.language.text_state import text_remembrance, text_state
+from interp.measure.state.ablations import state_ablations
+from interp.measure.state.size import effective_size
+from interp.measure.state.transplant import transplants
 from interp.models.recurrent.hybrid import HookedHybrid, HybridConfig
 from interp.results.text_state import TextState
-from interp.tasks.text import Corpus, Writer
+from interp.tasks.text import Corpus, TextAgain, Writer
 
 K = 6
 """Letters that the planted memory holds."""
@@ -109,3 +112,14 @@ def test_few_strings_and_texts_of_one_token_are_refused(writer, twenty_six):
         text_state(model, writer, same, (3,), strings=3)
     with pytest.raises(UserError, match="text must have at least two different tokens; got a text"):
         text_remembrance(model, writer, same, (3,), strings=2)
+
+
+def test_measures_that_need_a_separator_are_taken_on_text(writer, random_words):
+    """A memory of six words, asked to write six again: nothing is left without it, and all comes with a donor's."""
+    model, task = interp.load(f"planted:shift?k={K}").model, TextAgain(writer, corpus=random_words)
+    whole = state_ablations(model, task, K, 12, 0, kinds=("zero",))[0]
+    assert whole.letter_accuracy_before == 1 and whole.letter_accuracy_after < 0.2
+    found = effective_size(model, task, (K,), 12, 0, bits=(1, 8), directions=(4,))
+    assert found.clean == (1,) and found.quantised[0, -1] == 1 and found.projected[0, 0] < 1
+    swap = transplants(model, task, K, 12, 0, directions=(), calibration=32)[0]
+    assert (swap.name, swap.follows_donor, swap.follows_host) == ("whole", 1, 0) and swap.largest_difference < 1e-4
