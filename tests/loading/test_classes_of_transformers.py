@@ -57,14 +57,14 @@ RECURRENT = {
     "MambaForCausalLM": NAMED | {"state_size": 8},
     "FalconMambaForCausalLM": NAMED | {"state_size": 8},
     "Mamba2ForCausalLM": NAMED | {"state_size": 8, "num_heads": 8, "head_dim": 8, "n_groups": 2},
+    "JambaForCausalLM": GROUPED
+    | {"mamba_d_state": 8, "mamba_dt_rank": 4, "num_experts": 2, "attn_layer_period": 2, "attn_layer_offset": 1},
+    "BambaForCausalLM": GROUPED | MAMBA_HEADS | {"attn_layer_indices": [1], "mamba_n_groups": 1},
 }
 REFUSED = {
     "RwkvForCausalLM": NAMED | {"attention_hidden_size": 32},
     "RecurrentGemmaForCausalLM": GROUPED
     | {"num_hidden_layers": 3, "lru_width": 32, "attention_window_size": 8, "head_dim": 8},
-    "JambaForCausalLM": GROUPED
-    | {"mamba_d_state": 8, "mamba_dt_rank": 4, "num_experts": 2, "attn_layer_period": 2, "attn_layer_offset": 1},
-    "BambaForCausalLM": GROUPED | MAMBA_HEADS | {"attn_layer_indices": [1], "mamba_n_groups": 1},
     "XLNetLMHeadModel": MARKS | {"vocab_size": 60, "d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48},
 }
 

@@ -68,7 +68,8 @@ class Experts(nn.Module):
             weight = given[:, expert]
             every = torch.arange(len(flat), device=flat.device)
             rows = every if weight.is_meta else weight.nonzero()[:, 0]  # meta tensors have no values
-            out = out.index_add(0, rows, self._run(expert, flat[rows]) * weight[rows, None])
+            written = self._run(expert, flat[rows]) * weight[rows, None]
+            out = out.index_add(0, rows, written.to(out.dtype))  # autocast multiplies in another precision
         return out.unflatten(0, x.shape[:2])
 
     def _run(self, expert: int, x: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
