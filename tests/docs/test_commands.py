@@ -37,7 +37,7 @@ WITH_COMMANDS = {page: commands(page.read_text(encoding="utf-8")) for page in PA
 WITH_COMMANDS = {page: found for page, found in WITH_COMMANDS.items() if found}
 
 
-LONG = ("hybrid.md", "saturation.md", "reproduce-the-paper.md")
+LONG = ("hybrid.md", "saturation.md", "reproduce-the-paper.md", "record.md")
 """Pages whose first commands take long, and that tests of the commands themselves run, too."""
 RUN = [pytest.param(page, marks=pytest.mark.slow) if page.name in LONG else page for page in list(WITH_COMMANDS)[1:]]
 

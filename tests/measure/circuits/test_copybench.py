@@ -29,6 +29,7 @@ def gradients(puzzle):
     return standard_methods()["EAP"](puzzle)
 
 
+@pytest.mark.slow
 def test_the_truth_is_enough_on_every_kind():
     for number in range(FEW):
         name, puzzle, truth = planted_puzzle(number)

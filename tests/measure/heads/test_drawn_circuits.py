@@ -24,8 +24,9 @@ TOLD = 0.03
 """A preference of so many nats a position must be reported."""
 STRINGS = 48
 """Ordinary copies on which use is measured."""
-QUICK = ("windows", "skip-gram", "sink", "next-letter", "suppressor", "backup", "grouped")
+QUICK = ("windows", "sink", "next-letter", "grouped")
 """A share that takes seconds."""
+SLOWER = ("skip-gram", "suppressor", "backup")
 DRAWN_FROM = 1000
 """First seed of the circuits that are only graded: no rule was set on them."""
 
@@ -86,7 +87,7 @@ def wrong_gather_heads(scores: HeadScores, planting: Planting) -> list[str]:
     ] * bool(found - feeding)
 
 
-@pytest.mark.parametrize("kind", QUICK)
+@pytest.mark.parametrize("kind", [*QUICK, *(pytest.param(kind, marks=pytest.mark.slow) for kind in SLOWER)])
 def test_a_circuit_of_every_quick_kind_is_told_right(kind):
     assert graded(draw(kind, 0), 0) == []
 

@@ -43,6 +43,7 @@ def test_what_tells_equal_matches_apart_in_both_questions_is_no_preference():
     assert abs(found.preference[0]) < 0.05
 
 
+@pytest.mark.slow
 def test_a_preference_that_drowns_in_what_else_moves_the_scores_is_not_told():
     """Random MLPs move this circuit's scores by 2.5 nats from place to place, five times its preference."""
     circuit = draw("prefers-first", 1011)

@@ -96,6 +96,7 @@ def test_the_bits_that_it_uses_are_those_of_the_dict(copier):
     assert rows[0].mean() > 2.0 and rows[2].mean() < 0.5 * rows[0].mean()  # letters come again, and are overwritten
 
 
+@pytest.mark.slow
 def test_the_study_of_its_state_finds_it_whole_and_used_as_the_dict_says(copier):
     loaded = Loaded(copier, TASK, {"spec": "delta copier"})
     profile = saturation_study(loaded, 0, SaturationSettings.tiny())

@@ -41,12 +41,14 @@ def test_attention_that_looks_up_what_a_recurrence_gathers_adds_all(gathering):
     assert len(untrained) == 5 and max(map(abs, untrained)) < 0.1
 
 
+@pytest.mark.slow
 def test_attention_that_writes_nothing_adds_nothing():
     study = hybrid_study("planted:hybrid?part=recurrence&n=3&alphabet=8", 0, FEW)
     assert study.verdict.answer == "no" and study.lookup == () and study.gathering == ()
     assert "So attention adds nothing: the recurrence alone remembers the string." in str(study.verdict)
 
 
+@pytest.mark.slow
 def test_attention_beside_a_recurrence_that_writes_nothing_does_all():
     study = hybrid_study("planted:hybrid?part=attention&n=2&alphabet=12", 0, FEW)
     assert study.verdict.answer == "yes" and len(study.lookup) == 1 and study.gathering == ()
