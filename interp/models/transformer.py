@@ -1,9 +1,11 @@
 """`HookedTransformer`: the transformers of the paper, small enough to train here and open at every point.
 
-Embedding, blocks of attention and (optionally) MLP, final norm, unembedding; pre-norm or none, sequential or parallel
-residual; positions learned, RoPE, NoPE, ALiBi or Hard-ALiBi. Names are TransformerLens's, so that its tools run on it.
+Embedding, blocks of attention and (optionally) MLP, final norm, unembedding; norms before the parts, after them or
+none; sequential or parallel residual; positions learned, RoPE, NoPE, ALiBi or Hard-ALiBi. Names are TransformerLens's,
+so that its tools run on it.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from interp.models.hooks.point import HookPoint
 from interp.models.stack.block import Block, draw_weights
 from interp.models.stack.config import TransformerConfig
 from interp.models.stack.key_values import KeyValues
-from interp.models.stack.layers import make_norm
+from interp.models.stack.layers import make_mlp, make_norm
 from interp.models.stack.masks import Mask, make_mask, positions_seen
 from interp.models.stack.model import StackModel
 from interp.models.stack.stacked import StackedWeights
@@ -48,7 +50,8 @@ class HookedTransformer(StackedWeights, StackModel):
             self.pos_embed = nn.Module()
             self.pos_embed.W_pos = nn.Parameter(torch.empty(config.n_ctx, config.d_model))
             self.hook_pos_embed = HookPoint()
-        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
+        mlp = partial(make_mlp, config.d_model, config.d_mlp, config.activation, config.gated_mlp)
+        self.blocks = nn.ModuleList(Block(config, layer, mlp()) for layer in range(config.n_layers))
         self.ln_final = make_norm(config.normalization, config.d_model, config.norm_eps)
         self.unembed = nn.Module()
         self.unembed.W_U = nn.Parameter(torch.empty(config.d_model, config.d_vocab))

@@ -133,3 +133,8 @@ def test_a_mamba_of_ours_is_one_of_transformers_with_the_same_answers(tokens, tm
     falcon = build({"kind": "mamba", "d_vocab": 60, "d_model": 16, "inner_eps": 1e-6})
     with pytest.raises(UserError, match=r"must be a Mamba as transformers has it, .* inner_eps 1e-06"):
         as_transformers(falcon)
+    untied = build({"kind": "mamba", "d_vocab": 60, "d_model": 16, "tied": False}, seed=3)
+    torch.testing.assert_close(as_transformers(untied)(tokens).logits, untied(tokens), atol=1e-5, rtol=1e-4)
+    untied.unembed.b_U[3] = 0.5
+    with pytest.raises(UserError, match=r"unembed.b_U must be 0, as the unembedding of a MambaForCausalLM has no bias"):
+        as_transformers(untied)

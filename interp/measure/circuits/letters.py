@@ -10,6 +10,7 @@ import torch
 
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
+from interp.measure.circuits.separable import require_separable
 from interp.models.heads import Head, HeadTable
 from interp.models.transformer import HookedTransformer
 from interp.results.circuits import LetterCircuits
@@ -36,13 +37,15 @@ def letter_circuits(model: Any, task: Task, head: str | Head) -> LetterCircuits:
         task: whose letters.
         head: a lookup head, by name or as a `Head`.
 
-    Raises: UserError for another model, a task over tokens that it does not have, or a head that it does not have.
+    Raises: UserError for another model or as `require_separable`, for a task over tokens that it does not have, or a
+        head that it does not have.
     """
     if not isinstance(model, HookedTransformer):
         raise UserError(
             f"model must be a HookedTransformer, whose circuits are products of its weights; got a "
             f"{type(model).__name__}. Ask for interp circuit, which runs the model."
         )
+    require_separable(model)
     table, vocabulary = HeadTable.of(model), task.vocabulary
     (chosen,) = table.parse([head])
     if vocabulary.size > model.config.d_vocab:

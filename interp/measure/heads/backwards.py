@@ -62,10 +62,11 @@ def backward_heads(
         seed: of the strings and of the untrained models that are the null.
         on_step: told how far it is.
 
-    Raises: UserError for another task, a model with recurrent layers, or strings too short for the longest match.
+    Raises: UserError for another task, a model with recurrent layers or with norms after its attention, or strings too
+        short for the longest match.
     """
     settings, table = settings or HeadSettings(), HeadTable.of(model)
-    _refuse_others(task, length, settings, table)
+    _refuse_others(model, task, length, settings, table)
     generator = own_generator("backwards", seed)
     batch = task.sample(settings.strings, length, generator)
     written = settings.longest + below(torch.full((settings.strings,), length - settings.longest), generator)
@@ -109,7 +110,7 @@ class _Asked:
     """Places behind the source that are looked at."""
 
 
-def _refuse_others(task: Task, length: int, settings: HeadSettings, table: HeadTable) -> None:
+def _refuse_others(model: StackModel, task: Task, length: int, settings: HeadSettings, table: HeadTable) -> None:
     """Raises: UserError as `backward_heads` does."""
     if not isinstance(task, ReverseCopy):
         raise UserError(f"task must be writing backwards; got a {type(task).__name__}. Take ReverseCopy().")
@@ -121,6 +122,11 @@ def _refuse_others(task: Task, length: int, settings: HeadSettings, table: HeadT
     if set(table.kinds) != {"attention"}:
         raise UserError(
             "layers must all be of attention for heads that look backwards; got others. Take a transformer."
+        )
+    if model.attention is not None and model.attention.norm_after:
+        raise UserError(
+            "norm_after must be False for heads that look backwards, as what each writes is read off the stream; got "
+            "True. Take a model whose norms come before."
         )
 
 

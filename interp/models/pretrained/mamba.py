@@ -122,6 +122,11 @@ def as_transformers(model: HookedMamba, **options: Any) -> Any:
             f"a multiple of d_model; got normalization {config.normalization!r}, inner_eps {config.inner_eps} and "
             f"{config.channels} channels. Keep it in a run folder."
         )
+    if not config.tied and bool(ours["unembed.b_U"].count_nonzero()):
+        raise UserError(
+            "unembed.b_U must be 0, as the unembedding of a MambaForCausalLM has no bias; got other values. Keep the "
+            "model in a run folder."
+        )
     theirs = transformers.MambaConfig(
         vocab_size=config.d_vocab,
         hidden_size=config.d_model,

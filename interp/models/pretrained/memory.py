@@ -5,13 +5,12 @@ the last two are taken as they are.
 """
 
 import copy
+import dataclasses
 import sys
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 
@@ -19,7 +18,7 @@ from interp.base.errors import InterpError, UserError, shown
 from interp.models.checkpoint import warn_if_not_finite
 from interp.models.hooks.model import HookedModel
 from interp.models.pretrained.bridge import Pretrained, bridge_over, special_ids, with_tokenizer
-from interp.models.pretrained.hub import WHOLE, first_line
+from interp.models.pretrained.hub import first_line
 from interp.models.pretrained.hybrids.kinds import KINDS
 from interp.models.pretrained.hybrids.reading import open_hybrid
 from interp.models.pretrained.mamba import open_mamba
@@ -137,14 +136,21 @@ def _copied(model: Any, tokenizer: Any) -> tuple[Any, Pretrained]:
 def _ours(model: Any, tokenizer: Any) -> tuple[Any, Pretrained]:
     """A Mamba or a hybrid goes through the files that `hf:` reads."""
     device = next(model.parameters()).device
+    read = open_hybrid if model.config.model_type in KINDS else open_mamba
     with TemporaryDirectory() as folder:
-        if model.config.model_type in KINDS:
-            model.save_pretrained(folder)
-            ours, known = open_hybrid(folder, device)
-        else:
-            weights = {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}
-            model.config.save_pretrained(folder)
-            save_file(weights, Path(folder) / WHOLE[0], {"format": "pt"})
-            ours, known = open_mamba(folder, device)
+        _twin(model).save_pretrained(folder)
+        ours, known = read(folder, device)
     name = f"the {type(model).__name__} in memory"
     return ours, Pretrained(name, known.d_vocab, special_ids(model.config), tokenizer)
+
+
+def _twin(model: Any) -> Any:
+    """The same weights with a config of their own: saving writes into it, and refuses what is of generation in it."""
+    import transformers
+
+    twin, config = copy.copy(model), copy.deepcopy(model.config)
+    declared = {field.name for field in dataclasses.fields(config)}
+    for name in (vars(config).keys() & vars(transformers.GenerationConfig()).keys()) - declared:
+        delattr(config, name)
+    twin.config, twin.generation_config = config, transformers.GenerationConfig()
+    return twin

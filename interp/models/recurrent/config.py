@@ -20,7 +20,7 @@ class RecurrentConfig:
     d_model: int = 64
     d_vocab: int = 30
     normalization: str | None = "RMS"
-    """Norm before each layer, and before the unembedding: one of `layers.NORMS`."""
+    """Norm before each layer, before its MLP if it has one, and before the unembedding: one of `layers.NORMS`."""
     norm_eps: float = 1e-5
     tied: bool = True
     """Whether the unembedding is the embedding's transpose."""

@@ -63,6 +63,8 @@ class HybridConfig:
     d_model: int = 64
     d_vocab: int = 30
     normalization: str | None = "RMS"
+    """Norm before each part of a layer (of attention layers with `norm_after`, after it), and before the unembedding:
+    one of `layers.NORMS`."""
     norm_eps: float = 1e-5
     tied: bool = True
     embedding_std: float = 0.02
@@ -103,7 +105,7 @@ class HybridConfig:
         for layer, experts in enumerate(self._by_layer("n_experts")):
             if experts and not 1 <= self.n_chosen <= experts:
                 raise UserError(f"n_chosen must be from 1 to the {experts} experts of a layer; got {self.n_chosen}.")
-            if experts and (not self.mlp_in(layer) or not self.gated_mlp):
+            if experts and not (self.mlp_in(layer) and self.mlp_owner(layer).gated_mlp):
                 raise UserError("d_mlp and gated_mlp must be given with n_experts, whose MLPs are gated; got neither.")
         for kind in dict.fromkeys((*self.layers, *self.options)):
             self.part(kind)
@@ -118,6 +120,10 @@ class HybridConfig:
         if self.layers[layer] == ATTENTION and "d_mlp" in self.options.get(ATTENTION, {}):
             return self.part(ATTENTION).d_mlp
         return self._by_layer("d_mlp")[layer]
+
+    def mlp_owner(self, layer: int) -> Any:
+        """The config whose `activation` and `gated_mlp` a layer's MLP has: attention layers may have their own."""
+        return self.part(ATTENTION) if self.layers[layer] == ATTENTION else self
 
     def experts_in(self, layer: int) -> int:
         """Experts of a layer; 0: it has a plain MLP, or none."""
@@ -188,19 +194,23 @@ class HookedHybrid(RecurrentModel):
 
 
 def _block(config: HybridConfig, part: Any, layer: int) -> nn.Module:
-    width, kind = config.mlp_in(layer), config.layers[layer]
-    mlp = make_mlp(config.d_model, width, config.activation, config.gated_mlp) if width else None
-    if experts := config.experts_in(layer):
-        sizes = config.d_model, experts, config.n_chosen, width
-        mlp = Experts(*sizes, config.activation, config.renormalized, config.d_shared)
+    kind = config.layers[layer]
+    mlp = _mlp(config, layer)
     if kind == ATTENTION:
-        block = Block(part, layer, d_mlp=width)
-        block.mlp = mlp if experts else block.mlp
-        return block
+        return Block(part, layer, mlp)
     block = family(kind).block(part, alone=False)
     if mlp is not None:
         block.add_mlp(mlp, make_norm(config.normalization, config.d_model, config.norm_eps))
     return block
+
+
+def _mlp(config: HybridConfig, layer: int) -> nn.Module | None:
+    """The MLP or the experts of a layer."""
+    own, width, experts = config.mlp_owner(layer), config.mlp_in(layer), config.experts_in(layer)
+    if not experts:
+        return make_mlp(config.d_model, width, own.activation, own.gated_mlp)
+    sizes = config.d_model, experts, config.n_chosen, width
+    return Experts(*sizes, own.activation, config.renormalized, config.d_shared)
 
 
 def layer_kinds() -> tuple[str, ...]:

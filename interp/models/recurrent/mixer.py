@@ -152,13 +152,13 @@ class Mixer(nn.Module):
 
 
 class RecurrentBlock(nn.Module):
-    """One recurrent layer: x + mixer(norm(x)), then, if it has an MLP, + mlp(ln2(.)).
+    """One recurrent layer: x + mixer(norm(x)), then, if it has an MLP or experts, + mlp(ln2(.)).
 
     `hook_mixer_in` is what the mixer reads, `hook_mixer_out` its output. On demand: `hook_mixer_input`, the stream
     before the norm as the mixer alone reads it, so that a path into it can be patched. With an MLP the points are those
-    of an attention layer's: `hook_resid_mid`, `hook_mlp_in` on demand, `mlp.hook_pre | hook_post`, `hook_mlp_out`. In a
-    model that has MLPs in other layers alone, `hook_mlp_out` is a point, too, where zeros are written:
-    TransformerLens's decompositions of the stream ask for it.
+    of an attention layer's: `hook_resid_mid`, `hook_mlp_in` on demand, the MLP's own (`layers.MLP`, `layers.GatedMLP`,
+    `experts.Experts`), `hook_mlp_out`. In a model that has MLPs in other layers alone, `hook_mlp_out` is a point, too,
+    where zeros are written: TransformerLens's decompositions of the stream ask for it.
 
     Args:
         mixer: the layer.

@@ -14,7 +14,7 @@ from interp.models.stack.config import TransformerConfig
 from interp.models.stack.even_attention import EvenAttention
 from interp.models.stack.grouped_attention import GroupedAttention
 from interp.models.stack.key_values import KeyValues
-from interp.models.stack.layers import make_mlp, make_norm
+from interp.models.stack.layers import make_norm
 from interp.models.stack.masks import Mask
 from interp.models.stack.running_mean import token_shares
 
@@ -31,7 +31,7 @@ class Block(nn.Module):
     Args:
         config: of the layers.
         layer: which it is.
-        d_mlp: hidden width of its MLP; None: that of the config.
+        mlp: behind attention, or beside it (`parallel`): an MLP or a mixture of experts; None: none.
     """
 
     hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
@@ -42,13 +42,12 @@ class Block(nn.Module):
     ln1_post: nn.Module
     ln2_post: nn.Module
 
-    def __init__(self, config: TransformerConfig, layer: int, d_mlp: int | None = None) -> None:
+    def __init__(self, config: TransformerConfig, layer: int, mlp: nn.Module | None = None) -> None:
         super().__init__()
         self.attn = _attention_class(config, layer)(config, layer)
-        width, d_mlp = config.d_model, config.d_mlp if d_mlp is None else d_mlp
-        self.mlp = make_mlp(width, d_mlp, config.activation, config.gated_mlp) if d_mlp else None
-        for name in ("ln1", "ln2")[: 2 if d_mlp else 1]:
-            norm = make_norm(config.normalization, width, config.norm_eps)
+        self.mlp = mlp
+        for name in ("ln1", "ln2")[: 1 if mlp is None else 2]:
+            norm = make_norm(config.normalization, config.d_model, config.norm_eps)
             setattr(self, name, nn.Identity() if config.norm_after else norm)
             if config.norm_after:
                 setattr(self, f"{name}_post", norm)
@@ -123,14 +122,22 @@ class Block(nn.Module):
         return shapes
 
     def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"]:
-        """The constant that the block adds to the stream, with or without its MLP's: none where norms come after."""
-        if self.norm_after:
-            return torch.zeros_like(self.attn.b_O)
-        return self.attn.b_O + getattr(self.mlp, "b_out", 0.0) if mlp else self.attn.b_O
+        """The constant that the block adds to the stream, with or without its MLP's.
+
+        Where norms come after, it is their shift: what they make of a part's own bias depends on the input.
+        """
+        written = self._constant(self.attn, "b_O", "ln1_post")
+        return written + self._constant(self.mlp, "b_out", "ln2_post") if mlp and self.mlp is not None else written
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Draw the weights anew."""
         draw_weights(self, generator)
+
+    def _constant(self, part: Any, bias: str, norm: str) -> Float[Tensor, " d_model"]:
+        """What a part adds whatever it reads: its bias, or the shift of the norm that comes after it; else zeros."""
+        after = getattr(self, norm, nn.Identity())
+        constant = getattr(part, bias, None) if isinstance(after, nn.Identity) else getattr(after, "b", None)
+        return torch.zeros_like(self.attn.b_O) if constant is None else constant
 
     def _attention_input(self, x: Residual, first: int) -> Any:
         """The normalised stream; split by head and by use where a path into one of them is watched or patched."""

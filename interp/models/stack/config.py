@@ -60,8 +60,8 @@ class TransformerConfig:
     """Coordinates of each head that RoPE turns; None: all."""
     rotary_base: float = 10000.0
     normalization: str | None = "LNPre"
-    """Norm before each part: LayerNorm with learned scale and shift ("LN") or without ("LNPre"), RMSNorm ("RMS"),
-    None."""
+    """Norm before each part (with `norm_after`, after it), and before the unembedding: LayerNorm with learned scale and
+    shift ("LN") or without ("LNPre"), RMSNorm ("RMS"), None."""
     parallel: bool = False
     """Attention and MLP both read the block's input (GPT-NeoX) rather than one after the other."""
     even: bool | tuple[bool, ...] = False

@@ -124,6 +124,6 @@ class GatedMLP(nn.Module):
         return F.linear(self.hook_post(self.activation(pre) * linear), self.W_out.T, self.b_out)
 
 
-def make_mlp(d_model: int, d_mlp: int, activation: str, gated: bool) -> MLP | GatedMLP:
-    """An MLP of one of the two kinds."""
-    return (GatedMLP if gated else MLP)(d_model, d_mlp, activation)
+def make_mlp(d_model: int, d_mlp: int, activation: str, gated: bool) -> MLP | GatedMLP | None:
+    """An MLP of one of the two kinds; None of no width."""
+    return (GatedMLP if gated else MLP)(d_model, d_mlp, activation) if d_mlp else None

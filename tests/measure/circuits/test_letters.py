@@ -42,6 +42,9 @@ def test_they_are_drawn_and_come_back_from_the_disk(tmp_path):
 def test_a_model_without_attention_weights_of_ours_is_refused():
     with pytest.raises(UserError, match="model must be a HookedTransformer"):
         interp.letter_circuits(torch.nn.Linear(1, 1), interp.CopyTask(4), "L0H0")
+    normed = interp.HookedTransformer(interp.TransformerConfig(n_heads=2, d_model=8, qk_norm="head"), seed=3)
+    with pytest.raises(UserError, match="plain attention to be taken apart; got norms on its queries and keys"):
+        interp.letter_circuits(normed, interp.CopyTask(4), "L0H0")
 
 
 def test_a_task_that_is_none_or_has_more_letters_than_the_model_is_refused():

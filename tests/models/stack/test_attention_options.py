@@ -84,6 +84,22 @@ def test_a_layer_with_everything_is_its_formula(tiny, tokens):
     torch.testing.assert_close(cache["blocks.0.hook_resid_post"], after)
 
 
+@pytest.mark.parametrize("normalization", ["LN", "LNPre", "RMS", None])
+@torch.no_grad()
+def test_what_blocks_add_when_their_parts_write_only_their_biases_is_their_written_bias(tiny, tokens, normalization):
+    model = tiny(norm_after=True, d_mlp=8, normalization=normalization)
+    for name, parameter in model.named_parameters():
+        if normalization and name.endswith(("b_O", "b_out")):  # constant over the width: a norm makes nothing of it
+            parameter.fill_(0.0 if normalization == "RMS" else 0.7)
+    silent = [
+        (f"blocks.{i}.{name}", lambda x, **_: 0 * x) for i in range(2) for name in ("attn.hook_z", "mlp.hook_post")
+    ]
+    with model.hooks(fwd_hooks=silent):
+        added = model(tokens, stop_at_layer=2) - model.W_E[tokens]
+    torch.testing.assert_close(added, model.accumulated_bias(2).expand_as(added), atol=1e-5, rtol=1e-5)
+    assert bool(model.accumulated_bias(2).any()) == (normalization in ("LN", None))
+
+
 @torch.no_grad()
 def test_scores_of_single_rows_are_those_of_the_pattern(tiny, tokens):
     model = tiny(**EVERYTHING)

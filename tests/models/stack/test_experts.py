@@ -58,6 +58,18 @@ def test_all_experts_that_have_weight_and_no_others_are_run_and_learn(experts, x
 
 
 @torch.no_grad()
+def test_experts_of_attention_layers_have_the_activation_of_these_layers(x):
+    model = build({"kind": "hybrid", **HYBRID, "n_experts": 3, "attention": {"n_heads": 4, "activation": "relu"}})
+    recurrent, attends = (block.mlp.double() for block in model.blocks)
+    plain = build({"kind": "hybrid", **HYBRID, "attention": {"n_heads": 4, "activation": "relu"}}).blocks[1].mlp
+    for mlp, act in ((recurrent, F.silu), (attends, F.relu)):
+        mlp.hook_weights.add_hook(lambda weights, **_: weights.copy_(torch.tensor([1.0, 0.0, 0.0])), is_permanent=True)
+        gate, linear = x @ mlp.W_each_gate[0], x @ mlp.W_each_in[0]
+        torch.testing.assert_close(mlp(x), (act(gate) * linear) @ mlp.W_each_out[0])
+    assert plain.activation is F.relu
+
+
+@torch.no_grad()
 def test_an_edit_of_the_weights_runs_other_experts():
     model = build({"kind": "hybrid", **HYBRID, "n_experts": (4, 0), "n_chosen": 1}).double()
     tokens = torch.randint(0, 11, (2, 9), generator=torch.Generator().manual_seed(0))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from interp.base.errors import UserError
-from interp.models.pretrained.hybrids.kind import activation, require, shared, words
+from interp.models.pretrained.hybrids.kind import activation, hybrid_config, require, words
 from interp.models.pretrained.hybrids.parts import attention_options
 from interp.models.pretrained.hybrids.tensors import Tensors
 from interp.models.recurrent.hybrid import ATTENTION, HybridConfig
@@ -37,7 +37,7 @@ def delta_shape(config: Any, delta: dict[str, Any], attends: dict[str, Any], **m
     if config.linear_conv_kernel_dim < 2:
         raise UserError(f"linear_conv_kernel_dim must be at least 2; got {config.linear_conv_kernel_dim}")
     layers = tuple(LAYERS[each] for each in config.layer_types)
-    options = {
+    parts = {
         KIND: {
             "n_heads": config.linear_num_value_heads,
             "d_key": config.linear_key_head_dim,
@@ -47,14 +47,8 @@ def delta_shape(config: Any, delta: dict[str, Any], attends: dict[str, Any], **m
         },
         ATTENTION: attention_options(config) | attends,
     }
-    return HybridConfig(
-        layers=layers,
-        activation=activation(config, "hidden_act"),
-        gated_mlp=True,
-        options={kind: options[kind] for kind in dict.fromkeys(layers)},
-        **shared(config, config.rms_norm_eps),
-        **mlps,
-    )
+    mlps |= {"activation": activation(config, "hidden_act"), "gated_mlp": True}
+    return hybrid_config(config, layers, parts, config.rms_norm_eps, **mlps)
 
 
 def sizes(config: Any) -> tuple[int, int, int]:

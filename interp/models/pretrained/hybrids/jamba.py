@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from interp.models.pretrained.hybrids.kind import Kind, activation, require, shared, words
+from interp.models.pretrained.hybrids.kind import Kind, activation, hybrid_config, require, words
 from interp.models.pretrained.hybrids.parts import attention, attention_options, experts, mlp
 from interp.models.pretrained.hybrids.tensors import Tensors, ends
 from interp.models.recurrent.hybrid import ATTENTION, HybridConfig
@@ -23,7 +23,7 @@ def shape(config: Any) -> HybridConfig:
     require(config, "hidden_act", "silu", "swish")
     require(config, "mamba_inner_layernorms", True)
     layers, mixture = tuple(LAYERS[each] for each in config.layers_block_type), _mixture(config)
-    options = {
+    parts = {
         KIND: {
             "d_state": config.mamba_d_state,
             "d_conv": config.mamba_d_conv,
@@ -36,15 +36,10 @@ def shape(config: Any) -> HybridConfig:
         },
         ATTENTION: attention_options(config, rotary=False),
     }
-    return HybridConfig(
-        layers=layers,
-        d_mlp=config.intermediate_size,
-        activation=activation(config, "hidden_act"),
-        gated_mlp=True,
-        options={kind: options[kind] for kind in dict.fromkeys(layers)},
-        **({"n_experts": mixture, "n_chosen": config.num_experts_per_tok} if any(mixture) else {}),
-        **shared(config, config.rms_norm_eps),
-    )
+    mlps = {"d_mlp": config.intermediate_size, "activation": activation(config, "hidden_act"), "gated_mlp": True}
+    if any(mixture):
+        mlps |= {"n_experts": mixture, "n_chosen": config.num_experts_per_tok}
+    return hybrid_config(config, layers, parts, config.rms_norm_eps, **mlps)
 
 
 def weights(config: Any, t: Tensors) -> dict[str, Tensor]:
@@ -92,9 +87,10 @@ JAMBA = Kind(
     shape,
     weights,
     words(
-        "attn_layer_offset attn_layer_period expert_layer_offset expert_layer_period head_dim hidden_act "
+        "attn_layer_offset attn_layer_period calc_logits_for_entire_prompt expert_layer_offset "
+        "expert_layer_period head_dim hidden_act "
         "hidden_size initializer_range intermediate_size mamba_inner_layernorms mamba_conv_bias "
-        "mamba_d_conv mamba_d_state mamba_dt_rank mamba_expand mamba_proj_bias num_attention_heads "
+        "mamba_d_conv mamba_d_state mamba_dt_rank mamba_expand mamba_proj_bias n_ctx num_attention_heads "
         "num_experts num_experts_per_tok num_hidden_layers num_key_value_heads rms_norm_eps "
         "tie_word_embeddings use_associative_scan use_mamba_kernels use_mambapy vocab_size"
     ),

@@ -69,12 +69,27 @@ def activation(config: Any, name: str) -> str:
     return ACTIVATIONS[getattr(config, name)]
 
 
-def shared(config: Any, eps: float) -> dict[str, Any]:
-    """Fields of a `HybridConfig` that every kind has by the same names."""
-    return {
-        "d_model": config.hidden_size,
-        "d_vocab": config.vocab_size,
-        "norm_eps": eps,
-        "tied": config.tie_word_embeddings,
-        "embedding_std": config.initializer_range,
-    }
+def hybrid_config(
+    config: Any, layers: tuple[str, ...], parts: Mapping[str, Mapping[str, Any]], eps: float, **more: Any
+) -> HybridConfig:
+    """Our config, with the fields that every kind has by the same names.
+
+    Args:
+        config: theirs.
+        layers: kinds of ours, first to last.
+        parts: kind of layer -> its options; of kinds that no layer has they are left out.
+        eps: of the norms.
+        more: further fields of ours.
+
+    Raises: UserError as `HybridConfig`.
+    """
+    return HybridConfig(
+        layers=layers,
+        d_model=config.hidden_size,
+        d_vocab=config.vocab_size,
+        norm_eps=eps,
+        tied=config.tie_word_embeddings,
+        embedding_std=config.initializer_range,
+        options={kind: dict(parts[kind]) for kind in dict.fromkeys(layers)},
+        **more,
+    )

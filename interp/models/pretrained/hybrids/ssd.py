@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from interp.base.errors import UserError
-from interp.models.pretrained.hybrids.kind import Kind, activation, require, shared, words
+from interp.models.pretrained.hybrids.kind import Kind, activation, hybrid_config, require, words
 from interp.models.pretrained.hybrids.parts import attention, attention_options, mlp
 from interp.models.pretrained.hybrids.tensors import Tensors, ends
 from interp.models.pretrained.mamba_original import step_limit
@@ -70,15 +70,9 @@ def bamba_shape(config: Any) -> HybridConfig:
     attends = attention_options(config)
     require(config, "attn_rotary_emb", attends.get("rotary_dim"))
     layers = tuple(LAYERS[each] for each in config.layers_block_type)
-    options = {KIND: _bamba_options(config), ATTENTION: attends}
-    return HybridConfig(
-        layers=layers,
-        d_mlp=config.intermediate_size,
-        activation=activation(config, "hidden_act"),
-        gated_mlp=True,
-        options={kind: options[kind] for kind in dict.fromkeys(layers)},
-        **shared(config, config.rms_norm_eps),
-    )
+    parts = {KIND: _bamba_options(config), ATTENTION: attends}
+    mlps = {"d_mlp": config.intermediate_size, "activation": activation(config, "hidden_act"), "gated_mlp": True}
+    return hybrid_config(config, layers, parts, config.rms_norm_eps, **mlps)
 
 
 def bamba_weights(config: Any, t: Tensors) -> dict[str, Tensor]:
@@ -147,14 +141,10 @@ def nemotron_shape(config: Any) -> HybridConfig:
     require(config, "attention_head_dim", config.head_dim)
     blocks = _blocks(config)
     layers = tuple(LAYERS[config.layers_block_type[block[0]]] for block in blocks)
-    options = {KIND: _nemotron_options(config), ATTENTION: attention_options(config, rotary=False)}
-    return HybridConfig(
-        layers=layers,
-        d_mlp=tuple(config.intermediate_size if len(block) == 2 else 0 for block in blocks),
-        activation=activation(config, "mlp_hidden_act"),
-        options={kind: options[kind] for kind in dict.fromkeys(layers)},
-        **shared(config, config.layer_norm_epsilon),
-    )
+    parts = {KIND: _nemotron_options(config), ATTENTION: attention_options(config, rotary=False)}
+    widths = tuple(config.intermediate_size if len(block) == 2 else 0 for block in blocks)
+    act = activation(config, "mlp_hidden_act")
+    return hybrid_config(config, layers, parts, config.layer_norm_epsilon, d_mlp=widths, activation=act)
 
 
 def nemotron_weights(config: Any, t: Tensors) -> dict[str, Tensor]:
