@@ -23,6 +23,7 @@ from interp.models.heads import HeadTable
 from interp.models.hidden_attention.layer import ReadLayer
 from interp.models.hidden_attention.pattern import reading_hooks, whole_pattern
 from interp.models.hooks.model import Hook, HookedModel
+from interp.models.hooks.tokens import as_tokens
 from interp.models.stack.model import StackModel
 
 Model = TransformerLensModel
@@ -65,8 +66,17 @@ def device(model: Model) -> torch.device:
 
 
 def run(model: Model, tokens: Tokens) -> Logits:
-    """Run the model and return its logits."""
-    return model.run_with_hooks(tokens, return_type="logits")
+    """Run the model and return its logits. Raises: UserError for token ids that it does not have."""
+    return model.run_with_hooks(known_tokens(model, tokens), return_type="logits")
+
+
+def known_tokens(model: Model, tokens: Tokens) -> Tokens:
+    """Return the tokens, held to the vocabulary of a bridge, which would fail deep within its embedding; others look
+    themselves.
+
+    Raises: UserError for token ids that the model does not have.
+    """
+    return as_tokens(tokens, vocab_size(model)) if isinstance(model, TransformerBridge) else tokens
 
 
 class Enough(Exception):

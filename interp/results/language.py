@@ -106,13 +106,14 @@ class CopyLosses(Result):
     """Which heads are ablated, and what they write instead; the first row is the model as it is."""
     ablated: Annotated[tuple[tuple[str, ...], ...], "row"]
     right: Float[np.ndarray, "row string"]
-    """Share of right tokens in the copy."""
+    """Share of right tokens among those of the copy whose source has a token before it."""
     foreseen: Float[np.ndarray, "row string"]
-    """The same of tokens that the model as it is predicts on first reading; nan where there are none."""
+    """Share of right tokens among those of `right` that the model as it is predicts where they are read for the first
+    time; nan where there are none."""
     unforeseen: Float[np.ndarray, "row string"]
-    """The same of the other tokens."""
+    """Share of right tokens among the others of `right`, which it does not predict there; nan where there are none."""
     first_reading: Float[np.ndarray, "row string"]
-    """Share of the same tokens that are right where they are read for the first time."""
+    """Share of tokens that are predicted where they are read for the first time, among those of `right`."""
 
 
 @dataclass(frozen=True)

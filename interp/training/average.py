@@ -19,6 +19,8 @@ AVERAGE = "average"
 class RunningAverage:
     """The exponential running average of all weights that an optimizer moves, updated after each of its steps.
 
+    A weight's begins with the first step that moves it; until then the weight is its own average.
+
     Args:
         decay: share of the average that a step leaves; 0: there is none, and the weights stand for it.
     """
@@ -47,7 +49,9 @@ class RunningAverage:
     def _update(self, *_: Any) -> None:
         for group in self.optimizer.param_groups:
             for weight in group["params"]:
-                state = self.optimizer.state[weight]
+                state = self.optimizer.state.get(weight)
+                if not state:  # it has never had a gradient: a state without moments would end its first step
+                    continue
                 if AVERAGE in state:
                     state[AVERAGE].lerp_(weight, 1 - self.decay)
                 else:

@@ -135,6 +135,7 @@ def test_a_run_that_begins_at_the_first_ablated_layer_gives_what_a_whole_run_giv
         whole = model.run_with_hooks(tokens, return_type="logits", fwd_hooks=hooks)[:, 9:]
         torch.testing.assert_close(shared.without(chosen, value), whole, rtol=1e-4, atol=1e-4)
         assert not torch.allclose(whole, shared.logits)
+    assert shared.shares == {1: True}, "layer 0 has nothing before it"
 
 
 @pytest.mark.parametrize("name", RECURRENT)

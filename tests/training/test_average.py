@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from interp.training.average import RunningAverage
+from interp.training.average import AVERAGE, RunningAverage
 from interp.training.data import draw, generator_for, share
 from interp.training.evaluate import accuracy_by_length
 from interp.training.loop import train
@@ -79,6 +79,22 @@ def test_a_training_cut_short_resumes_to_the_same_bits(task, tiny, recipe, at, t
     done = tiny(7)
     train(done, task, recipe, tmp_path, resume=True, progress=False)
     assert_same_bits(whole, done)
+
+
+def test_a_weight_that_gets_its_first_gradient_late_is_averaged_from_then_on():
+    early, late = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    optimizer = torch.optim.AdamW([early, late], lr=0.1, weight_decay=0.0)
+    average = RunningAverage(optimizer, DECAY)
+    early.grad = torch.ones(2)
+    optimizer.step()
+    with average.in_place():
+        assert torch.equal(late, torch.ones(2))
+    late.grad = torch.ones(2)
+    optimizer.step()
+    first = late.detach().clone()
+    optimizer.step()
+    with average.in_place():
+        torch.testing.assert_close(late.detach(), DECAY * first + (1 - DECAY) * optimizer.state[late][AVERAGE])
 
 
 def test_a_look_at_the_averages_leaves_the_weights_as_they_were(task, tiny, recipe):

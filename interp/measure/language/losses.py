@@ -5,6 +5,7 @@ stay right without the heads that copy, so that what is left of a copy depends o
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Literal, get_args
 
 import numpy as np
@@ -22,9 +23,9 @@ from interp.models.surface import Model, device
 from interp.results.language import CopyLosses
 from interp.tasks.base import Batch
 
-Kind = Literal["mean", "zero", "resample", "own-mean"]
-"""What ablated heads write: their mean over strings and positions of the clean run; nothing; what they write in another
-string at the same position; or their mean in the ablated run itself."""
+Kind = Literal["mean", "zero", "resample"]
+"""What ablated heads write: their mean over strings and positions of the clean run; nothing; or what they write in
+another string at the same position."""
 
 
 @checked_call
@@ -69,22 +70,19 @@ def copy_losses(
     shared = SharedRun.of(model, batch.tokens)
     chosen = {name: table.parse(list(heads)) for name, heads in sets.items()}
     values = {kind: _value(kind, len(batch), as_generator(generator)) for kind in kinds}
-    plan = [((), Zero(), None)]
     reference = shared.outputs(sorted({head for heads in chosen.values() for head in heads}))
-    plan += [
-        (heads, values[kind], None if kind == "own-mean" else reference) for heads in chosen.values() for kind in kinds
-    ]
+    plan = [((), Zero()), *product(chosen.values(), [values[kind] for kind in kinds])]
     runs = []
-    for place, (heads, value, known) in enumerate(plan, 1):
+    for place, (heads, value) in enumerate(plan, 1):
         on_step(f"{copied}: run {place} of {len(plan)}")
-        told = shared.without(heads, value, known).argmax(dim=-1)
+        told = shared.without(heads, value, reference).argmax(dim=-1)
         runs.append((told == batch.targets, told.gather(1, before) == batch.targets))
     foreseen = runs[0][1] & asked
     names = [f"without {name}, {kind}" for name in chosen for kind in kinds]
     return CopyLosses(
         copied=copied,
         rows=("as it is", *names),
-        ablated=tuple(tuple(head.name for head in heads) for heads, _, _ in plan),
+        ablated=tuple(tuple(head.name for head in heads) for heads, _ in plan),
         right=_shares([right for right, _ in runs], asked),
         foreseen=_shares([right for right, _ in runs], foreseen),
         unforeseen=_shares([right for right, _ in runs], asked & ~foreseen),

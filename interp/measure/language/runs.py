@@ -1,13 +1,14 @@
 """Runs on the same strings with heads ablated, which share what comes before the first of them.
 
 An ablated head changes nothing below its layer: of one of our stacks, and of a bridge, the clean run is kept as it
-enters each layer, and every other run begins there. Whether that gives what a whole run gives is tried once; where it
-does not, and for other models, every run is whole. Logits are made from the first position on that is asked.
+enters each layer, and every other run begins there. Whether that gives what a whole run gives is tried of each layer
+before the first run begins there; where it does not, and for other models, runs are whole. Logits are made from the
+first position on that is asked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
@@ -22,7 +23,7 @@ from interp.measure.values import Value
 from interp.models.heads import Head
 from interp.models.hooks.model import Hook
 from interp.models.stack.model import StackModel
-from interp.models.surface import Model
+from interp.models.surface import Model, known_tokens
 
 Logits = Float[Tensor, "batch asked vocab"]
 ALIKE = 1e-4
@@ -41,6 +42,8 @@ class SharedRun:
     """Logits of the model as it is."""
     entering: Mapping[int, Any]
     """Layer -> what enters it; empty where every run is whole."""
+    shares: dict[int, bool] = field(default_factory=dict)
+    """Layer that was tried -> whether a run that begins there gives what a whole run gives."""
 
     @classmethod
     @torch.no_grad()
@@ -55,12 +58,7 @@ class SharedRun:
         entering: dict[int, Any] = {}
         with _noting(model, entering):
             clean = logits_from(model, tokens, first)
-        found = cls(model, tokens, first, clean, entering)
-        if not entering:
-            return found
-        again = found._from(max(entering) // 2 + 1, ())
-        same = bool((again - clean).abs().max() <= ALIKE * clean.abs().max())
-        return found if same else cls(model, tokens, first, clean, {})
+        return cls(model, tokens, first, clean, entering)
 
     @torch.no_grad()
     def without(self, heads: Sequence[Head], value: Value, reference: Mapping[str, Tensor] | None = None) -> Logits:
@@ -75,7 +73,10 @@ class SharedRun:
         if not heads:
             return self.logits
         hooks = [Edit(Site.of(head), value).hook(self.model, reference) for head in heads]
-        return self._from(min(head.layer for head in heads), hooks)
+        layer = min(head.layer for head in heads)
+        if self._may_begin_at(layer):
+            return self._from(layer, hooks)
+        return logits_from(self.model, self.tokens, self.first, hooks)
 
     @torch.no_grad()
     def outputs(self, heads: Sequence[Head]) -> dict[str, Tensor]:
@@ -88,9 +89,21 @@ class SharedRun:
         logits_from(self.model, self.tokens, self.first, [(at, keep(at)) for at in {h.output_hook for h in heads}])
         return found
 
-    def _from(self, layer: int, hooks: Sequence[Hook]) -> Logits:
+    def _may_begin_at(self, layer: int) -> bool:
+        """Whether runs may begin at a layer: tried once, on the clean run."""
         if layer not in self.entering:
-            return logits_from(self.model, self.tokens, self.first, hooks)
+            return False
+        if layer not in self.shares:
+            try:
+                again = self._from(layer, ())
+            except Exception:  # a block that returns more than a stream may fail in any way: whole runs do not need it
+                self.shares[layer] = False
+            else:
+                away = (again - self.logits).abs().max()
+                self.shares[layer] = bool(away <= ALIKE * self.logits.abs().max())
+        return self.shares[layer]
+
+    def _from(self, layer: int, hooks: Sequence[Hook]) -> Logits:
         if isinstance(self.model, StackModel):
             stream = self.entering[layer]
             whole = self.model.run_with_hooks(stream, return_type="logits", fwd_hooks=hooks, start_at_layer=layer)
@@ -108,13 +121,22 @@ def logits_from(model: Model, tokens: Tokens, first: int = 0, hooks: Sequence[Ho
         tokens: strings, on its device.
         first: position of the first logits that are wanted.
         hooks: edits that are in force meanwhile.
+
+    Raises: UserError for token ids that the model does not have.
     """
-    if isinstance(model, TransformerBridge):
+    tokens = known_tokens(model, tokens)
+    if isinstance(model, TransformerBridge) and keeps_logits(model):
         inner: Any = model.original_model
-        if "logits_to_keep" in signature(inner.forward).parameters:
-            with model.hooks(fwd_hooks=list(hooks)):
-                return inner(tokens, logits_to_keep=tokens.shape[1] - first, use_cache=False).logits
+        with model.hooks(fwd_hooks=list(hooks)):
+            return inner(tokens, logits_to_keep=tokens.shape[1] - first, use_cache=False).logits
     return model.run_with_hooks(tokens, return_type="logits", fwd_hooks=list(hooks))[:, first:]
+
+
+def keeps_logits(model: Model) -> bool:
+    """Whether a model makes logits of the last positions alone, if it is told how many: some under a bridge do."""
+    if not isinstance(model, TransformerBridge):
+        return False
+    return "logits_to_keep" in signature(model.original_model.forward).parameters
 
 
 @contextmanager

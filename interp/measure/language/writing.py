@@ -16,9 +16,9 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from interp.base.budget import budget
 from interp.base.errors import UserError
-from interp.measure.language.runs import logits_from
+from interp.measure.language.runs import keeps_logits, logits_from
 from interp.models.hooks.model import HookedModel
-from interp.models.surface import Model, device, n_ctx, run, vocab_size
+from interp.models.surface import Model, device, known_tokens, n_ctx, run, vocab_size
 
 
 @torch.no_grad()
@@ -32,7 +32,8 @@ def continued(model: Model, prompts: Sequence[Sequence[int]], most: int) -> list
 
     Returns: what was written after each.
 
-    Raises: UserError for a prompt that leaves no room in the model's context, or an empty one.
+    Raises: UserError for a prompt that leaves no room in the model's context, an empty one, or tokens that the model
+        does not have.
     """
     context, longest = n_ctx(model), max(map(len, prompts), default=0)
     if min(map(len, prompts), default=1) < 1:
@@ -75,10 +76,10 @@ def _padded(bridge: TransformerBridge, prompts: Sequence[Sequence[int]], most: i
     model, where = bridge.original_model, device(bridge)
     longest = max(map(len, prompts))
     rows = [[prompt[0]] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
-    new = torch.tensor(rows, device=where)
+    new = known_tokens(bridge, torch.tensor(rows, device=where))
     missing = torch.tensor([longest - len(prompt) for prompt in prompts], device=where)
     seen = (torch.arange(longest, device=where) >= missing[:, None]).long()
-    last = {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
+    last = {"logits_to_keep": 1} if keeps_logits(bridge) else {}
     past, written = None, []
     for _ in range(most):
         places = (seen.cumsum(dim=1) - 1).clamp(min=0)[:, -new.shape[1] :]
@@ -111,10 +112,8 @@ def predicted(model: Model, tokens: Int[Tensor, "batch pos"], first: int) -> Int
     """
     out = torch.full_like(tokens, -1)
     width, wanted = tokens.shape[1], tokens.shape[1] - first
-    inner = model.original_model if isinstance(model, TransformerBridge) else None
-    keeps = inner is not None and "logits_to_keep" in signature(inner.forward).parameters
     at_once = budget(tokens.device)
-    logits = at_once.logits // ((wanted if keeps else width) * vocab_size(model))
+    logits = at_once.logits // ((wanted if keeps_logits(model) else width) * vocab_size(model))
     step = max(1, min(at_once.tokens // width, at_once.pairs // width**2, logits))
     for start in range(0, len(tokens), step):
         rows = tokens[start : start + step]

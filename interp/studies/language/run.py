@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -164,7 +165,8 @@ def joined(studies: Sequence[LanguageStudy]) -> LanguageStudy:
     Args:
         studies: of one model and seed, with as many prompts of each length.
 
-    Raises: UserError for no studies, other models or seeds, and parts that cannot be put together.
+    Raises: UserError for no studies, other models or seeds, and parts that cannot be put together, as heads or states
+        of several studies cannot.
     """
     if not studies:
         raise UserError("studies must hold at least one study; got none.")
@@ -176,15 +178,26 @@ def joined(studies: Sequence[LanguageStudy]) -> LanguageStudy:
         found[task.task] = _longer(found[task.task], task) if task.task in found else task
     tasks = tuple(found.values())
     command = one_command([study.provenance["command"] for study in studies])
-    first, state = studies[0], next((study.state for study in studies if study.state is not None), None)
+    first, heads, state = studies[0], _only(studies, "heads"), _only(studies, "state")
     return replace(
         first,
         verdict=language_verdict(tasks, state),
         tasks=tasks,
         provenance=first.provenance | {"command": command},
-        heads=next((study.heads for study in studies if study.heads is not None), None),
+        heads=heads,
         state=state,
     )
+
+
+def _only(studies: Sequence[LanguageStudy], part: str) -> Any:
+    """The heads or the state of the one study that has them; None where none has.
+
+    Raises: UserError where several have, as one alone could be kept.
+    """
+    found = [value for study in studies if (value := getattr(study, part)) is not None]
+    if len(found) > 1:
+        raise UserError(f"studies must have {part} in one of them at most; got {len(found)}. Leave the others out.")
+    return found[0] if found else None
 
 
 def one_command(commands: Sequence[str]) -> str:

@@ -8,11 +8,11 @@ import interp
 from interp.base.errors import UserError
 from interp.measure.edit import Edit, Site
 from interp.measure.language.losses import copy_losses
-from interp.measure.values import Donor
+from interp.measure.values import Donor, Resample
 from interp.models.heads import HeadTable
 
 
-def test_tokens_that_are_foreseen_on_first_reading_are_told_from_the_others():
+def test_tokens_that_are_foreseen_on_first_reading_are_told_from_the_others(generator):
     """Each string is read and judged token by token; what ablated heads write is put there by hand."""
     model, _ = interp.planted_copier(n=2, random_heads=1)
     batch = interp.CopyTask(alphabet=26).sample(12, 10, generator=0)
@@ -22,7 +22,9 @@ def test_tokens_that_are_foreseen_on_first_reading_are_told_from_the_others():
     z = cache[head.output_hook]
     mean = z.mean(dim=(0, 1)).expand_as(z)
     told = [clean.argmax(dim=-1)]
-    for value in (mean, torch.zeros_like(z)):
+    donor = Resample.draw(len(batch), generator(1)).donor
+    assert (donor != torch.arange(len(batch))).all()
+    for value in (mean, torch.zeros_like(z), torch.stack([z[int(other)] for other in donor])):
         hook = Edit(Site.of(head), Donor(value)).hook(model)
         told.append(model.run_with_hooks(batch.tokens, fwd_hooks=[hook]).argmax(dim=-1))
     places = [

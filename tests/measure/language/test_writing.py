@@ -7,6 +7,7 @@ import transformers
 import interp
 from interp.base.errors import UserError
 from interp.measure.language.answers import text_accuracy
+from interp.measure.language.text_bits import text_bits
 from interp.measure.language.writing import continued, predicted
 from interp.tasks.text import Corpus, TextCopy, Writer
 
@@ -25,13 +26,13 @@ MODELS = {
 }
 
 
-def made(kind: str):
+def made(kind: str, **more):
     name = "GPT2LMHeadModel" if kind == "GPT2" else f"{kind}ForCausalLM"
     special = {"bos_token_id": 59, "eos_token_id": 58, "pad_token_id": 58}
     cls = getattr(transformers, name)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = cls(cls.config_class(**MODELS[kind] | special)).eval()
+        model = cls(cls.config_class(**MODELS[kind] | special | more)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 2:  # so that answers depend on what was read
@@ -74,6 +75,17 @@ def test_a_prompt_beyond_the_context_is_refused():
     bridge = interp.open(made("GPT2")).model
     with pytest.raises(UserError, match=r"at most 64 tokens, the context of this model; got 70"):
         continued(bridge, [[1] * 60], 10)
+
+
+@pytest.mark.parametrize("kind", ["GPT2", "Llama"])
+def test_a_begin_token_that_the_model_lacks_is_refused_in_a_sentence(kind, byte_pairs):
+    bridge, task = interp.open(made(kind, vocab_size=700)).model, TextCopy(Writer(byte_pairs, begin=900))
+    refused = pytest.raises(UserError, match=r"token ids must be from 0 to 699 for this model; got 900\.")
+    for free in (False, True):
+        with refused:
+            text_accuracy(bridge, task, "copy", (6,), strings=2, free=free)
+    with refused:
+        text_bits(bridge, task.writer, Corpus.read(), (6,), strings=2)
 
 
 def test_a_planted_copier_that_reads_words_copies_every_text_as_the_ideal_one_does(words, twenty_six):

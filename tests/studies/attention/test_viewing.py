@@ -12,8 +12,11 @@ from interp.loading import Loaded, load
 from interp.measure.heads.score import HeadSettings
 from interp.models import build
 from interp.results.attention import AttentionView
-from interp.studies.attention.run import view_attention
+from interp.studies.attention.report import write_attention_report
+from interp.studies.attention.result import AttentionStudy
+from interp.studies.attention.run import attention_study, view_attention
 from interp.studies.attention.run.string import LONGEST_DRAWN
+from interp.studies.attention.settings import AttentionSettings
 from interp.studies.scoring import find_heads, head_costs, strings_to_ablate
 from interp.tasks.copy import CopyTask
 
@@ -49,6 +52,17 @@ def test_a_prompt_is_the_string_to_copy_and_its_sources_are_the_tasks(planted):
     lookup = next(i for i, head in enumerate(planted.planting.heads) if head.role == "lookup")
     assert view.on_source()[lookup] > 0.85  # the last letter asked after has no two letters before it
     assert view.variants[0].predicted[8:] == ("c", "a", "b", "b", "a", "g", "e", ".")
+
+
+def test_a_study_keeps_what_its_page_has_no_room_for(planted, monkeypatch, tmp_path):
+    whole = view_attention(planted, "cabbage")
+    monkeypatch.setattr("interp.figures.attention.fitting.size", lambda _: 10**9)  # nothing fits a page
+    study = attention_study(planted, settings=AttentionSettings(prompt="cabbage", plain=True))
+    np.testing.assert_array_equal(study.view.variants[0].pattern, whole.variants[0].pattern)
+    assert study.view.heads == whole.heads and study.view.least == 0
+    page = write_attention_report(study, tmp_path).read_text(encoding="utf-8")
+    assert f"{len(whole.heads) - 1} heads of {len(whole.heads)} that look up least are left out" in page
+    assert AttentionStudy.load(tmp_path).view.heads == whole.heads
 
 
 def test_roles_say_what_is_taken_away_and_the_gather_heads_blind_the_lookup_head():

@@ -94,7 +94,9 @@ def test_the_state_of_a_planted_memory_is_told_on_the_page_beside_an_untrained_o
         "What reading a text saves when it comes again",
         f"Bits saved with the state behind another text of {again.state.transplants.length} tokens",
     ]
-    assert joined([studies[0], studies[0]]).state is studies[0].state
+    assert joined([replace(studies[0], state=None), studies[0]]).state is studies[0].state
+    with pytest.raises(UserError, match=r"studies must have state in one of them at most; got 2"):
+        joined([studies[0], studies[0]])
 
 
 def test_studies_that_ran_in_parts_are_joined_at_all_lengths_and_others_are_refused(studies):

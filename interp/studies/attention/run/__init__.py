@@ -13,7 +13,6 @@ from interp.base.calls import checked_call
 from interp.base.errors import UserError, unknown
 from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
-from interp.figures.attention.fitting import fitted
 from interp.loading import Loaded, as_loaded
 from interp.measure.ablation.interventions import KINDS, intervention
 from interp.measure.ablation.sets import Ablation
@@ -68,7 +67,7 @@ def attention_study(
         on_step("attention without heads")
         found: dict[str, Any] = {"scores": scores, "ablations": costs}
         view = view_attention(loaded, settings.prompt, ablate=settings.ablate or None, **found, **chosen)
-    view, examples = fitted(view), None
+    examples = None
     if settings.examples:
         on_step("examples")
         drawn: dict[str, Any] = {"strings": max(settings.strings, settings.examples), "length": settings.length}
