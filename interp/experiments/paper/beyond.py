@@ -63,6 +63,11 @@ class Beyond:
 Side = Callable[[Found], bool]
 
 
+def at_best_rates(found: Sequence[Found], beyond: Beyond) -> dict[str, Kept]:
+    """Keep the runs of each kind of model at the rate that serves it best on the longest trained strings."""
+    return best_rate(found, lambda x: share(x, "accuracy", beyond.trained[1]))
+
+
 def compare(
     found: Sequence[Found], beyond: Beyond, one: Side, other: Side, names: tuple[str, str], title: str
 ) -> Judged:
@@ -78,7 +83,7 @@ def compare(
         names: what the two sides are called.
         title: of the figure.
     """
-    kept = best_rate(found, lambda x: share(x, "accuracy", beyond.trained[1]))
+    kept = at_best_rates(found, beyond)
     shown = {"plots": _plots(kept, title), "kept": tuple(map(str, kept.values())), "notes": _notes(kept, beyond)}
     sides = [_best(kept, side, beyond.at) for side in (one, other)]
     for side, name in zip(sides, names, strict=True):

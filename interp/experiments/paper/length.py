@@ -6,7 +6,7 @@ from dataclasses import replace
 from interp.experiments.claim import Claim, Judged
 from interp.experiments.kept import Found
 from interp.experiments.paper import rates
-from interp.experiments.paper.beyond import Beyond, compare
+from interp.experiments.paper.beyond import Beyond, at_best_rates, compare
 from interp.experiments.paper.critics import convolved
 from interp.experiments.paper.curves import is_recurrent
 from interp.experiments.paper.models import CHOSEN, RATES, arms
@@ -68,7 +68,8 @@ def judge(found: Sequence[Found], size: str) -> Judged:
     )
     if size == "paper":
         return judged
-    return replace(judged, plots=(*rates.plots(trials), *judged.plots), kept=TRIALS.notes(trials))
+    told = TRIALS.notes(trials, at_best_rates(found, SIZES[size]))
+    return replace(judged, plots=(*rates.plots(trials), *judged.plots), kept=told)
 
 
 CLAIM = Claim(

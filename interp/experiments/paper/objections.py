@@ -45,7 +45,7 @@ def judge(found: Sequence[Found], size: str) -> Judged:
     critics = {arm: k for arm, k in kept.items() if is_recurrent(k.found[0])}
     shown = {
         "plots": _plots(kept, found) if size == "paper" else rates.plots(trials),
-        "kept": tuple(map(str, kept.values())) if size == "paper" else TRIALS.notes(trials),
+        "kept": tuple(map(str, kept.values())) if size == "paper" else TRIALS.notes(trials, kept),
         "notes": tuple(map(_note, kept.values())),
     }
     if not held or not critics:

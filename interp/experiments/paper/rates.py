@@ -18,6 +18,8 @@ from interp.experiments.reduce import Kept, best_rate
 from interp.training.recipe import TrainConfig
 
 SEED = 100
+NAMES = ("rates", "averaged")
+"""What the names of trials begin with: one for each recipe that trials are made by."""
 LAST = 4
 """Evaluations at the end of a trial whose mean is compared: one alone is noise."""
 
@@ -27,7 +29,7 @@ class Trials:
     """Trials of learning rates by one recipe, and what they chose."""
 
     name: str
-    """The beginning of the names of their runs."""
+    """The beginning of the names of their runs, one of `NAMES`."""
     chosen: Mapping[str, float]
     """Learning rate that each kind of model has at the laptop's size."""
 
@@ -40,20 +42,26 @@ class Trials:
         mine = [one for one in found if is_trial(one.plan) and one.plan.name.startswith(f"{self.name}/")]
         return mine, [one for one in found if not is_trial(one.plan)]
 
-    def notes(self, found: Sequence[Found]) -> tuple[str, ...]:
-        """What the trials of each kind of model say, and whether its trainings have the rate that they choose."""
-        told = []
-        for arm, kept in best(found).items():
-            has = self.chosen[arm]
+    def notes(self, trials: Sequence[Found], trained: Mapping[str, Kept]) -> tuple[str, ...]:
+        """The learning rate that each kind of model has, and whether its trials choose it.
+
+        Args:
+            trials: these, as far as they are there.
+            trained: trainings of each kind of model at the rate that was kept. Of kinds that have none here, the rate
+                is the one that they have elsewhere (`chosen`).
+        """
+        told, tried = [], best(trials)
+        for arm, kept in tried.items():
+            has = trained[arm].rate if arm in trained else self.chosen[arm]
             other = "" if has == kept.rate else f" (the trials that are there choose {kept.rate:g})"
             edge = ", at the edge of those tried" if kept.inside is False and has == kept.rate else ""
             told.append(f"learning rate of {arm}: {has:g}{other}{edge}")
-        return tuple(told)
+        return (*told, *(str(kept) for arm, kept in trained.items() if arm not in tried))
 
 
 def is_trial(plan: RunPlan) -> bool:
-    """Whether a run only helps to choose a learning rate."""
-    return plan.seed == SEED
+    """Whether a run only helps to choose a learning rate: by its seed, which a claim may be given, and its name."""
+    return plan.seed == SEED and plan.name.partition("/")[0] in NAMES
 
 
 def letters(found: Found) -> float:

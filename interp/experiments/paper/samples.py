@@ -88,6 +88,7 @@ def judge(found: Sequence[Found], size: str) -> Judged:
     best = {length: _best([one for one in found if length_of(one) == length]) for length in LENGTHS[size]}
     found = [one for each in best.values() for kept in each.values() for one in kept.found]
     kept = best[longest]
+    trained = {arm: one for length in sorted(best) for arm, one in best[length].items()}  # of the greatest length last
     groups = {
         recurrent: {
             arm: [needed(x) for x in k.found] for arm, k in kept.items() if is_recurrent(k.found[0]) == recurrent
@@ -96,7 +97,7 @@ def judge(found: Sequence[Found], size: str) -> Judged:
     }
     shown = {
         "plots": (*rates.plots(trials), *_plots(found, size)),
-        "kept": tuple(map(str, kept.values())) if size == "paper" else TRIALS.notes(trials),
+        "kept": tuple(map(str, kept.values())) if size == "paper" else TRIALS.notes(trials, trained),
         "notes": _letters(found),
     }
     if not groups[False] or not groups[True]:

@@ -97,6 +97,30 @@ def test_a_rate_is_said_with_its_trials_which_decide_nothing():
     assert (bare.measured, bare.interval, bare.notes) == (whole.measured, whole.interval, whole.notes)
 
 
+def test_a_rate_that_is_told_is_the_one_that_the_trainings_had():
+    def of_rope(found):
+        (line,) = (line for line in CLAIM["samples"].judge(found, "laptop").kept if "of rope" in line)
+        return line.removeprefix("learning rate of rope: ")
+
+    _, found = made_up("samples", lambda plan: trial(plan, 2e-3) if rates.is_trial(plan) else learning(4800))
+    assert of_rope([*found.values()]) == f"{AVERAGED['rope']:g} (the trials that are there choose 0.002)"
+    moved = [
+        replace(one, plan=replace(one.plan, training=replace(one.plan.training, learning_rate=2e-3)))
+        if one.plan.arm == "rope" and not rates.is_trial(one.plan)
+        else one
+        for one in found.values()
+    ]
+    assert of_rope(moved) == "0.002"
+
+
+def test_a_run_with_the_seed_of_trials_under_another_name_is_none():
+    trials = [plan for plan in CLAIM["length"].plans("laptop", (0,)) if rates.is_trial(plan)]
+    assert {plan.name.partition("/")[0] for plan in trials} == {"rates"} and {plan.seed for plan in trials} == {100}
+    alike = CLAIM["length"].plans("laptop", (100,))
+    assert [plan for plan in alike if rates.is_trial(plan)] == trials
+    assert {"rates", "averaged"} == {*rates.NAMES}
+
+
 @pytest.mark.parametrize(
     ("asked", "name", "chosen"), [(("length",), "rates", CHOSEN), (("samples", "objections"), "averaged", AVERAGED)]
 )
@@ -368,6 +392,7 @@ def test_a_further_family_at_its_best_rate_can_be_the_recurrent_model_to_beat():
     needed = next(plot for plot in result.plots if plot.name == "needed")
     curve = next(curve for curve in needed.curves if curve.arm == "gla")
     assert curve.y[-1] == 1600 and curve.runs[-1] == 3, "the trainings at other rates are not mixed in"
+    assert "gla: rate 0.003 of 0.001, 0.003, 0.01" in result.kept, "it has had no trials"
 
 
 def test_families_that_do_not_exist_or_that_no_claim_compares_are_refused():
