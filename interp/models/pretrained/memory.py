@@ -7,6 +7,8 @@ the last two are taken as they are.
 import copy
 import dataclasses
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -138,10 +140,26 @@ def _ours(model: Any, tokenizer: Any) -> tuple[Any, Pretrained]:
     device = next(model.parameters()).device
     read = open_hybrid if model.config.model_type in KINDS else open_mamba
     with TemporaryDirectory() as folder:
-        _twin(model).save_pretrained(folder)
+        with _without_bars():
+            _twin(model).save_pretrained(folder)
         ours, known = read(folder, device)
     name = f"the {type(model).__name__} in memory"
     return ours, Pretrained(name, known.d_vocab, special_ids(model.config), tokenizer)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """While it is open, transformers draws no progress bars: nobody asked for a file."""
+    from transformers.utils import logging
+
+    if not logging.is_progress_bar_enabled():
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
 
 
 def _twin(model: Any) -> Any:

@@ -139,7 +139,7 @@ def test_one_in_memory_is_opened_as_the_one_on_the_disk(name, saved, tokens):
 
 @pytest.mark.parametrize("name", ["nemotron", "mamba"])
 @pytest.mark.filterwarnings("error")
-def test_one_that_was_set_to_sample_is_opened_and_its_settings_stay(name):
+def test_one_that_was_set_to_sample_is_opened_in_silence_and_its_settings_stay(name, capfd):
     """transformers does not save such a model, and writes into the config of one that it saves."""
     theirs = made(
         (SHAPES | {"mamba": ("Mamba", "Mamba", {"hidden_size": 16, "vocab_size": 34, "state_size": 4})})[name]
@@ -147,7 +147,9 @@ def test_one_that_was_set_to_sample_is_opened_and_its_settings_stay(name):
     theirs.generation_config.temperature = 0.5  # which must not be set where nothing is sampled
     theirs.config.max_length = 50  # which is refused in a config
     before = theirs.config.to_dict(), theirs.generation_config.to_dict()
+    capfd.readouterr()
     interp.open(theirs)
+    assert capfd.readouterr() == ("", "") and transformers.utils.logging.is_progress_bar_enabled()
     assert (theirs.config.to_dict(), theirs.generation_config.to_dict()) == before and theirs.config.max_length == 50
 
 
