@@ -46,7 +46,7 @@ def predict(model: Any, batch: Batch, stop_at_error: bool = False) -> Int[Tensor
         out[:, first:] = model(batch.tokens, queries_from=first).argmax(dim=-1)
         return out
     _refuse_to_stop(not isinstance(model, StackModel), model)
-    last, n = len(model.blocks) - 1, batch.tokens.shape[1]
+    last, n = model.entry(len(model.blocks) - 1), batch.tokens.shape[1]
     stream = model(batch.tokens, stop_at_layer=last) if last else None
     for start in range(first, n, LETTERS_AT_ONCE):
         stop = min(start + LETTERS_AT_ONCE, n)

@@ -44,7 +44,6 @@ OPEN = {
     "Starcoder2ForCausalLM": GROUPED,
     "SmolLM3ForCausalLM": GROUPED | {"no_rope_layers": [1, 0]},
     "CohereForCausalLM": GROUPED,
-    "FalconH1ForCausalLM": GROUPED | MAMBA_HEADS | {"mamba_d_ssm": 64},
 }
 NOT_EDITED = {
     "GPTNeoForCausalLM": NAMED
@@ -60,6 +59,8 @@ RECURRENT = {
     "JambaForCausalLM": GROUPED
     | {"mamba_d_state": 8, "mamba_dt_rank": 4, "num_experts": 2, "attn_layer_period": 2, "attn_layer_offset": 1},
     "BambaForCausalLM": GROUPED | MAMBA_HEADS | {"attn_layer_indices": [1], "mamba_n_groups": 1},
+    "FalconH1ForCausalLM": GROUPED | MAMBA_HEADS | {"mamba_d_ssm": 64},
+    "xLSTMForCausalLM": NAMED | {"hidden_size": 64, "num_heads": 2, "qk_dim_factor": 1.0},
 }
 REFUSED = {
     "RwkvForCausalLM": NAMED | {"attention_hidden_size": 32},

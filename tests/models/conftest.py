@@ -44,6 +44,19 @@ RECURRENT = {
         "gated_mlp": True,
         **{"n_experts": (3, 0, 0), "n_chosen": 2, "d_shared": 4, "renormalized": True},
     },
+    "side by side": {
+        "kind": "hybrid",
+        "layers": ("mlstm", "attention", "mamba2"),
+        "beside": (2,),
+        "attention": {"n_heads": 4},
+        "mamba2": {"d_head": 8, "gate_norm": "before", **MAMBA},
+        "mlstm": {
+            **{"n_heads": 2, "d_key": 4, "d_value": 6, "head_norm_centred": True},
+            **{"gate_cap": 2.0, "normalizer_eps": 0.1},
+        },
+        "d_mlp": (0, 0, 8),
+        "logit_cap": 4.0,
+    },
 }
 """Kind -> fields of its config, besides the widths."""
 

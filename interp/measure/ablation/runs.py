@@ -5,7 +5,7 @@ model with TransformerLens's surface gets. On our models `together` runs many at
 
 1. what precedes an ablation's first layer is the clean run, the same for all;
 2. in that layer attention's output changes by the sum over the ablated heads of (z' - z) W_O: nothing attends again (a
-   recurrent layer runs anew, with a hook);
+   recurrent layer runs anew, with a hook, and so do two layers side by side);
 3. the changed streams go through the later layers side by side along the batch axis, with hooks for later heads;
 4. the last layer's queries, and the logits, are made from the answer on.
 """
@@ -57,10 +57,11 @@ def together(
 
     for (layer, intervention), members in groups.items():
         heads = sorted({head for i in members for head in ablations[i].heads if head.layer == layer})
-        attends = heads[0].kind == "attention"
-        begin = layer + 1 if attends else layer
+        alone = model.entry(layer) == layer == model.entry(layer + 1) - 1
+        attends = alone and heads[0].kind == "attention"
+        begin = layer + 1 if attends else model.entry(layer)
         at = strings.columns if begin == end else slice(None)
-        before = strings.clean[f"blocks.{layer}.hook_resid_pre"][:, at]
+        before = strings.clean[f"blocks.{layer if attends else begin}.hook_resid_pre"][:, at]
         changes = _changes(model, strings, intervention, layer, heads, at) if attends else None
         step = max(1, tokens_at_once // before[..., 0].numel())
         for some in (members[first : first + step] for first in range(0, len(members), step)):

@@ -125,7 +125,7 @@ def clean_names(model: Model, ablations: Sequence[Ablation], fast: bool) -> list
     names = {head.output_hook for a in replaced for head in a.heads}
     if fast:
         for first in {min(a.heads) for a in ablations if a.heads}:
-            names.add(f"blocks.{first.layer}.hook_resid_pre")
+            names |= {f"blocks.{at}.hook_resid_pre" for at in {first.layer, cast(Any, model).entry(first.layer)}}
             if first.kind == "attention":
                 names.add(f"blocks.{first.layer}.{cast(Any, model).blocks[first.layer].heads_hook}")
         names |= {f"blocks.{model.cfg.n_layers - 1}.hook_resid_post" for a in ablations if not a.heads}

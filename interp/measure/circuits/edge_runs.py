@@ -88,7 +88,7 @@ class EdgeRun:
                     self._attend(stage)
                 case "unembed":
                     for some, stream in self._streams(stage, self.columns):
-                        yield some, F.linear(self.model.ln_final(stream), self.model.W_U.T, self.model.b_U)
+                        yield some, self.model.to_logits(stream)
                 case _:
                     self._write(stage, node)
 

@@ -72,7 +72,7 @@ class MovedTable:
 def decompose_logit(
     model: Model, tokens: Tokens, query: Asked, token: Asked, instead: Int[Tensor, " batch"] | None = None
 ) -> LogitTable:
-    """Take the logit of a token apart, by what every node writes straight into it.
+    """Take the logit of a token apart, by what every node writes straight into it; a capped one as it is before.
 
     >>> from interp.models.planted import planted_copier
     >>> from interp.tasks import CopyTask, planted_repeats
@@ -94,7 +94,8 @@ def decompose_logit(
     """
     model = own_model(model)
     last = len(model.blocks)
-    cache = cached(model, tokens, [*stream_hooks(model, last), *scale_hooks(model.ln_final, "ln_final")])
+    logits_at = [] if model.logit_cap is None else ["hook_uncapped"]
+    cache = cached(model, tokens, [*stream_hooks(model, last), *scale_hooks(model.ln_final, "ln_final"), *logits_at])
     norm, toward = held_norm(model.ln_final, "ln_final", cache).at(query[:, None, None]), _toward(model, token, instead)
     names, parts = [], []
     for name, written in stream_parts(model, last, cache):
@@ -102,7 +103,8 @@ def decompose_logit(
         x = ((x + norm.shift if name == BIASES else x) * toward).sum(dim=1)
         names.append(name)
         parts.append(x + _differ(model.b_U.double(), token, instead) if name == BIASES else x)
-    logits = model(tokens).take_along_dim(query[:, None, None], 1)[:, 0].double()
+    logits = cache[logits_at[0]] if logits_at else model(tokens)
+    logits = logits.take_along_dim(query[:, None, None], 1)[:, 0].double()
     asked = logits.gather(1, token[:, None])[:, 0]
     other = 0.0 if instead is None else logits.gather(1, instead[:, None])[:, 0]
     return LogitTable(tuple(names), torch.stack(parts, dim=1), asked - other)

@@ -18,6 +18,7 @@ def require_separable(model: Any) -> None:
     """Raises: UserError for a model of ours whose attention does more to what it reads than maps and one softmax."""
     config = model.attention if isinstance(model, StackModel) else None
     found = [what for option, what in APART.items() if config is not None and getattr(config, option)]
+    found += ["layers side by side"] * (config is not None and any(getattr(b, "beside", False) for b in model.blocks))
     if found:
         raise UserError(
             f"model must have plain attention to be taken apart; got {' and '.join(found)}. Ablate its heads, or cut "

@@ -74,6 +74,7 @@ class SharedRun:
             return self.logits
         hooks = [Edit(Site.of(head), value).hook(self.model, reference) for head in heads]
         layer = min(head.layer for head in heads)
+        layer = self.model.entry(layer) if isinstance(self.model, StackModel) else layer
         if self._may_begin_at(layer):
             return self._from(layer, hooks)
         return logits_from(self.model, self.tokens, self.first, hooks)

@@ -26,7 +26,7 @@ class MatrixLayer(ReadLayer):
     x: Channels
     """What the convolution reads; without one, u."""
     u: Channels
-    """The values, head after head."""
+    """The values, head after head; where the norm takes the mean off each head's output, without that of theirs."""
     held: Channels
     """u over what the convolution gives: the sigmoid of that."""
     gate: Channels
@@ -38,6 +38,8 @@ class MatrixLayer(ReadLayer):
     W_conv: Float[Tensor, "channel width"] | None = None
     past_state: Channels | None = None
     """Weight of each value's direct way to what W_out reads, past the state and the norm; None where there is none."""
+    taken: Channels | None = None
+    """What the norm takes off each head's output, its mean; None where it takes nothing off."""
 
     @property
     def width(self) -> int:
@@ -75,6 +77,8 @@ class MatrixLayer(ReadLayer):
         return alpha + (query[..., None] == at)[:, None] * self.past_state[..., channels].transpose(1, 2)[:, :, None]
 
     def remainder(self, *, through_conv: bool, gated: bool, direct: bool) -> Channels:  # noqa: ARG002
+        if not gated and self.taken is not None:
+            return self.taken.to(self.u.dtype)
         if direct or not gated or self.past_state is None:
             return torch.zeros_like(self.u)
         return self.past_state * self.u

@@ -3,12 +3,10 @@
 from interp.base.errors import UserError
 
 LACKING = {
-    "falcon_h1": "attention and Mamba-2 side by side in a layer, with multipliers",
     "kimi_linear": "a delta rule with a decay for each row of the state, and latent attention",
     "lfm2": "gated short convolutions for its recurrent layers",
     "recurrent_gemma": "RG-LRU layers, and attention in a window",
     "rwkv": "the recurrence of RWKV-4 and channel mixing; the family here is RWKV-7",
-    "xlstm": "mLSTM layers whose gates have soft caps and whose norm centres, and logits with a cap",
     "zamba": "attention that Mamba layers share",
     "zamba2": "attention that Mamba-2 layers share",
 }

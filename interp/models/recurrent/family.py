@@ -34,7 +34,7 @@ TAKEN = (
     "coded",
     "options",
     "layers",
-    *("d_mlp", "activation", "gated_mlp", "n_experts", "n_chosen", "d_shared", "renormalized"),
+    *("d_mlp", "activation", "gated_mlp", "n_experts", "n_chosen", "d_shared", "renormalized", "logit_cap", "beside"),
     *RecurrentConfig.__dataclass_fields__,
 )
 """Names that no family can have: they are other kinds of models and layers, or fields of a hybrid's config."""

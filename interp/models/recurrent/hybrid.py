@@ -23,7 +23,7 @@ ATTENTION = "attention"
 """Kind of a layer that is not recurrent."""
 SHARED = ("n_layers", "d_model", "d_vocab", "normalization")
 """Fields that the configs of all layers take from the hybrid's."""
-LATER = ("d_mlp", "activation", "gated_mlp", "n_experts", "n_chosen", "d_shared", "renormalized")
+LATER = ("d_mlp", "activation", "gated_mlp", "n_experts", "n_chosen", "d_shared", "renormalized", "logit_cap", "beside")
 """Fields that are left out of a config's dict where they have their default, so that older recipes keep their name."""
 
 
@@ -84,6 +84,12 @@ class HybridConfig:
     """Hidden width of one more expert that all positions are given to, with a gate; 0: none."""
     renormalized: bool = False
     """Whether the weights of the chosen experts sum to 1."""
+    logit_cap: float | None = None
+    """Bound c of logits, which become c tanh(z / c); None: no bound."""
+    beside: tuple[int, ...] = ()
+    """Recurrent layers that read the stream as the attention layer before them read it, not with what that wrote:
+    x + attention(norm(x)) + recurrence(norm(x)), then, if there is one, the MLP of the recurrent layer (heads of both
+    kinds side by side, as in Hymba and Falcon-H1; the attention layer has no MLP)."""
     options: dict[str, Any] = field(default_factory=dict)
     """Kind of layer -> fields of its config."""
 
@@ -102,6 +108,8 @@ class HybridConfig:
             for size in sizes:
                 require_size(name, size, least=0)
         require_counts(self, "d_shared", least=0)
+        if self.logit_cap is not None and not 0 < self.logit_cap < float("inf"):
+            raise UserError(f"logit_cap must be a positive number, or None for no bound; got {self.logit_cap}.")
         for layer, experts in enumerate(self._by_layer("n_experts")):
             if experts and not 1 <= self.n_chosen <= experts:
                 raise UserError(f"n_chosen must be from 1 to the {experts} experts of a layer; got {self.n_chosen}.")
@@ -109,6 +117,16 @@ class HybridConfig:
                 raise UserError("d_mlp and gated_mlp must be given with n_experts, whose MLPs are gated; got neither.")
         for kind in dict.fromkeys((*self.layers, *self.options)):
             self.part(kind)
+        for layer in self.beside:
+            self._check_beside(layer)
+
+    def _check_beside(self, layer: int) -> None:
+        known = 1 <= layer < self.n_layers and self.layers[layer] != ATTENTION == self.layers[layer - 1]
+        if not known or self.mlp_in(layer - 1):
+            raise UserError(
+                "beside must hold numbers of recurrent layers, each behind an attention layer without an MLP; got "
+                f"{layer}."
+            )
 
     @property
     def n_layers(self) -> int:
@@ -187,7 +205,7 @@ class HookedHybrid(RecurrentModel):
     def __init__(self, config: HybridConfig, seed: int = 0) -> None:
         parts = {kind: config.part(kind) for kind in dict.fromkeys(config.layers)}
         blocks = [_block(config, parts[kind], layer) for layer, kind in enumerate(config.layers)]
-        super().__init__(config, blocks, parts.get(ATTENTION), seed)
+        super().__init__(config, blocks, parts.get(ATTENTION), seed, config.logit_cap)
 
     def config_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, **self.config.to_dict()}
@@ -197,8 +215,11 @@ def _block(config: HybridConfig, part: Any, layer: int) -> nn.Module:
     kind = config.layers[layer]
     mlp = _mlp(config, layer)
     if kind == ATTENTION:
-        return Block(part, layer, mlp)
+        block = Block(part, layer, mlp)
+        block.shows = layer + 1 in config.beside
+        return block
     block = family(kind).block(part, alone=False)
+    block.beside = layer in config.beside
     if mlp is not None:
         block.add_mlp(mlp, make_norm(config.normalization, config.d_model, config.norm_eps))
     return block

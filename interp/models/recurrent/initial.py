@@ -81,7 +81,8 @@ def init_mamba2(mixer: Any, config: Any, generator: torch.Generator) -> None:
     mixer.b_dt.copy_(step_size_bias(config.n_heads, config, generator))
     mixer.A_log.copy_(uniform(config.n_heads, config.A_range[0], config.A_range[1], generator).log())
     mixer.D.fill_(1.0)
-    mixer.norm.w.fill_(1.0)
+    if mixer.norm is not None:
+        mixer.norm.w.fill_(1.0)
     if config.initialization == "mimetic":
         mimic_attention(mixer)
         pass_through(mixer)

@@ -2,14 +2,14 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from interp.base.codec import checked, without_defaults
 from interp.base.errors import UserError
 from interp.models.recurrent.config import RecurrentConfig
 from interp.models.stack.checks import require_counts
 
-LATER = ("head_norm_eps",)
+LATER = ("head_norm_eps", "head_norm_centred")
 """Fields that are left out where they have their default, so that older models and runs keep their name."""
 
 
@@ -34,12 +34,19 @@ class MatrixConfig(RecurrentConfig):
     """Whether each head's output is divided by its rms, before the gate."""
     head_norm_eps: float | None = None
     """Added to the mean square of each head's output; None: norm_eps."""
+    head_norm_centred: bool = False
+    """Whether the mean of each head's output is taken off it before it is divided."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_counts(self, "n_heads", "d_conv")
         if self.head_norm_eps is not None and not 0 < self.head_norm_eps < float("inf"):
             raise UserError(f"head_norm_eps must be a positive number, or None for norm_eps; got {self.head_norm_eps}.")
+        if self.head_norm_centred and (not self.head_norm or self.d_conv > 1):
+            raise UserError(
+                "head_norm_centred must be False without head_norm, and with a convolution (d_conv above 1), behind "
+                f"which values have no mean of their own; got True with d_conv={self.d_conv}."
+            )
         for name in ("d_key", "d_value"):
             if getattr(self, name) is not None:
                 require_counts(self, name)
@@ -49,9 +56,12 @@ class MatrixConfig(RecurrentConfig):
                     f"Give {name}, or another number of heads."
                 )
 
+    later: ClassVar[tuple[str, ...]] = ()
+    """Further such fields, of the family."""
+
     def to_dict(self) -> dict[str, Any]:
-        """The fields, without those of `LATER` that have their default."""
-        return without_defaults(self, dataclasses.asdict(self), LATER)
+        """The fields, without those that came later and have their default."""
+        return without_defaults(self, dataclasses.asdict(self), (*LATER, *self.later))
 
     @property
     def key_width(self) -> int:

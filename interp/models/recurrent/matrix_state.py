@@ -94,7 +94,7 @@ class MatrixMixer(Mixer):
         self.W_out = weight(values, d)
         self.W_gate = weight(d, values) if c.gate else None
         eps = c.norm_eps if c.head_norm_eps is None else c.head_norm_eps
-        self.norm = RMSNorm(values, eps, c.n_heads) if c.head_norm else None
+        self.norm = RMSNorm(values, eps, c.n_heads, c.head_norm_centred) if c.head_norm else None
         self.hook_q, self.hook_k, self.hook_v = (HookPoint() for _ in range(3))
         self.hook_write, self.hook_state = HookPoint(), HookPoint()
         self.hook_y, self.hook_gated = HookPoint(), HookPoint()
@@ -106,7 +106,7 @@ class MatrixMixer(Mixer):
             self.hook_gate = HookPoint()
         self.scans = ("matrix_scan", "causal_conv") if conv else ("matrix_scan",)  # type: ignore[misc]
         asked = {"hook_conv_in": conv, "hook_conv": conv, "hook_gate": gate, "norm.hook_scale": norm}
-        asked["normalizer.hook_scale"] = normalizes
+        asked |= {"normalizer.hook_scale": normalizes, "hook_y": c.head_norm_centred}
         asked = tuple(name for name, there in asked.items() if there)
         self.hidden_hooks = (*asked, "hook_q", "hook_k", "hook_v", *self.own_hooks())  # type: ignore[misc]
 
@@ -176,9 +176,14 @@ class MatrixMixer(Mixer):
                 values["hook_conv_in"][..., own],
                 self.W_conv[own],
             )
+        taken = None
+        if c.head_norm_centred:  # what a position brings past the norm is its value without the head's mean
+            taken = values["hook_y"].mean(dim=3, keepdim=True).expand_as(values["hook_y"]).flatten(2)
+            x = u = (values["hook_v"] - values["hook_v"].mean(dim=3, keepdim=True)).flatten(2)
         weights = (self.W_out,) if W_conv is None else (self.W_out, W_conv)
         x, u, held, gate, *weights = promoted(x, u, held, gate, *weights)
-        return MatrixLayer(x, u, held, gate, terms, weights[0], c.n_heads, None if W_conv is None else weights[1])
+        own = None if W_conv is None else weights[1]
+        return MatrixLayer(x, u, held, gate, terms, weights[0], c.n_heads, own, taken=taken)
 
     # ------------------------------------------------------------------ the forward pass
 

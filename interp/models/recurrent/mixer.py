@@ -160,6 +160,9 @@ class RecurrentBlock(nn.Module):
     `experts.Experts`), `hook_mlp_out`. In a model that has MLPs in other layers alone, `hook_mlp_out` is a point, too,
     where zeros are written: TransformerLens's decompositions of the stream ask for it.
 
+    Where it stands beside an attention layer (`beside`), its mixer reads the stream as that layer read it, and it adds
+    to what that layer left: x + attention(ln1(x)) + mixer(norm(x)).
+
     Args:
         mixer: the layer.
         norm: before it; an identity for none.
@@ -170,6 +173,8 @@ class RecurrentBlock(nn.Module):
     past_class = RecurrentState
     parallel = False
     """Whether the MLP reads what the mixer reads; it reads what stands after it."""
+    beside = False
+    """Whether the mixer reads what the attention layer before it reads."""
 
     def __init__(self, mixer: Mixer, norm: nn.Module, residual: bool = True) -> None:
         super().__init__()
@@ -185,11 +190,19 @@ class RecurrentBlock(nn.Module):
         self.hook_resid_mid, self.hook_mlp_in, self.hook_mlp_out = HookPoint(), HookPoint(), HookPoint()
 
     def forward(
-        self, x: Residual, mask: Mask, past: RecurrentState | None = None
+        self, x: Residual, mask: Mask, past: RecurrentState | None = None, entered: Residual | None = None
     ) -> Float[Tensor, "batch query d_model"]:
-        """Run the layer; returns the stream after it at the positions that `mask` asks for."""
+        """Run the layer; returns the stream after it at the positions that `mask` asks for.
+
+        Args:
+            x: the stream.
+            mask: which positions are wanted.
+            past: what is carried from before these positions; replaced by what is after them.
+            entered: the stream as the layer before it read it, for one that stands beside it.
+        """
         x = self.hook_resid_pre(x)
-        read = self.hook_mixer_input(x.clone()) if in_use(self.hook_mixer_input) else x  # a copy: the stream stays
+        read = x if entered is None else entered
+        read = self.hook_mixer_input(read.clone()) if in_use(self.hook_mixer_input) else read  # the stream stays
         out = self.hook_mixer_out(self.mixer(self.hook_mixer_in(self.norm(read)), past, mask.first))
         out = x[:, mask.first :] + out if self.residual else out
         if self.mlp is not None and self.hook_mlp_out is not None:

@@ -5,11 +5,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from transformer_lens.utilities.activation_functions import SOFTCAP_DISABLED
 
 from interp.base.axes import Tokens
 from interp.base.calls import checked_call
@@ -26,6 +29,7 @@ from interp.models.stack.key_values import KeyValues
 from interp.models.stack.layers import make_norm
 from interp.models.stack.masks import Mask, make_mask, positions_seen
 from interp.models.stack.model import StackModel
+from interp.models.stack.scores import capped
 
 STEP = re.compile(r"blocks\.(\d+)\.mixer\.(\w+)\.(0|[1-9]\d*)")
 """Name of a hook point at one position: layer, quantity, position from 0."""
@@ -41,14 +45,24 @@ class RecurrentModel(StackModel):
         blocks: the layers, first to last.
         attention: config of its attention layers; None where it has none.
         seed: seed of the first weights.
+        logit_cap: bound of the logits; None: none.
     """
 
     isolates = False
 
     def __init__(
-        self, config: Any, blocks: list[nn.Module], attention: TransformerConfig | None = None, seed: int = 0
+        self,
+        config: Any,
+        blocks: list[nn.Module],
+        attention: TransformerConfig | None = None,
+        seed: int = 0,
+        logit_cap: float | None = None,
     ) -> None:
         super().__init__()
+        if logit_cap is not None:
+            self.logit_cap, self.hook_uncapped = logit_cap, HookPoint()
+            # By this name TransformerLens's logit lens asks what stands behind the unembedding.
+            self.adapter = SimpleNamespace(apply_output_logits_transform=partial(capped, cap=logit_cap))
         self.config, self.attention = config, attention
         self.embed = nn.Module()
         self.embed.W_E = nn.Parameter(torch.empty(config.d_vocab, config.d_model))
@@ -146,6 +160,7 @@ class RecurrentModel(StackModel):
             "attn_only": self.mlp_width == 0,
             "normalization_type": c.normalization,
             "positional_embedding_type": "none",
+            "output_logits_soft_cap": self.logit_cap or SOFTCAP_DISABLED,
         }
 
     # ------------------------------------------------------------------ hook points

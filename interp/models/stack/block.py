@@ -36,6 +36,11 @@ class Block(nn.Module):
 
     hook_out_is_single_residual_stream = True  # TransformerLens's logit lens asks
     past_class = KeyValues
+    beside = False
+    shows = False
+    """Whether the next layer stands beside it, and reads what it reads."""
+    entered: Residual | None = None
+    """What it has just read, where it shows it: taken by whoever runs the next layer."""
     mlp: Any
     ln1: nn.Module
     ln2: nn.Module
@@ -59,6 +64,7 @@ class Block(nn.Module):
 
     def forward(self, x: Residual, mask: Mask, past: KeyValues | None = None) -> Float[Tensor, "batch query d_model"]:
         x = self.hook_resid_pre(x)
+        self.entered = x if self.shows else None
         attn_out = self.attn(self._attention_input(x, self.attn.first_query(mask)), mask, past)
         if self.norm_after:
             attn_out = self.ln1_post(self.hook_attn_heads(attn_out))
@@ -79,7 +85,7 @@ class Block(nn.Module):
         It may where all heads look evenly, and nothing listens at the stream, the norm or the attention.
         """
         attention = self.attn
-        if not isinstance(attention, EvenAttention) or not attention.plain or self.norm_after:
+        if not isinstance(attention, EvenAttention) or not attention.plain or self.norm_after or self.shows:
             return False
         norm = [point for point in self.ln1.children() if isinstance(point, HookPoint)]
         return not in_use(self.hook_resid_pre, *norm)

@@ -58,17 +58,19 @@ class RMSNorm(nn.Module):
         d_model: width.
         eps: added to the mean square.
         groups: parts of the width that are normalised each by itself.
+        centred: whether each part's mean is taken off it first, which makes it a LayerNorm without a shift.
     """
 
-    def __init__(self, d_model: int, eps: float = 1e-5, groups: int = 1) -> None:
+    def __init__(self, d_model: int, eps: float = 1e-5, groups: int = 1, centred: bool = False) -> None:
         super().__init__()
         self.w = nn.Parameter(torch.ones(d_model))
-        self.eps, self.groups = eps, groups
+        self.eps, self.groups, self.centred = eps, groups, centred
         self.hook_scale = HookPoint()
         self.hook_normalized = HookPoint()
 
     def forward(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
         parts = x.unflatten(-1, (self.groups, -1))
+        parts = parts - parts.mean(dim=-1, keepdim=True) if self.centred else parts
         if not in_use(self.hook_scale):
             return self.hook_normalized(F.rms_norm(parts, parts.shape[-1:], eps=self.eps).flatten(-2) * self.w)
         scale = self.hook_scale((parts.square().mean(dim=-1) + self.eps).sqrt())

@@ -37,6 +37,9 @@ class StackModel(LensModel):
     hook_embed: Any
     attention: TransformerConfig | None
     """Config of the attention layers; None where there are none."""
+    logit_cap: float | None = None
+    """Bound c of logits z, which become c tanh(z / c) (Gemma 2); None: no bound."""
+    hook_uncapped: Any
 
     def make_mask(self, tokens: Tensor, segment: Tensor | None, past: list[Any] | None, first: int = 0) -> Mask:
         """Who may look where, for the new tokens from index `first` on."""
@@ -86,6 +89,11 @@ class StackModel(LensModel):
             )
         inputs = self.to_tokens(tokens) if start_at_layer is None else self._stream_to_start_from(tokens)
         layers = range(*slice(start_at_layer, stop_at_layer).indices(len(self.blocks)))
+        if layers and self.entry(layers[0]) != layers[0]:
+            raise UserError(
+                f"start_at_layer must not be a layer that reads what the one before it reads; got {layers[0]}. Start "
+                f"at {layers[0] - 1}."
+            )
         first = _index(queries_from, inputs.shape[1])
         self._check_together(inputs, segment, past, layers)
         with nullcontext() if torch.compiler.is_compiling() else self.lock:
@@ -94,11 +102,19 @@ class StackModel(LensModel):
                 return x
             if return_type is None:
                 return None
-            logits = F.linear(self.ln_final(x), self.W_U.T, self.b_U)
+            logits = self.to_logits(x)
         if return_type == "logits":
             return logits
         loss = _next_token_loss(logits, inputs[:, first:], loss_per_token)
         return loss if return_type == "loss" else (logits, loss)
+
+    def to_logits(self, stream: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes vocab"]:
+        """What the final norm and the unembedding make of the stream behind the last block; capped, if there is a cap.
+
+        `hook_uncapped`, where there is one, holds the logits before it.
+        """
+        logits = F.linear(self.ln_final(stream), self.W_U.T, self.b_U)
+        return logits if self.logit_cap is None else capped(self.hook_uncapped(logits), self.logit_cap)
 
     def _through_blocks(
         self, inputs: Tensor, segment: Tensor | None, past: list[Any] | None, layers: range, first: int, embed: bool
@@ -112,10 +128,18 @@ class StackModel(LensModel):
             layers = layers[1:]
         else:
             x = self.embedded(inputs, mask) if embed else inputs
+        entered: tuple[Residual, ...] = ()
         for layer in layers:
-            of_layer = last_mask if layer == layers[-1] else mask
-            x = self.blocks[layer](x, of_layer, None if past is None else past[layer])
+            block, of_layer = self.blocks[layer], last_mask if layer == layers[-1] else mask
+            x = block(x, of_layer, None if past is None else past[layer], *entered)
+            entered = (block.entered,) if getattr(block, "shows", False) else ()
+            if entered:
+                block.entered = None
         return x
+
+    def entry(self, layer: int) -> int:
+        """Where a run that is to begin at a layer must begin: one before where the two stand side by side."""
+        return layer - 1 if 0 < layer < len(self.blocks) and getattr(self.blocks[layer], "beside", False) else layer
 
     def _reads_tokens(self, layers: range) -> bool:
         """Whether the first layer may be computed from the tokens alone, without the stream that enters it."""

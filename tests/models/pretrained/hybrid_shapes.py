@@ -23,6 +23,13 @@ JAMBA |= {"expert_layer_period": 2, "expert_layer_offset": 1, "num_experts": 1, 
 MIXTURE = {"head_dim": 8, "num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 8}
 MIXTURE |= {"shared_expert_intermediate_size": 12}
 ONE_KEY = {"num_key_value_heads": 1}
+XLSTM = {"hidden_size": 16, "vocab_size": 34, "num_heads": 2, "num_hidden_layers": 2, "ffn_round_up_to_multiple_of": 8}
+XLSTM |= {"pad_token_id": None, "bos_token_id": 1, "eos_token_id": 2}
+CAPPED = {"gate_soft_cap": 1.5, "output_logit_soft_cap": 0.7, "eps": 0.1, "norm_eps": 0.01}
+FALCON = SMALL | {"num_hidden_layers": 2, "mamba_n_heads": 4, "mamba_d_ssm": 24, "mamba_d_state": 5}
+TIMES = {"embedding_multiplier": 3.0, "lm_head_multiplier": 0.7, "key_multiplier": 0.5, "attention_in_multiplier": 1.3}
+TIMES |= {"attention_out_multiplier": 0.8, "ssm_in_multiplier": 1.4, "ssm_out_multiplier": 0.6}
+TIMES |= {"mlp_multipliers": [0.7, 1.9], "ssm_multipliers": [0.5, 1.5, 0.7, 1.2, 0.9]}
 
 SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "qwen3.5": ("Qwen3_5Text", "Qwen3_5", DELTA | {"head_dim": 8}),
@@ -60,6 +67,8 @@ SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
         *("NemotronH", "NemotronH"),
         NEMOTRON | {"n_groups": 1, "mamba_num_heads": 3, "mlp_hidden_act": "gelu", "time_step_min": 0.4},
     ),
+    "xlstm": ("xLSTM", "xLSTM", XLSTM | CAPPED),
+    "falcon": ("FalconH1", "FalconH1", FALCON | TIMES),
 }
 
 MORE: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -68,6 +77,20 @@ MORE: dict[str, tuple[str, str, dict[str, Any]]] = {
     "not turned": ("Qwen3_5Text", "Qwen3_5", DELTA | {"head_dim": 2}),
     "keys of their own": ("Qwen3Next", "Qwen3Next", DELTA | MIXTURE | {"num_key_value_heads": 4}),
     "little recurrence": ("NemotronH", "NemotronH", NEMOTRON | {"layers_block_type": ["full_attention", *PATTERN]}),
+    "xlstm as it is": ("xLSTM", "xLSTM", XLSTM),
+    "xlstm wide": ("xLSTM", "xLSTM", XLSTM | {"num_heads": 4, "qk_dim_factor": 1.5, "v_dim_factor": 0.5}),
+    "falcon plain": ("FalconH1", "FalconH1", FALCON),
+    "falcon tied": (
+        *("FalconH1", "FalconH1"),
+        FALCON | TIMES | BIASES | {"tie_word_embeddings": True, "mamba_rms_norm": True, "mamba_n_groups": 2},
+    ),
+    "falcon norm behind": (
+        *("FalconH1", "FalconH1"),
+        FALCON
+        | TIMES
+        | {"mamba_rms_norm": True, "mamba_norm_before_gate": False, "mamba_d_ssm": None, "projectors_bias": True}
+        | {"head_dim": 6, "num_key_value_heads": None, "time_step_limit": (0.3, 0.9), "mamba_d_conv": 2},
+    ),
     "plain experts": ("Jamba", "Jamba", JAMBA | {"num_experts": 3, "expert_layer_period": 1, "expert_layer_offset": 0}),
 }
 """Shapes that are rarer."""
@@ -83,3 +106,24 @@ def made(shape: tuple[str, str, dict[str, Any]]) -> Any:
             for parameter in model.parameters():
                 parameter.add_(0.1 * torch.randn(parameter.shape))
     return model
+
+
+@torch.no_grad()
+def answers(model: Any, tokens: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
+    """Its logits, the last states of its recurrent layers, and the keys of those that attend."""
+    if model.config.model_type == "xlstm":  # whose cache has place for heads of 64 numbers or more alone
+        states = []
+        hooks = [
+            block.register_forward_hook(lambda *call: states.append(call[2][1])) for block in model.backbone.blocks
+        ]
+        logits = model(tokens, use_cache=False).logits
+        for hook in hooks:
+            hook.remove()
+        # Ours has the keys' scale in the state, and the normaliser as its last column.
+        joined = [torch.cat([C, n[..., None]], dim=-1) * n.shape[-1] ** -0.5 for C, n, _ in states]
+        return logits, joined, []
+    found = model(tokens, use_cache=True)
+    layers = found.past_key_values.layers
+    states = [layer.recurrent_states[0] for layer in layers if getattr(layer, "recurrent_states", None) is not None]
+    keys = [layer.keys for layer in layers if getattr(layer, "keys", None) is not None]
+    return found.logits, [state for state in states if state is not None], [each for each in keys if each.numel()]

@@ -19,7 +19,7 @@ from interp.models.hidden_attention.pattern import decompose
 from interp.models.pretrained.hybrids.kinds import KINDS
 from interp.models.pretrained.hybrids.reading import open_hybrid
 from interp.models.recurrent.hybrid import HookedHybrid
-from tests.models.pretrained.hybrid_shapes import DELTA, MORE, PATTERN, SHAPES, made  # noqa: TID251
+from tests.models.pretrained.hybrid_shapes import DELTA, MORE, PATTERN, SHAPES, answers, made  # noqa: TID251
 
 transformers = pytest.importorskip("transformers")
 
@@ -68,22 +68,18 @@ def test_logits_states_and_steps_are_those_of_transformers(name, saved, tokens):
     theirs, folder = saved(name)
     ours, known = open_hybrid(folder)
     assert type(ours) is HookedHybrid and ours.dtype == torch.float32 and not ours.training
-    want = theirs(tokens, use_cache=True)
-    assert want.logits.std() > 0.2
+    logits, states, keys = answers(theirs, tokens)
+    assert logits.std() > 0.2
     past = ours.new_past()
-    torch.testing.assert_close(ours(tokens, past=past), want.logits, atol=1e-5, rtol=1e-5)
-    caches = [cache for cache in want.past_key_values.layers if getattr(cache, "recurrent_states", None) is not None]
-    caches = [cache for cache in caches if cache.recurrent_states[0] is not None]
-    assert len(caches) == len(ours.recurrent_layers) > 0
-    for layer, cache in zip(ours.recurrent_layers, caches, strict=True):
-        torch.testing.assert_close(past[layer].parts["h"], cache.recurrent_states[0], atol=1e-5, rtol=1e-5)
-    attends = [cache for cache in want.past_key_values.layers if getattr(cache, "keys", None) is not None]
-    attends = [cache for cache in attends if cache.keys.numel()]
-    assert len(attends) == len(ours.attention_layers) > 0
-    for layer, cache in zip(ours.attention_layers, attends, strict=True):
-        each = past[layer].keys.shape[2] // cache.keys.shape[1]
-        keys = cache.keys.transpose(1, 2).repeat_interleave(each, dim=2)
-        torch.testing.assert_close(past[layer].keys, keys, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours(tokens, past=past), logits, atol=1e-5, rtol=1e-5)
+    assert len(states) == len(ours.recurrent_layers) > 0
+    for layer, state in zip(ours.recurrent_layers, states, strict=True):
+        torch.testing.assert_close(past[layer].parts["h"], state, atol=1e-5, rtol=1e-5)
+    assert len(keys) == len(ours.attention_layers) and (keys or "xlstm" in name)
+    for layer, of_theirs in zip(ours.attention_layers, keys, strict=True):
+        each = past[layer].keys.shape[2] // of_theirs.shape[1]
+        want = of_theirs.transpose(1, 2).repeat_interleave(each, dim=2)
+        torch.testing.assert_close(past[layer].keys, want, atol=1e-5, rtol=1e-5)
     stepped = ours.new_past()
     steps = torch.cat([ours(token, past=stepped) for token in tokens.split([4, *[1] * 15], dim=1)], dim=1)
     torch.testing.assert_close(steps, ours(tokens), atol=1e-5, rtol=1e-5)
@@ -101,7 +97,7 @@ def test_layers_of_one_kind_alone_are_read_too(kind, tokens, tmp_path):
     torch.testing.assert_close(ours(tokens), theirs(tokens, use_cache=False).logits, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["qwen3.5", "olmo hybrid", "bamba", "nemotron biases"])
+@pytest.mark.parametrize("name", ["qwen3.5", "olmo hybrid", "bamba", "nemotron biases", "falcon"])
 @torch.no_grad()
 def test_generations_are_those_of_transformers_and_a_model_saves_its_own(name, saved, tokens, tmp_path):
     theirs, folder = saved(name)
@@ -128,7 +124,7 @@ def test_of_a_model_that_also_sees_pictures_the_text_is_read(tokens, tmp_path):
     torch.testing.assert_close(open_hybrid(tmp_path)[0](tokens), theirs(tokens).logits, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["qwen3.5", "nemotron"])
+@pytest.mark.parametrize("name", ["qwen3.5", "nemotron", "falcon"])
 @torch.no_grad()
 def test_one_in_memory_is_opened_as_the_one_on_the_disk(name, saved, tokens):
     theirs, folder = saved(name)
@@ -176,6 +172,9 @@ def test_in_half_precision_logits_are_those_in_single_but_for_rounding(name, dty
         ("bamba", {"attn_rotary_emb": 2, "use_mamba_kernels": True, "auto_map": {"AutoConfig": "config.Bamba"}}),
         ("jamba", {"mamba_inner_layernorms": True, "sliding_window": None, "n_ctx": 64}),
         ("jamba", {"calc_logits_for_entire_prompt": False, "num_logits_to_keep": 1}),
+        ("falcon", {"mamba_use_mlp": True, "mlp_expansion_factor": 8, "attn_layer_indices": None, "head_dim": 4}),
+        ("falcon", {"time_step_floor": 1e-4, "time_step_max": 0.1, "time_step_min": 1e-3, "time_step_rank": "auto"}),
+        ("xlstm", {"chunk_size": 16, "mode": "train", "norm_reduction_force_float32": False, "auto_map": {}}),
         ("nemotron", {"rms_norm_eps": 1e-5, "time_step_rank": 256, "attention_head_dim": 6}),
     ],
 )
@@ -213,6 +212,16 @@ YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_pos
             "must have every mlp behind a Mamba-2",
         ),
         ("nemotron", {"time_step_limit": [0.1, 1.0]}, "time_step_limit must be left at"),
+        ("xlstm", {"use_bias": True}, "use_bias must be False, as models of this kind are read here; got True"),
+        ("xlstm", {"weight_mode": "fused"}, "weight_mode must be single, as models of this kind are read here"),
+        ("xlstm", {"tie_word_embeddings": True}, "tie_word_embeddings must be False, as models of this kind"),
+        ("xlstm", {"num_blocks": 3}, "num_blocks must be 2, as models of this kind are read here; got 3"),
+        ("xlstm", {"qk_dim_factor": 0.2}, "qk_dim_factor must give each of 2 heads a whole number"),
+        ("xlstm", {"gate_soft_cap": 0.0}, "gate_cap must be a positive number, or None for no bound; got 0.0"),
+        ("falcon", {"mlp_multipliers": [1.0]}, "mlp_multipliers must be a list of 2 finite numbers other than 0; got"),
+        ("falcon", {"key_multiplier": None}, "key_multiplier must be a finite number other than 0; got None"),
+        ("falcon", {"mamba_use_mlp": False}, "mamba_use_mlp must be True, as models of this kind are read here"),
+        ("falcon", {"rope_parameters": YARN}, "rope_parameters must be those of a plain rotation, as ours is; got"),
     ],
 )
 def test_what_a_config_says_that_is_not_read_is_refused_by_name(name, config, message, saved, tmp_path):
@@ -232,16 +241,17 @@ def test_weights_that_lack_are_left_over_or_have_another_shape_are_refused_by_na
         assert message in refusal(changed(folder, tmp_path, tensors))
 
 
-@pytest.mark.parametrize("name", ["qwen3.5", "jamba experts"])
+@pytest.mark.parametrize("name", ["qwen3.5", "jamba experts", "xlstm", "falcon"])
 def test_heads_ablations_hidden_attention_and_states_are_measured(name, saved):
     loaded = interp.load(f"hf:{saved(name)[1]}")
     model: Any = loaded.model
     task, generator = loaded.task, torch.Generator().manual_seed(0)
     scores = score_heads(model, task, (14, 20), generator, HeadSettings(longest=3, strings=8))
     assert {head.role for head in scores.heads} == {"none"}, "its weights are random"
-    assert {head.kind for head in scores.heads} == {"attention", "hidden attention"}
+    kinds = {"attention"} if model.attention_layers else set()
+    assert {head.kind for head in scores.heads} == kinds | {"hidden attention"}
     batch = task.sample(3, 6, generator)
-    layer, heads = model.attention_layers[0], model.attention.most_heads
+    layer, heads = (*model.attention_layers, 1)[0], model.attention.most_heads if kinds else 2
     names = [f"L{layer}H{head}" for head in range(heads)]
     ablations = [Ablation((), Zero()), *(Ablation((each,), Zero()) for each in (*names, "L0H0"))]
     losses = sweep(model, batch, task.vocabulary, ablations).loss
@@ -251,7 +261,7 @@ def test_heads_ablations_hidden_attention_and_states_are_measured(name, saved):
         written = model.run_with_cache(batch.tokens, names_filter=point)[1][point].flatten(2)
         again = torch.einsum("bcqk,bkc->bqc", found.alpha, found.inputs) + found.remainder
         torch.testing.assert_close(again, written, atol=1e-5 * float(written.abs().max()), rtol=0)
-    sizes = effective_state_size(model, batch.tokens, 0, [4, 8]).rank
+    sizes = effective_state_size(model, batch.tokens, model.recurrent_layers[0], [4, 8]).rank
     assert sizes.shape[:2] == (3, 2) and sizes.min() >= 1
 
 

@@ -98,7 +98,11 @@ def test_a_model_can_start_and_stop_at_any_layer(model, tokens):
     for layer in range(len(model.blocks)):
         stream = model(tokens, stop_at_layer=layer)
         torch.testing.assert_close(stream, cache["resid_pre", layer])
-        torch.testing.assert_close(model(stream, start_at_layer=layer), logits)
+        if model.entry(layer) == layer:
+            torch.testing.assert_close(model(stream, start_at_layer=layer), logits)
+            continue
+        with pytest.raises(UserError, match=rf"reads what the one before it reads; got {layer}\. Start at {layer - 1}"):
+            model(stream, start_at_layer=layer)
 
 
 @pytest.mark.parametrize("first", [1, 7, -1])

@@ -1,10 +1,11 @@
 """Kinds of models of transformers that are read into our own hybrids, by their `model_type`."""
 
-from interp.models.pretrained.hybrids import jamba, olmo, qwen, ssd
+from interp.models.pretrained.hybrids import falcon, jamba, olmo, qwen, ssd, xlstm
 from interp.models.pretrained.hybrids.kind import Kind
 
 KINDS: dict[str, Kind] = {
     "bamba": ssd.BAMBA,
+    "falcon_h1": falcon.FALCON_H1,
     "jamba": jamba.JAMBA,
     "nemotron_h": ssd.NEMOTRON_H,
     "olmo_hybrid": olmo.OLMO_HYBRID,
@@ -13,4 +14,5 @@ KINDS: dict[str, Kind] = {
     "qwen3_5_moe_text": qwen.QWEN3_5_MOE,
     "qwen3_5_text": qwen.QWEN3_5,
     "qwen3_next": qwen.QWEN3_NEXT,
+    "xlstm": xlstm.XLSTM,
 }

@@ -19,7 +19,14 @@ LAYERS = {"linear_attention": KIND, "full_attention": ATTENTION}
 
 
 def mamba2_layer(
-    t: Tensors, there: str, here: str, options: dict[str, Any], d: int, channels: int
+    t: Tensors,
+    there: str,
+    here: str,
+    options: dict[str, Any],
+    d: int,
+    channels: int,
+    biased: tuple[bool, bool] | None = None,
+    times: tuple[float, ...] = (1.0,) * 5,
 ) -> dict[str, Tensor]:
     """Our weights of a Mamba-2 layer.
 
@@ -28,22 +35,28 @@ def mamba2_layer(
         there, here: what their names and ours begin with.
         options: ours of the layer.
         d, channels: widths of the stream and of the layer.
+        biased: whether the maps into and out of the layer have biases, where one of them has.
+        times: what gate, x, B, C and Delta's part of the map into the layer are multiplied by.
     """
     groups, heads = options["n_groups"] * options["d_state"], channels // options["d_head"]
     rows, inner = [channels, channels, groups, groups, heads], channels + 2 * groups
     names = ("gate", "x", "B", "C", "dt")
     maps = t.take(f"{there}.in_proj.weight", sum(rows), d).split(rows)
-    made = {f"W_{name}": part.T for name, part in zip(names, maps, strict=True)}
+    made = {f"W_{name}": part.T * time for name, part, time in zip(names, maps, times, strict=True)}
     made["b_dt"] = t.take(f"{there}.dt_bias", heads)
     if options["bias"]:
-        biases = dict(zip(names, t.take(f"{there}.in_proj.bias", sum(rows)).split(rows), strict=True))
+        of_in, of_out = biased or (True, True)
+        parts = t.bias(f"{there}.in_proj.bias", of_in, sum(rows)).split(rows)
+        biases = {name: part * time for name, part, time in zip(names, parts, times, strict=True)}
         made["b_dt"] = made["b_dt"] + biases.pop("dt")
-        made |= {f"b_{name}": part for name, part in biases.items()} | {"b_out": t.take(f"{there}.out_proj.bias", d)}
+        made |= {f"b_{name}": part for name, part in biases.items()}
+        made["b_out"] = t.bias(f"{there}.out_proj.bias", of_out, d)
     if options["conv_bias"]:
         made["b_conv"] = t.take(f"{there}.conv1d.bias", inner)
     made |= {name: t.take(f"{there}.{name}", heads) for name in ("A_log", "D")}
     made["W_conv"] = t.take(f"{there}.conv1d.weight", inner, 1, options["d_conv"])[:, 0]
-    made["norm.w"] = t.take(f"{there}.norm.weight", channels)
+    if options.get("gate_norm", "after") is not None:
+        made["norm.w"] = t.take(f"{there}.norm.weight", channels)
     made["W_out"] = t.take(f"{there}.out_proj.weight", d, channels).T
     return {f"{here}.mixer.{name}": value for name, value in made.items()}
 

@@ -37,7 +37,6 @@ class Mamba2Mixer(StateSpaceMixer):
 
     scans = ("ssd_scan", "causal_conv")
     other_names, refused = OTHER_NAMES, REFUSED
-    hidden_hooks = ("hook_conv_in", *HIDDEN_HOOKS, "norm.hook_scale")
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -50,7 +49,10 @@ class Mamba2Mixer(StateSpaceMixer):
         self.b_conv = weight(e + 2 * bc) if config.conv_bias else None
         self.W_dt, self.b_dt = weight(d, h), weight(h)
         self.A_log, self.D = weight(h), weight(h)
-        self.norm = RMSNorm(e, config.norm_eps, config.norm_groups or config.n_groups)
+        groups = config.norm_groups or config.n_groups
+        self.norm = None if config.gate_norm is None else RMSNorm(e, config.norm_eps, groups)
+        scale = () if self.norm is None else ("norm.hook_scale",)
+        self.hidden_hooks = ("hook_conv_in", *HIDDEN_HOOKS, *scale)  # type: ignore[misc]
         self.W_out, self.b_out = weight(e, d), weight(d) if config.bias else None
         self.hook_gate, self.hook_conv_in, self.hook_conv, self.hook_u = (HookPoint() for _ in range(4))
         self.hook_dt, self.hook_delta, self.hook_B, self.hook_C = (HookPoint() for _ in range(4))
@@ -72,9 +74,11 @@ class Mamba2Mixer(StateSpaceMixer):
         return self.config.n_heads
 
     def hidden_layer(self, values: Mapping[str, Tensor]) -> SelectiveLayer:
-        channels, scale = len(self.W_out), values["norm.hook_scale"]
-        norm = self.norm.w / scale.repeat_interleave(channels // scale.shape[2], dim=2)
-        gate, x = F.silu(values["hook_gate"]) * norm, values["hook_conv_in"][..., :channels]
+        channels = len(self.W_out)
+        gate, x = F.silu(values["hook_gate"]), values["hook_conv_in"][..., :channels]
+        if self.norm is not None:
+            scale = values["norm.hook_scale"]
+            gate = gate * self.norm.w / scale.repeat_interleave(channels // scale.shape[2], dim=2)
         return self.selective_layer(values, x, values["hook_B"], values["hook_C"], self.A[:, None], gate)
 
     def forward(
@@ -103,8 +107,15 @@ class Mamba2Mixer(StateSpaceMixer):
         y, h = self.recur(u, delta, B, C, past)
         if past is not None:
             past.advance(x.shape[1], h=h, window=window)
-        gated = self.hook_gated(self.norm(self.hook_y(y)[:, first:].flatten(2) * F.silu(z)))
-        return linear(gated, self.W_out, self.b_out)
+        return linear(self.hook_gated(self.gated(self.hook_y(y)[:, first:].flatten(2), z)), self.W_out, self.b_out)
+
+    def gated(
+        self, y: Float[Tensor, "batch query channel"], z: Float[Tensor, "batch query channel"]
+    ) -> Float[Tensor, "batch query channel"]:
+        """What the map out of the layer reads: the heads' output, gated and normalised in the order of the config."""
+        if self.norm is None:
+            return y * F.silu(z)
+        return self.norm(y) * F.silu(z) if self.config.gate_norm == "before" else self.norm(y * F.silu(z))
 
     # ------------------------------------------------------------------ the recurrence
 

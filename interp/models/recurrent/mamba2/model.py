@@ -31,10 +31,11 @@ from interp.base.errors import UserError
 from interp.models.recurrent.config import InHeads, RecurrentConfig
 from interp.models.recurrent.initial import check_first_weights, check_rates
 from interp.models.recurrent.model import HookedRecurrent
-from interp.models.stack.checks import require_counts
+from interp.models.stack.checks import require_choice, require_counts
 
-LATER = ("d_inner",)
+LATER = ("d_inner", "gate_norm")
 """Fields that are left out where they have their default, so that older models and runs keep their name."""
+GATE_NORMS = ("after", "before", None)
 
 
 @checked
@@ -61,6 +62,9 @@ class Mamba2Config(InHeads, RecurrentConfig):
     """Groups of heads (G); those of a group share B and C."""
     norm_groups: int | None = None
     """Parts of the channels that the norm before W_out takes each by itself; None: n_groups, as the authors have it."""
+    gate_norm: str | None = "after"
+    """Where that norm stands: "after" the gate, norm(y SiLU(z)), as the authors have it; "before" it, norm(y) SiLU(z);
+    None: there is none, as in Mamba."""
     conv_bias: bool = True
     bias: bool = False
     """Whether the maps into and out of the layer have biases."""
@@ -84,6 +88,7 @@ class Mamba2Config(InHeads, RecurrentConfig):
         counts = (name for name in ("d_inner", "norm_groups", "chunk") if getattr(self, name) is not None)
         require_counts(self, *counts)
         check_first_weights(self)
+        require_choice("gate_norm", self.gate_norm, GATE_NORMS)
         self.check_heads()
         if self.channels % (groups := self.norm_groups or self.n_groups):
             raise UserError(f"norm_groups must divide the {self.channels} channels; got {groups}.")

@@ -13,6 +13,7 @@ from interp.models.recurrent.matrix_state import LEAST, Keys, MatrixMixer, PerHe
 from interp.models.recurrent.mixer import RecurrentState
 from interp.models.recurrent.parts import linear, weight
 from interp.models.scan.precision import promoted
+from interp.models.stack.scores import capped
 
 MOST = 80.0
 """Exponent up to which float32 holds an exponential."""
@@ -58,14 +59,15 @@ class MLSTMMixer(MatrixMixer):
     ) -> tuple[Terms, dict[str, Tensor]]:
         q, k, v = self.hook_q(q), self.hook_k(k * k.shape[3] ** -0.5), self.hook_v(v)
         log_i, logit_f = promoted(linear(x, self.W_i, self.b_i), linear(x, self.W_f, self.b_f))
-        log_i, f = self.hook_i(log_i), self.hook_f(logit_f.sigmoid())
+        cap = self.config.gate_cap
+        log_i, f = self.hook_i(capped(log_i, cap)), self.hook_f(capped(logit_f, cap).sigmoid())
         decay, written, m = _stabilised(log_i, f, None if past is None else past.get("m"))
         least = (-m).clamp(max=MOST).exp()
         return Terms(q, written[..., None] * k, with_one(v), decay[..., None], least=least), {"m": m[:, -1].clone()}
 
     def divisor(self, total: PerHead, terms: Terms) -> PerHead:
         assert terms.least is not None
-        return torch.maximum(total.abs(), terms.least.to(total.dtype))
+        return torch.maximum(total.abs(), terms.least.to(total.dtype)) + self.config.normalizer_eps
 
     def read_terms(self, values: Mapping[str, Tensor]) -> Terms:
         log_i, f = promoted(values["hook_i"], values["hook_f"])
