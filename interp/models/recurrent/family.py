@@ -35,6 +35,7 @@ TAKEN = (
     "options",
     "layers",
     *("d_mlp", "activation", "gated_mlp", "n_experts", "n_chosen", "d_shared", "renormalized", "logit_cap", "beside"),
+    *("router", "shared_gate", "d_latent"),
     *RecurrentConfig.__dataclass_fields__,
 )
 """Names that no family can have: they are other kinds of models and layers, or fields of a hybrid's config."""

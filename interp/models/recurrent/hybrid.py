@@ -16,14 +16,17 @@ from interp.models.recurrent.model import RecurrentModel
 from interp.models.stack.block import Block
 from interp.models.stack.checks import require_choice, require_counts, require_size
 from interp.models.stack.config import TransformerConfig
-from interp.models.stack.experts import Experts
+from interp.models.stack.experts import ROUTERS, Experts
 from interp.models.stack.layers import ACTIVATIONS, make_mlp, make_norm
 
 ATTENTION = "attention"
 """Kind of a layer that is not recurrent."""
 SHARED = ("n_layers", "d_model", "d_vocab", "normalization")
 """Fields that the configs of all layers take from the hybrid's."""
-LATER = ("d_mlp", "activation", "gated_mlp", "n_experts", "n_chosen", "d_shared", "renormalized", "logit_cap", "beside")
+LATER = (
+    *("d_mlp", "activation", "gated_mlp", "n_experts", "n_chosen", "d_shared", "renormalized", "logit_cap", "beside"),
+    *("router", "shared_gate", "d_latent"),
+)
 """Fields that are left out of a config's dict where they have their default, so that older recipes keep their name."""
 
 
@@ -81,9 +84,15 @@ class HybridConfig:
     n_chosen: int = 2
     """Experts that each position is given to."""
     d_shared: int = 0
-    """Hidden width of one more expert that all positions are given to, with a gate; 0: none."""
+    """Hidden width of one more expert that all positions are given to; 0: none."""
     renormalized: bool = False
     """Whether the weights of the chosen experts sum to 1."""
+    router: str = "softmax"
+    """How experts are chosen and weighed: one of `experts.ROUTERS`."""
+    shared_gate: bool = True
+    """Whether that one more expert has a gate."""
+    d_latent: int = 0
+    """Width of what the experts read and write, between maps from and to the stream; 0: they read the stream."""
     logit_cap: float | None = None
     """Bound c of logits, which become c tanh(z / c); None: no bound."""
     beside: tuple[int, ...] = ()
@@ -107,14 +116,15 @@ class HybridConfig:
                 )
             for size in sizes:
                 require_size(name, size, least=0)
-        require_counts(self, "d_shared", least=0)
+        require_counts(self, "d_shared", "d_latent", least=0)
+        require_choice("router", self.router, ROUTERS)
         if self.logit_cap is not None and not 0 < self.logit_cap < float("inf"):
             raise UserError(f"logit_cap must be a positive number, or None for no bound; got {self.logit_cap}.")
         for layer, experts in enumerate(self._by_layer("n_experts")):
             if experts and not 1 <= self.n_chosen <= experts:
                 raise UserError(f"n_chosen must be from 1 to the {experts} experts of a layer; got {self.n_chosen}.")
-            if experts and not (self.mlp_in(layer) and self.mlp_owner(layer).gated_mlp):
-                raise UserError("d_mlp and gated_mlp must be given with n_experts, whose MLPs are gated; got neither.")
+            if experts and not self.mlp_in(layer):
+                raise UserError("d_mlp must be given with n_experts, as the hidden width of each; got none.")
         for kind in dict.fromkeys((*self.layers, *self.options)):
             self.part(kind)
         for layer in self.beside:
@@ -231,7 +241,8 @@ def _mlp(config: HybridConfig, layer: int) -> nn.Module | None:
     if not experts:
         return make_mlp(config.d_model, width, own.activation, own.gated_mlp)
     sizes = config.d_model, experts, config.n_chosen, width
-    return Experts(*sizes, own.activation, config.renormalized, config.d_shared)
+    rest = {"gated": own.gated_mlp, "router": config.router, "shared_gate": config.shared_gate}
+    return Experts(*sizes, own.activation, config.renormalized, config.d_shared, latent=config.d_latent, **rest)
 
 
 def layer_kinds() -> tuple[str, ...]:

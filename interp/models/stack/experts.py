@@ -6,19 +6,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interp.models.hooks.point import HookPoint
-from interp.models.stack.layers import ACTIVATIONS, GatedMLP
+from interp.models.stack.layers import ACTIVATIONS, make_mlp
 
 PerExpert = Float[Tensor, "batch pos expert"]
+ROUTERS = ("softmax", "sigmoid")
+LEAST = 1e-20
+"""Least sum that weights are divided by."""
 
 
 class Experts(nn.Module):
-    """sum over the chosen experts e of p_e E_e(x), each E_e a gated MLP without biases; + sigmoid(x g) S(x), if shared.
+    """sum over the chosen experts e of p_e E_e(x), each E_e an MLP without biases; + sigmoid(x g) S(x), if shared.
 
     p is the softmax of `hook_router` [batch pos expert], x W_router, over all experts, of which the largest `chosen`
-    are kept (Shazeer et al. 2017); where `renormalized`, they are divided by their sum. `hook_weights` [batch pos
-    expert] holds them, 0 for those that are not chosen: an expert is run where its weight is not 0, edited or not. The
-    shared expert S is run everywhere: `shared.hook_pre | hook_pre_linear | hook_post`; `hook_shared` [batch pos 1] is
-    its gate before the sigmoid.
+    are kept (Shazeer et al. 2017); where `renormalized`, they are divided by their sum. With the router "sigmoid" p is
+    its sigmoid, and those are chosen whose p + b_choice is largest (DeepSeek-V3 2024, 12 to 16; b_choice balances loads
+    and has no gradient). `hook_weights` [batch pos expert] holds them, 0 for those that are not chosen: an expert is
+    run where its weight is not 0, edited or not. The shared expert S is run everywhere: `shared.hook_pre |
+    hook_pre_linear | hook_post`; `hook_shared` [batch pos 1] is its gate before the sigmoid. With `latent` the experts,
+    but not S, work on `hook_latent` [batch pos latent], x W_down + b_down, and what they write together goes back
+    through W_up and b_up.
 
     Args:
         d_model: width of the stream.
@@ -28,39 +34,71 @@ class Experts(nn.Module):
         activation: of all.
         renormalized: whether the weights of those that are chosen sum to 1.
         shared: hidden width of the shared expert; 0: none.
+        gated: whether all have a second map of their input (`layers.GatedMLP`).
+        router: one of `ROUTERS`.
+        shared_gate: whether the shared expert has a gate.
+        latent: width that the experts read and write; 0: that of the stream.
     """
 
+    b_choice: Float[Tensor, " expert"]
+
     def __init__(
-        self, d_model: int, experts: int, chosen: int, width: int, activation: str, renormalized: bool, shared: int
+        self,
+        d_model: int,
+        experts: int,
+        chosen: int,
+        width: int,
+        activation: str,
+        renormalized: bool,
+        shared: int,
+        *,
+        gated: bool = True,
+        router: str = "softmax",
+        shared_gate: bool = True,
+        latent: int = 0,
     ) -> None:
         super().__init__()
-        self.chosen, self.width, self.renormalized = chosen, width, renormalized
+        self.chosen, self.width, self.renormalized, self.router = chosen, width, renormalized, router
+        self.latent, inner = latent, latent or d_model
         self.W_router = nn.Parameter(torch.empty(d_model, experts))
-        self.W_each_gate = nn.Parameter(torch.empty(experts, d_model, width))
-        self.W_each_in = nn.Parameter(torch.empty(experts, d_model, width))
-        self.W_each_out = nn.Parameter(torch.empty(experts, width, d_model))
+        if router == "sigmoid":
+            self.register_buffer("b_choice", torch.zeros(experts))
+        self.W_each_gate = nn.Parameter(torch.empty(experts, inner, width)) if gated else None
+        self.W_each_in = nn.Parameter(torch.empty(experts, inner, width))
+        self.W_each_out = nn.Parameter(torch.empty(experts, width, inner))
         self.activation = ACTIVATIONS[activation]
         self.hook_router, self.hook_weights = HookPoint(), HookPoint()
-        self.shared = GatedMLP(d_model, shared, activation) if shared else None
-        if shared:
-            self.W_shared = nn.Parameter(torch.empty(d_model, 1))
+        if latent:
+            self.W_down, self.b_down = nn.Parameter(torch.empty(d_model, latent)), nn.Parameter(torch.empty(latent))
+            self.W_up, self.b_up = nn.Parameter(torch.empty(latent, d_model)), nn.Parameter(torch.empty(d_model))
+            self.hook_latent = HookPoint()
+        self.shared = make_mlp(d_model, shared, activation, gated) if shared else None
+        self.W_shared = nn.Parameter(torch.empty(d_model, 1)) if shared and shared_gate else None
+        if self.W_shared is not None:
             self.hook_shared = HookPoint()
 
     def forward(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
         weights = self.hook_weights(self.weights(self.hook_router(F.linear(x, self.W_router.T))))
-        out = self._sum(x, weights)
+        read = self.hook_latent(F.linear(x, self.W_down.T, self.b_down)) if self.latent else x
+        out = self._sum(read, weights)
+        out = F.linear(out, self.W_up.T, self.b_up) if self.latent else out
         if self.shared is None:
             return out
+        if self.W_shared is None:
+            return out + self.shared(x)
         return out + self.hook_shared(F.linear(x, self.W_shared.T)).sigmoid() * self.shared(x)
 
     def weights(self, logits: PerExpert) -> PerExpert:
         """Weights of the experts, 0 for those that are not chosen."""
-        shares = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(dim=-1)
-        top = shares.topk(self.chosen, dim=-1)
-        values = top.values / top.values.sum(dim=-1, keepdim=True) if self.renormalized else top.values
-        return torch.zeros_like(shares).scatter(-1, top.indices, values).to(logits.dtype)
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        by_sigmoid = self.router == "sigmoid"
+        shares = wide.sigmoid() if by_sigmoid else wide.softmax(dim=-1)
+        chosen = (shares + self.b_choice if by_sigmoid else shares).topk(self.chosen, dim=-1).indices
+        values = shares.gather(-1, chosen)
+        values = values / values.sum(dim=-1, keepdim=True).clamp(min=LEAST) if self.renormalized else values
+        return torch.zeros_like(shares).scatter(-1, chosen, values).to(logits.dtype)
 
-    def _sum(self, x: Float[Tensor, "batch pos d_model"], weights: PerExpert) -> Float[Tensor, "batch pos d_model"]:
+    def _sum(self, x: Float[Tensor, "batch pos d_inner"], weights: PerExpert) -> Float[Tensor, "batch pos d_inner"]:
         """What the experts write together, each run on the positions where it has weight."""
         flat, given = x.flatten(0, 1), weights.flatten(0, 1)
         out = torch.zeros_like(flat)
@@ -72,6 +110,8 @@ class Experts(nn.Module):
             out = out.index_add(0, rows, written.to(out.dtype))  # autocast multiplies in another precision
         return out.unflatten(0, x.shape[:2])
 
-    def _run(self, expert: int, x: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
-        gate, linear = x @ self.W_each_gate[expert], x @ self.W_each_in[expert]
-        return (self.activation(gate) * linear) @ self.W_each_out[expert]
+    def _run(self, expert: int, x: Float[Tensor, "row d_inner"]) -> Float[Tensor, "row d_inner"]:
+        linear = x @ self.W_each_in[expert]
+        if self.W_each_gate is None:
+            return self.activation(linear) @ self.W_each_out[expert]
+        return (self.activation(x @ self.W_each_gate[expert]) * linear) @ self.W_each_out[expert]

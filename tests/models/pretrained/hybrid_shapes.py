@@ -22,6 +22,9 @@ JAMBA = SMALL | {"num_hidden_layers": 4, "attn_layer_period": 2, "attn_layer_off
 JAMBA |= {"expert_layer_period": 2, "expert_layer_offset": 1, "num_experts": 1, "num_experts_per_tok": 1}
 MIXTURE = {"head_dim": 8, "num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 8}
 MIXTURE |= {"shared_expert_intermediate_size": 12}
+SPARSE = ["linear_attention", "moe", "full_attention", "moe", "linear_attention", "mlp"]
+ROUTED = NEMOTRON | {"layers_block_type": SPARSE, "n_routed_experts": 5, "moe_intermediate_size": 8}
+ROUTED |= {"moe_shared_expert_intermediate_size": 10, "routed_scaling_factor": 2.5}
 ONE_KEY = {"num_key_value_heads": 1}
 XLSTM = {"hidden_size": 16, "vocab_size": 34, "num_heads": 2, "num_hidden_layers": 2, "ffn_round_up_to_multiple_of": 8}
 XLSTM |= {"pad_token_id": None, "bos_token_id": 1, "eos_token_id": 2}
@@ -77,6 +80,15 @@ MORE: dict[str, tuple[str, str, dict[str, Any]]] = {
     "not turned": ("Qwen3_5Text", "Qwen3_5", DELTA | {"head_dim": 2}),
     "keys of their own": ("Qwen3Next", "Qwen3Next", DELTA | MIXTURE | {"num_key_value_heads": 4}),
     "little recurrence": ("NemotronH", "NemotronH", NEMOTRON | {"layers_block_type": ["full_attention", *PATTERN]}),
+    "nemotron experts": ("NemotronH", "NemotronH", ROUTED),
+    "nemotron latent experts": (
+        *("NemotronH", "NemotronH"),
+        ROUTED | {"moe_latent_size": 8, "mlp_bias": True, "num_experts_per_tok": 3, "mlp_hidden_act": "silu"},
+    ),
+    "nemotron weights as they are": (
+        *("NemotronH", "NemotronH"),
+        ROUTED | {"norm_topk_prob": False, "n_routed_experts": 6, "n_group": 3, "topk_group": 3},
+    ),
     "xlstm as it is": ("xLSTM", "xLSTM", XLSTM),
     "xlstm wide": ("xLSTM", "xLSTM", XLSTM | {"num_heads": 4, "qk_dim_factor": 1.5, "v_dim_factor": 0.5}),
     "falcon plain": ("FalconH1", "FalconH1", FALCON),
@@ -105,6 +117,9 @@ def made(shape: tuple[str, str, dict[str, Any]]) -> Any:
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(0.1 * torch.randn(parameter.shape))
+            for name, buffer in model.named_buffers():
+                if name.endswith("e_score_correction_bias"):
+                    buffer.add_(0.1 * torch.randn(buffer.shape))
     return model
 
 

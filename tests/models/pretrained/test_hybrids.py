@@ -205,7 +205,8 @@ YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_pos
             {"sliding_window": 4},
             "sliding_window must be left at None, as models of this kind",
         ),
-        ("nemotron", {"layers_block_type": ["moe", *PATTERN[1:]]}, "must be without experts, which ours lack"),
+        ("nemotron", {"layers_block_type": ["moe", *PATTERN[1:]]}, "must have every moe behind a Mamba-2"),
+        ("nemotron experts", {"n_group": 2}, "topk_group must be 2, as models of this kind are read here; got 1"),
         (
             "nemotron",
             {"layers_block_type": ["mlp", *PATTERN]},

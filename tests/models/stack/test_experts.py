@@ -47,6 +47,31 @@ def test_it_is_the_sum_of_the_experts_with_the_largest_shares(experts, x):
     torch.testing.assert_close(experts(x), want)
 
 
+@pytest.mark.parametrize("renormalized", [True, False])
+@torch.no_grad()
+def test_by_sigmoid_they_are_chosen_with_what_balances_them_and_weighed_without(renormalized, x):
+    """DeepSeek-V3, equations 12 to 16, with plain MLPs, a latent width and a shared expert without a gate."""
+    options = {"gated": False, "router": "sigmoid", "shared_gate": False, "latent": 5}
+    made = Experts(16, 4, 2, 6, "relu2", renormalized, 3, **options).double()
+    generator = torch.Generator().manual_seed(7)
+    for tensor in (*made.parameters(), made.b_choice):
+        tensor.copy_(torch.randn(tensor.shape, generator=generator))
+    inner, shares = x @ made.W_down + made.b_down, 1 / (1 + (-x @ made.W_router).exp())
+    want = torch.zeros(2, 7, 5, dtype=torch.float64)
+    otherwise = False
+    for index in torch.cartesian_prod(torch.arange(2), torch.arange(7)):
+        at = tuple(index.tolist())
+        best = sorted(range(4), key=lambda e, at=at: -float(shares[at][e] + made.b_choice[e]))[:2]
+        otherwise |= set(best) != set(shares[at].topk(2).indices.tolist())
+        total = float(shares[at][best].sum()) if renormalized else 1.0
+        for expert in best:
+            hidden = (inner[at] @ made.W_each_in[expert]).clamp(min=0).square()
+            want[at] += shares[at][expert] / total * (hidden @ made.W_each_out[expert])
+    torch.testing.assert_close(made(x), want @ made.W_up + made.b_up + made.shared(x))
+    assert otherwise, "the balance decided nowhere"
+    assert not {"W_shared", "W_each_gate", "b_choice"} & dict(made.named_parameters()).keys()
+
+
 def test_all_experts_that_have_weight_and_no_others_are_run_and_learn(experts, x):
     seen = []
     experts.hook_weights.register_forward_hook(lambda *args: seen.append(args[2]))
@@ -91,7 +116,9 @@ def test_an_edit_of_the_weights_runs_other_experts():
     ("fields", "message"),
     [
         ({"n_experts": 2, "n_chosen": 3}, r"n_chosen must be from 1 to the 2 experts of a layer; got 3\."),
-        ({"n_experts": 2, "gated_mlp": False}, r"d_mlp and gated_mlp must be given with n_experts"),
+        ({"n_experts": 2, "d_mlp": 0}, r"d_mlp must be given with n_experts, as the hidden width of each; got none"),
+        ({"n_experts": 2, "router": "hash"}, r"no router is called 'hash'"),
+        ({"d_latent": -1}, r"d_latent must be an integer from 0"),
         ({"n_experts": (2, 2, 2)}, r"n_experts must be one number, or one for each of 2 layers; got 3\."),
         ({"d_mlp": (4,)}, r"d_mlp must be one number, or one for each of 2 layers; got 1\."),
         ({"d_mlp": -1}, r"d_mlp must be an integer from 0"),

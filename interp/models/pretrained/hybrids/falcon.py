@@ -5,12 +5,13 @@ compute what theirs do with none. Of a tied model the final norm holds those of 
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from interp.base.errors import UserError, shown
-from interp.models.pretrained.hybrids.kind import Kind, activation, require, shared, words
+from interp.models.pretrained.hybrids.kind import Kind, activation, hybrid_config, require, words
 from interp.models.pretrained.hybrids.parts import attention, attention_options, mlp
 from interp.models.pretrained.hybrids.ssd import mamba2_layer
 from interp.models.pretrained.hybrids.tensors import Tensors, ends
@@ -56,17 +57,17 @@ def shape(config: Any) -> HybridConfig:
     require(config, "mamba_use_mlp", True)
     _check_multipliers(config)
     n = config.num_hidden_layers
-    fields = shared(config, config.rms_norm_eps)
-    fields["embedding_std"] = config.initializer_range * abs(config.embedding_multiplier)
-    return HybridConfig(
-        layers=(ATTENTION, KIND) * n,
+    made = hybrid_config(
+        config,
+        (ATTENTION, KIND) * n,
+        {ATTENTION: attention_options(config), KIND: _options(config)},
+        config.rms_norm_eps,
         beside=tuple(range(1, 2 * n, 2)),
         d_mlp=(0, config.intermediate_size) * n,
         activation=activation(config, "hidden_act"),
         gated_mlp=True,
-        options={ATTENTION: attention_options(config), KIND: _options(config)},
-        **fields,
     )
+    return replace(made, embedding_std=made.embedding_std * abs(config.embedding_multiplier))
 
 
 def weights(config: Any, t: Tensors) -> dict[str, Tensor]:

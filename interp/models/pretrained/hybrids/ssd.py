@@ -1,10 +1,12 @@
 """Mamba-2 with attention and MLPs: Bamba and Nemotron-H.
 
-Nemotron-H has its MLPs in layers of their own; here each stands behind the layer that it follows, in one block.
+Nemotron-H has its MLPs and its experts in layers of their own; here each stands behind the layer that it follows, in
+one block. What its experts write is multiplied by a number (`routed_scaling_factor`), which their last maps hold.
 """
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from interp.base.errors import UserError
@@ -112,20 +114,18 @@ def bamba_weights(config: Any, t: Tensors) -> dict[str, Tensor]:
 
 
 def _blocks(config: Any) -> list[list[int]]:
-    """Their layers that make each of our blocks: one that mixes, and the MLP behind it, if there is one.
+    """Their layers that make each of our blocks: one that mixes, and the MLP or the experts behind it, if there are.
 
-    Raises: UserError for an MLP that follows no such layer, and for experts.
+    Raises: UserError for an MLP, or experts, that follow no such layer.
     """
     found: list[list[int]] = []
     for layer, kind in enumerate(config.layers_block_type):
         if kind in LAYERS:
             found.append([layer])
-        elif kind != "mlp":
-            raise UserError(f"layers_block_type must be without experts, which ours lack; got {kind} in layer {layer}")
         elif not found or len(found[-1]) == 2:
             raise UserError(
-                f"layers_block_type must have every mlp behind a Mamba-2 or attention layer; got layer {layer}, which "
-                "follows none"
+                f"layers_block_type must have every {kind} behind a Mamba-2 or attention layer; got layer {layer}, "
+                "which follows none"
             )
         else:
             found[-1].append(layer)
@@ -148,6 +148,24 @@ def _nemotron_options(config: Any) -> dict[str, Any]:
     }
 
 
+def _behind(config: Any, blocks: list[list[int]]) -> dict[str, Any]:
+    """Fields of our config for what stands behind the layers that mix."""
+    widths = {"mlp": config.intermediate_size, "moe": config.moe_intermediate_size}
+    kinds = [config.layers_block_type[block[1]] if len(block) == 2 else None for block in blocks]
+    fields: dict[str, Any] = {"d_mlp": tuple(0 if kind is None else widths[kind] for kind in kinds)}
+    if "moe" in kinds:
+        require(config, "topk_group", config.n_group)
+        fields |= {"n_experts": tuple(config.n_routed_experts if kind == "moe" else 0 for kind in kinds)}
+        fields |= {"n_chosen": config.num_experts_per_tok, "renormalized": config.norm_topk_prob}
+        fields |= {"d_shared": _shared_width(config), "shared_gate": False, "router": "sigmoid"}
+        fields |= {"d_latent": config.moe_latent_size or 0}
+    return fields
+
+
+def _shared_width(config: Any) -> int:
+    return config.moe_shared_expert_intermediate_size or config.intermediate_size
+
+
 def nemotron_shape(config: Any) -> HybridConfig:
     """Our config of Nemotron-H's."""
     require(config, "mamba_hidden_act", "silu", "swish")
@@ -155,9 +173,9 @@ def nemotron_shape(config: Any) -> HybridConfig:
     blocks = _blocks(config)
     layers = tuple(LAYERS[config.layers_block_type[block[0]]] for block in blocks)
     parts = {KIND: _nemotron_options(config), ATTENTION: attention_options(config, rotary=False)}
-    widths = tuple(config.intermediate_size if len(block) == 2 else 0 for block in blocks)
     act = activation(config, "mlp_hidden_act")
-    return hybrid_config(config, layers, parts, config.layer_norm_epsilon, d_mlp=widths, activation=act)
+    eps = config.layer_norm_epsilon
+    return hybrid_config(config, layers, parts, eps, activation=act, **_behind(config, blocks))
 
 
 def nemotron_weights(config: Any, t: Tensors) -> dict[str, Tensor]:
@@ -176,9 +194,31 @@ def nemotron_weights(config: Any, t: Tensors) -> dict[str, Tensor]:
             made[f"{here}.norm.w"] = before
         for behind in block[1:]:
             made[f"{here}.ln2.w"] = t.take(f"layers.{behind}.norm.weight", d)
-            sizes = d, config.intermediate_size
-            made |= mlp(t, f"layers.{behind}.mixer", here, sizes, gated=False, biased=config.mlp_bias)
+            sizes, there = (d, config.intermediate_size), f"layers.{behind}.mixer"
+            if config.layers_block_type[behind] == "moe":
+                made |= _experts(config, t, there, here)
+            else:
+                made |= mlp(t, there, here, sizes, gated=False, biased=config.mlp_bias)
     return made
+
+
+def _experts(config: Any, t: Tensors, there: str, here: str) -> dict[str, Tensor]:
+    d, n, width = config.hidden_size, config.n_routed_experts, config.moe_intermediate_size
+    latent = config.moe_latent_size or 0
+    made = {"W_router": t.take(f"{there}.gate.weight", n, d).T}
+    made["b_choice"] = t.take(f"{there}.gate.e_score_correction_bias", n)
+    for own, name, out, read in (("in", "up", width, latent or d), ("out", "down", latent or d, width)):
+        each = [t.take(f"{there}.experts.{expert}.{name}_proj.weight", out, read).T for expert in range(n)]
+        made[f"W_each_{own}"] = torch.stack(each)
+    made["W_each_out"] = made["W_each_out"] * config.routed_scaling_factor
+    if latent:
+        for own, name, out, read in (("down", "fc1", latent, d), ("up", "fc2", d, latent)):
+            made[f"W_{own}"] = t.take(f"{there}.{name}_latent_proj.weight", out, read).T
+            made[f"b_{own}"] = t.bias(f"{there}.{name}_latent_proj.bias", config.mlp_bias, out)
+    sizes = d, _shared_width(config)
+    common = mlp(t, f"{there}.shared_experts", here, sizes, gated=False, biased=config.mlp_bias)
+    made = {f"{here}.mlp.{name}": value for name, value in made.items()}
+    return made | {name.replace(".mlp.", ".mlp.shared."): value for name, value in common.items()}
 
 
 BAMBA = Kind(
