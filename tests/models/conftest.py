@@ -55,7 +55,8 @@ RECURRENT = {
             **{"gate_cap": 2.0, "normalizer_eps": 0.1},
         },
         "d_mlp": (0, 0, 8),
-        "logit_cap": 4.0,
+        **{"n_experts": (0, 0, 3), "n_chosen": 2, "d_shared": 4, "router": "sigmoid", "shared_gate": False},
+        **{"d_latent": 5, "logit_cap": 4.0},
     },
 }
 """Kind -> fields of its config, besides the widths."""
