@@ -7,8 +7,8 @@ LACKING = {
     "lfm2": "gated short convolutions for its recurrent layers",
     "recurrent_gemma": "RG-LRU layers, and attention in a window",
     "rwkv": "the recurrence of RWKV-4 and channel mixing; the family here is RWKV-7",
-    "zamba": "attention that Mamba layers share",
-    "zamba2": "attention that Mamba-2 layers share",
+    "zamba": "attention over stream and embedding that Mamba layers share, and that they alone read",
+    "zamba2": "attention over stream and embedding that Mamba-2 layers share, and that they alone read",
 }
 """Kind (model_type) -> what it has."""
 

@@ -43,6 +43,8 @@ class Kind:
     """Fields of the config that the two functions read, or that change nothing."""
     passed_over: tuple[str, ...] = field(default=())
     """Tensors of the checkpoint, by how their names begin, that are of no layer here: of vision, of further tokens."""
+    unread: frozenset[str] = field(default=frozenset())
+    """Fields that change nothing, of which checkpoints have values that transformers refuses here."""
 
 
 def check_fields(config: Any, reads: frozenset[str]) -> None:

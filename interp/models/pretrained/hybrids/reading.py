@@ -67,7 +67,11 @@ def _config(path: Path) -> tuple[Any, HybridConfig]:
 
     saved = read_json(path, "a model's config")
     try:
-        whole: Any = transformers.CONFIG_MAPPING[saved["model_type"]].from_json_file(path)
+        config_class, left_out = transformers.CONFIG_MAPPING[saved["model_type"]], KINDS[saved["model_type"]].unread
+        if left_out & saved.keys():
+            whole: Any = config_class(**{name: value for name, value in saved.items() if name not in left_out})
+        else:
+            whole = config_class.from_json_file(path)
         config = whole.get_text_config()
         if config is not whole:
             config.tie_word_embeddings = whole.tie_word_embeddings

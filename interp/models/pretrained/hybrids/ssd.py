@@ -241,7 +241,7 @@ NEMOTRON_H = Kind(
         "mamba_num_heads mamba_ssm_cache_dtype mlp_bias mlp_hidden_act moe_intermediate_size "
         "moe_latent_size moe_shared_expert_intermediate_size moe_shared_expert_overlap "
         "mtp_layers_block_type n_group n_groups n_routed_experts n_shared_experts norm_topk_prob "
-        "num_attention_heads num_experts_per_tok num_key_value_heads rescale_prenorm_residual "
+        "num_attention_heads num_experts_per_tok num_key_value_heads num_nextn_predict_layers rescale_prenorm_residual "
         "residual_in_fp32 rms_norm_eps routed_scaling_factor ssm_state_size time_step_floor time_step_max "
         "time_step_min time_step_rank topk_group use_bias use_conv_bias use_mamba_kernels vocab_size"
     ),

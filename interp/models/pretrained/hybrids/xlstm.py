@@ -36,6 +36,7 @@ def shape(config: Any) -> HybridConfig:
             raise UserError(
                 f"{name} must give each of {config.num_heads} heads a whole number of columns; got {all_heads} in all"
             )
+    require(config, "head_dim", values // config.num_heads)
     mlstm = {
         "n_heads": config.num_heads,
         "d_key": keys // config.num_heads,
@@ -98,6 +99,7 @@ XLSTM = Kind(
         "ffn_round_up_to_multiple_of gate_soft_cap hidden_size inference_state_dtype max_inference_chunksize mode "
         "norm_eps norm_reduction_force_float32 num_blocks num_heads num_hidden_layers output_logit_soft_cap "
         "qk_dim_factor return_last_states sequence_kernel step_kernel tie_word_embeddings use_bias v_dim_factor "
-        "vocab_size weight_mode"
+        "vocab_size weight_mode head_dim"
     ),
+    unread=words("chunkwise_kernel sequence_kernel step_kernel"),  # Triton's, which transformers lacks by itself
 )
