@@ -3,8 +3,9 @@
 Contestants are one model whose recurrence is run by another function: ours in chunks, ours position by position
 (`using("reference")`), flash-linear-attention's naive recurrence (its files alone, which need no triton), for the gated
 delta rule also transformers' torch path of Qwen3-Next; of Mamba-3 and S4D neither has a path without kernels. Logits
-are compared before the clock starts. Ratios are of median processor times on one thread; whoever needs longer than the
-limit is reported so. The last line is JSON.
+are compared before the clock starts. Beside them runs a step without any recurrence, below which no scan can bring it:
+`scan_speedup_FAMILY` compares what the recurrences add to it. Ratios are of median processor times on one thread;
+whoever needs longer than the limit is reported so. The last line is JSON.
 """
 
 import json
@@ -28,7 +29,11 @@ from interp.models.scan.methods import using
 Scan = Callable[..., tuple[Tensor, Tensor]]
 SHAPE = {"n_layers": 2, "d_model": 128, "d_vocab": 32}
 BATCH, LENGTH = 64, 100
-FAMILIES = ("linear_attention", "retnet", "gla", "mlstm", "deltanet", "gated_deltanet", "rwkv7", "mamba3", "s4d")
+POSITIONS = "ours, position by position"
+WITHOUT = "without the recurrence"
+MATRICES = ("linear_attention", "retnet", "gla", "mlstm", "deltanet", "gated_deltanet", "rwkv7")
+"""Families whose recurrence is `matrix_scan`'s."""
+FAMILIES = (*MATRICES, "mamba3", "s4d")
 
 
 def naive(op: str) -> Any:
@@ -85,6 +90,12 @@ def written_out(run: Run) -> Any:
         return run()
 
 
+def nothing(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, *more: Tensor | None) -> tuple[Tensor, Tensor]:
+    """No recurrence: y is v, and every input still has a gradient."""
+    given = [part for part in (q, k, log_decay, *more) if part is not None]
+    return v + sum(part.mean() for part in given), v.new_zeros(())
+
+
 def with_scan(scan: Scan, run: Run) -> Any:
     """What `run` gives where layers run their recurrence by `scan`."""
     module: Any = matrix_state
@@ -109,15 +120,18 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer, tokens: Tensor) -> 
 
 def contestants(family: str, batch: int, length: int) -> dict[str, Run]:
     """A step of each; refuses those whose logits differ."""
-    ways: dict[str, Callable[[Run], Any]] = {"ours": lambda run: run(), "ours, position by position": written_out}
+    ways: dict[str, Callable[[Run], Any]] = {"ours": lambda run: run(), POSITIONS: written_out}
     ways |= {name: partial(with_scan, scan) for name, scan in others(family).items()}
     made = {name: build({"kind": family, **SHAPE}, seed=0) for name in ways}
     few, tokens = strings(2, 20), strings(batch, length)
     expected = made["ours"](few)
     runs: dict[str, Run] = {}
+    if family in MATRICES:
+        ways[WITHOUT], made[WITHOUT] = partial(with_scan, nothing), build({"kind": family, **SHAPE}, seed=0)
     for name, model in made.items():
         logits = ways[name](partial(model, few))
-        torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
+        if name != WITHOUT:
+            torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
         runs[name] = partial(ways[name], partial(step, model, optimizer, tokens))
     return runs
@@ -125,10 +139,22 @@ def contestants(family: str, batch: int, length: int) -> dict[str, Run]:
 
 def fastest_other(clocks: dict[str, Clock | None], limit: float) -> float | None:
     """How many times our processor time the fastest of the others took; None where there is no other."""
-    own = clocks["ours"]
+    own, theirs = clocks["ours"], _others(clocks, limit)
     assert own is not None
-    theirs = [limit if clock is None else clock.processor for name, clock in clocks.items() if "ours" not in name]
     return round(min(theirs) / own.processor, 3) if theirs else None
+
+
+def fastest_other_scan(clocks: dict[str, Clock | None], limit: float) -> float | None:
+    """The same of what the recurrence alone takes: of every step less the one without it."""
+    own, bare, theirs = clocks["ours"], clocks.get(WITHOUT), _others(clocks, limit)
+    if own is None or bare is None or not theirs:
+        return None
+    return round((min(theirs) - bare.processor) / (own.processor - bare.processor), 3)
+
+
+def _others(clocks: dict[str, Clock | None], limit: float) -> list[float]:
+    own = ("ours", POSITIONS, WITHOUT)
+    return [limit if clock is None else clock.processor for name, clock in clocks.items() if name not in own]
 
 
 def main(repeats: int = 5, limit: float = 90.0, families: tuple[str, ...] = FAMILIES, growth: bool = True) -> None:
@@ -146,6 +172,7 @@ def main(repeats: int = 5, limit: float = 90.0, families: tuple[str, ...] = FAMI
         clocks = measure_within(contestants(family, BATCH, LENGTH), repeats, limit)
         print(table(f"{family}, training step, ms", {f"{BATCH} strings of {LENGTH}": clocks}, limit=limit), flush=True)
         found[f"speedup_{family}"] = fastest_other(clocks, limit)
+        found[f"scan_speedup_{family}"] = fastest_other_scan(clocks, limit)
         if growth:
             lengths = (200, 800)
             runs = {n: {"ours": contestants(family, 8, n)["ours"]} for n in lengths}

@@ -11,6 +11,7 @@ of each chunk of positions one affine map of the state, so that only S <- M S + 
 goes position by position.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -73,9 +74,14 @@ def matrix_scan(
         if method == "reference":
             y, final = matrix_scan_reference(q, k, v, log_decay, *(pair or (None, None)), initial)
         else:
-            chunk = chunk or (8 if log_decay.shape[3] > 1 else 16)
+            chunk = chunk or even_chunk(size["pos"], 8 if log_decay.shape[3] > 1 else 25)
             y, final = _chunked(min(chunk, size["pos"]), q, k, v, log_decay, pair, initial)
     return y.to(dtype), final
+
+
+def even_chunk(length: int, longest: int) -> int:
+    """The length of as few chunks as there must be, each as long as the others: little is padded."""
+    return math.ceil(length / math.ceil(length / longest))
 
 
 def matrix_scan_reference(
