@@ -1,9 +1,10 @@
-"""How well each recurrent family copies at equal state and examples, and at which learning rate: so presets are found.
+"""How well each recurrent family copies at equal state, weights and examples, and at which learning rate.
 
-Each model has two layers, 64 dimensions and 4,096 numbers of matrix-valued state, as the preset `mamba` has; the
-learning rate is swept on a short training, then the best rate is trained in full, from several seeds. Every training
-is a line of JSON: the recipe, string and letter accuracy by length, and bits used beside the state's. What is trained
-is kept in a folder a run, so that an interrupted sweep goes on where it stopped.
+Presets are found so. Each model has two layers, 4,096 numbers of matrix-valued state, and the width at which its
+weights come nearest to those of the preset `mamba`, 67,392; Mamba-3, whose state grows with its width, has fewer. The
+learning rate is swept on a short training, then the best rate is trained in full, from several seeds. Every training is
+a line of JSON: the recipe, string and letter accuracy by length, and bits used beside the state's. What is trained is
+kept in a folder a run, so that an interrupted sweep goes on where it stopped.
 """
 
 import json
@@ -23,21 +24,23 @@ from interp.training.loop import train
 from interp.training.recipe import TrainConfig
 from interp.training.run_folder import load_run
 
+HEADS = {"n_heads": 2, "d_key": 32, "d_value": 32}
 SHAPES: dict[str, dict[str, Any]] = {
     "mamba": {"kind": "mamba", "initialization": "mimetic"},
-    "gated_deltanet": {"kind": "gated_deltanet", "n_heads": 2, "d_conv": 4},
-    "gla": {"kind": "gla", "n_heads": 2, "d_key": 32, "d_value": 32, "d_conv": 4},
-    "mlstm": {"kind": "mlstm", "n_heads": 2, "d_conv": 4},
-    "rwkv7": {"kind": "rwkv7", "n_heads": 2},
+    "gated_deltanet": {"kind": "gated_deltanet", "d_model": 96, **HEADS, "d_conv": 4},
+    "gla": {"kind": "gla", "d_model": 90, **HEADS, "d_conv": 4},
+    "mlstm": {"kind": "mlstm", "d_model": 96, **HEADS, "d_conv": 4},
+    "rwkv7": {"kind": "rwkv7", "d_model": 92, **HEADS},
     "mamba3": {"kind": "mamba3", "d_state": 16},
     "gated_deltanet_hybrid": {
         "kind": "hybrid",
+        "d_model": 92,
         "layers": ("gated_deltanet", "attention"),
-        "gated_deltanet": {"n_heads": 2, "d_conv": 6},
+        "gated_deltanet": {**HEADS, "d_conv": 6},
         "attention": {"n_heads": 4},
     },
 }
-"""Name -> the model, of two layers and 64 dimensions."""
+"""Name -> the model, of two layers."""
 
 
 def recipe(name: str, steps: int, rate: float, seed: int) -> TrainConfig:

@@ -15,13 +15,13 @@ import math
 from collections.abc import Callable, Mapping
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.errors import UserError
 from interp.models.scan.axes import agree
+from interp.models.scan.decays import cut, decays_of, is_gentle
 from interp.models.scan.methods import choose
 from interp.models.scan.precision import promoted, without_autocast
 
@@ -74,8 +74,11 @@ def matrix_scan(
         if method == "reference":
             y, final = matrix_scan_reference(q, k, v, log_decay, *(pair or (None, None)), initial)
         else:
-            chunk = chunk or even_chunk(size["pos"], 8 if log_decay.shape[3] > 1 else 25)
-            y, final = _chunked(min(chunk, size["pos"]), q, k, v, log_decay, pair, initial)
+            length, alike = size["pos"], log_decay.shape[3] == 1
+            wide = min(chunk or even_chunk(length, 25), length)
+            gentle = not alike and is_gentle(log_decay, wide)
+            chunk = wide if alike or gentle or chunk else even_chunk(length, 8)
+            y, final = _chunked(chunk, gentle, q, k, v, log_decay, pair, initial)
     return y.to(dtype), final
 
 
@@ -163,6 +166,7 @@ def _sizes(
 
 def _chunked(
     chunk: int,
+    gentle: bool,
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -172,19 +176,14 @@ def _chunked(
 ) -> tuple[Tensor, Tensor]:
     """Within a chunk the axes are [batch chunk head pos ...]."""
     length = q.shape[1]
-
-    def cut(x: Tensor) -> Tensor:  # positions that are added write nothing, and do not decay
-        padded = F.pad(x, (0, 0, 0, 0, 0, -length % chunk))
-        return rearrange(padded, "b (c l) h d -> b c h l d", l=chunk)
-
-    q, k, v, log_decay = map(cut, (q, k, v, log_decay))
-    decays = _Decays(log_decay)
+    q, k, v, log_decay = (cut(x, chunk) for x in (q, k, v, log_decay))
+    decays = decays_of(log_decay, gentle)
     reads, writes = q * decays.since_start, k * decays.until_end
     within, new, keep = decays.pairs(q, k) @ v, writes.mT @ v, decays.whole.mT
     if erasing is None:
         before, final = _carry(keep, None, new, initial)
     else:
-        erase, probe = map(cut, erasing)
+        erase, probe = (cut(x, chunk) for x in erasing)
         # what stood along each probe: found = within_found + by_state S, from (I + looks) found = written + probed S
         looks = decays.pairs(probe, erase, earlier=True)
         found = torch.cat([decays.pairs(probe, k, earlier=True) @ v, probe * decays.before], dim=-1)
@@ -208,40 +207,3 @@ def _carry(keep: Tensor, gone: Tensor | None, new: Tensor, state: Tensor) -> tup
         moved = torch.addcmul(added, kept, state)
         state = moved if taken is None else moved - taken @ state
     return torch.stack(before, dim=1), state
-
-
-class _Decays:
-    """What is left within a chunk between any two positions: [batch chunk head pos d_key_or_1], each at most 1.
-
-    Logs are summed over what lies between, and never taken as a difference of longer sums, in which small ones, and
-    their gradients, are lost among large.
-    """
-
-    def __init__(self, log_decay: Tensor) -> None:
-        n, self.alike = log_decay.shape[3], log_decay.shape[4] == 1
-        past = torch.ones(n, n, dtype=torch.bool, device=log_decay.device).tril(-1)
-        if self.alike:
-            between = (log_decay * past).cumsum(-2).masked_fill(past.mT, -torch.inf)
-            self.between = between.exp()  # [... query key]
-            self.until_end = self.between[..., -1, :, None]
-        else:
-            between = (log_decay[..., None, :] * past[..., None]).cumsum(-3).masked_fill(past.mT[..., None], -torch.inf)
-            self.between = between.exp()  # [... query key d_key]
-            self.until_end = self.between[..., -1, :, :]
-        self.since_start = log_decay.cumsum(-2).exp()
-        self.whole = self.since_start[..., -1:, :]
-        """Shares kept over the whole chunk."""
-        self.before = F.pad(self.since_start[..., :-1, :], (0, 0, 1, 0), value=1.0)
-        """Shares kept from the start to before each position."""
-
-    def pairs(self, left: Tensor, right: Tensor, earlier: bool = False) -> Tensor:
-        """left_i . (what is left at i of right_j), for j up to i; `earlier`: at i - 1, for j before i."""
-        if self.alike:
-            between = F.pad(self.between[..., :-1, :], (0, 0, 1, 0)) if earlier else self.between
-            return (left @ right.mT) * between
-        if earlier:  # the first position has nothing before it
-            return F.pad(self._pairs(left[..., 1:, :], right, self.between[..., :-1, :, :]), (0, 0, 1, 0))
-        return self._pairs(left, right, self.between)
-
-    def _pairs(self, left: Tensor, right: Tensor, between: Tensor) -> Tensor:
-        return ((between * right[..., None, :, :]) @ left[..., None]).squeeze(-1)

@@ -8,6 +8,7 @@ import torch
 from transformers.models.qwen3_next.modeling_qwen3_next import torch_recurrent_gated_delta_rule
 
 from interp.base.errors import UserError
+from interp.models.scan.decays import is_gentle
 from interp.models.scan.matrix import matrix_scan, matrix_scan_reference, matrix_states
 from interp.models.scan.methods import using
 
@@ -98,6 +99,30 @@ def test_what_forgets_at_once_or_never_stays_exact(form, decay):
     inputs[3] = torch.full_like(inputs[3], decay)
     for found, expected in zip(matrix_scan(*inputs), matrix_scan_reference(*inputs), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("erases", ["adds", "erases"])
+@pytest.mark.parametrize("most", [1.0, 29.0, 31.0, 200.0])
+def test_rows_that_decay_little_or_much_over_a_chunk_give_the_recurrence_in_single_precision(most, erases):
+    """On either side of the bound of gentle chunks, with rows that differ as much as they can."""
+    inputs = [None if x is None else x.float() for x in drawn(("decay of a row", erases), 50)]
+    log_decay = torch.zeros_like(inputs[3])
+    log_decay[:, 3, :, 0] = log_decay[:, 30, :, 1] = -most
+    assert is_gentle(log_decay, 25) == (most < 30)
+    inputs[3] = log_decay
+    grads = []
+    for scan in (matrix_scan, matrix_scan_reference):
+        given = [None if x is None else x.clone().requires_grad_() for x in inputs]
+        y, final = scan(*given)
+        there = [x for x in given if x is not None]
+        grads.append([y, final, *torch.autograd.grad(y.sin().sum() + final.cos().sum(), there)])
+    for found, expected in zip(*grads, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-5 * float(expected.detach().abs().max()))
+
+
+def test_no_number_is_read_where_there_is_none():
+    assert not is_gentle(torch.zeros(1, 9, 1, 2, device="meta"), 4)
+    assert torch.vmap(lambda x: torch.tensor(is_gentle(x, 4)))(torch.zeros(3, 1, 9, 1, 2)).tolist() == [False] * 3
 
 
 @pytest.mark.parametrize("initial", [True, False])
