@@ -31,7 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--runslow", action="store_true", help="also run the tests marked slow")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m slow` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _leave_some_to_slow(items)
     slow = pytest.mark.skip(reason="slow: run with --runslow")
     gpu = pytest.mark.skip(reason="needs a CUDA device")
     asked = config.getoption("--runslow") or "smollm2" in str(config.getoption("-m"))
@@ -44,6 +46,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(gpu)
         if item.get_closest_marker("smollm2") and smollm2:
             item.add_marker(smollm2)
+
+
+def _leave_some_to_slow(items: list[pytest.Item]) -> None:
+    """Of a test marked `by_default(n)`, n cases spread evenly from the first to the last are not slow."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("by_default"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for each in cases.values():
+        marker = each[0].get_closest_marker("by_default")
+        assert marker is not None
+        few = marker.args[0]
+        kept = {round(i * (len(each) - 1) / max(1, few - 1)) for i in range(few)}
+        for at, item in enumerate(each):
+            if at not in kept:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

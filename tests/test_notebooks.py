@@ -31,6 +31,7 @@ def kernel(tmp_path_factory):
     run_sync(manager.shutdown_kernel)(now=True)
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )

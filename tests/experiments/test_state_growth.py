@@ -1,8 +1,6 @@
 """The growth of saturation with the state: exact on memories of known capacity, end to end on a tiny family."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +24,6 @@ from interp.results.state import Knee
 from interp.studies.study import UNDECIDED
 from interp.tasks.copy import CopyTask
 from interp.training.presets import PRESETS
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -122,10 +118,12 @@ def test_figures_and_rows_hold_what_was_found(registers: list[Member], tmp_path:
     assert StateGrowth.load(tmp_path).exponent == pytest.approx(1)
 
 
-def test_the_script_trains_a_family_and_leaves_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_script_trains_a_family_and_leaves_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Any
+) -> None:
     monkeypatch.setenv("INTERP_HOME", str(tmp_path / "home"))
-    command = [sys.executable, "analyses/grow_state.py", "--tiny", "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = script("grow_state", "--tiny", "--out", str(tmp_path / "out"))
+    assert not done.returncode, done.stderr
     assert done.stdout.splitlines()[-1] == str(tmp_path / "out" / "report.html")
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [member["name"] for member in results["members"]] == ["d_state 1", "d_state 2"]

@@ -4,7 +4,7 @@ import functools
 
 from tests.reliability import calls
 
-FEW, MANY = 150, 1500
+FEW, MANY = 80, 1500
 
 
 def test_the_calls_that_others_are_made_from_are_right(attempt, tries) -> None:

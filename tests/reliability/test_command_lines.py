@@ -5,7 +5,7 @@ import pytest
 from tests.reliability import command_lines
 from tests.reliability.nursery import Ended
 
-FEW, MANY = 16, 600
+FEW, MANY = 8, 600
 
 
 def faults(words: list[str], ended: Ended) -> list[str]:

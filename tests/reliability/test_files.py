@@ -6,7 +6,7 @@ import pytest
 
 from tests.reliability import files
 
-FEW, MANY = 60, 1200
+FEW, MANY = 30, 1200
 WITHOUT_DIGEST = ("gpt2/", "mamba/", "model/config.json", "run/config.json", "run/log.jsonl", "result/results.json")
 """Files whose content nothing else vouches for: what they say is what there is, as long as it can be."""
 

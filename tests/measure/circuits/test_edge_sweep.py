@@ -54,6 +54,7 @@ def randomised(config):
     return model
 
 
+@pytest.mark.by_default(5)
 @pytest.mark.parametrize("name", MODELS)
 def test_all_sets_together_are_what_one_run_for_each_gives(name):
     model, batch = randomised(MODELS[name]), TASK.sample(4, (3, 5), 0)

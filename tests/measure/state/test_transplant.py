@@ -27,6 +27,7 @@ def opened(kind: str) -> Any:
     return build({"kind": kind, **({"position": "nope"} if kind == "transformer" else {})}, seed=1)
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_whole_state_gives_the_logits_of_the_string_that_it_is_from(kind: str, generator: Any) -> None:
     found = transplants(opened(kind), CopyTask(), 7, 5, generator(0), directions=())

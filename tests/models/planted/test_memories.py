@@ -60,6 +60,7 @@ def shown(model: Any, letters: int, length: int, strings: int) -> np.ndarray:
     return (right / np.log(2) + log2(letters)).masked_fill(~batch.answer, 0)[:, length + 1 : -1].sum(dim=1).numpy()
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("kind", MEMORIES)
 def test_a_drawn_memory_uses_what_its_truth_says(kind):
     model, truth = planted_memory(kind, 1)

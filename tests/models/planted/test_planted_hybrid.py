@@ -20,6 +20,7 @@ CASES = [
 ]
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(("part", "n", "memory", "output"), CASES, ids=[case[0] for case in CASES])
 def test_letters_are_lost_without_what_was_planted_and_without_nothing_else(part, n, memory, output):
     model, planting = planted_hybrid(part, n, 8)
