@@ -78,8 +78,7 @@ class MatrixMixer(Mixer):
     large = ("hook_write", "hook_state")
     gated_hook = "hook_gated"
 
-    @staticmethod
-    def activation(gate: Tensor) -> Tensor:
+    def activation(self, gate: Tensor) -> Tensor:
         """Apply what the gate goes through."""
         return F.silu(gate)
 

@@ -31,6 +31,7 @@ SHAPES = {
     "deltanet": ("deltanet", {}),
     "deltanet, reflections": ("deltanet", {"negative_eigenvalues": True, "d_conv": 1}),
     "gated deltanet": ("gated_deltanet", {}),
+    "kimi delta attention": ("gated_deltanet", {"decay_per_row": True, "gate_activation": "sigmoid"}),
     "mlstm": ("mlstm", {"d_conv": 3}),
     "rwkv7": ("rwkv7", {}),
 }
@@ -87,11 +88,11 @@ def by_hand(kind, mixer, x):
             else:
                 q, k = (z / (z @ z + 1e-6).sqrt() for z in (q, k))
                 beta = torch.sigmoid(row @ mixer.W_beta[:, head]) * (2 if c.negative_eigenvalues else 1)
-                kept = 1.0
                 if kind == "gated_deltanet":
-                    step = torch.log(1 + torch.exp(row @ mixer.W_alpha[:, head] + mixer.b_alpha[head]))
-                    kept = torch.exp(-step * torch.exp(mixer.A_log[head]))
-                S = kept * (S - beta * torch.outer(k, k @ S)) + beta * torch.outer(k, v)
+                    own = slice(head * len(k), (head + 1) * len(k)) if c.decay_per_row else slice(head, head + 1)
+                    step = torch.log(1 + torch.exp(row @ mixer.W_alpha[:, own] + mixer.b_alpha[own]))
+                    S = torch.exp(-step * torch.exp(mixer.A_log[head]))[:, None] * S
+                S = S - beta * torch.outer(k, k @ S) + beta * torch.outer(k, v)
                 y = S.T @ q / math.sqrt(len(q))
             states[head] = S
             if c.head_norm:
@@ -99,7 +100,8 @@ def by_hand(kind, mixer, x):
             written.append(y)
         y = torch.cat(written)
         if c.gate:
-            y = y * (torch.sigmoid if kind == "mlstm" else F.silu)(row @ mixer.W_gate)
+            by_sigmoid = kind == "mlstm" or getattr(c, "gate_activation", "silu") == "sigmoid"
+            y = y * (torch.sigmoid if by_sigmoid else F.silu)(row @ mixer.W_gate)
         out.append(y @ mixer.W_out)
     return torch.stack(out)
 
@@ -159,7 +161,10 @@ def transitions(model, cache):
     if model.kind == "rwkv7":
         return torch.diag_embed(cache["hook_w"]) - cache["hook_erase"][..., :, None] * cache["hook_kappa"][..., None, :]
     factor = eye - cache["hook_erase"][..., :, None] * k[..., None, :]
-    return factor * cache["hook_alpha"][..., None, None] if model.kind == "gated_deltanet" else factor
+    if model.kind == "deltanet":
+        return factor
+    alpha = cache["hook_alpha"]  # of a head, or of each row, which is taken before anything is erased
+    return factor * (alpha[..., None, None] if alpha.ndim == 3 else alpha[..., None, :])
 
 
 def run(model, tokens, edits=()):

@@ -46,14 +46,16 @@ class DeltaNetMixer(MatrixMixer):
         beta = self.hook_beta(most * linear(x, self.W_beta).sigmoid())[..., None]
         return self._joined(q, k, beta * v, self.hook_erase(beta * k), k, self.kept(x, q)), {}
 
-    def kept(self, x: Residual, q: Keys) -> PerHead | None:  # noqa: ARG002
-        """The share of a head's state that is kept before anything is erased; None for all of it."""
+    def kept(self, x: Residual, q: Keys) -> PerHead | Keys | None:  # noqa: ARG002
+        """The share of a head's state, or of each row, that is kept before anything is erased; None for all of it."""
         return None
 
-    def _joined(self, q: Keys, k: Keys, v: Values, erase: Keys, probe: Keys, kept: PerHead | None) -> Terms:
+    def _joined(self, q: Keys, k: Keys, v: Values, erase: Keys, probe: Keys, kept: PerHead | Keys | None) -> Terms:
         """The recurrence: what decays is erased after it decayed."""
         if kept is None:
             return Terms(q, k, v, q.new_ones(*q.shape[:3], 1), erase, probe)
+        if kept.ndim == 4:
+            return Terms(q, k, v, kept, erase, kept * probe)
         return Terms(q, k, v, kept[..., None], kept[..., None] * erase, probe)
 
     def read_terms(self, values: Mapping[str, Tensor]) -> Terms:

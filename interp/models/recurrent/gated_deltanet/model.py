@@ -16,6 +16,10 @@ is d_key x d_value here.
 | - | `norm.hook_scale` | [batch pos head] | the rms that each head's output is divided by |
 | - | `hook_gate`, `hook_gated` | [batch pos channel] | the gate before its SiLU; norm(o) SiLU(gate), what W_out reads |
 | - | `hook_conv_in`, `hook_conv` | [batch pos inner] | q, k, v before the convolution, and after (before the SiLU) |
+
+Kimi Delta Attention (Kimi Team 2025, arXiv 2510.26692, 1) has an alpha for each row of the state (`decay_per_row`;
+`hook_alpha` is then [batch pos head d_key]): S_t = (I - beta k k^T) Diag(alpha) S + beta k v^T. Its output gate goes
+through a sigmoid (`gate_activation`).
 """
 
 from dataclasses import dataclass
@@ -24,6 +28,7 @@ from interp.base.codec import checked
 from interp.models.recurrent.deltanet.model import DeltaNetConfig
 from interp.models.recurrent.initial import check_rates, check_step_sizes
 from interp.models.recurrent.model import HookedRecurrent
+from interp.models.stack.checks import require_choice
 
 
 @checked
@@ -44,11 +49,18 @@ class GatedDeltaNetConfig(DeltaNetConfig):
     """Least of them."""
     A_range: tuple[float, float] = (0.01, 16.0)
     """exp(A_log) of an untrained model, drawn uniformly between the two for each head."""
+    decay_per_row: bool = False
+    """Whether each row of a head's state is kept by a share of its own."""
+    gate_activation: str = "silu"
+    """What the output gate goes through: "silu" or "sigmoid"."""
+
+    later = ("decay_per_row", "gate_activation")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_step_sizes(self)
         check_rates(self)
+        require_choice("gate_activation", self.gate_activation, ("silu", "sigmoid"))
 
 
 class HookedGatedDeltaNet(HookedRecurrent):

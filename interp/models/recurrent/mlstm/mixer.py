@@ -29,8 +29,7 @@ class MLSTMMixer(MatrixMixer):
     decay_hook = "hook_f"
     no_weight_decay = ("b_i", "b_f")
 
-    @staticmethod
-    def activation(gate: Tensor) -> Tensor:
+    def activation(self, gate: Tensor) -> Tensor:
         return torch.sigmoid(gate)
 
     def __init__(self, config: Any) -> None:

@@ -32,8 +32,7 @@ class RWKV7Mixer(MatrixMixer):
     decay_hook = "hook_w"
     no_weight_decay = ("b_w", "b_a", "mu", "xi", "alpha", "rho")
 
-    @staticmethod
-    def activation(gate: Tensor) -> Tensor:
+    def activation(self, gate: Tensor) -> Tensor:
         return gate
 
     def __init__(self, config: Any) -> None:
