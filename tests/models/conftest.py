@@ -48,7 +48,7 @@ RECURRENT = {
         "kind": "hybrid",
         "layers": ("mlstm", "attention", "mamba2"),
         "beside": (2,),
-        "attention": {"n_heads": 4},
+        "attention": {"n_heads": 4, "d_latent": 5, "d_shared_key": 2, "d_value": 3},
         "mamba2": {"d_head": 8, "gate_norm": "before", **MAMBA},
         "mlstm": {
             **{"n_heads": 2, "d_key": 4, "d_value": 6, "head_norm_centred": True},

@@ -10,6 +10,7 @@ APART = {
     "attention_gate": "a gate on its attention",
     "qk_norm": "norms on its queries and keys",
     "score_cap": "a cap on its scores",
+    "d_latent": "a latent between the stream and its keys and values",
 }
 """Option of attention layers -> what it puts between what is written and what is read."""
 

@@ -3,7 +3,6 @@
 from interp.base.errors import UserError
 
 LACKING = {
-    "kimi_linear": "latent attention, whose keys and values are made of a normalised latent",
     "lfm2": "gated short convolutions for its recurrent layers",
     "recurrent_gemma": "RG-LRU layers, and attention in a window",
     "rwkv": "the recurrence of RWKV-4 and channel mixing; the family here is RWKV-7",

@@ -24,6 +24,9 @@ from interp.models.stack.short_conv import ShortConv
 from interp.models.stack.steps import STEPS, Steps, joined
 from interp.models.stack.transport import Queries
 
+Values = Float[Tensor, "batch pos head d_value"]
+"""As wide as keys, but where keys and values are made of a latent."""
+Attended = Float[Tensor, "batch query head d_value"]
 Bias = Float[Tensor, "#batch #head query pos"]
 LEAST_QUERIES = 128
 """Queries of a block, at least: fewer would read all keys anew for hardly any work."""
@@ -43,7 +46,8 @@ class Attention(nn.Module):
       all positions, read from what the keys read;
     - norms of queries and keys: `q_norm.hook_scale | k_norm.hook_scale`; `hook_q` and `hook_k` stand behind them;
     - a gate: `hook_attended`, the values as attention weighs them, and `hook_gate`, before its sigmoid, both
-      [batch pos head d_head]; `hook_z` is the product.
+      [batch pos head d_head]; `hook_z` is the product;
+    - a latent that keys and values are made of: `latent_norm.hook_scale | hook_normalized` (`LatentAttention`).
     """
 
     def __init__(self, config: TransformerConfig, layer: int) -> None:
@@ -51,8 +55,8 @@ class Attention(nn.Module):
         self.heads = config.heads_in(layer)
         n_heads, d_head, d_model = self.heads.n, self.heads.width, config.d_model
         self.n_key_value_heads = config.n_key_value_heads or n_heads
-        self._make_weights(d_model)
-        self.W_O = nn.Parameter(torch.empty(n_heads, d_head, d_model))
+        self._make_weights(config)
+        self.W_O = nn.Parameter(torch.empty(n_heads, config.d_value or d_head, d_model))
         self.b_O = nn.Parameter(torch.empty(d_model))
         self.rotary_dim = (config.rotary_dim or d_head) if config.position == "rope" else None
         self.rotary_base = config.rotary_base
@@ -81,8 +85,9 @@ class Attention(nn.Module):
         self.hook_attn_scores, self.hook_pattern = HookPoint(), HookPoint()
         self.hook_z, self.hook_result = HookPoint(), HookPoint()
 
-    def _make_weights(self, d_model: int) -> None:
+    def _make_weights(self, config: TransformerConfig) -> None:
         """Make the weights of queries, keys and values."""
+        d_model = config.d_model
         self.W_QKV = nn.Parameter(torch.empty(d_model, 3, self.heads.n, self.heads.width))
         self.b_QKV = nn.Parameter(torch.empty(3, self.heads.n, self.heads.width))
 
@@ -152,7 +157,7 @@ class Attention(nn.Module):
             return self.hook_result(einsum(z, self.W_O, "b p h d, h d m -> b p h m")).sum(dim=2) + self.b_O
         return F.linear(z.flatten(2), self.W_O.flatten(0, 1).T, self.b_O)
 
-    def _gated(self, z: Queries, x: Tensor) -> Queries:
+    def _gated(self, z: Attended, x: Tensor) -> Attended:
         """What attention gathers, times the sigmoid of a map of what the queries read."""
         assert self.W_gate is not None and self.b_gate is not None  # it has a gate
         x = x[:, x.shape[1] - z.shape[1] :]
@@ -196,18 +201,18 @@ class Attention(nn.Module):
         weight, bias = self.W_QKV[:, which], self.b_QKV[which]
         return list(F.linear(x, weight.flatten(1).T, bias.flatten()).unflatten(-1, bias.shape).unbind(2))
 
-    def _explicit(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask, steps: Steps | None) -> Queries:
+    def _explicit(self, q: Queries, k: HeadVectors, v: Values, mask: Mask, steps: Steps | None) -> Attended:
         cells = len(q) * q.shape[2] * q.shape[1] * k.shape[1]
         check_fits(3 * k.element_size() * cells, "an attention pattern, its scores and its mask")
         scores = self.hook_attn_scores(self._scores(q, k, mask.bias(self.heads), steps))
         return einsum(self.hook_pattern(self.to_pattern(scores)), v, "b h q k, b k h d -> b q h d")
 
-    def _fast(self, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask, steps: Steps | None) -> Queries:
+    def _fast(self, q: Queries, k: HeadVectors, v: Values, mask: Mask, steps: Steps | None) -> Attended:
         return self._some_heads(self.heads, q, k, v, mask, steps)
 
     def _some_heads(
-        self, heads: LayerHeads, q: Queries, k: HeadVectors, v: HeadVectors, mask: Mask, steps: Steps | None
-    ) -> Queries:
+        self, heads: LayerHeads, q: Queries, k: HeadVectors, v: Values, mask: Mask, steps: Steps | None
+    ) -> Attended:
         """Some of the heads, all queries at once; without gradients, in blocks of queries as memory suggests."""
         n_queries, n_keys = q.shape[1], k.shape[1]
         at_once = max(LEAST_QUERIES, budget(q.device).pairs // (len(q) * n_keys))
@@ -222,7 +227,7 @@ class Attention(nn.Module):
             done.append(self._attend(q[:, start:stop], k[:, :seen], v[:, :seen], bias, reached))
         return torch.cat(done, dim=1)
 
-    def _attend(self, q: Queries, k: HeadVectors, v: HeadVectors, bias: Bias | None, steps: Steps | None) -> Queries:
+    def _attend(self, q: Queries, k: HeadVectors, v: Values, bias: Bias | None, steps: Steps | None) -> Attended:
         """Attention without hooks, by PyTorch's kernels where they have it; without a bias, causal."""
         written_out = q.device.type == "cpu" and torch.is_autocast_enabled("cpu")  # there, faster than the kernel
         if written_out or steps is not None or self.score_cap is not None or isinstance(self.to_pattern, Entmax):

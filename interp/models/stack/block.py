@@ -14,6 +14,7 @@ from interp.models.stack.config import TransformerConfig
 from interp.models.stack.even_attention import EvenAttention
 from interp.models.stack.grouped_attention import GroupedAttention
 from interp.models.stack.key_values import KeyValues
+from interp.models.stack.latent_attention import LatentAttention
 from interp.models.stack.layers import make_norm
 from interp.models.stack.masks import Mask
 from interp.models.stack.running_mean import token_shares
@@ -119,8 +120,9 @@ class Block(nn.Module):
 
     def past_shapes(self, length: int) -> dict[str, tuple[int, ...]]:
         """What it carries for each string after this many positions: name -> shape."""
-        n_heads, d_head, _ = self.attn.W_O.shape
-        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("keys", "values"), (length, n_heads, d_head))
+        n_heads, d_value, _ = self.attn.W_O.shape
+        d_head = self.attn.heads.width
+        shapes: dict[str, tuple[int, ...]] = {"keys": (length, n_heads, d_head), "values": (length, n_heads, d_value)}
         if self.attn.conv is not None:
             shapes |= {"window": (self.attn.conv.reach, 3, n_heads, d_head)}
         if self.attn.step is not None:
@@ -157,6 +159,8 @@ class Block(nn.Module):
 
 
 def _attention_class(config: TransformerConfig, layer: int) -> type[Attention]:
+    if config.d_latent is not None:
+        return LatentAttention
     if any(config.heads_in(layer).even):
         return EvenAttention
     return Attention if config.n_key_value_heads is None else GroupedAttention

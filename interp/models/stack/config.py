@@ -17,7 +17,7 @@ SCALES = (None, "log-n", "ssmax")
 PATTERNS = ("softmax", "entmax")
 LATER = (
     *("even", "score_scale", "pattern", "qkv_conv", "norm_eps", "gated_mlp", "n_key_value_heads", "qk_norm"),
-    *("attention_gate", "score_cap", "norm_after"),
+    *("attention_gate", "score_cap", "norm_after", "d_latent", "d_shared_key", "d_value"),
 )
 """Fields that are left out of a config's dict where they have their default, so that older recipes keep their name."""
 
@@ -94,6 +94,13 @@ class TransformerConfig:
     """Bound c of scores, which become c tanh(z / c) before positions and windows are added; None: no bound."""
     norm_after: bool = False
     """Whether the norms stand after attention and MLP, on what they write, rather than before."""
+    d_latent: int | None = None
+    """Width of the normalised latent that keys and values are made of (`latent_attention.LatentAttention`); None: they
+    are made of the stream."""
+    d_shared_key: int = 0
+    """Numbers of each key, of d_head, that are the same map of the stream in all heads, past the latent."""
+    d_value: int | None = None
+    """Width of a head's values, where they are made of a latent; None: that of its keys."""
 
     def __post_init__(self) -> None:
         require_layers(self.n_layers)
@@ -210,10 +217,32 @@ def check_options(config: TransformerConfig) -> None:
                 raise UserError(f"n_key_value_heads must divide the {n} heads of each layer; got {shared}.")
     if config.score_cap is not None and config.position in ("forget", "path"):
         raise UserError(f"score_cap must be None with the positions of {config.position!r}; got {config.score_cap}.")
+    check_latent(config)
     grouped = {"n_key_value_heads": shared, "qk_norm": config.qk_norm, "attention_gate": config.attention_gate or None}
     given = [name for name, value in grouped.items() if value is not None]
     if given and any(any(config.heads_in(layer).even) for layer in range(config.n_layers)):
         raise UserError(f"even must be False with {given[0]}, as heads that look evenly have no scores; got True.")
+
+
+def check_latent(config: TransformerConfig) -> None:
+    """Raises: UserError for a latent and its options that cannot be, or that exclude others."""
+    layers = range(config.n_layers)
+    if config.d_latent is None:
+        if config.d_shared_key or config.d_value is not None:
+            raise UserError("d_latent must be given with d_shared_key or d_value; got None.")
+        return
+    require_size("d_latent", config.d_latent)
+    require_counts(config, *["d_value"] * (config.d_value is not None))
+    least = min(config.heads_in(layer).width for layer in layers)
+    if not 0 <= config.d_shared_key < least:
+        raise UserError(f"d_shared_key must be from 0 to less than d_head, {least}; got {config.d_shared_key}.")
+    others = {name: getattr(config, name) for name in ("n_key_value_heads", "qk_norm", "attention_gate")}
+    others |= {
+        "qkv_conv": any(map(config.conv_in, layers)),
+        "even": any(any(config.heads_in(at).even) for at in layers),
+    }
+    if given := [name for name, value in others.items() if value]:
+        raise UserError(f"d_latent must be None with {given[0]}; got {config.d_latent}.")
 
 
 def _alike(values: tuple[Any, ...]) -> Any:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from interp.base.axes import HeadVectors, Residual
 from interp.models.hooks.point import HookPoint, in_use
 from interp.models.stack.attention import Attention
+from interp.models.stack.config import TransformerConfig
 from interp.models.stack.masks import Mask
 from interp.models.stack.running_mean import running_means
 from interp.models.stack.scores import Entmax
@@ -24,7 +25,8 @@ class EvenAttention(Attention):
     write is a running mean over the window, linear in the length.
     """
 
-    def _make_weights(self, d_model: int) -> None:
+    def _make_weights(self, config: TransformerConfig) -> None:
+        d_model = config.d_model
         looking, width = self.heads.looking, self.heads.width
         self.W_QK = nn.Parameter(torch.empty(d_model, 2, len(looking), width)) if looking else None
         self.b_QK = nn.Parameter(torch.empty(2, len(looking), width)) if looking else None

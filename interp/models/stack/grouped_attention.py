@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from interp.base.axes import Residual
 from interp.models.stack.attention import Attention
+from interp.models.stack.config import TransformerConfig
 
 
 class GroupedAttention(Attention):
@@ -16,7 +17,8 @@ class GroupedAttention(Attention):
     from call to call, so that an edit of a key or a value reaches one head alone. What is shared is the weights.
     """
 
-    def _make_weights(self, d_model: int) -> None:
+    def _make_weights(self, config: TransformerConfig) -> None:
+        d_model = config.d_model
         width = self.heads.width
         self.W_queries = nn.Parameter(torch.empty(d_model, self.heads.n, width))
         self.b_queries = nn.Parameter(torch.empty(self.heads.n, width))

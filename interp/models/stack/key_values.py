@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.axes import HeadVectors
@@ -29,7 +30,7 @@ class KeyValues:
         """What is kept, by name; nothing at first."""
         return {name: part for name, part in vars(self).items() if part is not None}
 
-    def append(self, keys: HeadVectors, values: HeadVectors) -> tuple[Tensor, Tensor]:
+    def append(self, keys: HeadVectors, values: Float[Tensor, "batch pos head d_value"]) -> tuple[Tensor, Tensor]:
         """Add new positions; returns all keys and values [batch key head d_head], the new ones last."""
         if self.keys is not None and self.values is not None:
             keys, values = torch.cat([self.keys, keys], dim=1), torch.cat([self.values, values], dim=1)

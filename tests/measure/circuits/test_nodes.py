@@ -44,7 +44,7 @@ def test_an_mlp_reads_what_the_recurrence_of_its_own_layer_writes():
 
 @pytest.mark.parametrize("option", APART)
 def test_attention_that_is_not_a_sum_of_what_it_reads_is_not_taken_apart(option):
-    value = {"qk_norm": "head", "score_cap": 5.0}.get(option, True)
+    value = {"qk_norm": "head", "score_cap": 5.0, "d_latent": 3}.get(option, True)
     model = build(TRANSFORMER | {option: value})
     for taken_apart in (Graph.of, own_model):
         with pytest.raises(UserError, match=f"must have plain attention to be taken apart; got {APART[option]}"):

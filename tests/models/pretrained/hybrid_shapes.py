@@ -29,6 +29,10 @@ ONE_KEY = {"num_key_value_heads": 1}
 XLSTM = {"hidden_size": 16, "vocab_size": 34, "num_heads": 2, "num_hidden_layers": 2, "ffn_round_up_to_multiple_of": 8}
 XLSTM |= {"pad_token_id": None, "bos_token_id": 1, "eos_token_id": 2}
 CAPPED = {"gate_soft_cap": 1.5, "output_logit_soft_cap": 0.7, "eps": 0.1, "norm_eps": 0.01}
+KIMI = SMALL | {"num_key_value_heads": 4, "num_hidden_layers": 3, "kv_lora_rank": 6, "qk_rope_head_dim": 2}
+KIMI |= {"layer_types": ["linear_attention", "full_attention", "linear_attention"], "qk_nope_head_dim": 4}
+KIMI |= {"mlp_layer_types": ["dense", "sparse", "sparse"], "num_experts": 5, "num_experts_per_tok": 2, "v_head_dim": 3}
+KIMI |= {"moe_intermediate_size": 8, "linear_head_dim": 4, "linear_num_heads": 3}
 FALCON = SMALL | {"num_hidden_layers": 2, "mamba_n_heads": 4, "mamba_d_ssm": 24, "mamba_d_state": 5}
 TIMES = {"embedding_multiplier": 3.0, "lm_head_multiplier": 0.7, "key_multiplier": 0.5, "attention_in_multiplier": 1.3}
 TIMES |= {"attention_out_multiplier": 0.8, "ssm_in_multiplier": 1.4, "ssm_out_multiplier": 0.6}
@@ -71,6 +75,7 @@ SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
         NEMOTRON | {"n_groups": 1, "mamba_num_heads": 3, "mlp_hidden_act": "gelu", "time_step_min": 0.4},
     ),
     "xlstm": ("xLSTM", "xLSTM", XLSTM | CAPPED),
+    "kimi": ("KimiLinear", "KimiLinear", KIMI),
     "falcon": ("FalconH1", "FalconH1", FALCON | TIMES),
 }
 
@@ -91,6 +96,16 @@ MORE: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "xlstm as it is": ("xLSTM", "xLSTM", XLSTM),
     "xlstm wide": ("xLSTM", "xLSTM", XLSTM | {"num_heads": 4, "qk_dim_factor": 1.5, "v_dim_factor": 0.5}),
+    "kimi dense": (
+        *("KimiLinear", "KimiLinear"),
+        KIMI | {"mlp_layer_types": ["dense"] * 3, "attention_bias": True, "v_head_dim": 8, "linear_conv_kernel_dim": 2},
+    ),
+    "kimi sparse": (
+        *("KimiLinear", "KimiLinear"),
+        KIMI
+        | {"mlp_layer_types": ["sparse"] * 3, "n_shared_experts": 2, "moe_renormalize": False, "rms_norm_eps": 0.01}
+        | {"layer_types": ["full_attention", "linear_attention", "full_attention"], "routed_scaling_factor": 1.0},
+    ),
     "falcon plain": ("FalconH1", "FalconH1", FALCON),
     "falcon tied": (
         *("FalconH1", "FalconH1"),
@@ -141,4 +156,10 @@ def answers(model: Any, tokens: torch.Tensor) -> tuple[torch.Tensor, list[torch.
     layers = found.past_key_values.layers
     states = [layer.recurrent_states[0] for layer in layers if getattr(layer, "recurrent_states", None) is not None]
     keys = [layer.keys for layer in layers if getattr(layer, "keys", None) is not None]
+    if model.config.model_type == "kimi_linear":  # which carries the latent, and the part that heads share
+        keys = [
+            part.self_attn.expand_kv(layer.keys, layer.values)[0]
+            for part, layer in zip(model.model.layers, layers, strict=True)
+            if getattr(layer, "keys", None) is not None
+        ]
     return found.logits, [state for state in states if state is not None], [each for each in keys if each.numel()]

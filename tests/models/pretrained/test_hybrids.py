@@ -124,7 +124,7 @@ def test_of_a_model_that_also_sees_pictures_the_text_is_read(tokens, tmp_path):
     torch.testing.assert_close(open_hybrid(tmp_path)[0](tokens), theirs(tokens).logits, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["qwen3.5", "nemotron", "falcon"])
+@pytest.mark.parametrize("name", ["qwen3.5", "nemotron", "falcon", "kimi"])
 @torch.no_grad()
 def test_one_in_memory_is_opened_as_the_one_on_the_disk(name, saved, tokens):
     theirs, folder = saved(name)
@@ -176,6 +176,8 @@ def test_in_half_precision_logits_are_those_in_single_but_for_rounding(name, dty
         ("falcon", {"time_step_floor": 1e-4, "time_step_max": 0.1, "time_step_min": 1e-3, "time_step_rank": "auto"}),
         ("xlstm", {"chunkwise_kernel": "chunkwise--triton_xl_chunk", "step_kernel": "triton", "head_dim": 8}),
         ("nemotron", {"num_nextn_predict_layers": 1, "n_routed_experts": 16, "n_group": 4, "moe_latent_size": 8}),
+        ("kimi", {"mla_use_nope": True, "moe_router_activation_func": "sigmoid", "moe_layer_freq": 1}),
+        ("kimi", {"use_grouped_topk": True, "rope_theta": 1e4, "rope_scaling": None, "num_nextn_predict_layers": 0}),
         ("xlstm", {"chunk_size": 16, "mode": "train", "norm_reduction_force_float32": False, "auto_map": {}}),
         ("nemotron", {"rms_norm_eps": 1e-5, "time_step_rank": 256, "attention_head_dim": 6}),
     ],
@@ -222,6 +224,9 @@ YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_pos
         ("xlstm", {"num_blocks": 3}, "num_blocks must be 2, as models of this kind are read here; got 3"),
         ("xlstm", {"qk_dim_factor": 0.2}, "qk_dim_factor must give each of 2 heads a whole number"),
         ("xlstm", {"gate_soft_cap": 0.0}, "gate_cap must be a positive number, or None for no bound; got 0.0"),
+        ("kimi", {"q_lora_rank": 4}, "q_lora_rank must be None, as models of this kind are read here; got 4"),
+        ("kimi", {"num_expert_group": 5}, "topk_group must be 5, as models of this kind are read here; got 1"),
+        ("kimi", {"mla_use_nope": False}, "mla_use_nope must be True, as models of this kind are read here"),
         ("falcon", {"mlp_multipliers": [1.0]}, "mlp_multipliers must be a list of 2 finite numbers other than 0; got"),
         ("falcon", {"key_multiplier": None}, "key_multiplier must be a finite number other than 0; got None"),
         ("falcon", {"mamba_use_mlp": False}, "mamba_use_mlp must be True, as models of this kind are read here"),
@@ -245,7 +250,9 @@ def test_weights_that_lack_are_left_over_or_have_another_shape_are_refused_by_na
         assert message in refusal(changed(folder, tmp_path, tensors))
 
 
-@pytest.mark.parametrize("name", ["qwen3.5", "jamba experts", "xlstm", "falcon"])
+@pytest.mark.parametrize(
+    "name", ["qwen3.5", "jamba experts", "xlstm", "falcon", pytest.param("kimi", marks=pytest.mark.slow)]
+)
 def test_heads_ablations_hidden_attention_and_states_are_measured(name, saved):
     loaded = interp.load(f"hf:{saved(name)[1]}")
     model: Any = loaded.model

@@ -156,14 +156,14 @@ def test_runs_that_begin_in_the_middle_begin_before_both(copier, generator):
     assert torch.equal(read[seen], predict(copier, batch)[seen])
 
 
-def test_what_cannot_stand_side_by_side_or_be_taken_apart_is_refused(model):
+def test_what_cannot_stand_side_by_side_or_be_taken_apart_is_refused(copier):
     for layer in (0, 2, 7):
         with pytest.raises(UserError, match=rf"recurrent layers, each behind an attention layer .*; got {layer}\."):
             HybridConfig(layers=("attention", "mamba", "mamba"), beside=(layer,))
     with pytest.raises(UserError, match="behind an attention layer without an MLP; got 1"):
         HybridConfig(layers=("attention", "mamba"), beside=(1,), d_mlp=4)
     with pytest.raises(UserError, match="must have plain attention to be taken apart; got layers side by side"):
-        Graph.of(model)
+        Graph.of(copier)
     for config, fields, message in (
         (HybridConfig, {"logit_cap": 0.0}, "logit_cap must be a positive number, or None for no bound; got 0.0"),
         (Mamba2Config, {"gate_norm": "around"}, "gate_norm"),

@@ -44,7 +44,7 @@ class Kind:
     passed_over: tuple[str, ...] = field(default=())
     """Tensors of the checkpoint, by how their names begin, that are of no layer here: of vision, of further tokens."""
     unread: frozenset[str] = field(default=frozenset())
-    """Fields that change nothing, of which checkpoints have values that transformers refuses here."""
+    """Fields that change nothing, of which checkpoints have values that transformers refuses or warns of."""
 
 
 def check_fields(config: Any, reads: frozenset[str]) -> None:

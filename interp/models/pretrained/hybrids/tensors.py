@@ -27,6 +27,10 @@ class Tensors:
         """Whether there is such a tensor, after the prefix."""
         return self.prefix + name in self.tensors
 
+    def has_any(self, beginning: str) -> bool:
+        """Whether there is one whose name begins so, after the prefix."""
+        return any(name.startswith(self.prefix + beginning) for name in self.tensors)
+
     def take(self, name: str, *shape: int) -> Tensor:
         """Take the tensor of a name, after the prefix.
 
