@@ -175,6 +175,7 @@ def test_in_half_precision_logits_are_those_in_single_but_for_rounding(name, dty
         ("falcon", {"mamba_use_mlp": True, "mlp_expansion_factor": 8, "attn_layer_indices": None, "head_dim": 4}),
         ("falcon", {"time_step_floor": 1e-4, "time_step_max": 0.1, "time_step_min": 1e-3, "time_step_rank": "auto"}),
         ("xlstm", {"chunkwise_kernel": "chunkwise--triton_xl_chunk", "step_kernel": "triton", "head_dim": 8}),
+        ("nemotron", {"norm_eps": 1e-5, "rope_theta": 10000, "partial_rotary_factor": 1.0, "sliding_window": None}),
         ("nemotron", {"num_nextn_predict_layers": 1, "n_routed_experts": 16, "n_group": 4, "moe_latent_size": 8}),
         ("kimi", {"mla_use_nope": True, "moe_router_activation_func": "sigmoid", "moe_layer_freq": 1}),
         ("kimi", {"use_grouped_topk": True, "rope_theta": 1e4, "rope_scaling": None, "num_nextn_predict_layers": 0}),
@@ -210,6 +211,7 @@ YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_pos
             "sliding_window must be left at None, as models of this kind",
         ),
         ("nemotron", {"layers_block_type": ["moe", *PATTERN[1:]]}, "must have every moe behind a Mamba-2"),
+        ("nemotron", {"norm_eps": 0.1}, "norm_eps must be 1e-05, as models of this kind are read here; got 0.1"),
         ("nemotron experts", {"n_group": 2}, "topk_group must be 2, as models of this kind are read here; got 1"),
         (
             "nemotron",

@@ -170,6 +170,7 @@ def nemotron_shape(config: Any) -> HybridConfig:
     """Our config of Nemotron-H's."""
     require(config, "mamba_hidden_act", "silu", "swish")
     require(config, "attention_head_dim", config.head_dim)
+    require(config, "norm_eps", config.layer_norm_epsilon)
     blocks = _blocks(config)
     layers = tuple(LAYERS[config.layers_block_type[block[0]]] for block in blocks)
     parts = {KIND: _nemotron_options(config), ATTENTION: attention_options(config, rotary=False)}
@@ -240,7 +241,8 @@ NEMOTRON_H = Kind(
         "intermediate_size layer_norm_epsilon layers_block_type mamba_head_dim mamba_hidden_act "
         "mamba_num_heads mamba_ssm_cache_dtype mlp_bias mlp_hidden_act moe_intermediate_size "
         "moe_latent_size moe_shared_expert_intermediate_size moe_shared_expert_overlap "
-        "mtp_layers_block_type n_group n_groups n_routed_experts n_shared_experts norm_topk_prob "
+        "mtp_layers_block_type n_group n_groups n_routed_experts n_shared_experts norm_eps norm_topk_prob "
+        "partial_rotary_factor rope_theta "
         "num_attention_heads num_experts_per_tok num_key_value_heads num_nextn_predict_layers rescale_prenorm_residual "
         "residual_in_fp32 rms_norm_eps routed_scaling_factor ssm_state_size time_step_floor time_step_max "
         "time_step_min time_step_rank topk_group use_bias use_conv_bias use_mamba_kernels vocab_size"
