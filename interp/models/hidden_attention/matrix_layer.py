@@ -40,6 +40,8 @@ class MatrixLayer(ReadLayer):
     """Weight of each value's direct way to what W_out reads, past the state and the norm; None where there is none."""
     taken: Channels | None = None
     """What the norm takes off each head's output, its mean; None where it takes nothing off."""
+    lacks: Channels | None = None
+    """What u lacks of the values that go past the norm, the mean of each head's; None where it lacks nothing."""
 
     @property
     def width(self) -> int:
@@ -79,9 +81,10 @@ class MatrixLayer(ReadLayer):
     def remainder(self, *, through_conv: bool, gated: bool, direct: bool) -> Channels:  # noqa: ARG002
         if not gated and self.taken is not None:
             return self.taken.to(self.u.dtype)
-        if direct or not gated or self.past_state is None:
+        if not gated or self.past_state is None:
             return torch.zeros_like(self.u)
-        return self.past_state * self.u
+        past = torch.zeros_like(self.u) if self.lacks is None else self.past_state * self.lacks
+        return past if direct else past + self.past_state * self.u
 
     def numbers_per_channel(self, pairs: int) -> int:
         return pairs

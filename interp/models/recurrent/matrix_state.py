@@ -46,6 +46,8 @@ class Terms:
     probe: Keys | None = None
     least: PerHead | None = None
     """Least number that the output of a head is divided by, where it is divided."""
+    added: PerHead | None = None
+    """What is added to what the output of a head is divided by, where it is divided."""
 
     @property
     def log_decay(self) -> Tensor:
@@ -175,14 +177,17 @@ class MatrixMixer(Mixer):
                 values["hook_conv_in"][..., own],
                 self.W_conv[own],
             )
-        taken = None
+        taken = lacks = None
         if c.head_norm_centred:  # what a position brings past the norm is its value without the head's mean
             taken = values["hook_y"].mean(dim=3, keepdim=True).expand_as(values["hook_y"]).flatten(2)
-            x = u = (values["hook_v"] - values["hook_v"].mean(dim=3, keepdim=True)).flatten(2)
+            (v,) = promoted(values["hook_v"])
+            mean = v.mean(dim=3, keepdim=True).expand_as(v)
+            lacks, x = mean.flatten(2), (v - mean).flatten(2)
+            u = x
         weights = (self.W_out,) if W_conv is None else (self.W_out, W_conv)
         x, u, held, gate, *weights = promoted(x, u, held, gate, *weights)
         own = None if W_conv is None else weights[1]
-        return MatrixLayer(x, u, held, gate, terms, weights[0], c.n_heads, own, taken=taken)
+        return MatrixLayer(x, u, held, gate, terms, weights[0], c.n_heads, own, taken=taken, lacks=lacks)
 
     # ------------------------------------------------------------------ the forward pass
 

@@ -182,7 +182,7 @@ class RecurrentBlock(nn.Module):
         self.hook_resid_pre, self.hook_resid_post = HookPoint(), HookPoint()
         self.hook_mixer_input, self.hook_mixer_in, self.hook_mixer_out = HookPoint(), HookPoint(), HookPoint()
         self.hook_mlp_out: HookPoint | None = None
-        self.mlp: nn.Module | None = None
+        self.mlp: Any = None
 
     def add_mlp(self, mlp: nn.Module, norm: nn.Module) -> None:
         """Put an MLP behind the mixer, and a norm before it."""
@@ -226,5 +226,6 @@ class RecurrentBlock(nn.Module):
 
     def written_bias(self, mlp: bool = True) -> Float[Tensor, " d_model"] | float:
         """The constant that the block adds to the stream, with or without its MLP's."""
-        biases: list[Any] = [getattr(self.mixer, "b_out", None), getattr(self.mlp, "b_out", None) if mlp else None]
-        return sum((bias for bias in biases if bias is not None), 0.0)
+        of_mixer = getattr(self.mixer, "b_out", None)
+        written = 0.0 if of_mixer is None else of_mixer
+        return written + self.mlp.written_bias() if mlp and self.mlp is not None else written

@@ -1,5 +1,6 @@
 """One layer of a transformer: attention and MLP, each reading the normalised residual stream and writing to it."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -40,8 +41,6 @@ class Block(nn.Module):
     beside = False
     shows = False
     """Whether the next layer stands beside it, and reads what it reads."""
-    entered: Residual | None = None
-    """What it has just read, where it shows it: taken by whoever runs the next layer."""
     mlp: Any
     ln1: nn.Module
     ln2: nn.Module
@@ -63,9 +62,20 @@ class Block(nn.Module):
         self.hook_resid_pre, self.hook_attn_out, self.hook_resid_mid = HookPoint(), HookPoint(), HookPoint()
         self.hook_mlp_in, self.hook_mlp_out, self.hook_resid_post = HookPoint(), HookPoint(), HookPoint()
 
-    def forward(self, x: Residual, mask: Mask, past: KeyValues | None = None) -> Float[Tensor, "batch query d_model"]:
+    def forward(
+        self, x: Residual, mask: Mask, past: KeyValues | None = None, shown: list[Tensor] | None = None
+    ) -> Float[Tensor, "batch query d_model"]:
+        """Run the layer; returns the stream after it at the positions that `mask` asks for.
+
+        Args:
+            x: the stream.
+            mask: who may look where, and which positions are wanted.
+            past: keys and values from before these positions; extended in place.
+            shown: where it puts the stream as it reads it, for a layer beside it; None: nowhere.
+        """
         x = self.hook_resid_pre(x)
-        self.entered = x if self.shows else None
+        if shown is not None:
+            shown.append(x)
         attn_out = self.attn(self._attention_input(x, self.attn.first_query(mask)), mask, past)
         if self.norm_after:
             attn_out = self.ln1_post(self.hook_attn_heads(attn_out))
@@ -134,17 +144,17 @@ class Block(nn.Module):
 
         Where norms come after, it is their shift: what they make of a part's own bias depends on the input.
         """
-        written = self._constant(self.attn, "b_O", "ln1_post")
-        return written + self._constant(self.mlp, "b_out", "ln2_post") if mlp and self.mlp is not None else written
+        written = self._constant("ln1_post", lambda: self.attn.b_O)
+        return written + self._constant("ln2_post", self.mlp.written_bias) if mlp and self.mlp is not None else written
 
     def init_weights(self, generator: torch.Generator) -> None:
         """Draw the weights anew."""
         draw_weights(self, generator)
 
-    def _constant(self, part: Any, bias: str, norm: str) -> Float[Tensor, " d_model"]:
-        """What a part adds whatever it reads: its bias, or the shift of the norm that comes after it; else zeros."""
+    def _constant(self, norm: str, of_part: Callable[[], Tensor]) -> Float[Tensor, " d_model"]:
+        """What a part adds whatever it reads: its own, or the shift of the norm that comes after it, else zeros."""
         after = getattr(self, norm, nn.Identity())
-        constant = getattr(part, bias, None) if isinstance(after, nn.Identity) else getattr(after, "b", None)
+        constant = of_part() if isinstance(after, nn.Identity) else getattr(after, "b", None)
         return torch.zeros_like(self.attn.b_O) if constant is None else constant
 
     def _attention_input(self, x: Residual, first: int) -> Any:

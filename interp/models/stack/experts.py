@@ -1,5 +1,8 @@
 """A mixture of experts in the place of an MLP: a router gives every position to a few of many small MLPs."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -41,6 +44,7 @@ class Experts(nn.Module):
     """
 
     b_choice: Float[Tensor, " expert"]
+    """At least in float32, whatever the dtype of the rest: the biases may be large, and what decides small."""
 
     def __init__(
         self,
@@ -62,7 +66,7 @@ class Experts(nn.Module):
         self.latent, inner = latent, latent or d_model
         self.W_router = nn.Parameter(torch.empty(d_model, experts))
         if router == "sigmoid":
-            self.register_buffer("b_choice", torch.zeros(experts))
+            self.register_buffer("b_choice", torch.zeros(experts, dtype=torch.float32))
         self.W_each_gate = nn.Parameter(torch.empty(experts, inner, width)) if gated else None
         self.W_each_in = nn.Parameter(torch.empty(experts, inner, width))
         self.W_each_out = nn.Parameter(torch.empty(experts, width, inner))
@@ -97,6 +101,19 @@ class Experts(nn.Module):
         values = shares.gather(-1, chosen)
         values = values / values.sum(dim=-1, keepdim=True).clamp(min=LEAST) if self.renormalized else values
         return torch.zeros_like(shares).scatter(-1, chosen, values).to(logits.dtype)
+
+    def written_bias(self) -> Float[Tensor, " d_model"]:
+        """The constant that is written whatever is read and chosen."""
+        constant = self.b_up if self.latent else torch.zeros_like(self.W_router[:, 0])
+        return constant if self.shared is None or self.W_shared is not None else constant + self.shared.b_out
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """Move or cast everything, but `b_choice` to nothing narrower than float32."""
+        before = getattr(self, "b_choice", None)
+        super()._apply(fn, recurse)
+        if before is not None and self.b_choice.dtype.itemsize < 4:
+            self.b_choice = before.to(self.b_choice.device, torch.float32)
+        return self
 
     def _sum(self, x: Float[Tensor, "batch pos d_inner"], weights: PerExpert) -> Float[Tensor, "batch pos d_inner"]:
         """What the experts write together, each run on the positions where it has weight."""

@@ -104,6 +104,10 @@ class MLP(nn.Module):
         pre = self.hook_pre(F.linear(x, self.W_in.T, self.b_in))
         return F.linear(self.hook_post(self.activation(pre)), self.W_out.T, self.b_out)
 
+    def written_bias(self) -> Float[Tensor, " d_model"]:
+        """The constant that is written whatever is read."""
+        return self.b_out
+
 
 class GatedMLP(nn.Module):
     """(act(x W_gate + b_gate) * (x W_in + b_in)) W_out + b_out (Shazeer 2020; with SiLU, SwiGLU).
@@ -124,6 +128,10 @@ class GatedMLP(nn.Module):
         pre = self.hook_pre(F.linear(x, self.W_gate.T, self.b_gate))
         linear = self.hook_pre_linear(F.linear(x, self.W_in.T, self.b_in))
         return F.linear(self.hook_post(self.activation(pre) * linear), self.W_out.T, self.b_out)
+
+    def written_bias(self) -> Float[Tensor, " d_model"]:
+        """The constant that is written whatever is read."""
+        return self.b_out
 
 
 def make_mlp(d_model: int, d_mlp: int, activation: str, gated: bool) -> MLP | GatedMLP | None:

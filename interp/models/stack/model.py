@@ -128,13 +128,11 @@ class StackModel(LensModel):
             layers = layers[1:]
         else:
             x = self.embedded(inputs, mask) if embed else inputs
-        entered: tuple[Residual, ...] = ()
+        beside: list[Residual] = []
         for layer in layers:
             block, of_layer = self.blocks[layer], last_mask if layer == layers[-1] else mask
-            x = block(x, of_layer, None if past is None else past[layer], *entered)
-            entered = (block.entered,) if getattr(block, "shows", False) else ()
-            if entered:
-                block.entered = None
+            more = (beside,) if getattr(block, "shows", False) else (beside.pop(),) if beside else ()
+            x = block(x, of_layer, None if past is None else past[layer], *more)
         return x
 
     def entry(self, layer: int) -> int:

@@ -164,6 +164,18 @@ def test_in_half_precision_logits_are_those_in_single_but_for_rounding(name, dty
     assert 0 < away.median() < within  # in single positions rounding may choose other experts
 
 
+RELEASED_XLSTM = {
+    **{"add_embedding_dropout": False, "add_forward_backend_padding": False, "add_post_blocks_norm": True},
+    **{"add_post_norm": False, "add_qk_norm": False, "cell_norm_eps": 1e-2, "force_bos_token_insert": True},
+    **{"igate_bias_init_range": -10.0, "mlstm_round_up_to_multiple_of": 64, "add_out_norm": True, "head_dim": 8},
+    **{"autocast_kernel_dtype": "bfloat16", "chunk_size": 64, "chunkwise_kernel": "chunkwise--triton_xl_chunk"},
+    **{"inference_state_dtype": "float32", "max_inference_chunksize": 16384, "mode": "inference", "use_bias": False},
+    **{"norm_reduction_force_float32": True, "return_last_states": True, "weight_mode": "single"},
+    **{"sequence_kernel": "native_sequence__triton", "step_kernel": "triton", "torch_dtype": "float32"},
+}
+"""What the config of the released xLSTM-7b says besides its sizes; there `cell_norm_eps` is 1e-6, as its `norm_eps`."""
+
+
 @pytest.mark.parametrize(
     ("name", "fields"),
     [
@@ -179,6 +191,7 @@ def test_in_half_precision_logits_are_those_in_single_but_for_rounding(name, dty
         ("nemotron", {"num_nextn_predict_layers": 1, "n_routed_experts": 16, "n_group": 4, "moe_latent_size": 8}),
         ("kimi", {"mla_use_nope": True, "moe_router_activation_func": "sigmoid", "moe_layer_freq": 1}),
         ("kimi", {"use_grouped_topk": True, "rope_theta": 1e4, "rope_scaling": None, "num_nextn_predict_layers": 0}),
+        ("xlstm", RELEASED_XLSTM),
         ("xlstm", {"chunk_size": 16, "mode": "train", "norm_reduction_force_float32": False, "auto_map": {}}),
         ("nemotron", {"rms_norm_eps": 1e-5, "time_step_rank": 256, "attention_head_dim": 6}),
     ],
@@ -222,6 +235,10 @@ YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_pos
         ("xlstm", {"use_bias": True}, "use_bias must be False, as models of this kind are read here; got True"),
         ("xlstm", {"weight_mode": "fused"}, "weight_mode must be single, as models of this kind are read here"),
         ("xlstm", {"tie_word_embeddings": True}, "tie_word_embeddings must be False, as models of this kind"),
+        ("xlstm", {"add_qk_norm": True}, "add_qk_norm must be False, as models of this kind are read here; got True"),
+        ("xlstm", {"add_post_norm": True}, "add_post_norm must be False, as models of this kind are read here"),
+        ("xlstm", {"add_post_blocks_norm": False}, "add_post_blocks_norm must be True, as models of this kind"),
+        ("xlstm", {"cell_norm_eps": 0.1}, "cell_norm_eps must be 0.01, as models of this kind are read here; got"),
         ("xlstm", {"head_dim": 16}, "head_dim must be 8, as models of this kind are read here; got 16"),
         ("xlstm", {"num_blocks": 3}, "num_blocks must be 2, as models of this kind are read here; got 3"),
         ("xlstm", {"qk_dim_factor": 0.2}, "qk_dim_factor must give each of 2 heads a whole number"),

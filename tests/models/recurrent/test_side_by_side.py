@@ -1,5 +1,6 @@
 """Layers side by side read one stream; caps, centring norms and the order of gate and norm are their formulas."""
 
+from copy import deepcopy
 from itertools import product
 
 import pytest
@@ -17,8 +18,11 @@ from interp.measure.values import Zero
 from interp.models import build
 from interp.models.heads import HeadTable
 from interp.models.hidden_attention.pattern import decompose
+from interp.models.recurrent.family import family, kinds
 from interp.models.recurrent.hybrid import HybridConfig
 from interp.models.recurrent.mamba2.model import Mamba2Config
+from interp.models.recurrent.matrix_config import MatrixConfig
+from interp.models.recurrent.mixer import RecurrentState
 from interp.models.recurrent.mlstm.model import MLSTMConfig
 from interp.tasks import CopyTask
 from interp.training.forced import predict
@@ -35,13 +39,12 @@ def model(recurrent):
 @torch.no_grad()
 def test_both_read_what_entered_the_first_and_the_mlp_what_both_wrote(model, tokens):
     cache = model.run_with_cache(tokens)[1]
-    x, (attends, recurs) = cache["blocks.1.hook_resid_pre"], model.blocks[1:]
+    x, recurs = cache["blocks.1.hook_resid_pre"], model.blocks[2]
     out = recurs.mixer(recurs.norm(x))
     torch.testing.assert_close(cache["blocks.2.hook_mixer_out"], out)
     mid = x + cache["blocks.1.hook_attn_out"] + out
     torch.testing.assert_close(cache["blocks.2.hook_resid_mid"], mid)
     torch.testing.assert_close(cache["blocks.2.hook_resid_post"], mid + recurs.mlp(recurs.ln2(mid)))
-    assert attends.entered is None, "nothing of a run stays behind"
 
 
 @torch.no_grad()
@@ -112,6 +115,57 @@ def test_hidden_attention_gives_the_output_under_every_option(recurrent, tokens)
             torch.testing.assert_close(found.outputs, model.run_with_cache(tokens)[1][own].flatten(2))
             if layer == 0 and gated and len(model.blocks) > 1:
                 assert not found.remainder.any(), "all that a centring norm lets pass came through alpha"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in kinds() if issubclass(family(kind).config, MatrixConfig)])
+@torch.no_grad()
+def test_of_centred_heads_hidden_attention_brings_the_values_and_the_rest_their_mean(recurrent, kind, tokens):
+    """Of every family that has the option; exact also where values pass the norm by, as RWKV-7's do."""
+    model = recurrent(kind, head_norm=True, head_norm_centred=True, d_conv=1)
+    stood = model.run_with_cache(tokens)[1]
+    for gated, direct in product((False, True), repeat=2):
+        found = decompose(model, tokens, 0, gated=gated, direct=direct)
+        again = torch.einsum("bcqk,bkc->bqc", found.alpha, found.inputs) + found.remainder
+        own = stood[f"blocks.0.mixer.hook_{'gated' if gated else 'y'}"].flatten(2)
+        torch.testing.assert_close(again, own, rtol=1e-10, atol=1e-10)
+
+
+def test_the_gradient_of_an_mlstm_that_adds_to_its_divisor_is_that_of_finite_differences(recurrent):
+    """Without a norm of the heads' outputs, which would hide by how much each is divided."""
+    mixer = recurrent("mlstm", normalizer_eps=0.1, head_norm=False).blocks[0].mixer
+    x = torch.randn(1, 5, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+
+    def halves(x):
+        past = RecurrentState({})
+        return torch.cat([mixer(part, past) for part in (x[:, :3], x[:, 3:])], dim=1)
+
+    for run in (mixer, halves):
+        assert torch.autograd.gradcheck(run, x, fast_mode=True)
+
+
+def test_a_run_that_ends_early_leaves_nothing_in_the_model(model, tokens):
+    def stop(_, **__):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError), model.hooks(fwd_hooks=[("blocks.1.hook_attn_out", stop)]):
+        model(tokens)
+    assert torch.equal(deepcopy(model)(tokens), model(tokens))
+    kept = [name for name, module in model.named_modules() for each in vars(module).values() if torch.is_tensor(each)]
+    assert not kept
+
+
+@torch.no_grad()
+def test_the_bias_that_experts_write_is_what_is_left_when_all_else_is_silent(model, tokens):
+    silent = [
+        (f"blocks.{at}", lambda x, **_: torch.zeros_like(x))
+        for at in ("0.mixer.hook_gated", "1.attn.hook_z", "2.mixer.hook_gated", "2.mlp.hook_weights")
+    ]
+    silent.append(("blocks.2.mlp.shared.hook_post", lambda x, **_: torch.zeros_like(x)))
+    with model.hooks(fwd_hooks=silent):
+        stream = model(tokens, stop_at_layer=3) - model.W_E[tokens]
+    torch.testing.assert_close(stream, model.accumulated_bias(3).expand_as(stream))
+    mlp = model.blocks[2].mlp
+    torch.testing.assert_close(model.blocks[2].written_bias(), mlp.b_up + mlp.shared.b_out)
 
 
 @pytest.fixture

@@ -72,6 +72,23 @@ def test_by_sigmoid_they_are_chosen_with_what_balances_them_and_weighed_without(
     assert not {"W_shared", "W_each_gate", "b_choice"} & dict(made.named_parameters()).keys()
 
 
+@torch.no_grad()
+def test_what_balances_experts_decides_in_half_precision_as_in_single():
+    """Biases of 30 that differ by less than bfloat16 tells apart, as those of released checkpoints do."""
+    made = Experts(16, 6, 2, 3, "silu", True, 0, router="sigmoid")
+    made.b_choice.copy_(30 + torch.tensor([0.01, -0.01, 0.005, 0.0, -0.005, 0.008]))
+    logits = torch.zeros(1, 1, 6)
+    before = made.weights(logits)
+    assert before.nonzero()[:, 2].tolist() == [0, 5]
+    for dtype in (torch.bfloat16, torch.float16, torch.float64, torch.float32):
+        assert made.to(dtype).W_router.dtype == dtype and made.b_choice.dtype.itemsize >= 4
+        assert torch.equal(made.weights(logits.to(dtype)).float(), before)
+    halved = Experts(16, 6, 2, 3, "silu", True, 0, router="sigmoid").bfloat16()
+    halved.load_state_dict(made.bfloat16().state_dict(), assign=True)
+    assert torch.equal(halved.weights(logits.bfloat16()).float(), before)
+    assert made.to("meta").b_choice.is_meta and made.to_empty(device="cpu").b_choice.dtype == torch.float32
+
+
 def test_all_experts_that_have_weight_and_no_others_are_run_and_learn(experts, x):
     seen = []
     experts.hook_weights.register_forward_hook(lambda *args: seen.append(args[2]))

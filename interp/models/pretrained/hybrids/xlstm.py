@@ -28,6 +28,8 @@ def shape(config: Any) -> HybridConfig:
         "embedding_dim": config.hidden_size,
         "num_blocks": config.num_hidden_layers,
         "tie_word_embeddings": False,
+        **{"add_qk_norm": False, "add_post_norm": False, "add_post_blocks_norm": True},
+        "cell_norm_eps": config.norm_eps,
     }.items():
         require(config, name, want)
     keys, values, width = _sizes(config)
@@ -95,6 +97,8 @@ XLSTM = Kind(
     shape,
     weights,
     words(
+        "add_embedding_dropout add_forward_backend_padding add_post_blocks_norm add_post_norm add_qk_norm "
+        "cell_norm_eps force_bos_token_insert igate_bias_init_range mlstm_round_up_to_multiple_of "
         "add_out_norm autocast_kernel_dtype chunk_size chunkwise_kernel embedding_dim eps ffn_proj_factor "
         "ffn_round_up_to_multiple_of gate_soft_cap hidden_size inference_state_dtype max_inference_chunksize mode "
         "norm_eps norm_reduction_force_float32 num_blocks num_heads num_hidden_layers output_logit_soft_cap "

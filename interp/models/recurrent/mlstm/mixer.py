@@ -1,6 +1,7 @@
 """The layer of an mLSTM: exponential input gates, kept in range by a running maximum that scales the state."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -60,13 +61,16 @@ class MLSTMMixer(MatrixMixer):
         log_i, logit_f = promoted(linear(x, self.W_i, self.b_i), linear(x, self.W_f, self.b_f))
         cap = self.config.gate_cap
         log_i, f = self.hook_i(capped(log_i, cap)), self.hook_f(capped(logit_f, cap).sigmoid())
-        decay, written, m = _stabilised(log_i, f, None if past is None else past.get("m"))
-        least = (-m).clamp(max=MOST).exp()
-        return Terms(q, written[..., None] * k, with_one(v), decay[..., None], least=least), {"m": m[:, -1].clone()}
+        eps = self.config.normalizer_eps
+        decay, written, m = _stabilised(log_i, f, None if past is None else past.get("m"), moves=eps > 0)
+        held = m.detach()
+        least, added = (-held).clamp(max=MOST).exp(), eps * (m - held).exp()
+        terms = Terms(q, written[..., None] * k, with_one(v), decay[..., None], least=least, added=added)
+        return terms, {"m": m[:, -1].clone()}
 
     def divisor(self, total: PerHead, terms: Terms) -> PerHead:
-        assert terms.least is not None
-        return torch.maximum(total.abs(), terms.least.to(total.dtype)) + self.config.normalizer_eps
+        assert terms.least is not None and terms.added is not None
+        return torch.maximum(total.abs(), terms.least.to(total.dtype)) + terms.added.to(total.dtype)
 
     def read_terms(self, values: Mapping[str, Tensor]) -> Terms:
         log_i, f = promoted(values["hook_i"], values["hook_f"])
@@ -75,16 +79,24 @@ class MLSTMMixer(MatrixMixer):
         return Terms(q, written[..., None] * values["hook_k"], values["hook_v"], decay[..., None])
 
 
-def _stabilised(log_i: PerHead, f: PerHead, before: Tensor | None) -> tuple[PerHead, PerHead, PerHead]:
-    """f'_t (16), i'_t (17) and m_t (15); m has no gradient, since nothing that is read depends on it.
+def _stabilised(
+    log_i: PerHead, f: PerHead, before: Tensor | None, moves: bool = False
+) -> tuple[PerHead, PerHead, PerHead]:
+    """f'_t (16), i'_t (17) and m_t (15), which scales both and is a constant there: it cancels in what is read.
+
+    It does not cancel in `normalizer_eps`, which is added to what is scaled: e there stands for e exp(m) in the
+    unscaled equations. So m itself has its gradient, if asked, and the caller takes e's from it.
 
     Args:
+        log_i, f: the gates.
         before: m before the first position; None for 0, which scales a state of zeros.
+        moves: whether the m that is returned has a gradient.
     """
     log_f = f.clamp(min=LEAST).log()
-    with torch.no_grad():
+    with nullcontext() if moves else torch.no_grad():
         start = torch.zeros_like(log_i[:, :1]) if before is None else before[:, None].to(log_i.dtype)
         total = log_f.cumsum(dim=1)
         m = total + torch.cat([start, log_i - total], dim=1).cummax(dim=1).values[:, 1:]
-        earlier = torch.cat([start, m[:, :-1]], dim=1)
-    return (log_f + earlier - m).exp(), (log_i - m).exp(), m
+    held = m.detach()
+    earlier = torch.cat([start.detach(), held[:, :-1]], dim=1)
+    return (log_f + earlier - held).exp(), (log_i - held).exp(), m

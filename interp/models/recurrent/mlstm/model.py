@@ -18,9 +18,9 @@ States are transposed: C is d_key x d_value here, and n stands beside it as a la
 | o-tilde_t (27) | `hook_gate` | [batch pos channel] | the output gate before its sigmoid |
 | h_t (21) | `hook_gated` | [batch pos channel] | norm(h-tilde) sigmoid(o-tilde): what W_out reads |
 
-m is a scale: the outputs do not depend on it, but for `normalizer_eps`. xLSTM 7B (Beck et al. 2025, arXiv 2503.13427)
-caps what both gates are made of, c tanh(z / c) (`gate_cap`), takes the mean off each head's output before its norm
-(`head_norm_centred`), and adds `normalizer_eps` to the divisor as it stands here.
+m is a scale: neither the outputs nor their gradients depend on it, but for `normalizer_eps`. xLSTM 7B (Beck et al.
+2025, arXiv 2503.13427) caps what both gates are made of, c tanh(z / c) (`gate_cap`), takes the mean off each head's
+output before its norm (`head_norm_centred`), and adds `normalizer_eps` to the divisor as it stands here.
 
 Departures: the norm is that of the authors' block, and divides by the rms; a convolution (`d_conv` above 1) is one of
 values, too; there is neither skip nor projection up.
