@@ -4,11 +4,16 @@ Presets are found so. Each model has two layers, 4,096 numbers of matrix-valued 
 weights come nearest to those of the preset `mamba`, 67,392; Mamba-3, whose state grows with its width, has fewer. The
 learning rate is swept on a short training, then the best rate is trained in full, from several seeds. Every training is
 a line of JSON: the recipe, string and letter accuracy by length, and bits used beside the state's. What is trained is
-kept in a folder a run, so that an interrupted sweep goes on where it stopped.
+kept in a folder a run, so that an interrupted sweep goes on where it stopped. `--read FILE` makes the table of the site
+from such lines (`docs/recurrent_presets.jsonl`) instead.
 """
 
 import json
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from time import process_time
 from typing import Any
 
@@ -73,6 +78,7 @@ def measured(name: str, steps: int, rate: float, seed: int, strings: int, folder
     size = state_size(model, lengths)
     return {
         "name": name,
+        "steps": steps,
         "strings": steps * config.batch,
         "rate": rate,
         "seed": seed,
@@ -87,14 +93,68 @@ def measured(name: str, steps: int, rate: float, seed: int, strings: int, folder
     }
 
 
+def half(line: dict[str, Any]) -> float:
+    """The length at which half of the strings are right, between those that were measured; 0 where none has half."""
+    points = list(zip(line["lengths"], line["string_accuracy"], strict=True))
+    for (n, above), (m, below) in pairwise(points):
+        if above >= 0.5 > below:
+            return n + (m - n) * (above - 0.5) / (above - below)
+    return math.inf if points[-1][1] >= 0.5 else 0.0
+
+
+def table(lines: Sequence[dict[str, Any]]) -> str:
+    """What the longest trainings of each model at each rate gave: the median of its seeds, the least and the most."""
+    rows = []
+    for name in SHAPES:
+        longest = max((line["steps"] for line in lines if line["name"] == name), default=0)
+        long = [line for line in lines if line["name"] == name and line["steps"] == longest]
+        rows += [_row(name, [line for line in long if line["rate"] == rate]) for rate in _rates(long)]
+    head = ("model", "weights", "state bits", "strings", "rate", "strings right (letters)", "half right at")
+    head += ("most bits used", "per 1,000 bits of state", "seconds")
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *rows])
+
+
+def _rates(lines: Sequence[dict[str, Any]]) -> list[float]:
+    return sorted({line["rate"] for line in lines})
+
+
+def _row(name: str, lines: Sequence[dict[str, Any]]) -> str:
+    one, longest = lines[0], recipe(name, 1, 1.0, 0).lengths[1]
+    at = one["lengths"].index(longest)
+    cells = (
+        name,
+        f"{one['parameters']:,}",
+        f"{one['state_bits'][at]:,.0f}",
+        f"{one['strings']:,}",
+        f"{one['rate']:g}",
+        _spread([line["string_accuracy"][at] for line in lines], ".3f") + f" ({longest})",
+        _spread([half(line) for line in lines], ".1f"),
+        _spread([max(line["bits_used"]) for line in lines], ".1f"),
+        _spread([max(map(_share, line["bits_used"], line["state_bits"])) for line in lines], ".2f"),
+        _spread([line["seconds"] for line in lines], ".0f"),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _share(used: float, state: float) -> float:
+    """Used bits per thousand of the state's, at the same length."""
+    return 1000 * used / state
+
+
+def _spread(values: Sequence[float], form: str) -> str:
+    middle, *ends = (format(value, form) for value in (median(values), min(values), max(values)))
+    return middle if len(values) == 1 else f"{middle} [{', '.join(ends)}]"
+
+
 def main(
     names: tuple[str, ...] = tuple(SHAPES),
-    rates: tuple[float, ...] = (3e-3, 6e-3, 1.2e-2),
+    rates: tuple[float, ...] = (1.5e-3, 3e-3, 6e-3, 1.2e-2),
     short: int = 600,
     steps: int = 2000,
     seeds: int = 1,
     strings: int = 1000,
     folder: Path = Path("found"),
+    read: Path | None = None,
 ) -> None:
     """Sweep the learning rate, train the best in full, and print every measurement as a line of JSON.
 
@@ -106,7 +166,11 @@ def main(
         seeds: full trainings, from seeds 0, 1, ...
         strings: of each length that is measured.
         folder: where trainings are kept.
+        read: a file of such lines, of which the table is printed; nothing is trained.
     """
+    if read is not None:
+        print(table([json.loads(line) for line in read.read_text(encoding="utf-8").splitlines()]))
+        return
     torch.set_num_threads(1)
     for name in names:
         swept = []
