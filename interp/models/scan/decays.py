@@ -24,15 +24,15 @@ class Decays(ABC):
     """
 
     until_end: Tensor
-    """From each position to the end."""
+    """Shares left from each position to the end."""
 
     def __init__(self, log_decay: Tensor) -> None:
         self.since_start = log_decay.cumsum(-2).exp()
-        """From the start of the chunk to each position."""
+        """Shares left from the start of the chunk to each position."""
         self.before = F.pad(self.since_start[..., :-1, :], (0, 0, 1, 0), value=1.0)
-        """From the start to before each position."""
+        """Shares left from the start to before each position."""
         self.whole = self.since_start[..., -1:, :]
-        """Over the whole chunk."""
+        """Shares left over the whole chunk."""
 
     @abstractmethod
     def pairs(self, left: Tensor, right: Tensor, earlier: bool = False) -> Tensor:
