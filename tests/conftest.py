@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _leave_some_to_slow(items: list[pytest.Item]) -> None:
-    """Of a test marked `by_default(n)`, n cases spread evenly from the first to the last are not slow."""
+    """Of a test marked `by_default(n)`, n cases are not slow, evenly from the first to the last; of one, the first."""
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
         if item.get_closest_marker("by_default"):

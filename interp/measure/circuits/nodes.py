@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from interp.base.calls import checked_call
 from interp.base.errors import UserError, shown, unknown
-from interp.measure.circuits.separable import require_separable
+from interp.measure.circuits.separable import require_one_by_one, require_separable
 from interp.models.heads import Head, HeadTable
 from interp.models.recurrent.mixer import RecurrentBlock
 from interp.models.stack.model import StackModel
@@ -103,7 +103,7 @@ class Graph:
         """Return the graph of a model.
 
         Raises: UserError for a model that is not one of this package's, whose streams cannot be split by reader, or
-            as `require_separable`.
+            as `require_separable` and `require_one_by_one`.
         """
         if not isinstance(model, StackModel):
             raise UserError(
@@ -111,6 +111,7 @@ class Graph:
                 "stream is not split by reader. Use TransformerLens's own patching for it."
             )
         require_separable(model)
+        require_one_by_one(model)
         nodes = (Node("embed", -1, reads=(), writes_at="blocks.0.hook_resid_pre"), *_inner(model))
         nodes = (*nodes, Node("unembed", len(model.blocks)))
         return cls(nodes, tuple(_edges(model, nodes)))

@@ -91,13 +91,19 @@ class SharedRun:
         return found
 
     def _may_begin_at(self, layer: int) -> bool:
-        """Whether runs may begin at a layer: tried once, on the clean run."""
+        """Whether runs may begin at a layer: tried once, on the clean run.
+
+        A block under a bridge that returns more than a stream may fail in any way, and whole runs do not need it; of
+        a model of this package every failure is a mistake, and lack of memory is one anywhere.
+        """
         if layer not in self.entering:
             return False
         if layer not in self.shares:
             try:
                 again = self._from(layer, ())
-            except Exception:  # a block that returns more than a stream may fail in any way: whole runs do not need it
+            except Exception as error:
+                if isinstance(error, torch.OutOfMemoryError) or isinstance(self.model, StackModel):
+                    raise
                 self.shares[layer] = False
             else:
                 away = (again - self.logits).abs().max()

@@ -83,8 +83,8 @@ class LensModel(HookedModel):
     def tokens_to_residual_directions(self, tokens: Int[Tensor, "*axes"] | int) -> Float[Tensor, "*axes d_model"]:
         """The direction of the normalised residual stream that raises each token's logit.
 
-        It holds the final norm's learned scale, so that attributions add up to the logits, less what its
-        shift and b_U add.
+        It holds the final norm's learned scale, so that attributions add up to the logits (of a model that caps them,
+        to those before the cap), less what its shift and b_U add.
         """
         directions = self.W_U.T[tokens]
         scale = getattr(self.ln_final, "w", None)

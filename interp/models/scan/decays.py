@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
+from torch._C._functorch import get_unwrapped, is_batchedtensor, is_functorch_wrapped_tensor
+from torch._subclasses.fake_tensor import is_fake
 
 GENTLE = 30.0
 """A chunk over which no row decays by more than this many nats is gentle: what is left can be a quotient of what is
@@ -46,13 +48,19 @@ def cut(x: Tensor, chunk: int) -> Tensor:
 
 
 def is_gentle(log_decay: Tensor, chunk: int) -> bool:
-    """Whether no row decays by more than `GENTLE` nats over any chunk; not where no number can be read (`meta`)."""
-    if log_decay.is_meta:
-        return False
-    try:
-        return bool(cut(log_decay.detach(), chunk).sum(-2).amin() >= -GENTLE)
-    except RuntimeError:  # shapes without numbers (nnsight's scan), or vmap
-        return False
+    """Whether no row decays by more than `GENTLE` nats over any chunk of any string; not where none can be read."""
+    return _has_numbers(log_decay) and bool(cut(log_decay.detach(), chunk).sum(-2).amin() >= -GENTLE)
+
+
+def _has_numbers(x: Tensor) -> bool:
+    """Whether a number of it can be asked for: not of shapes alone (`meta`, nnsight's scan), nor under vmap."""
+    if torch.compiler.is_dynamo_compiling():  # which ends its graph where it is asked for one
+        return True
+    while is_functorch_wrapped_tensor(x):
+        if is_batchedtensor(x):
+            return False
+        x = get_unwrapped(x)
+    return not x.is_meta and not is_fake(x)
 
 
 def decays_of(log_decay: Tensor, gentle: bool) -> Decays:
@@ -83,7 +91,12 @@ class Alike(Decays):
 
 
 class Gentle(Decays):
-    """One decay for each row, as the product of what is left since the start and of its inverse: two plain matmuls."""
+    """One decay for each row, as the product of what is left since the start and of its inverse: two plain matmuls.
+
+    The gradient of log_decay is then a difference of longer sums, as `Alike` and `Rows` avoid it: in single precision
+    entries below about 5e-8 of the largest one in the chunk are lost. And since it is taken where all strings of a
+    batch are gentle, the last digits of a string depend on what else is in its batch.
+    """
 
     def __init__(self, log_decay: Tensor) -> None:
         super().__init__(log_decay)

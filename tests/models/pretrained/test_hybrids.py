@@ -12,6 +12,7 @@ import interp
 from interp.base.errors import UserError
 from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import sweep
+from interp.measure.circuits.ov import decompose_logit
 from interp.measure.heads.score import HeadSettings, score_heads
 from interp.measure.state.matrices import effective_state_size
 from interp.measure.values import Zero
@@ -84,6 +85,15 @@ def test_logits_states_and_steps_are_those_of_transformers(name, saved, tokens):
     steps = torch.cat([ours(token, past=stepped) for token in tokens.split([4, *[1] * 15], dim=1)], dim=1)
     torch.testing.assert_close(steps, ours(tokens), atol=1e-5, rtol=1e-5)
     assert known.special == ((1,), (2,), ()) and known.d_vocab == 34
+
+
+@torch.no_grad()
+def test_logits_of_layers_side_by_side_are_the_sum_of_what_all_of_them_write(saved, tokens):
+    theirs, folder = saved("falcon")
+    query, token = torch.tensor([18, 4, 9]), torch.tensor([3, 0, 33])
+    found = decompose_logit(open_hybrid(folder)[0], tokens, query, token)
+    want = theirs(tokens).logits[torch.arange(3), query, token].double()
+    torch.testing.assert_close(found.total, want, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["recurrence", "attention"])

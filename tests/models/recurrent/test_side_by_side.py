@@ -11,7 +11,9 @@ from interp.base.errors import UserError
 from interp.measure.ablation.interventions import KINDS, intervention
 from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import sweep
+from interp.measure.circuits.decomposition import decompose_score
 from interp.measure.circuits.nodes import Graph
+from interp.measure.circuits.ov import decompose_logit, decompose_moved
 from interp.measure.edit import Edit, Site
 from interp.measure.language.runs import SharedRun
 from interp.measure.values import Zero
@@ -210,13 +212,29 @@ def test_runs_that_begin_in_the_middle_begin_before_both(copier, generator):
     assert torch.equal(read[seen], predict(copier, batch)[seen])
 
 
+@torch.no_grad()
+def test_logits_and_scores_are_sums_of_what_both_write(copier, generator):
+    tokens = TASK.sample(3, 6, generator()).tokens
+    query, key, token = torch.full((3,), 9), torch.full((3,), 4), torch.tensor([0, 2, 4])
+    found = decompose_logit(copier, tokens, query, token)
+    assert {"L1.mixer", "L0H0", "L1.mlp", "L3.mixer"} < set(found.writers) and (found.parts.abs() > 1e-6).all()
+    torch.testing.assert_close(found.total, copier(tokens)[torch.arange(3), 9, token])
+    score = decompose_score(copier, tokens, "L2H1", query, key)
+    pre = copier.run_with_cache(tokens)[1]["blocks.2.attn.hook_attn_scores"]
+    torch.testing.assert_close(score.total, pre[:, 1, 9, 4])
+    moved = decompose_moved(copier, tokens, "L2H1", query, token)
+    torch.testing.assert_close(moved.total, found.parts[:, found.writers.index("L2H1")])
+
+
 def test_what_cannot_stand_side_by_side_or_be_taken_apart_is_refused(copier):
     for layer in (0, 2, 7):
         with pytest.raises(UserError, match=rf"recurrent layers, each behind an attention layer .*; got {layer}\."):
             HybridConfig(layers=("attention", "mamba", "mamba"), beside=(layer,))
     with pytest.raises(UserError, match="behind an attention layer without an MLP; got 1"):
         HybridConfig(layers=("attention", "mamba"), beside=(1,), d_mlp=4)
-    with pytest.raises(UserError, match="must have plain attention to be taken apart; got layers side by side"):
+    with pytest.raises(
+        UserError, match="for edges and paths, which a later layer reads; got layers 0 and 1 side by side"
+    ):
         Graph.of(copier)
     for config, fields, message in (
         (HybridConfig, {"logit_cap": 0.0}, "logit_cap must be a positive number, or None for no bound; got 0.0"),

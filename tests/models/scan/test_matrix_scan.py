@@ -5,9 +5,11 @@ from itertools import product
 import jaxtyping
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers.models.qwen3_next.modeling_qwen3_next import torch_recurrent_gated_delta_rule
 
 from interp.base.errors import UserError
+from interp.models.scan import decays
 from interp.models.scan.decays import is_gentle
 from interp.models.scan.matrix import matrix_scan, matrix_scan_reference, matrix_states
 from interp.models.scan.methods import using
@@ -122,7 +124,31 @@ def test_rows_that_decay_little_or_much_over_a_chunk_give_the_recurrence_in_sing
 
 def test_no_number_is_read_where_there_is_none():
     assert not is_gentle(torch.zeros(1, 9, 1, 2, device="meta"), 4)
-    assert torch.vmap(lambda x: torch.tensor(is_gentle(x, 4)))(torch.zeros(3, 1, 9, 1, 2)).tolist() == [False] * 3
+    answers = []
+
+    def ask(x):
+        answers.append(is_gentle(x, 4))
+        return x.sum()
+
+    x = torch.zeros(3, 1, 9, 1, 2)
+    torch.vmap(ask)(x)
+    torch.vmap(torch.func.grad(ask))(x)
+    torch.func.grad(lambda x: torch.vmap(ask)(x).sum())(x)
+    with FakeTensorMode():
+        ask(torch.zeros(1, 9, 1, 2))
+    assert answers == [False] * 4
+    torch.func.grad(ask)(x[0])
+    assert answers.pop(), "a gradient alone hides no number"
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_a_failure_while_decays_are_read_is_not_taken_for_an_answer(error, monkeypatch):
+    def fail(*_):
+        raise error("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(decays, "cut", fail)
+    with pytest.raises(error, match="illegal memory access"):
+        is_gentle(torch.zeros(1, 9, 1, 2), 4)
 
 
 @pytest.mark.parametrize("initial", [True, False])
