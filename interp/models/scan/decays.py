@@ -94,7 +94,7 @@ class Gentle(Decays):
     """One decay for each row, as the product of what is left since the start and of its inverse: two plain matmuls.
 
     The gradient of log_decay is then a difference of longer sums, as `Alike` and `Rows` avoid it: in single precision
-    entries below about 5e-8 of the largest one in the chunk are lost. And since it is taken where all strings of a
+    entries below about 1e-7 of the largest one in the chunk are lost. And since it is taken where all strings of a
     batch are gentle, the last digits of a string depend on what else is in its batch.
     """
 
