@@ -1,7 +1,7 @@
 """What several claims read from their runs: accuracy by length over trainings, and the examples that were needed."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, SupportsFloat
 
@@ -79,6 +79,21 @@ def middle(runs: Sequence[Needed]) -> float:
     """The median of the examples needed; infinite where half or more never got there."""
     ordered = sorted(run.most for run in runs)
     return ordered[len(ordered) // 2]
+
+
+def fastest(kinds: Mapping[str, Sequence[Needed]]) -> str:
+    """The kind of model that needs fewest examples: by the median, and where that is never by how many got there.
+
+    Then by the mean logarithm of what they needed at least. A model of which none got there does not stand for one of
+    which some did.
+    """
+
+    def order(kind: str) -> tuple[float, float, float]:
+        each = kinds[kind]
+        least = fmean(math.log(max(1.0, one.least if one.censored else one.most)) for one in each)
+        return middle(each), fmean(one.censored for one in each), least
+
+    return min(kinds, key=order)
 
 
 def learned(found: Found, measurement: str = "accuracy") -> bool:

@@ -114,9 +114,16 @@ def _plot(claim: ClaimResult, plot: Plot, figures: str | None) -> list[str]:
     lines += [f"| | {' | '.join(f'{x:g}' for x in columns)} |", "|---" * (len(columns) + 1) + "|"]
     for curve in plot.curves:
         values = dict(zip(curve.x, curve.y, strict=True))
-        cells = [words.number(values[x], 3) if values.get(x) is not None else words.ABSENT for x in columns]
+        cells = [_cell(values.get(x)) for x in columns]
         lines.append(f"| {curve.arm} | {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def _cell(value: float | None) -> str:
+    """Shares to three digits, examples whole."""
+    if value is None:
+        return words.ABSENT
+    return f"{value:,.0f}" if abs(value) >= 1000 else words.number(value, 3)
 
 
 def _anchor(title: str) -> str:

@@ -10,7 +10,7 @@ from interp.experiments.claim import Claim, Curve, Ends, Judged, Plot, above, no
 from interp.experiments.grid import Arm, Grid
 from interp.experiments.kept import Found
 from interp.experiments.paper import rates
-from interp.experiments.paper.curves import by_arm, curve, is_recurrent, middle, needed
+from interp.experiments.paper.curves import by_arm, curve, fastest, is_recurrent, middle, needed
 from interp.experiments.paper.models import AVERAGED, RATES, arms, averaged_rates, further
 from interp.experiments.paper.rates import Trials
 from interp.experiments.plan import RunPlan
@@ -107,7 +107,7 @@ def judge(found: Sequence[Found], size: str) -> Judged:
                 **shown,
             }
         )
-    slow, fast = (min(groups[side], key=lambda arm: middle(groups[side][arm])) for side in (True, False))
+    slow, fast = (fastest(groups[side]) for side in (True, False))
     if min(len(groups[True][slow]), len(groups[False][fast])) < 2:
         return Judged(**{**vars(nothing("a ratio needs two trainings on either side")), **shown})
     if all(x.censored for x in groups[False][fast]):
@@ -132,8 +132,8 @@ def _best(found: Sequence[Found]) -> dict[str, Kept]:
 def _says(times: Ratio, slow: str, fast: str, longest: int) -> str:
     if times.value is None:
         return (
-            f"To copy {longest} letters {slow}, the fastest recurrent model, needs at least {times.low:.1f} times the "
-            f"examples of {fast}, the fastest transformer: none of its trainings got there."
+            f"To copy {longest} letters a recurrent model needs at least {times.low:.1f} times the examples of {fast}, "
+            f"the fastest transformer: no training of any got there. {slow} came nearest."
         )
     high = "no upper end" if math.isinf(times.high) else f"{times.high:.1f}"
     return (

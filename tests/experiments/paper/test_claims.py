@@ -263,6 +263,18 @@ def test_objections_hold_the_critics_fastest_model_at_its_best_rate_against_the_
     assert any("authors" in line and "choose 0.02" in line for line in found.kept)
 
 
+def test_where_the_median_never_gets_there_a_model_of_which_some_did_stands_for_the_critics():
+    def numbers(plan):
+        if rates.is_trial(plan):
+            return trial(plan, 2e-3)
+        if plan.model["kind"] == "transformer":
+            return learning(4800 + 1600 * plan.seed)
+        return learning(48_000 if plan.arm == "mamba, narrow, deep" and plan.seed == 1 else None)
+
+    found = decided("objections", numbers)
+    assert "mamba, narrow, deep" in found.quantity and found.measured is not None
+
+
 def test_a_best_rate_at_the_edge_of_those_tried_does_not_settle_the_objections():
     def numbers(plan):
         if rates.is_trial(plan):
