@@ -31,7 +31,9 @@ def test_the_gated_delta_layer_of_qwen3_next_is_ours_weight_by_weight(key_heads,
         linear_value_head_dim=d_value, linear_conv_kernel_dim=4, num_hidden_layers=1, layer_types=["linear_attention"],
     )  # fmt: skip
     generator = torch.Generator().manual_seed(0)
-    theirs = Qwen3NextGatedDeltaNet(config, 0).eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        theirs = Qwen3NextGatedDeltaNet(config, 0).eval()
     for parameter in theirs.parameters():
         parameter.copy_(parameter + 0.3 * torch.randn(parameter.shape, generator=generator))
     model = build({"kind": "gated_deltanet", "n_layers": 1, "d_model": d, "n_heads": value_heads, "d_key": d_key,
@@ -62,7 +64,8 @@ def test_the_gated_delta_layer_of_qwen3_next_is_ours_weight_by_weight(key_heads,
     ours.norm.w.copy_(theirs.norm.weight.repeat(value_heads))
     x = torch.randn(3, 70, d, generator=generator)
     want = theirs(x)
-    torch.testing.assert_close(ours(x), want, atol=1e-5 * float(want.abs().max()), rtol=0)
+    # in single precision transformers' chunks of 64 are several times further from double precision than ours
+    torch.testing.assert_close(ours(x), want, atol=2e-5 * float(want.abs().max()), rtol=0)
 
 
 def test_a_hybrid_says_which_of_its_layers_attend():

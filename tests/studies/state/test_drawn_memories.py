@@ -100,6 +100,7 @@ def wrong_held(kind: str, found: Bits, true: list[tuple[float, float]]) -> list[
     return faults
 
 
+@pytest.mark.by_default(4)
 @pytest.mark.parametrize("kind", QUICK)
 def test_a_memory_of_every_quick_kind_is_told_right(kind):
     found = graded(kind, 0, strings=256, probes=256, shares=(1 / 3, 2 / 3, 1, 3 / 2, 2, 3))
