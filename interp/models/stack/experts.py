@@ -44,7 +44,7 @@ class Experts(nn.Module):
     """
 
     b_choice: Float[Tensor, " expert"]
-    """Biases of the choice, in float32 at least whatever the dtype of the rest: they may be large, what decides small."""
+    """Biases of the choice, at least in float32 whatever the dtype of the rest: they may be large."""
 
     def __init__(
         self,
