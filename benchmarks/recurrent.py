@@ -145,7 +145,7 @@ def fastest_other(clocks: dict[str, Clock | None], limit: float) -> float | None
 
 
 def fastest_other_scan(clocks: dict[str, Clock | None], limit: float) -> float | None:
-    """The same of what the recurrence alone takes: of every step less the one without it."""
+    """How many times the processor time of our recurrence theirs took: each step less the one without a recurrence."""
     own, bare, theirs = clocks["ours"], clocks.get(WITHOUT), _others(clocks, limit)
     if own is None or bare is None or not theirs:
         return None

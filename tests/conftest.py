@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _leave_some_to_slow(items: list[pytest.Item]) -> None:
-    """Of a test marked `by_default(n)`, n cases are not slow, evenly from the first to the last; of one, the first."""
+    """Mark as slow all but n cases of a test marked `by_default(n)`: n spread evenly, or the first where n is 1."""
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
         if item.get_closest_marker("by_default"):

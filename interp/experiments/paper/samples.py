@@ -220,7 +220,7 @@ CLAIM = Claim(
     further=of_further,
     judge=judge,
     means={
-        "yes": "As in the paper, transformers learn to copy from fewer examples.",
+        "yes": "As in the paper, the fastest transformer learns to copy from fewer examples than any recurrent model.",
         "no": "This contradicts the paper: here a recurrent model learns from fewer examples than every transformer.",
     },
     seeds=5,

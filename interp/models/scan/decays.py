@@ -29,7 +29,8 @@ class Decays(ABC):
     """Shares left from each position to the end."""
 
     def __init__(self, log_decay: Tensor) -> None:
-        self.since_start = log_decay.cumsum(-2).exp()
+        self.log_since = log_decay.cumsum(-2)
+        self.since_start = self.log_since.exp()
         """Shares left from the start of the chunk to each position."""
         self.before = F.pad(self.since_start[..., :-1, :], (0, 0, 1, 0), value=1.0)
         """Shares left from the start to before each position."""
@@ -100,9 +101,8 @@ class Gentle(Decays):
 
     def __init__(self, log_decay: Tensor) -> None:
         super().__init__(log_decay)
-        since = log_decay.cumsum(-2)
-        self.inverse = since.neg().exp()
-        self.until_end = (since[..., -1:, :] - since).exp()
+        self.inverse = self.log_since.neg().exp()
+        self.until_end = (self.log_since[..., -1:, :] - self.log_since).exp()
 
     def pairs(self, left: Tensor, right: Tensor, earlier: bool = False) -> Tensor:
         """See `Decays.pairs`."""

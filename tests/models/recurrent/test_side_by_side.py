@@ -122,7 +122,7 @@ def test_hidden_attention_gives_the_output_under_every_option(recurrent, tokens)
 @pytest.mark.parametrize("kind", [kind for kind in kinds() if issubclass(family(kind).config, MatrixConfig)])
 @torch.no_grad()
 def test_of_centred_heads_hidden_attention_brings_the_values_and_the_rest_their_mean(recurrent, kind, tokens):
-    """Of every family that has the option; exact also where values pass the norm by, as RWKV-7's do."""
+    """Every family that has the option is exact, RWKV-7 too, where values pass the norm by."""
     model = recurrent(kind, head_norm=True, head_norm_centred=True, d_conv=1)
     stood = model.run_with_cache(tokens)[1]
     for gated, direct in product((False, True), repeat=2):
