@@ -114,8 +114,8 @@ CLAIM = Claim(
     plans=plans,
     judge=judge,
     means={
-        "yes": "This contradicts the critics: at its best rate, none of their models learns as fast as the faster of RoPE "
-        "and Hard-ALiBi.",
+        "yes": "This contradicts the critics: at its best rate, none of their models learns as fast as the faster of "
+        "RoPE and Hard-ALiBi.",
         "no": "This contradicts the paper: trained as its critics say, a state-space model learns faster.",
     },
     seeds=5,
