@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from interp.base.axes import HeadVectors, Residual
 from interp.base.budget import budget, check_fits
 from interp.models.hooks.point import HookPoint, in_use
+from interp.models.stack.causal import attends_without_mask, causal_attention
 from interp.models.stack.config import TransformerConfig
 from interp.models.stack.head_norm import HeadNorm, normed
 from interp.models.stack.key_values import KeyValues
@@ -214,6 +215,8 @@ class Attention(nn.Module):
         self, heads: LayerHeads, q: Queries, k: HeadVectors, v: Values, mask: Mask, steps: Steps | None
     ) -> Attended:
         """Some of the heads, all queries at once; without gradients, in blocks of queries as memory suggests."""
+        if self._causal_alone(heads, mask, steps) and attends_without_mask(q, k, v):
+            return causal_attention(q, k, v)
         n_queries, n_keys = q.shape[1], k.shape[1]
         at_once = max(LEAST_QUERIES, budget(q.device).pairs // (len(q) * n_keys))
         if torch.is_grad_enabled() or n_queries <= at_once:
@@ -226,6 +229,11 @@ class Attention(nn.Module):
             bias = mask.rows(heads, start, stop)
             done.append(self._attend(q[:, start:stop], k[:, :seen], v[:, :seen], bias, reached))
         return torch.cat(done, dim=1)
+
+    def _causal_alone(self, heads: LayerHeads, mask: Mask, steps: Steps | None) -> bool:
+        """Whether nothing but scaled products and the order of positions decides what is looked at."""
+        by_softmax = self.score_cap is None and not isinstance(self.to_pattern, Entmax)
+        return by_softmax and steps is None and mask.segment is None and heads.see_all
 
     def _attend(self, q: Queries, k: HeadVectors, v: Values, bias: Bias | None, steps: Steps | None) -> Attended:
         """Attention without hooks, by PyTorch's kernels where they have it; without a bias, causal."""

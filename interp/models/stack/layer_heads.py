@@ -34,6 +34,11 @@ class LayerHeads:
         """Heads that do not."""
         return tuple(head for head in range(self.n) if self.even[head])
 
+    @property
+    def see_all(self) -> bool:
+        """Whether every head sees every earlier position, all of them alike."""
+        return self.slopes is None and not any(self.windows or ())
+
     def of(self, heads: tuple[int, ...]) -> "LayerHeads":
         """Some of the heads alone."""
         some = tuple(self.windows[head] for head in heads) if self.windows else None

@@ -47,7 +47,7 @@ class Mask:
         """
         if heads not in self._made:
             whole = self.segment is None and self.seen + self.first == 0
-            alone = whole and heads.slopes is None and heads.windows is None
+            alone = whole and heads.see_all
             self._made[heads] = None if alone else self.rows(heads, 0, self.queries.shape[1])
         return self._made[heads]
 
