@@ -1,4 +1,5 @@
-"""What being open costs: a training step beside a plain model's, and many ablations beside one at a time.
+"""What being open costs: a training step beside a plain model's, and many ablations beside one at a time; and what some
+of a layer's options cost, beside an obvious way to compute them.
 
 Contestants compute the same function of the same weights, which is checked before the clock starts, and take turns in
 an order that changes from round to round. The ratios are of median processor times, which other work on the machine
@@ -6,7 +7,7 @@ disturbs less than it does the clock's; the last line is JSON.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 import tyro
 from einops import rearrange
-from rounds import Clock, Run, measure, table, times_ours
+from rounds import Clock, Run, at_hand, measure, table, times_ours
 from torch import Tensor, nn
 from transformer_lens import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
@@ -23,6 +24,7 @@ from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import sweep
 from interp.measure.values import Zero
 from interp.models.heads import HeadTable
+from interp.models.stack.entmax import entmax
 from interp.models.stack.positions import attention_bias
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
@@ -142,6 +144,34 @@ def ablation_sweeps(config: TransformerConfig, first: int) -> dict[str, Run]:
     return {"ours": batched, "run_with_hooks per head": one_by_one}
 
 
+def entmax_of_scores() -> dict[str, Run]:
+    """Causal attention of the heads of a layer by alpha-entmax, forward and backward, beside 50 bisections."""
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(BATCH, CONFIG.n_heads, LENGTHS[0], LENGTHS[0], generator=generator)
+    scores += torch.full(scores.shape[-2:], -torch.inf).triu(1)
+    alpha = torch.linspace(1.1, 1.9, CONFIG.n_heads)[:, None, None]
+    ways: dict[str, Callable[..., Tensor]] = {"ours": entmax}
+    if at_hand("bisection", "entmax"):
+        from entmax import entmax_bisect
+
+        ways["bisection"] = entmax_bisect
+    return _both_ways(ways, [scores, alpha], generator)
+
+
+def _both_ways(
+    ways: Mapping[str, Callable[..., Tensor]], inputs: list[Tensor], generator: torch.Generator
+) -> dict[str, Run]:
+    """Forward and backward of functions that are one, which is checked."""
+    inputs = [x.requires_grad_() for x in inputs]
+    weights = torch.randn(ways["ours"](*inputs).shape, generator=generator)
+    runs: dict[str, Run] = {
+        name: lambda way=way: torch.autograd.grad((way(*inputs) * weights).sum(), inputs) for name, way in ways.items()
+    }
+    for run in runs.values():
+        torch.testing.assert_close(run(), runs["ours"](), rtol=1e-3, atol=1e-3)
+    return runs
+
+
 def main(repeats: int = 15, threads: int = 1, quick: bool = False) -> None:
     """Measure, print tables, and the ratios as one line of JSON.
 
@@ -158,6 +188,8 @@ def main(repeats: int = 15, threads: int = 1, quick: bool = False) -> None:
     late = measure(ablation_sweeps(DEEP, 10), 2)
     sweeps = {"all 16 heads of 2 layers": every, "24 heads of the last 2 of 12": late}
     print(table("ablation of each head, milliseconds", sweeps))
+    options = {"entmax of 8 heads, 128 letters": measure(entmax_of_scores(), repeats)}
+    print(table("forward and backward, milliseconds", options))
     short, long = steps[f"{LENGTHS[0]} tokens"], steps.get(f"{LENGTHS[1]} tokens")
     found = {
         "step_vs_sdpa_128": ours_over(short, "plain SDPA"),
@@ -165,6 +197,7 @@ def main(repeats: int = 15, threads: int = 1, quick: bool = False) -> None:
         "step_vs_tl_native_128": ours_over(short, "TransformerLens"),
         "ablation_sweep_speedup": times_ours(every, "run_with_hooks per head"),
         "late_ablation_sweep_speedup": times_ours(late, "run_with_hooks per head"),
+        "entmax_speedup": times_ours(options["entmax of 8 heads, 128 letters"], "bisection"),
     }
     print(json.dumps(found))
 

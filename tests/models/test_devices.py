@@ -10,6 +10,7 @@ from interp.models.transformer import HookedTransformer
 SHAPES = [{"position": position, "normalization": "LN"} for position in POSITIONS] + [
     {"normalization": None},
     {"qkv_conv": 3},
+    {"pattern": "entmax"},
 ]
 
 

@@ -14,7 +14,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from entmax import entmax_bisect
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -23,6 +22,7 @@ from interp.measure.circuits.nodes import Node
 from interp.measure.circuits.plan import DONOR, Plan, Stage
 from interp.models.stack.attention import scaled_scores
 from interp.models.stack.block import Block
+from interp.models.stack.entmax import entmax
 from interp.models.stack.masks import head_bias
 from interp.models.stack.model import StackModel
 from interp.models.stack.positions import rotate
@@ -242,7 +242,7 @@ def _scores(attn: Any, index: int, q: Tensor, k: Tensor, queries: Tensor) -> Ten
 
 def _attention(attn: Any, index: int, scores: Tensor) -> Tensor:
     if isinstance(attn.to_pattern, Entmax):
-        return entmax_bisect(scores, attn.to_pattern.alpha[index], dim=-1)
+        return entmax(scores, attn.to_pattern.alpha[index])
     return scores.softmax(dim=-1)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from entmax import entmax_bisect
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interp.base.axes import HeadVectors, Pattern
+from interp.models.stack.entmax import entmax
 from interp.models.stack.layer_heads import LayerHeads
 
 FIRST_SCALE = 0.43
@@ -44,7 +44,7 @@ class ScoreScale(nn.Module):
 
 
 class Entmax(nn.Module):
-    """alpha-entmax with an alpha = 1 + sigmoid(w) of each head, by bisection (Correia, Niculae & Martins 2019).
+    """alpha-entmax with an alpha = 1 + sigmoid(w) of each head (Correia, Niculae & Martins 2019).
 
     p = [(alpha - 1) z - tau]_+^(1 / (alpha - 1)), with tau such that p sums to 1: exactly 0 for scores far below the
     largest. alpha -> 1 is softmax, 2 sparsemax; it begins at 1.5.
@@ -64,8 +64,7 @@ class Entmax(nn.Module):
 
     def forward(self, scores: Pattern) -> Pattern:
         """Make scores attention."""
-        wide = scores.to(torch.promote_types(scores.dtype, torch.float32))  # alpha's derivative divides by (alpha-1)^2
-        return entmax_bisect(wide, self.alpha.to(wide.dtype)[:, None, None], dim=-1).to(scores.dtype)
+        return entmax(scores, self.alpha[:, None, None])
 
     def together(self, scores: Float[Tensor, "head query key"], heads: Sequence[int]) -> Float[Tensor, "head query"]:
         """The score at which one more key would get as much attention as all of these keys together.
@@ -79,7 +78,7 @@ class Entmax(nn.Module):
         """
         alpha = self.alpha[list(heads)].to(scores.dtype)[:, None]
         half = 0.5 ** (alpha - 1)
-        largest = entmax_bisect(scores / half[..., None], alpha[..., None], dim=-1).amax(dim=-1)
+        largest = entmax(scores / half[..., None], alpha[..., None]).amax(dim=-1)
         return scores.amax(dim=-1) + half * (1 - largest ** (alpha - 1)) / (alpha - 1)
 
 
