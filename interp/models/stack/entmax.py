@@ -91,7 +91,7 @@ def _shares(gaps: Rows, a: OfRows, t: OfRows) -> tuple[Rows, Rows, Rows]:
 
 
 def _zero(exact: torch.finfo) -> float:
-    """A p that stands for 0: near the least of normal numbers, below which CPUs take a hundred times as long for exp."""
+    """A p that stands for 0: near the least normal number, below which CPUs take a hundred times as long for exp."""
     return 16 * exact.tiny
 
 

@@ -12,7 +12,7 @@ ALPHAS = (1.02, 1.2, 1.5, 1.8, 1.95, 2.0)
 
 
 def hard_rows(generator: torch.Generator, n: int = 70) -> torch.Tensor:
-    """Alike and apart, with few keys and with all, one alone, and gaps that grow as powers: keys drop out one by one."""
+    """Alike and apart, with few keys and with all, one alone, and gaps that grow as powers: keys drop out singly."""
     drawn = [spread * torch.randn(60, n, generator=generator, dtype=torch.float64) for spread in (0.0, 0.1, 1, 10, 1e3)]
     hidden = 3 * torch.randn(60, n, generator=generator, dtype=torch.float64)
     hidden[torch.rand(60, n, generator=generator) < torch.linspace(0, 1, 60)[:, None]] = -torch.inf
