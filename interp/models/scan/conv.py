@@ -16,6 +16,8 @@ from interp.models.scan.axes import agree
 from interp.models.scan.methods import choose
 from interp.models.scan.precision import promoted, without_autocast
 
+CELLS = 2**16
+"""Numbers of a block on a CPU, for each thread."""
 Channels = Float[Tensor, "batch pos channel"]
 Window = Float[Tensor, "batch width_less_1 channel"]
 
@@ -86,24 +88,38 @@ def causal_conv_reference(
 
 
 class _Shifted(torch.autograd.Function):
-    """Convolve from zeros before the first position; in place, since large temporaries are what takes the time."""
+    """Convolve from zeros before the first position: in place, and some strings at a time, which stay in the cache."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        out = torch.addcmul(bias, x, weight[:, -1])
-        for now, before, j in _shifts(x.shape[1], weight.shape[1]):
-            out[:, now].addcmul_(x[:, before], weight[:, j])
+        out, columns = torch.empty_like(x), weight.T.contiguous()
+        for some in _blocks(x):
+            here, made = x[some], out[some]
+            torch.addcmul(bias, here, columns[-1], out=made)
+            for now, before, j in _shifts(x.shape[1], len(columns)):
+                made[:, now].addcmul_(here[:, before], columns[j])
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
-        d_x, d_weight = grad * weight[:, -1], [(grad * x).sum((0, 1))]
-        for now, before, j in _shifts(x.shape[1], weight.shape[1]):
-            d_x[:, before].addcmul_(grad[:, now], weight[:, j])
-            d_weight.insert(0, (grad[:, now] * x[:, before]).sum((0, 1)))
-        return d_x, torch.stack(d_weight, dim=1), grad.sum((0, 1))
+        columns = weight.T.contiguous()
+        d_x, d_columns = torch.empty_like(x), torch.zeros_like(columns)
+        for some in _blocks(x):
+            here, change, made = x[some], grad[some], d_x[some]
+            made.copy_(change * columns[-1])
+            d_columns[-1] += (change * here).sum((0, 1))
+            for now, before, j in _shifts(x.shape[1], len(columns)):
+                made[:, before].addcmul_(change[:, now], columns[j])
+                d_columns[j] += (change[:, now] * here[:, before]).sum((0, 1))
+        return d_x, d_columns.T, grad.sum((0, 1))
+
+
+def _blocks(x: Channels) -> Iterator[slice]:
+    """Strings of which a CPU takes some at a time, others all."""
+    at_once = torch.get_num_threads() * CELLS // max(1, x[:1].numel()) if x.device.type == "cpu" else len(x)
+    return (slice(start, start + max(1, at_once)) for start in range(0, len(x), max(1, at_once)))
 
 
 def _shifts(length: int, width: int) -> Iterator[tuple[slice, slice, int]]:

@@ -5,8 +5,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interp.base.axes import HeadVectors
+from interp.models.scan.conv import causal_conv
 from interp.models.stack.layer_heads import LayerHeads
 
+Parts = Float[Tensor, "batch pos 3 head d_head"]
 Window = Float[Tensor, "batch before 3 head d_head"]
 
 
@@ -45,15 +47,27 @@ class ShortConv(nn.Module):
 
         Returns: the three, and the window of what follows.
         """
-        x, reach = torch.stack(qkv, dim=2), self.reach
-        before = x.new_zeros(len(x), reach, *x.shape[2:]) if window is None else window
+        x = torch.stack(qkv, dim=2)
+        if segment is None:
+            filters = self.W_conv.flatten(1).flip(0).T
+            before = None if window is None else window.flatten(2)
+            mixed, after = causal_conv(x.flatten(2), filters, initial=before)
+            return list(mixed.view(x.shape).unbind(2)), after.unflatten(2, x.shape[2:])
+        mixed, after = self.place_by_place(x, segment, window)
+        return list(mixed.unbind(2)), after
+
+    def place_by_place(
+        self, x: Parts, segment: Int[Tensor, "batch pos"] | None = None, window: Window | None = None
+    ) -> tuple[Parts, Window]:
+        """The sum as it is written, one offset after the other: what `forward` does faster where nothing is packed."""
+        before = x.new_zeros(len(x), self.reach, *x.shape[2:]) if window is None else window
         line, n = torch.cat([before, x], dim=1), x.shape[1]
         mixed = self.W_conv[0] * x
-        for back in range(1, reach + 1):
-            earlier = line[:, reach - back : reach - back + n]
+        for back in range(1, self.reach + 1):
+            earlier = line[:, self.reach - back : self.reach - back + n]
             if segment is not None:
                 here = segment.new_full((len(segment), back), -1)
                 same = torch.cat([here, segment], dim=1)[:, :n] == segment
                 earlier = earlier * same[..., None, None, None]
             mixed = mixed + self.W_conv[back] * earlier
-        return list(mixed.unbind(2)), line[:, n:]
+        return mixed.to(x.dtype), line[:, n:]

@@ -66,6 +66,18 @@ def test_without_a_bias_and_a_past_both_are_zero(method: str, draw: Callable[...
     torch.testing.assert_close(bare, run(method, inputs | zeros))
 
 
+def test_blocks_of_strings_change_nothing(draw: Callable[..., Inputs], monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = draw(6, batch=5)
+
+    def outcome(method: str) -> list[Tensor]:
+        made = run(method, inputs)
+        return [*made, *torch.autograd.grad([(x * x).sum() for x in made], list(inputs.values()))]
+
+    for cells in (1, 2 * 6 * 3, 2**16):
+        monkeypatch.setattr("interp.models.scan.conv.CELLS", cells)
+        torch.testing.assert_close(outcome("shifted"), outcome("reference"))
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("length", "width"), [(1, 4), (2, 4), (6, 4), (3, 1)])
 def test_gradients_are_those_of_finite_differences(

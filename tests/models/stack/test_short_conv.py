@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from interp.base.errors import UserError
+from interp.models.stack.layer_heads import LayerHeads
+from interp.models.stack.short_conv import ShortConv
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from tests.models.stack.outcomes import assert_same, outcome  # noqa: TID251
 
@@ -51,6 +53,30 @@ def test_what_attention_uses_is_the_convolution_of_what_stands_before_it(tiny, t
         torch.testing.assert_close(made, expected)
     edited = model.run_with_hooks(tokens, fwd_hooks=[("blocks.1.attn.hook_raw_v", lambda x, hook: 0 * x)])  # noqa: ARG005
     assert not torch.allclose(edited, model(tokens))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(("n", "width"), [(7, 3), (1, 4), (2, 6)])
+def test_it_is_the_sum_place_by_place_with_its_gradients(generator, n, width, dtype):
+    some = generator(n)
+    conv = ShortConv(width, LayerHeads(3, None, None, (False, False)))
+    conv = conv.to(torch.promote_types(dtype, torch.float32))
+    torch.nn.init.normal_(conv.W_conv, generator=some)
+    inputs = [torch.randn(2, n, 2, 3, generator=some, dtype=torch.float64).to(dtype).requires_grad_() for _ in "qkv"]
+    before = torch.randn(2, width - 1, 3, 2, 3, generator=some, dtype=torch.float64).to(dtype).requires_grad_()
+
+    def outcome(x, after, into):
+        return x, after, *torch.autograd.grad((x * x).sum() + (after * after).sum(), into)
+
+    for window in (None, before):
+        into = [*inputs, conv.W_conv, *([] if window is None else [window])]
+        qkv, after = conv(inputs, window=window)
+        found = outcome(torch.stack(qkv, dim=2), after, into)
+        expected = outcome(*conv.place_by_place(torch.stack(inputs, dim=2), window=window), into)
+        for one, other in zip(found, expected, strict=True):
+            assert one.dtype == other.dtype
+            near = 1e-12 if dtype == torch.float64 else 5e-2  # sums of a few numbers of three digits
+            torch.testing.assert_close(one, other, atol=near, rtol=near)
 
 
 def test_paths_into_queries_keys_and_values_are_convolved_too(tiny, tokens):
