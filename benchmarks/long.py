@@ -25,7 +25,7 @@ from interp.base.errors import UserError
 from interp.models import build
 from interp.models.transformer import HookedTransformer
 from interp.training.forced import predict
-from interp.training.presets import long32
+from interp.training.presets.attention import long32
 
 LENGTHS = (1024, 2048, 4096, 8192, 16_384)
 BATCH, LETTERS = 64, 36

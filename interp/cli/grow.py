@@ -22,9 +22,11 @@ class Options(Analysis):
     """Options of this command."""
 
     kind: str = "mamba"
-    """Kind of model: mamba, mamba2 or lstm; what is not varied comes from the preset of that name."""
+    """Kind of model: a recurrent family such as mamba, gla or lstm, or a preset with layers of one, such as hybrid; what
+    is not varied comes from the preset of that name."""
     vary: str = "d_state"
-    """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
+    """The field of its config in which the members differ: d_state, d_key, d_model, n_layers, ...; of a hybrid's
+    recurrent layers, mamba.d_state."""
     values: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
     """Values of what varies, one for each member."""
     rates: tuple[float, ...] = (0.004, 0.008)

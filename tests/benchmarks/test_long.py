@@ -3,7 +3,7 @@
 import torch
 
 from interp.models import build
-from interp.training.presets import long32
+from interp.training.presets.attention import long32
 
 
 def test_the_plain_copier_is_the_same_function():

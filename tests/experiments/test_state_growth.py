@@ -102,6 +102,12 @@ def test_what_is_not_varied_is_the_presets(kind: str) -> None:
     assert member == preset | {"d_model": 32, "d_vocab": 30}
 
 
+def test_the_layers_of_a_hybrid_are_varied_by_their_kind() -> None:
+    settings = GrowthSettings(kind="gated_deltanet_hybrid", vary="gated_deltanet.d_key", values=(8, 16))
+    preset, member = PRESETS[settings.kind]()[0], member_config(settings, 8)
+    assert member == preset | {"gated_deltanet": preset["gated_deltanet"] | {"d_key": 8}, "d_vocab": 30}
+
+
 def test_two_members_give_no_exponent(registers: list[Member]) -> None:
     found = growth(registers[:2])
     assert found.exponent is None and "Too few members" in str(growth_verdict(found))
@@ -136,6 +142,16 @@ def test_the_script_trains_a_family_and_leaves_a_page(
     assert [(m.state_floats, m.window_floats) for m in found.members] == [(1024, 768), (1280, 768)]
 
 
+def test_a_hybrid_grows_by_its_recurrent_layers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERP_HOME", str(tmp_path / "home"))
+    settings = replace(GrowthSettings.tiny(), kind="gated_deltanet_hybrid", vary="gated_deltanet.d_key", values=(2, 4))
+    found = growth_study(settings, progress=False)
+    # two heads of d_key x 32 numbers; windows of five letters, as wide as two heads' queries, keys and values
+    sizes = [(2 * key * 32 + 5 * 2 * (2 * key + 32), 5 * 2 * (2 * key + 32)) for key in settings.values]
+    assert [(m.state_floats, m.window_floats) for m in found.members] == sizes
+    assert "what attention layers keep of every letter is not in the numbers of state" in found.notes
+
+
 def test_where_members_without_heads_look_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERP_HOME", str(tmp_path / "home"))
     settings = replace(GrowthSettings.tiny(), kind="lstm", vary="d_model", values=(4, 8))
@@ -155,9 +171,10 @@ def test_where_members_without_heads_look_is_left_out(tmp_path: Path, monkeypatc
         ),
         (
             GrowthSettings(kind="hard-alibi", vary="d_model", values=(32, 64)),
-            "kind must be a recurrent family, whose state has a size of its own; got 'hard-alibi'",
+            "kind must be a recurrent family, whose state has a size of its own, or .*; got 'hard-alibi'",
         ),
-        (GrowthSettings(kind="rwkv"), "kind must be a recurrent family, whose state has a size of its own; got 'rwkv'"),
+        (GrowthSettings(kind="rwkv"), "or a preset with layers of one; got 'rwkv'.*, rwkv7, s4d, hybrid, gated_deltane"),
+        (GrowthSettings(kind="hybrid", vary="mamba.d_stat"), "is called 'd_stat'"),
     ],
 )
 def test_what_cannot_be_grown_is_refused(

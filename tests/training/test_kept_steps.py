@@ -7,8 +7,8 @@ import pytest
 from interp.base.errors import InterpError, UserError
 from interp.loading import load
 from interp.models import build
-from interp.training import presets
 from interp.training.loop import train
+from interp.training.presets.attention import hard_alibi
 from interp.training.recipe import TrainConfig
 from interp.training.run_folder import digest, kept_path, kept_steps, load_run, recipe
 
@@ -75,7 +75,7 @@ def test_a_kept_file_of_another_run_is_refused(run, task, tiny, recipe, tmp_path
 
 
 def test_keeping_nothing_leaves_the_name_of_a_recipe_as_it_was():
-    model, copy, training = presets.hard_alibi()
+    model, copy, training = hard_alibi()
     assert digest(recipe(build(model, seed=0), copy, training)) == PRESET
     described = TrainConfig(keep=(3,)).to_dict()
     assert described["keep"] == [3] and TrainConfig.from_dict(described).keep == (3,)

@@ -12,10 +12,12 @@ class GrowthSettings:
     """Which family, how it is trained, how it is measured. `tiny` is for a look at the machinery."""
 
     kind: str = "mamba"
-    """Kind of model: a recurrent family such as mamba, mamba2 or lstm. What is not varied comes from the preset of that
-    name or, if there is none, from the defaults of its config."""
+    """Kind of model: a recurrent family such as mamba, gla or lstm, or a preset with layers of one and of attention,
+    such as hybrid. What is not varied comes from the preset of that name or, if there is none, from the defaults of its
+    config."""
     vary: str = "d_state"
-    """The field of its config in which the members differ: d_state, d_model, n_layers, expand, ..."""
+    """The field of its config in which the members differ: d_state, d_key, d_model, n_layers, ...; of a hybrid's
+    recurrent layers, mamba.d_state."""
     values: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
     """Values of what varies, one for each member. These reach a plateau; from 8 on, these Mambas use more bits if they
     are trained on longer strings."""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from interp.training.presets import Preset, long32, longer32
+from interp.training.presets.attention import long32, longer32
+from interp.training.presets.preset import Preset
 from interp.training.recipe import TrainConfig
 
 

@@ -5,6 +5,7 @@ stop, on equally many strings, each at the learning rate that serves it best, an
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ from interp.measure.state.knee import knee
 from interp.models import build
 from interp.models.heads import HeadTable
 from interp.models.recurrent.family import kinds
+from interp.models.recurrent.hybrid import HookedHybrid
 from interp.models.recurrent.model import RecurrentModel
 from interp.results.attention import AttentionView
 from interp.studies.attention.run import view_attention
@@ -95,8 +97,17 @@ def growth_study(
 
 def member_config(settings: GrowthSettings, value: int) -> dict[str, Any]:
     """The config of the member with this value: its kind's preset, except for what is varied and what all share."""
-    preset = PRESETS[settings.kind]()[0] if settings.kind in PRESETS else {"kind": settings.kind}
-    return {**preset, "d_vocab": settings.alphabet + 4, **settings.others, settings.vary: value}
+    fields = {**_preset(settings), "d_vocab": settings.alphabet + 4, **settings.others}
+    outer, dot, inner = settings.vary.partition(".")
+    if not dot:
+        return fields | {outer: value}
+    within = fields.get(outer)
+    return fields | {outer: {**(within if isinstance(within, Mapping) else {}), inner: value}}
+
+
+def _preset(settings: GrowthSettings) -> dict[str, Any]:
+    """The model of the preset of the kind's name; its kind alone where there is none."""
+    return PRESETS[settings.kind]()[0] if settings.kind in PRESETS else {"kind": settings.kind}
 
 
 def recipe(settings: GrowthSettings) -> TrainConfig:
@@ -121,13 +132,19 @@ def _check(settings: GrowthSettings) -> None:
         raise UserError("rates must hold at least one learning rate; got none.")
     if len(settings.lengths) < 3:
         raise UserError(f"longest must be at least 6 letters, for three lengths; got {settings.longest}.")
-    if settings.kind not in kinds():
+    if not (settings.kind in kinds() or _is_hybrid(settings)):
+        hybrids = [name for name in PRESETS if _is_hybrid(replace(settings, kind=name))]
         raise UserError(
-            f"kind must be a recurrent family, whose state has a size of its own; got {shown(settings.kind)}. "
-            f"Choose one of {', '.join(kinds())}."
+            "kind must be a recurrent family, whose state has a size of its own, or a preset with layers of one; got "
+            f"{shown(settings.kind)}. Choose one of {', '.join((*kinds(), *hybrids))}."
         )
     for value in settings.values:
         build(member_config(settings, value))
+
+
+def _is_hybrid(settings: GrowthSettings) -> bool:
+    """Whether attention stands beside the recurrence."""
+    return _preset(settings)["kind"] == HookedHybrid.kind
 
 
 def _views(settings: GrowthSettings, members: list[Member], best: list[Run], seed: int) -> tuple[AttentionView, ...]:
@@ -187,5 +204,7 @@ def _notes(settings: GrowthSettings, members: list[Member]) -> tuple[str, ...]:
         "numbers of state count all that the recurrent layers carry, convolution windows included",
         f"letter accuracy over the trainings of each: {spread}",
     )
+    if _is_hybrid(settings):
+        notes += ("what attention layers keep of every letter is not in the numbers of state",)
     unseen = "; ".join(f"{m.name}: {m.saturation_length.note}" for m in members if m.saturation_length.value is None)
     return (*notes, f"no bend within {settings.longest} letters: {unseen}") if unseen else notes

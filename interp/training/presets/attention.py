@@ -1,0 +1,92 @@
+"""Presets of attention alone: one for each way to tell places apart, and the long copiers."""
+
+from dataclasses import replace
+from typing import Any
+
+from interp.tasks.copy import CopyTask
+from interp.tasks.vocabulary import Vocabulary
+from interp.training.phase import Phase
+from interp.training.presets.preset import Preset
+from interp.training.recipe import TrainConfig
+
+
+def hard_alibi() -> Preset:
+    """Windows of 2 to 6 positions and three unlimited heads in every layer: room for keys of up to five letters."""
+    model = {"kind": "transformer", "position": "hard-alibi", "windows": (2, 3, 4, 5, 6, None, None, None)}
+    training = TrainConfig(steps=400, length=(20, 30), learning_rate=8e-3, hard_letters=4, hard_from=100)
+    return model, CopyTask(), training
+
+
+def rope() -> Preset:
+    """Rotary positions."""
+    return _with_position("rope", steps=500, hard_from=200)
+
+
+def alibi() -> Preset:
+    """A bias that falls with distance, slopes 1/2 to 1/256."""
+    return _with_position("alibi", steps=500, hard_from=200)
+
+
+def nope() -> Preset:
+    """No positions but what the causal mask betrays; two layers had hardly begun to copy when the others were done."""
+    return _with_position("nope", steps=1500, hard_from=900, learning_rate=6e-3, n_layers=3)
+
+
+def _with_position(position: str, steps: int, hard_from: int, learning_rate: float = 8e-3, n_layers: int = 2) -> Preset:
+    """Lengths are mixed from short ones on: strings of one length could be copied by looking a fixed distance back."""
+    training = TrainConfig(
+        steps=steps, length=(5, 30), learning_rate=learning_rate, hard_letters=4, hard_from=hard_from
+    )
+    return {"kind": "transformer", "position": position, "n_layers": n_layers}, CopyTask(), training
+
+
+def long32() -> Preset:
+    """Keys of eight letters of 32, looked up by three wide heads; windows that look evenly, then a long second phase.
+
+    Short strings first, or the separator is never matched with the beginning; then half of the strings over 2, 3 or 4
+    letters, so that the eighth letter back counts, too.
+    """
+    training = _then_hard(steps=2350, then=350, longest=64, learning_rate=4e-3, evaluate_every=1000)
+    return _even_windows(9, d_model=192, widths=(32, 96), lookups=3, alphabet=32), CopyTask(alphabet=32), training
+
+
+def longer32() -> Preset:
+    """`long32`, trained for more than twice as many steps: the letters of the string gain margin until the end."""
+    model, task, training = long32()
+    return model, task, replace(training, steps=4850)
+
+
+def long() -> Preset:
+    """Keys of seven letters of the alphabet, two wide heads."""
+    training = _then_hard(steps=1200, then=250, longest=50, learning_rate=5e-3, evaluate_every=600)
+    return _even_windows(8, d_model=160, widths=(20, 80), lookups=2, alphabet=26), CopyTask(), training
+
+
+def _even_windows(longest: int, d_model: int, widths: tuple[int, int], lookups: int, alphabet: int) -> dict[str, Any]:
+    """Heads that look evenly over the last 2, 3, ... positions, then a layer that looks up: the theory's two layers."""
+    windows = tuple(range(2, longest + 1))
+    return {
+        "kind": "transformer",
+        "d_model": d_model,
+        "d_vocab": Vocabulary.of_letters(alphabet).size,
+        "position": "nope",
+        "n_heads": (len(windows), lookups),
+        "d_head": widths,
+        "windows": (windows, (None,) * lookups),
+        "even": (True, False),
+    }
+
+
+def _then_hard(steps: int, then: int, longest: int, learning_rate: float, evaluate_every: int) -> TrainConfig:
+    """Short strings, a batch all of one length; then long ones, half of them over few letters."""
+    return TrainConfig(
+        steps=steps,
+        length=(1, 16),
+        one_length=True,
+        phases=(Phase(then, length=(8, longest), hard_letters=(2, 3, 4)),),
+        learning_rate=learning_rate,
+        weight_decay=0.0,
+        precision="bf16",
+        evaluate_every=evaluate_every,
+        evaluate_lengths=(longest,),
+    )
