@@ -100,8 +100,8 @@ def swept(lines: Sequence[dict[str, Any]]) -> str:
     for name in NAMES:
         short = {line["rate"]: line for line in lines if line["name"] == name and line["steps"] == shortest}
         if short:
-            rows.append(_cells(name, *(_right(short[rate]) if rate in short else "" for rate in rates)))
-    return "\n".join([_cells("model", *(f"{rate:g}" for rate in rates)), "|" + "---|" * (1 + len(rates)), *rows])
+            rows.append(cells(name, *(_right(short[rate]) if rate in short else "" for rate in rates)))
+    return under(("model", *(f"{rate:g}" for rate in rates)), rows)
 
 
 def _right(line: dict[str, Any]) -> str:
@@ -123,11 +123,17 @@ def table(lines: Sequence[dict[str, Any]]) -> str:
         rows += [_row(name, [line for line in long if line["rate"] == rate]) for rate in _rates(long)]
     head = ("model", "weights", "state bits", "strings", "rate", "strings right (letters)", "half right at")
     head += ("most bits used", "per 1,000 bits of state", "seconds")
-    return "\n".join([_cells(*head), "|" + "---|" * len(head), *rows])
+    return under(head, rows)
 
 
-def _cells(*cells: str) -> str:
-    return "| " + " | ".join(cells) + " |"
+def under(head: Sequence[str], rows: Sequence[str]) -> str:
+    """A table."""
+    return "\n".join([cells(*head), "|" + "---|" * len(head), *rows])
+
+
+def cells(*texts: str) -> str:
+    """A row of a table."""
+    return "| " + " | ".join(texts) + " |"
 
 
 def _rates(lines: Sequence[dict[str, Any]]) -> list[float]:
@@ -137,7 +143,7 @@ def _rates(lines: Sequence[dict[str, Any]]) -> list[float]:
 def _row(name: str, lines: Sequence[dict[str, Any]]) -> str:
     one = lines[0]
     at, last = _longest(one), one["lengths"][-1]
-    return _cells(
+    return cells(
         name,
         f"{one['parameters']:,}",
         f"{one['state_bits'][at]:,.0f}",

@@ -22,8 +22,8 @@ class Options(Analysis):
     """Options of this command."""
 
     kind: str = "mamba"
-    """Kind of model: a recurrent family such as mamba, gla or lstm, or a preset with layers of one, such as hybrid; what
-    is not varied comes from the preset of that name."""
+    """Kind of model: a recurrent family such as mamba, gla or lstm, or a preset with layers of one, such as hybrid;
+    what is not varied comes from the preset of that name."""
     vary: str = "d_state"
     """The field of its config in which the members differ: d_state, d_key, d_model, n_layers, ...; of a hybrid's
     recurrent layers, mamba.d_state."""

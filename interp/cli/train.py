@@ -35,7 +35,7 @@ class Options(Shared):
     model: str = "hard-alibi"
     """Preset to train; `interp presets` lists them."""
     kind: str | None = None
-    """Kind of model to train instead: transformer, mamba, mamba2, lstm, hybrid, ... A preset of that name
+    """Kind of model to train instead: transformer, mamba, gla, lstm, hybrid, ... A preset of that name
     gives the rest."""
     set: UseAppendAction[tuple[str, ...]] = ()
     """A field of the model's config, as NAME=VALUE: --set d_state=8 --set attention.n_heads=4."""

@@ -1,4 +1,4 @@
-"""The script that the recurrent presets were found with: what it measures is a whole training, of the model as it is."""
+"""The script that the recurrent presets were found with: it measures whole trainings, of the models as they are."""
 
 from importlib import import_module
 

@@ -19,13 +19,17 @@ OF_DEVICES = ("numba", "fused", *KERNELS)
 PRETENDED = [name for name in CHECKS if name.split(" by ")[-1] not in OF_DEVICES]
 SLOW = {
     *(f"{what} {kind}" for what in ("model", "training") for kind in ("nope", "alibi", "long")),
+    *(f"model {kind}" for kind in ("gated_deltanet", "gla", "mlstm", "gated_deltanet_hybrid")),
+    *(f"training {kind}" for kind in ("gated_deltanet", "gla", "rwkv7", "mlstm", "mamba3", "gated_deltanet_hybrid")),
     *(f"study view of {kind}" for kind in ("hard-alibi", "mamba")),
     "study state of mamba2",
     "study hybrid of hybrid",
 }
 """What differs from another check by a bias on the scores or by sizes alone, or is a part of another: of the study of
 ablations the view of attention, of the study of a hybrid's heads the scores of hidden attention. The state of a Mamba-2
-is measured for a minute; by default that of an LSTM, which is smaller. The heads of a hybrid are part of its study."""
+is measured for a minute; by default that of an LSTM, which is smaller. The heads of a hybrid are part of its study.
+Layers with matrix-valued states share all but what they ask of them; by default RWKV-7, which asks for most, stands for
+them, with Mamba-3."""
 
 
 @pytest.fixture(scope="module")

@@ -173,7 +173,10 @@ def test_where_members_without_heads_look_is_left_out(tmp_path: Path, monkeypatc
             GrowthSettings(kind="hard-alibi", vary="d_model", values=(32, 64)),
             "kind must be a recurrent family, whose state has a size of its own, or .*; got 'hard-alibi'",
         ),
-        (GrowthSettings(kind="rwkv"), "or a preset with layers of one; got 'rwkv'.*, rwkv7, s4d, hybrid, gated_deltane"),
+        (
+            GrowthSettings(kind="rwkv"),
+            "or a preset with layers of one; got 'rwkv'.*, s4d, hybrid, gated_deltanet_h",
+        ),
         (GrowthSettings(kind="hybrid", vary="mamba.d_stat"), "is called 'd_stat'"),
     ],
 )

@@ -43,7 +43,11 @@ def test_every_preset_trains_the_position_encoding_of_its_name_on_the_paper_alph
     assert task.vocabulary.size == build(model).config.d_vocab == 30
 
 
-@pytest.mark.parametrize("name", PRESETS)
+ALIKE = ("gated_deltanet", "gla", "mlstm")
+"""Presets that differ from `rwkv7` by what their one kind of layer asks of its state: they train by the same path."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE)) for name in PRESETS])
 def test_every_preset_trains_resumes_to_the_same_bits_and_writes_on_its_own(name, at, tmp_path, generator) -> None:
     config, task, training = preset(name)
     training = replace(training, steps=4, batch=4, length=(1, 3), warmup=1, hard_from=2)
