@@ -95,10 +95,11 @@ def half(line: dict[str, Any]) -> float:
 
 def swept(lines: Sequence[dict[str, Any]]) -> str:
     """Strings and letters right at the longest length of training, after the shortest trainings of each model."""
-    rates, rows = _rates(lines), []
-    shortest = min(line["steps"] for line in lines)
+    shortest, rows = min(line["steps"] for line in lines), []
+    short_lines = [line for line in lines if line["steps"] == shortest]
+    rates = _rates(short_lines)
     for name in NAMES:
-        short = {line["rate"]: line for line in lines if line["name"] == name and line["steps"] == shortest}
+        short = {line["rate"]: line for line in short_lines if line["name"] == name}
         if short:
             rows.append(cells(name, *(_right(short[rate]) if rate in short else "" for rate in rates)))
     return under(("model", *(f"{rate:g}" for rate in rates)), rows)
