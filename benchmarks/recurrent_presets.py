@@ -122,7 +122,7 @@ def table(lines: Sequence[dict[str, Any]]) -> str:
         longest = max((line["steps"] for line in lines if line["name"] == name), default=0)
         long = [line for line in lines if line["name"] == name and line["steps"] == longest]
         rows += [_row(name, [line for line in long if line["rate"] == rate]) for rate in _rates(long)]
-    head = ("model", "weights", "state bits", "strings", "rate", "strings right (letters)", "half right at")
+    head = ("model", "weights", "state bits", "strings", "rate", "seeds", "strings right (letters)", "half right at")
     head += ("most bits used", "per 1,000 bits of state", "seconds")
     return under(head, rows)
 
@@ -150,6 +150,7 @@ def _row(name: str, lines: Sequence[dict[str, Any]]) -> str:
         f"{one['state_bits'][at]:,.0f}",
         f"{one['strings']:,}",
         f"{one['rate']:g}",
+        str(len(lines)),
         _spread([line["string_accuracy"][at] for line in lines], ".3f") + f" ({one['lengths'][at]})",
         _spread([half(line) for line in lines], ".1f").replace("inf", f"over {last}"),
         _spread([max(line["bits_used"]) for line in lines], ".1f"),

@@ -4,11 +4,12 @@ For each preset, here `gla`, with the seed 0 of its training and on one thread:
 
     interp heads --model gla --out FOLDER/heads-gla
     interp state --model gla --out FOLDER/state-gla
-    interp grow --kind gla --vary d_key --values 2 8 32 --rates 0.012 --seeds 1 --steps 500 --longest 16 \\
+    interp grow --kind gla --vary d_key --values 8 16 32 --rates 0.012 --seeds 1 --steps 600 --longest 16 \\
         --out FOLDER/grow-gla
 
-Of Mamba-3 grows `d_state` (4 8 16), of the hybrid `gated_deltanet.d_key`; the rate is the preset's own. `--folder
-FOLDER` prints the lines; `--read FILE` prints the tables that they make (`docs/recurrent_studies.jsonl`).
+Of Mamba-3 grows `d_state` (4 8 16), of the hybrid `gated_deltanet.d_key`; rates are the presets' own. The state of the
+hybrid is asked at `--lengths 8 15 30 60`. `--folder FOLDER` prints the lines; `--read FILE` prints the tables that they
+make (`docs/recurrent_studies.jsonl`).
 """
 
 import json
@@ -43,9 +44,10 @@ def found_of(name: str, folder: Path) -> dict[str, Any]:
 
 def heads(study: HashHeadStudy) -> dict[str, Any]:
     """Which heads attend to the source, which look n letters up, and what is left without those that attend to it."""
-    without = study.use and study.use.others
+    use = study.use
+    without = use and (use.both or use.lookups or use.others)
     return {
-        "strings": study.use and study.use.whole.strings,
+        "strings": use and use.whole.strings,
         "heads": [[head.name, head.kind, head.role, head.n, round(head.score, 3)] for head in study.heads],
         "flagged": [head.name for head in study.heads if head.flagged],
         "without": without and [list(without.heads), without.strings, without.letters],
@@ -97,23 +99,21 @@ def _ends(interval: Interval | None) -> list[float] | None:
 def heads_table(lines: Sequence[dict[str, Any]]) -> str:
     """Heads whose attention to the source is flagged, their scores, and what is left of the copy without them."""
     return under(
-        ("model", "heads", "attend to the source (score)", "look n letters up", "strings right", "without them"),
+        ("model", "attend to the source (score)", "look n letters up", "strings right", "without (letters)"),
         [_heads_row(line["name"], line["heads"]) for line in lines],
     )
 
 
 def _heads_row(name: str, found: dict[str, Any]) -> str:
-    kinds = [kind for _, kind, *_ in found["heads"]]
     flagged = [f"{head} ({score:.2f})" for head, _, _, _, score in found["heads"] if head in found["flagged"]]
     lookups = [f"{head} ({n})" for head, _, role, n, _ in found["heads"] if role == "lookup"]
     without = found["without"]
     return cells(
         name,
-        ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)),
         ", ".join(flagged) or "none",
         ", ".join(lookups) or "none",
         f"{found['strings']:.3f}" if found["strings"] is not None else NONE,
-        f"{without[1]:.3f}" if without else NONE,
+        f"{without[1]:.3f} ({without[2]:.3f})" if without else NONE,
     )
 
 
