@@ -10,7 +10,7 @@ from interp.training import kept_runs
 from interp.training.evaluate import accuracy_by_length
 from interp.training.kept_runs import home
 from interp.training.loop import train
-from interp.training.presets import PRESETS, preset, trained_preset
+from interp.training.presets import MEASURED, PRESETS, preset, trained_preset
 from interp.training.recipe import TrainConfig
 from interp.training.run_folder import load_run
 
@@ -45,6 +45,8 @@ def test_every_preset_trains_the_position_encoding_of_its_name_on_the_paper_alph
 
 ALIKE = ("gated_deltanet", "gla", "mlstm")
 """Presets that differ from `rwkv7` by what their one kind of layer asks of its state: they train by the same path."""
+EQUAL = (*ALIKE, "rwkv7", "mamba3", "gated_deltanet_hybrid")
+"""Presets of equal state, weights and examples: they copy as well as they do."""
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE)) for name in PRESETS])
@@ -135,6 +137,7 @@ def test_a_home_that_cannot_be_written_is_told_in_one_sentence(monkeypatch, tmp_
         ("alibi", 0),
         ("nope", 0),
         *((name, seed) for name in ("mamba", "mamba2", "lstm", "hybrid") for seed in range(2)),
+        *((name, 0) for name in EQUAL),
     ],
 )
 def test_every_preset_copies_strings_of_its_training_lengths(name, seed, tmp_path, monkeypatch, generator) -> None:
@@ -144,7 +147,8 @@ def test_every_preset_copies_strings_of_its_training_lengths(name, seed, tmp_pat
     high = 8 if name == "mamba2" else high  # trained on 12, it copies 94 % of them, and fewer if trained on 8
     lengths = sorted({low, (low + high) // 2, high})
     found = accuracy_by_length(run.model, run.task, lengths, 1000, generator(1234))
-    least = 0.98 if name == "hybrid" else 0.99
+    # .02 below is two standard errors and more of 1,000 strings, on which they were measured
+    least = MEASURED[name].accuracy - 0.02 if name in EQUAL else 0.98 if name == "hybrid" else 0.99
     assert (found.string_correct.mean(axis=1) >= least).all()
 
 
