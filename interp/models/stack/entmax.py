@@ -59,6 +59,7 @@ class _Entmax(torch.autograd.Function):
             gaps, a = _gaps(scores[some], alpha[some])
             p, slope, log_p = _shares(gaps, a, t[some])
             exact = torch.finfo(p.dtype)
+            torch.threshold_(p, 2 * _zero(exact), 0.0)  # as small, its product with a gradient is subnormal
             torch.threshold_(slope, 8 * _zero(exact) / exact.eps, 0.0)  # of a p that stands for 0 it is half of that
             change = grad[some].to(p.dtype)
             change = change - (slope * change).sum(dim=-1, keepdim=True) / slope.sum(dim=-1, keepdim=True)
