@@ -1,4 +1,4 @@
-"""The page on presets shows what the committed trainings of recurrent families gave."""
+"""The page on presets shows what the committed trainings of recurrent families gave, and what three studies found."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ def _lines(name):
     return [json.loads(line) for line in (ROOT / "docs" / name).read_text(encoding="utf-8").splitlines()]
 
 
-FOUND = _lines("recurrent_presets.jsonl")
+FOUND, STUDIED = _lines("recurrent_presets.jsonl"), _lines("recurrent_studies.jsonl")
 
 
 @pytest.fixture
@@ -31,6 +31,13 @@ def test_the_tables_are_made_from_the_trainings(script):
     presets = script("recurrent_presets")
     assert presets.swept(FOUND) in PAGE
     assert presets.table(FOUND) in PAGE
+
+
+def test_the_tables_of_the_studies_are_made_from_what_they_found(script):
+    studies = script("recurrent_studies")
+    assert [line["name"] for line in STUDIED] == list(script("recurrent_presets").NAMES[1:])
+    for table in (studies.heads_table, studies.state_table, studies.growth_table):
+        assert table(STUDIED) in PAGE
 
 
 def test_each_training_is_of_a_preset_and_its_rate_is_the_best_of_those_that_were_swept():
