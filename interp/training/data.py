@@ -13,6 +13,7 @@ from torch import Tensor
 
 from interp.base.seeds import numbered_generator
 from interp.tasks.base import Batch, Task, need
+from interp.tasks.lettered import UniformString
 from interp.tasks.packing import pack
 from interp.tasks.sampling import draw_lengths, draw_letters, span
 from interp.training.recipe import TrainConfig
@@ -37,11 +38,14 @@ def draw(task: Task, config: TrainConfig, step: int) -> Batch:
     length = int(draw_lengths(1, phase.length, generator)) if config.one_length else phase.length
     if phase.hard_letters is None:
         return task.sample(config.batch, length, generator)
-    need(task, "lays_out_letters", "uniform_letters")
+    if not isinstance(task, UniformString):
+        need(task, "lays_out_letters", "uniform_letters")
     different = torch.full((config.batch,), task.n_letters)
     different[::2] = _sizes(phase.hard_letters, len(different[::2]), generator)
     lengths, (shortest, longest) = draw_lengths(config.batch, length, generator), span(length)
     letters = draw_letters(config.batch, longest, task.n_letters, generator, different)
+    if isinstance(task, UniformString):
+        return task.ask(letters, lengths)
     return task.layout(letters, None if shortest == longest else lengths)
 
 

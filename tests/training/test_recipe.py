@@ -4,9 +4,12 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+import torch
 
 from interp.base.errors import UserError
+from interp.tasks.beginning import PrefixCopy
 from interp.tasks.copy import CopyTask
+from interp.tasks.reverse import ReverseCopy
 from interp.training.data import draw
 from interp.training.phase import Phase
 from interp.training.recipe import TrainConfig
@@ -165,3 +168,14 @@ def test_a_recipe_without_phases_reads_and_is_named_as_before():
 def test_phases_that_cannot_be_are_refused(fields, message):
     with pytest.raises(UserError, match=message):
         TrainConfig(**fields)
+
+
+@pytest.mark.parametrize("task", [ReverseCopy(20), PrefixCopy(20)], ids=["reverse", "prefix"])
+def test_whatever_asks_about_uniform_letters_has_hard_strings(task):
+    batch = draw(task, TrainConfig(length=(5, 12), hard_letters=2, batch=8), 0)
+    lengths = batch.tokens.eq(task.vocabulary.separator).int().argmax(dim=1) - 1
+    letters = batch.tokens[:, 1 : 1 + int(lengths.max())]
+    asked = task.ask(letters % 20, lengths).tokens  # behind its end a string does not matter
+    assert torch.equal(batch.tokens[:, : asked.shape[1]], asked)
+    different = [len(row[:length].unique()) for row, length in zip(letters, lengths, strict=True)]
+    assert max(different[::2]) <= 2 < min(different[1::2])

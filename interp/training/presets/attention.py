@@ -44,22 +44,16 @@ def long32() -> Preset:
     """Keys of eight letters of 32, looked up by three wide heads; windows that look evenly, then a long second phase.
 
     Short strings first, or the separator is never matched with the beginning; then half of the strings over 2, 3 or 4
-    letters, so that the eighth letter back counts, too.
+    letters, so that the eighth letter back counts, too. Letters gain margin until the end.
     """
-    training = _then_hard(steps=2350, then=350, longest=64, learning_rate=4e-3, evaluate_every=1000)
+    training = _then_hard(steps=4850, then=350, longest=64, learning_rate=4e-3, evaluate_every=1000)
     return _even_windows(9, d_model=192, widths=(32, 96), lookups=3, alphabet=32), CopyTask(alphabet=32), training
 
 
-def longer32() -> Preset:
-    """`long32`, trained for more than twice as many steps: the letters of the string gain margin until the end."""
-    model, task, training = long32()
-    return model, task, replace(training, steps=4850)
-
-
 def long() -> Preset:
-    """Keys of seven letters of the alphabet, two wide heads."""
-    training = _then_hard(steps=1200, then=250, longest=50, learning_rate=5e-3, evaluate_every=600)
-    return _even_windows(8, d_model=160, widths=(20, 80), lookups=2, alphabet=26), CopyTask(), training
+    """`long32` for the alphabet, smaller: keys of eight letters, two wide heads."""
+    training = _then_hard(steps=3600, then=350, longest=50, learning_rate=4e-3, evaluate_every=1000)
+    return _even_windows(9, d_model=160, widths=(20, 96), lookups=2, alphabet=26), CopyTask(), training
 
 
 def _even_windows(longest: int, d_model: int, widths: tuple[int, int], lookups: int, alphabet: int) -> dict[str, Any]:

@@ -53,7 +53,8 @@ def record_study(
     Args:
         settings: see `RecordSettings`.
         device: where they are trained and measured.
-        seed: of the first training of each arm; the others count on from it. And of the strings that are copied.
+        seed: of the first training of each arm; the others count on from it. Each copies strings of its own seed, so
+            that counts of several trainings together are of different strings.
         retrain: train anew what is kept.
         progress: show a bar for each training.
         on_step: told what is being done.
@@ -99,7 +100,7 @@ def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
     margins = [_margins(settings, run, lookups, length, how.seed) for length in settings.margin_lengths]
     predicted = _predicted(settings, run, margins, how.seed)
     how.on_step(f"{name}, seed {seed}: copying strings of up to {max(settings.lengths):,} letters")
-    rows = [_copies(run, *which, how.seed) for which in zip(settings.lengths, settings.strings, strict=True)]
+    rows = [_copies(run, *which, seed) for which in zip(settings.lengths, settings.strings, strict=True)]
     trained_now = took > 1e-2 * recipe.steps  # a step takes at least ten milliseconds; reading what is kept does not
     return Training(
         arm=name,
