@@ -46,9 +46,9 @@ def test_every_arm_is_trained_predicted_and_measured(found, tmp_path):
 
 
 def test_arms_have_about_as_many_weights_and_equal_strings():
-    recipes = {name: arm() for name, (_, arm) in ARMS.items() if name not in ("longer", "published")}
+    recipes = {name: arm() for name, (_, arm) in ARMS.items() if name not in ("long32", "published")}
     sizes = {name: build(model).n_parameters for name, (model, _, _) in recipes.items()}
-    assert max(sizes.values()) <= 350_000 and min(sizes.values()) > 0.98 * max(sizes.values())
+    assert max(sizes.values()) <= 200_000 and min(sizes.values()) > 0.98 * max(sizes.values())
     assert len({recipe.steps * recipe.batch for *_, recipe in recipes.values()}) == 1
     assert all(recipe.lengths[1] <= 64 for *_, recipe in recipes.values())
 
