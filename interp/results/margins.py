@@ -52,8 +52,10 @@ class Limit(Result):
     """Share of strings in which no rival that shares fewer than n letters scores above the right place."""
     dispersion: Annotated[tuple[float, ...], "length"]
     """Share of strings in which all rivals together never outweigh the right place where each alone does not."""
+    beginning: Annotated[tuple[float, ...], "length"]
+    """Share of strings whose first n letters are all found, for which the match is cut off."""
     together: Annotated[tuple[float, ...], "length"]
-    """The product of the three: the string accuracy that is predicted."""
+    """The product of the four: the string accuracy that is predicted."""
     interval: Annotated[tuple[Interval, ...], "length"]
     """95 % interval of `together`, from a bootstrap over strings."""
     reach: dict[str, float | None]

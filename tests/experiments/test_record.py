@@ -74,7 +74,9 @@ def ends(low: float, high: float) -> Interval:
 
 
 def training(right: int, seed: int = 0) -> Training:
-    limit = Limit((64, 4096), 8, (1.0, 1.0), (1.0, 0.9), (1.0, 1.0), (1.0, 0.9), (ends(0.9, 1.0), ends(0.7, 1.0)), {})
+    limit = Limit(
+        (64, 4096), 8, (1.0, 1.0), (1.0, 0.9), (1.0, 1.0), (1.0, 1.0), (1.0, 0.9), (ends(0.9, 1.0), ends(0.7, 1.0)), {}
+    )
     interval = (ends(0.97, 1.0), ends(right / 100 - 0.05, right / 100))
     return Training("long32", seed, 9, 1.0, (), (64, 4096), (100, 100), (100, right), interval, ((), ()), (), (), limit)
 

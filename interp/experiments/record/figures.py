@@ -1,4 +1,4 @@
-"""How far each copier copies, beside what its margins had predicted, the three causes apart."""
+"""How far each copier copies, beside what its margins had predicted, its causes apart."""
 
 import plotly.graph_objects as go
 
@@ -6,7 +6,7 @@ from interp.experiments.record.result import RecordResult, Training
 from interp.figures.palette import NEUTRAL
 from interp.figures.theme import dress, error_bars, group_look, literal
 
-CAUSES = {"collisions": "dot", "crosstalk": "dash", "dispersion": "dashdot"}
+CAUSES = {"collisions": "dot", "crosstalk": "dash", "dispersion": "dashdot", "beginning": "longdash"}
 
 
 def accuracy_curves(found: RecordResult) -> go.Figure:

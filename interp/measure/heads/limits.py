@@ -1,11 +1,12 @@
 """Where a copier will stop, and why, said before it is measured: from its margins on shorter strings and its n.
 
-Three causes, apart. *Collisions*: an n-gram recurs with another letter after it, and a copier of n letters must guess.
+Four causes, apart. *Collisions*: an n-gram recurs with another letter after it, and a copier of n letters must guess.
 *Crosstalk*: a key that shares fewer letters scores above the right one, because keys are too narrow for what they hold.
-*Dispersion*: no key does, but all together outweigh the right one. The first follows from n and the alphabet alone.
-The others are read off the lower tail of margins: of several heads the median one's, for a letter is lost when most of
-them are fooled. Beyond what was seen the tail is a generalised Pareto distribution's (Pickands 1975), and the chance of
-being fooled grows with the number of keys, each of which may be the one: errors of a string with its square.
+*Dispersion*: no key does, but all together outweigh the right one. *Beginning*: one of the first n letters is missed,
+whose match is cut off by the beginning of the string. Collisions follow from n and the alphabet alone. The others are
+read off the lower tail of margins: of several heads the median one's, for a letter is lost when most of them are
+fooled. Beyond what was seen the tail is a generalised Pareto distribution's (Pickands 1975), and the chance of being
+fooled grows with the number of keys, each of which may be the one: errors of a string with its square.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ FEWEST = 20
 """Letters that the tail is fitted to at least."""
 RESAMPLES = 200
 MASTERED = 0.95
-CAUSES = ("collisions", "crosstalk", "dispersion", "together")
+CAUSES = ("collisions", "crosstalk", "dispersion", "beginning", "together")
 
 
 def predict_accuracy(
@@ -45,23 +46,25 @@ def predict_accuracy(
         raise UserError(f"margins must be of strings of more than n letters, {n}; got none of them, or shorter ones.")
     best = [_median_head(each.over_best[:, :, n:]) for each in margins]
     odds = [_median_head(each.over_all[:, :, n:]) for each in margins]
+    first = [_median_head(each.over_all[:, :, :n]).min(axis=1, keepdims=True) for each in margins]
     sizes = np.array([each.length for each in margins], dtype=float)
     generator = np.random.default_rng(seed)
     collisions = np.array([ideal_string_accuracy(n, alphabet, length) for length in lengths])
 
-    def of(best: list[np.ndarray], odds: list[np.ndarray]) -> np.ndarray:
-        fooled, outweighed = _error_rates(best, sizes, lengths), _error_rates(odds, sizes, lengths)
+    def of(best: list[np.ndarray], odds: list[np.ndarray], first: list[np.ndarray]) -> np.ndarray:
+        fooled, outweighed, missed = (_error_rates(values, sizes, lengths) for values in (best, odds, first))
         letters = np.maximum(np.array(lengths, dtype=float) - n, 0)
         crosstalk = (1 - fooled) ** letters
         dispersion = np.minimum(1.0, (1 - outweighed) ** letters / np.maximum(crosstalk, 1e-300))
-        return np.stack([collisions, crosstalk, dispersion, collisions * crosstalk * dispersion])
+        causes = collisions, crosstalk, dispersion, 1 - missed
+        return np.stack([*causes, np.prod(causes, axis=0)])
 
-    curves = of(best, odds)
+    curves = of(best, odds, first)
     draws = []
     for _ in range(RESAMPLES):
         rows = [generator.integers(len(each), size=len(each)) for each in best]
-        resampled = [[part[row] for part, row in zip(parts, rows, strict=True)] for parts in (best, odds)]
-        draws.append(of(*resampled)[3])
+        resampled = [[part[row] for part, row in zip(parts, rows, strict=True)] for parts in (best, odds, first)]
+        draws.append(of(*resampled)[-1])
     bounds = map(percentile_interval, np.array(draws).T)
     named = dict(zip(CAUSES, curves, strict=True))
     return Limit(

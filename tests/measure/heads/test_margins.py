@@ -70,6 +70,18 @@ def test_accuracy_is_predicted_from_the_tail_of_margins_at_shorter_lengths():
     assert 400 < (found.reach["together"] or 0) < 4000
 
 
+def test_a_first_letter_that_is_missed_is_the_beginnings_fault_alone():
+    margins = made(512, np.random.default_rng(1), 40.0)
+    for values in (margins.over_best, margins.over_all):
+        values[:, :, 0] -= 40 - 9.0  # missed in 1 - exp(-L e^-9) of the strings: .061 of 512 letters
+    found = predict_accuracy([margins], 8, 26, (512, 2048))
+    assert found.crosstalk == pytest.approx((1, 1), abs=1e-3) and found.collisions == pytest.approx((1, 1), abs=1e-3)
+    for length, share, together, (low, high) in zip(
+        found.lengths, found.beginning, found.together, found.interval, strict=True
+    ):
+        assert low <= np.exp(-length * np.exp(-9.0)) <= high and together == pytest.approx(share, abs=0.01)
+
+
 @pytest.mark.parametrize("lengths", [(), (30, 5)])
 def test_margins_of_strings_that_hold_no_whole_key_say_nothing(lengths):
     margins = [made(length, np.random.default_rng(0), 9.0) for length in lengths]
