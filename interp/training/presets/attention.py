@@ -1,6 +1,5 @@
 """Presets of attention alone: one for each way to tell places apart, and the long copiers."""
 
-from dataclasses import replace
 from typing import Any
 
 from interp.tasks.copy import CopyTask
