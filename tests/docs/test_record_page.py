@@ -1,4 +1,4 @@
-"""The page of the record says what `docs/record.json` holds, and of a model that is the preset."""
+"""The page of the record says what `docs/record.json` holds, and of models that are the presets."""
 
 import json
 from pathlib import Path
@@ -12,6 +12,7 @@ from interp.training.presets import preset
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "record.md").read_text(encoding="utf-8")
 FOUND = json.loads((DOCS / "record.json").read_text(encoding="utf-8"))
+MEASURED = {(m["seed"], m["letters"]): m for m in FOUND["measured"]}
 LETTERS = sorted({m["letters"] for m in FOUND["measured"]})
 
 
@@ -23,28 +24,14 @@ def row(begins: str) -> list[str]:
 
 @pytest.mark.parametrize("training", FOUND["trainings"], ids=lambda training: f"seed {training['seed']}")
 def test_every_count_on_the_page_was_measured(training):
-    counts = {m["letters"]: f"{m['right']}/{m['strings']}" for m in FOUND["measured"] if m["seed"] == training["seed"]}
-    cells = row(str(training["seed"]))
-    assert cells[1] == f"{training['cpu_seconds']:.0f} s" and training["cpu_seconds"] < 420
-    assert cells[2:] == [counts.get(letters, "") for letters in LETTERS]
-
-
-def test_the_longer_trainings_are_counted_alike():
-    longer = FOUND["longer"]
-    config, _, recipe = preset(longer["preset"])
-    assert recipe.steps * recipe.batch == longer["strings_of_training"]
-    assert build(config).n_parameters == FOUND["parameters"]
-    assert all(len(m["first_errors"]) == m["strings"] - m["right"] for m in longer["measured"])
-    for training in longer["trainings"]:
-        here = [m for m in longer["measured"] if m["seed"] == training["seed"]]
-        counts = [f"{m['right']}/{m['strings']}" for m in here]
-        assert row(f"longer32, {training['seed']}")[1:] == [f"{training['cpu_seconds']:.0f} s", *counts]
-    for at, letters in enumerate(sorted({m["letters"] for m in longer["measured"]})):
-        here = [m for m in longer["measured"] if m["letters"] == letters]
-        right, strings = (sum(m[name] for m in here) for name in ("right", "strings"))
-        low, high = proportion_interval(right, strings)
-        cell = row("longer32, together, Clopper-Pearson 95 %")[2 + at]
-        assert cell == f"{right}/{strings} [{low:.3f}, {high:.3f}]"
+    seed, cells = training["seed"], row(str(training["seed"]))
+    here = [MEASURED.get((seed, letters)) for letters in LETTERS]
+    assert cells[1] == f"{training['cpu_seconds']:.0f} s"
+    assert cells[2:] == ["" if m is None else f"{m['right']}/{m['strings']}" for m in here]
+    assert all(len(m["first_errors"]) == m["strings"] - m["right"] for m in here if m is not None)
+    for m in filter(None, here):
+        if m["first_errors"]:
+            assert f"seed {seed}, {m['letters']:,} letters: " + ", ".join(f"{e:,}" for e in m["first_errors"]) in PAGE
 
 
 def test_counts_together_have_exact_intervals():
@@ -53,7 +40,6 @@ def test_counts_together_have_exact_intervals():
         right, strings = (sum(m[name] for m in here) for name in ("right", "strings"))
         low, high = proportion_interval(right, strings)
         assert cell == f"{right}/{strings} [{low:.3f}, {high:.3f}]"
-        assert all(len(m["first_errors"]) == m["strings"] - m["right"] for m in here)
 
 
 def test_the_page_is_of_the_preset():
@@ -62,10 +48,26 @@ def test_the_page_is_of_the_preset():
     assert recipe.steps * recipe.batch == FOUND["strings_of_training"] and recipe.lengths == (1, 64)
 
 
-def test_measured_shares_lie_in_the_predicted_intervals():
-    measured = {(m["seed"], m["letters"]): m for m in FOUND["measured"]}
+def test_the_smaller_preset_is_counted_alike():
+    config, _, recipe = preset("long")
+    smaller = FOUND["long"]
+    assert build(config).n_parameters == smaller["parameters"] <= 200_000
+    assert recipe.steps * recipe.batch == smaller["strings_of_training"]
+    for training in smaller["trainings"]:
+        cells = row(f"`long`, {training['seed']}")
+        assert cells[1:] == [f"{training['cpu_seconds']:.0f} s", *training["right"].values()]
+
+
+def test_predictions_on_the_page_are_those_written_down_and_how_many_hold_is_counted():
+    inside = 0
     for predicted in FOUND["predicted"]:
-        for letters, (low, high) in zip(predicted["letters"], predicted["interval"], strict=True):
-            if (found := measured.get((predicted["seed"], letters))) is not None:
-                bounds = proportion_interval(found["right"], found["strings"])
-                assert low <= bounds.high and bounds.low <= high
+        bounds = dict(zip(predicted["letters"], predicted["interval"], strict=True))
+        said = dict(zip(predicted["letters"], predicted["together"], strict=True))
+        far = [letters for letters in bounds if letters >= 4096]
+        cells = [f"{said[at]:.3f} [{bounds[at][0]:.2f}, {bounds[at][1]:.2f}]" for at in far]
+        assert f"| {predicted['seed']} | " + " | ".join(cells) + " |" in PAGE
+        for letters, (low, high) in bounds.items():
+            if (found := MEASURED.get((predicted["seed"], letters))) is not None:
+                share = proportion_interval(found["right"], found["strings"])
+                inside += low <= share.high and share.low <= high
+    assert f"{inside} of {len(MEASURED)} measured shares" in PAGE
