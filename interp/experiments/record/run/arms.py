@@ -12,7 +12,7 @@ from interp.training.presets.preset import Preset
 from interp.training.recipe import TrainConfig
 
 STEPS = 1200
-"""Of each arm, 76,800 strings: fewer than the preset `long` has, whose model and strings they share."""
+"""Steps of each arm, 76,800 strings: fewer than the preset `long` has, whose model and strings they share."""
 
 
 def _base() -> Preset:
