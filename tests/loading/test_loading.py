@@ -13,7 +13,7 @@ from interp.models.recurrent.mamba.model import HookedMamba
 from interp.models.recurrent.mamba2.model import HookedMamba2
 from interp.tasks import CopyTask, NgramLookup
 from interp.training.presets import PRESETS
-from interp.training.presets.preset import Preset
+from interp.training.presets.form import Preset
 from interp.training.recipe import TrainConfig
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from interp.tasks.copy import CopyTask
 from interp.tasks.vocabulary import Vocabulary
 from interp.training.phase import Phase
-from interp.training.presets.preset import Preset
+from interp.training.presets.form import Preset
 from interp.training.recipe import TrainConfig
 
 

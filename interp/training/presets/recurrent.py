@@ -8,7 +8,7 @@ whose state grows with its width, has fewer). Each has its own best learning rat
 from typing import Any
 
 from interp.tasks.copy import CopyTask
-from interp.training.presets.preset import Preset
+from interp.training.presets.form import Preset
 from interp.training.recipe import TrainConfig
 
 HEADS: dict[str, Any] = {"n_heads": 2, "d_key": 32, "d_value": 32}

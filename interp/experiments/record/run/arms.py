@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from interp.training.presets.attention import long, long32
-from interp.training.presets.preset import Preset
+from interp.training.presets.form import Preset
 from interp.training.recipe import TrainConfig
 
 STEPS = 1200
