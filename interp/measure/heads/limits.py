@@ -104,7 +104,7 @@ def _error_rates(
     pooled = np.sort(margins[longest].ravel())
     inside = min(max(FEWEST, int(TAIL * pooled.size)), pooled.size - 1)
     share, threshold = inside / pooled.size, pooled[inside]
-    if threshold <= 0:
+    if inside < 1 or threshold <= 0:
         fooled = float((pooled < 0).mean())
     else:
         shape, scale = _pareto(threshold - pooled[:inside])

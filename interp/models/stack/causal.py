@@ -31,7 +31,8 @@ def causal_attention(q: Queries, k: Heads, v: Heads) -> Queries:
     Memory is linear in the length. Equal to `scaled_dot_product_attention` with the mask written out.
     """
     assert _KERNEL is not None  # `attends_without_mask` was asked
-    q, k, v = (y.transpose(1, 2) for y in (q, k, v))
+    # The kernel reads the numbers of a head as if they lay side by side, whatever a hook or a view has made of them.
+    q, k, v = ((y if y.stride(-1) == 1 else y.contiguous()).transpose(1, 2) for y in (q, k, v))
     n_queries, before = q.shape[2], k.shape[2] - q.shape[2]
     done = []
     for start in range(0, n_queries, QUERIES_AT_ONCE):

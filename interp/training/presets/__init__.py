@@ -20,12 +20,12 @@
 | gated_deltanet_hybrid | 2 | 128,000 strings of 5 to 30 letters | 250 s | .994 to .999 at 30; half at 63 or beyond 90 |
 
 Measured on one thread of a 2.6 GHz AMD EPYC, the six last of an Intel Xeon; hard-alibi over five seeds (the worst is
-given), mamba and five of the six over three, the last over two, the others over one; 1,000 strings of each length up to
-60, fewer beyond. In the first four, all attention-only, half of each batch from some step on are strings of few letters
-(`TrainConfig.hard_letters`): not the paper's distribution, but the accuracies are the plain task's. They do not compare
-architectures or position encodings: lengths, layers and numbers of strings differ; only the six last, and mamba beside
-them, have equal state, weights and examples. How those with recurrences were found stands in `docs/presets.md`; `long`
-and `long32`, which copy strings many times as long as those of their training, in `docs/record.md`.
+given), long and long32 over five, mamba and the six last over three, the others over one; 1,000 strings of each length
+up to 60, fewer beyond. In the first four, all attention-only, half of each batch from some step on are strings of few
+letters (`TrainConfig.hard_letters`): not the paper's distribution, but the accuracies are the plain task's. They do not
+compare architectures or position encodings: lengths, layers and numbers of strings differ; only the six last, and mamba
+beside them, have equal state, weights and examples. How those with recurrences were found stands in `docs/presets.md`;
+`long` and `long32`, which copy strings many times as long as those of their training, in `docs/record.md`.
 """
 
 from collections.abc import Callable

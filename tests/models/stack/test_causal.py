@@ -39,6 +39,24 @@ def test_scores_far_apart_overflow_nowhere() -> None:
         torch.testing.assert_close(causal_attention(q * 1e3, k, v), masked(q * 1e3, k, v))
 
 
+@pytest.mark.parametrize("which", range(3), ids="qkv")
+def test_numbers_of_a_head_need_not_lie_side_by_side(which) -> None:
+    strided, spread = drawn(6, 20, torch.float32), drawn(6, 20, torch.float32)
+    strided[which] = strided[which].mT.contiguous().mT
+    spread[which] = spread[which][..., :1].expand(spread[which].shape)
+    with torch.no_grad():
+        for q, k, v in (strided, spread):
+            torch.testing.assert_close(causal_attention(q, k, v), masked(q, k, v), atol=2e-5, rtol=2e-5)
+
+
+def test_a_constant_that_a_hook_expands_is_read_as_it_is(tiny, tokens) -> None:
+    model = tiny(position="nope", windows=None)
+    hooks = [("blocks.1.attn.hook_v", lambda v, hook: v.new_tensor(0.5).expand_as(v))]  # noqa: ARG005
+    expected = model.run_with_hooks(tokens, fwd_hooks=hooks)
+    with torch.no_grad():
+        torch.testing.assert_close(model.run_with_hooks(tokens, fwd_hooks=hooks), expected)
+
+
 def test_it_is_left_to_the_mask_where_the_kernel_does_not_serve() -> None:
     q, k, v = drawn(2, 5, torch.float32)
     assert not attends_without_mask(q, k, v)  # gradients
