@@ -32,7 +32,9 @@ from interp.training.run_folder import load_run
 PLACE = "recurrent_presets"
 """Where run folders lie, below `interp.training.kept_runs.home`."""
 
-NAMES = ("mamba", "gated_deltanet", "gla", "rwkv7", "mlstm", "mamba3", "gated_deltanet_hybrid")
+FOUND_BEFORE = "mamba"
+"""Preset whose rate is not swept."""
+NAMES = (FOUND_BEFORE, "gated_deltanet", "gla", "rwkv7", "mlstm", "mamba3", "gated_deltanet_hybrid")
 """Presets whose models are trained. That of `mamba` was found before; the others have the rates found here."""
 
 
@@ -198,11 +200,11 @@ def main(
     torch.set_num_threads(1)
     for name in names:
         tried = []
-        for rate in rates:
+        for rate in rates if name != FOUND_BEFORE else ():
             found = measured(name, short, rate, 0, strings)
             print(json.dumps(found), flush=True)
             tried.append((found["letter_accuracy"][_longest(found)], rate))
-        best = max(tried)[1]
+        best = max(tried)[1] if tried else preset(name)[2].learning_rate
         for seed in range(seeds):
             print(json.dumps(measured(name, steps, best, seed, strings)), flush=True)
 

@@ -7,9 +7,9 @@ For each preset, here `gla`, with the seed 0 of its training and on one thread:
     interp grow --kind gla --vary d_key --values 8 16 32 --rates 0.012 --seeds 1 --steps 600 --longest 16 \\
         --out FOLDER/grow-gla
 
-Of Mamba-3 grows `d_state` (4 8 16), of the hybrid `gated_deltanet.d_key`; rates are the presets' own. The state of the
-hybrid is asked at `--lengths 8 15 30 60`. `--folder FOLDER` prints the lines; `--read FILE` prints the tables that they
-make (`docs/recurrent_studies.jsonl`).
+What varies is `d_state` (4 8 16) for Mamba-3 and `gated_deltanet.d_key` for the hybrid; rates are the presets' own. The
+state of the hybrid is asked at `--lengths 8 15 30 60`. `--folder FOLDER` prints the lines; `--read FILE` prints the
+tables that they make (`docs/recurrent_studies.jsonl`).
 """
 
 import json
@@ -143,11 +143,11 @@ def _state_row(name: str, found: dict[str, Any]) -> str:
 
 
 def _enough(least: int | None) -> str:
-    return "none tried" if least is None else str(least)
+    return "more than tried" if least is None else str(least)
 
 
 def growth_table(lines: Sequence[dict[str, Any]]) -> str:
-    """Of each member numbers of state, most bits used and letters at which the bits stop; the exponent over members."""
+    """Numbers of state, most bits used, and letters at which the bits stop, for each member; the exponent over them."""
     return under(
         ("model", "varies", "numbers of state: most bits used (bits stop at)", "exponent"),
         [_growth_row(line["name"], line["growth"]) for line in lines],

@@ -41,6 +41,9 @@ def test_every_arm_is_trained_predicted_and_measured(found, tmp_path):
     assert RecordResult.load(tmp_path).trainings == found.trainings
     text = page.read_text(encoding="utf-8")
     assert "0 of 4" in text and "ALiBi in half of the heads" in text
+    assert "long32 was trained on 256 strings of 1 to 16 letters of 32" in text  # four steps, of the first phase
+    assert "256 strings of 1 to 16 letters of 32" in found.arms["long32"]
+    assert "256 strings of 1 to 16 letters of 26" in found.arms["forget"]
     assert (tmp_path / "trainings.csv").is_file() and tables(found)[0].rows[0][0] == "long32, seed 0"
     assert [row["length"] for row in training_rows(found)] == [16, 48] * 5
 

@@ -52,10 +52,11 @@ class RecordResult(Result):
     verdict: Verdict
     provenance: dict[str, Any]
     arms: dict[str, str]
-    """Arm -> what distinguishes it."""
+    """Arm -> what distinguishes it, and what it was trained on."""
     trained: tuple[int, int]
-    """Shortest and longest strings of training."""
+    """Shortest and longest strings of training, in the first arm."""
     examples: int
-    """Strings of each training."""
+    """Strings of each of its trainings."""
     alphabet: int
+    """Letters of its task."""
     trainings: tuple[Training, ...]

@@ -22,7 +22,7 @@ from interp.results.margins import HeadMargins, Limit
 TAIL = 0.02
 """Share of the letters, those of the least margins, that the tail is fitted to."""
 FEWEST = 20
-"""Letters that the tail is fitted to at least."""
+"""Letters that the tail is fitted to at least; of beginnings, one a string, that is half of forty."""
 RESAMPLES = 200
 MASTERED = 0.95
 CAUSES = ("collisions", "crosstalk", "dispersion", "beginning", "together")

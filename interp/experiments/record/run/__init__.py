@@ -20,8 +20,10 @@ from interp.measure.heads.limits import predict_accuracy
 from interp.measure.heads.margins import head_margins
 from interp.results.margins import QUANTILES, HeadMargins, Limit
 from interp.studies.study import UNDECIDED, OnStep, silent
+from interp.tasks.base import Task
 from interp.training.evaluate import accuracy_by_length
 from interp.training.kept_runs import kept_run
+from interp.training.recipe import TrainConfig
 from interp.training.run_folder import Run, load_run
 
 FROM_LETTERS = 4096
@@ -68,18 +70,29 @@ def record_study(
     how, trainings = How(device, seed, retrain, progress, on_step), []
     for name in settings.arms:
         trainings += [_one(settings, name, seed + number, how) for number in range(settings.seeds)]
-    _, task, recipe = ARMS[settings.arms[0]][1]()
-    recipe = recipe if settings.steps is None else replace(recipe, steps=settings.steps)
+    task, recipe = _strings(settings, settings.arms[0])
     found = RecordResult(
         verdict=UNDECIDED,
         provenance=provenance(str(device), seed),
-        arms={name: ARMS[name][0] for name in settings.arms},
+        arms={name: f"{ARMS[name][0]}; {_trained_on(*_strings(settings, name))}" for name in settings.arms},
         trained=recipe.lengths,
         examples=recipe.steps * recipe.batch,
         alphabet=task.n_letters,
         trainings=tuple(trainings),
     )
     return replace(found, verdict=record_verdict(found))
+
+
+def _strings(settings: RecordSettings, name: str) -> tuple[Task, TrainConfig]:
+    """Task and recipe of an arm, with the steps that were asked for."""
+    _, task, recipe = ARMS[name][1]()
+    return task, recipe if settings.steps is None else replace(recipe, steps=settings.steps)
+
+
+def _trained_on(task: Task, recipe: TrainConfig) -> str:
+    low, high = recipe.lengths
+    letters = f"{high}" if low == high else f"{low} to {high}"
+    return f"{recipe.steps * recipe.batch:,} strings of {letters} letters of {task.n_letters}"
 
 
 def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
