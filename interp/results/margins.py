@@ -17,7 +17,7 @@ QUANTILES = (0.0, 0.001, 0.01, 0.5)
 class HeadMargins(Result):
     """Margins of some heads at every letter of some strings of one length, in nats."""
 
-    UNITS: ClassVar[dict[str, str]] = {"over_best": "nats", "over_all": "nats"}
+    UNITS: ClassVar[dict[str, str]] = {"over_best": "nats", "over_all": "nats", "of_logits": "nats"}
 
     heads: Annotated[tuple[str, ...], "head"]
     """Names of the heads."""
@@ -28,6 +28,8 @@ class HeadMargins(Result):
     over_all: Float[np.ndarray, "head string letter"]
     """Score of that place less the score that would get as much attention as all others together: with softmax the log
     of their summed exponentials, so that this is the log-odds of the right place. Below 0 the others outweigh it."""
+    of_logits: Float[np.ndarray, "string letter"]
+    """The model's logit of the letter due less the largest other: below 0 it writes that one."""
     shared: Int[np.ndarray, "head string letter"]
     """Tokens before the best rival that agree with those before the right place, counted back to the first that does
     not, up to `context`."""

@@ -1,6 +1,8 @@
 """The page of the record says what `docs/record.json` holds, and of models that are the presets."""
 
 import json
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,40 @@ def test_predictions_on_the_page_are_those_written_down_and_how_many_hold_is_cou
                 share = proportion_interval(found["right"], found["strings"])
                 inside += low <= share.high and share.low <= high
     assert f"{inside} of {len(MEASURED)} measured shares" in PAGE
+
+
+def test_margins_on_the_page_are_those_that_were_measured():
+    for predicted in FOUND["predicted"]:
+        (cells,) = zip(*(heads for heads in predicted["margin_quantiles"].values()), strict=True)
+        said = [", ".join(f"{value:.1f}" for value in four) for four in cells]
+        assert f"| {predicted['seed']} | " + " | ".join(said) + " |" in PAGE
+
+
+def test_the_trials_of_widths_are_those_that_were_made():
+    for trial in FOUND["widths"]:
+        low, middle = trial["one_in_a_thousand"], trial["median"]
+        ends = [f"{low:.1f}", f"{middle:.1f}", f"{low / middle:.2f}", trial["right_of_500"], trial["wrong_letters"]]
+        begins = [trial["stream"], trial["layer_0"], trial["layer_1"], f"{trial['parameters']:,}", f"{trial['rate']:g}"]
+        assert "| " + " | ".join(map(str, [*begins, trial["seed"], *ends])) + " |" in PAGE
+    assert any(trial["stream"] == 240 and trial["parameters"] == FOUND["parameters"] for trial in FOUND["widths"])
+
+
+def test_the_former_record_is_counted_alike():
+    before = FOUND["three_heads"]["measured"]
+    for letters in (4096, 16_384, 65_536):
+        here = [m for m in before if m["letters"] == letters]
+        assert f"{sum(m['right'] for m in here)} of {sum(m['strings'] for m in here)}" in PAGE
+
+
+def test_fewer_strings_on_the_page_are_those_of_the_trials():
+    for steps, then in {(trial["steps"], trial["then"]) for trial in FOUND["fewer_strings"]}:
+        here = [t for t in FOUND["fewer_strings"] if (t["steps"], t["then"]) == (steps, then)]
+        right = ", ".join(str(trial["right"][2]) for trial in sorted(here, key=lambda trial: trial["seed"]))
+        cells = row(f"{steps}, {then}")
+        assert cells[1] == f"{steps * 64:,}" and cells[3] == right
+
+
+def test_the_table_of_the_arms_is_made_from_their_trainings(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(DOCS.parent / "benchmarks"), *sys.path])
+    arms = import_module("record_arms")
+    assert arms.table(arms.trainings_in(DOCS / "record_arms.jsonl")) in PAGE

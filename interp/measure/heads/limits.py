@@ -4,9 +4,11 @@ Four causes, apart. *Collisions*: an n-gram recurs with another letter after it,
 *Crosstalk*: a key that shares fewer letters scores above the right one, because keys are too narrow for what they hold.
 *Dispersion*: no key does, but all together outweigh the right one. *Beginning*: one of the first n letters is missed,
 whose match is cut off by the beginning of the string. Collisions follow from n and the alphabet alone. The others are
-read off the lower tail of margins: of several heads the median one's, for a letter is lost when most of them are
-fooled. Beyond what was seen the tail is a generalised Pareto distribution's (Pickands 1975), and the chance of being
-fooled grows with the number of keys, each of which may be the one: errors of a string with its square.
+read off margins: of several heads the median one's, for a letter is lost when most of them are fooled, or the logits'
+where the heads do not decide. Beyond what was seen their lower tail is a generalised Pareto distribution's (Pickands
+1975), and the chance of being fooled grows with the number of keys, each of which may be the one: errors of a string
+with its square. Each length is predicted from the nearest at which margins were measured, for scores may change with
+the distance, too.
 """
 
 from collections.abc import Sequence
@@ -23,6 +25,8 @@ TAIL = 0.02
 """Share of the letters, those of the least margins, that the tail is fitted to."""
 FEWEST = 20
 """Letters that the tail is fitted to at least; of beginnings, one a string, that is half of forty."""
+SEEN = 10
+"""Margins below 0 that tell how often they are, to a third, without a tail."""
 RESAMPLES = 200
 MASTERED = 0.95
 CAUSES = ("collisions", "crosstalk", "dispersion", "beginning", "together")
@@ -34,7 +38,7 @@ def predict_accuracy(
     """Predict the string accuracy at other lengths, and what each cause alone would leave of it.
 
     Args:
-        margins: of the lookup heads, at one length or more; the longest counts.
+        margins: of the lookup heads, at one length or more; for each length to predict the nearest counts.
         n: letters that they match.
         alphabet: letters of the task.
         lengths: to predict at.
@@ -44,9 +48,10 @@ def predict_accuracy(
     """
     if not margins or min(each.length for each in margins) <= n:
         raise UserError(f"margins must be of strings of more than n letters, {n}; got none of them, or shorter ones.")
-    best = [_median_head(each.over_best[:, :, n:]) for each in margins]
-    odds = [_median_head(each.over_all[:, :, n:]) for each in margins]
-    first = [_median_head(each.over_all[:, :, :n]).min(axis=1, keepdims=True) for each in margins]
+    best = [_in_the_end(each.over_best, each.of_logits)[:, n:] for each in margins]
+    all_margins = [_in_the_end(each.over_all, each.of_logits) for each in margins]
+    odds = [each[:, n:] for each in all_margins]
+    first = [each[:, :n].min(axis=1, keepdims=True) for each in all_margins]
     sizes = np.array([each.length for each in margins], dtype=float)
     generator = np.random.default_rng(seed)
     collisions = np.array([ideal_string_accuracy(n, alphabet, length) for length in lengths])
@@ -87,29 +92,39 @@ def ideal_string_accuracy(n: int, alphabet: int, length: int) -> float:
     return float(np.exp(-0.75 * pairs))
 
 
-def _median_head(values: Float[np.ndarray, "head string letter"]) -> Float[np.ndarray, "string letter"]:
-    """The median head's margin for each letter; of two heads the better one's, since the sure one is right."""
-    return np.median(values, axis=0) if len(values) != 2 else values.max(axis=0)
+def _in_the_end(
+    of_heads: Float[np.ndarray, "head string letter"], of_logits: Float[np.ndarray, "string letter"]
+) -> Float[np.ndarray, "string letter"]:
+    """The median head's margin (of two heads the mean) where it says what the model writes; elsewhere the logits'.
+
+    Logits cannot stand alone: they hardly fall before a head is fooled, so that their tail does not say when it will
+    be. Nor can heads: others help where rivals hold many letters, or none.
+    """
+    median = np.median(of_heads, axis=0)
+    return np.where((median < 0) == (of_logits < 0), median, of_logits)
 
 
 def _error_rates(
     margins: list[Float[np.ndarray, "_ _"]], sizes: Float[np.ndarray, " size"], lengths: Sequence[int]
 ) -> Float[np.ndarray, " length"]:
-    """Share of letters whose margin is below 0 at each length.
+    """Share of letters whose margin is below 0 at each length, from the nearest length with margins (by its logarithm).
 
-    The tail is fitted to the longest strings; in others, a letter is spared with the probability of being spared there
-    to the power of how many times as many keys there are.
+    A letter is spared with the probability of being spared there to the power of how many times as many keys there are.
     """
-    longest = int(sizes.argmax())
-    pooled = np.sort(margins[longest].ravel())
+    fooled, wanted = np.array([_fooled(each) for each in margins]), np.array(lengths, dtype=float)
+    nearest = np.abs(np.log(wanted[:, None]) - np.log(sizes)).argmin(axis=1)
+    return 1 - (1 - fooled[nearest]) ** (wanted / sizes[nearest])
+
+
+def _fooled(margins: Float[np.ndarray, "_ _"]) -> float:
+    """Share of letters whose margin is below 0: as seen where `SEEN` of them are, else by the tail that is fitted."""
+    pooled = np.sort(margins.ravel())
     inside = min(max(FEWEST, int(TAIL * pooled.size)), pooled.size - 1)
-    share, threshold = inside / pooled.size, pooled[inside]
-    if inside < 1 or threshold <= 0:
-        fooled = float((pooled < 0).mean())
-    else:
-        shape, scale = _pareto(threshold - pooled[:inside])
-        fooled = share * float(stats.genpareto.sf(threshold, shape, 0, scale))
-    return 1 - (1 - min(fooled, 1.0)) ** (np.array(lengths, dtype=float) / sizes[longest])
+    share, threshold, seen = inside / pooled.size, pooled[inside], int((pooled < 0).sum())
+    if inside < 1 or threshold <= 0 or seen >= SEEN:
+        return seen / pooled.size
+    shape, scale = _pareto(threshold - pooled[:inside])
+    return min(1.0, share * float(stats.genpareto.sf(threshold, shape, 0, scale)))
 
 
 def _pareto(excess: Float[np.ndarray, " letter"]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
-"""Margins by which lookup heads know the right place: its score less the best rival's, less all rivals' together.
+"""Margins by which lookup heads know the right place: its score less the best rival's, and less all rivals' together.
 
 All together count as one key that gets as much attention as they do: with softmax the log of their summed exponentials.
+Beside them stands what the model makes of it: the logit of the letter due less the largest other.
 
 In long strings there are so many other places that some key resembles the right one by chance. Whether a copier stops
 there shows in its margins long before it does in its accuracy.
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import einsum
@@ -60,22 +62,37 @@ def head_margins(model: StackModel, batch: Batch, heads: Heads, context: int = 1
     length = batch.answer_tokens.shape[1]
     if bool((batch.answer & (batch.source < 0)).any()):
         raise UserError("answers must be copied from places of the string; got some that are not. Take CopyTask().")
-    found: dict[Head, list[Tensor]] = {head: [] for head in chosen}
-    for layer in sorted({head.layer for head in chosen}):
-        index = [head for head in chosen if head.layer == layer]
-        for row in range(len(batch)):
-            rows = _layer(model, batch.rows(slice(row, row + 1)), layer, [head.index for head in index], context)
-            for place, head in enumerate(index):
-                found[head].append(torch.stack([rows.over_best[place], rows.over_all[place], rows.shared[place]]))
-    values = torch.stack([torch.stack(found[head]) for head in chosen]).double().cpu().numpy()  # head string 3 letter
+    strings = [_string(model, batch.rows(slice(row, row + 1)), chosen, context) for row in range(len(batch))]
+    over_best, over_all, shared = (np.stack([each[at] for each in strings], axis=1) for at in range(3))
     return HeadMargins(
         heads=tuple(map(str, chosen)),
         length=length,
-        over_best=values[:, :, 0],
-        over_all=values[:, :, 1],
-        shared=values[:, :, 2].astype(int),
+        over_best=over_best,
+        over_all=over_all,
+        of_logits=np.stack([each[3] for each in strings]),
+        shared=shared.astype(int),
         context=context,
     )
+
+
+def _string(model: StackModel, string: Batch, heads: Sequence[Head], context: int) -> list[np.ndarray]:
+    """Margins over the best and over all, agreeing tokens, each [head letter], and margins of logits, [letter]."""
+    by_layer = {
+        layer: _layer(model, string, layer, [head.index for head in heads if head.layer == layer], context)
+        for layer in {head.layer for head in heads}
+    }
+    taken = {layer: iter(range(len(rows.over_best))) for layer, rows in by_layer.items()}
+    places = [(by_layer[head.layer], next(taken[head.layer])) for head in heads]
+    of_heads = [torch.stack([vars(rows)[name][at] for rows, at in places]) for name in vars(places[0][0])]
+    return [values.double().cpu().numpy() for values in (*of_heads, _of_logits(model, string))]
+
+
+def _of_logits(model: StackModel, string: Batch) -> Float[Tensor, " letter"]:
+    """The logit of each letter due, less the largest other."""
+    first = int(string.answer[0].int().argmax())
+    logits = model(string.tokens, queries_from=first)[0, string.answer[0, first:]]
+    due = string.answer_tokens[0][:, None]
+    return logits.gather(1, due)[:, 0] - logits.scatter(1, due, -torch.inf).amax(dim=1)
 
 
 def _layer(model: StackModel, string: Batch, layer: int, heads: Sequence[int], context: int) -> _Rows:

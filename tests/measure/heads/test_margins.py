@@ -34,6 +34,10 @@ def test_margins_are_those_of_the_scores(position, monkeypatch):
             shared += 1
         assert found.shared[head, string, letter] == shared
     assert found.quantiles(found.over_best).shape == (2, 4)
+    logits = model(batch.tokens)
+    for string, letter in np.ndindex(2, 9):
+        row, due = logits[string, 10 + letter].tolist(), int(batch.tokens[string, letter + 1])
+        assert found.of_logits[string, letter] == pytest.approx(row.pop(due) - max(row))
 
 
 def test_a_planted_copier_is_fooled_only_by_what_shares_its_n_letters():
@@ -54,7 +58,9 @@ def made(length: int, generator: np.random.Generator, location: float, heads: in
     """Margins that are the least of L chance likenesses below a fixed score."""
     rivals = generator.gumbel(np.log(length), 1.0, (1, 40, length))
     best = np.repeat(location - rivals, heads, axis=0)
-    return HeadMargins(tuple(f"L1H{i}" for i in range(heads)), length, best, best - 0.1, np.zeros(best.shape, int), 12)
+    return HeadMargins(
+        tuple(f"L1H{i}" for i in range(heads)), length, best, best - 0.1, best[0] - 0.1, np.zeros(best.shape, int), 12
+    )
 
 
 def test_accuracy_is_predicted_from_the_tail_of_margins_at_shorter_lengths():
@@ -72,14 +78,30 @@ def test_accuracy_is_predicted_from_the_tail_of_margins_at_shorter_lengths():
 
 def test_a_first_letter_that_is_missed_is_the_beginnings_fault_alone():
     margins = made(512, np.random.default_rng(1), 40.0)
-    for values in (margins.over_best, margins.over_all):
-        values[:, :, 0] -= 40 - 9.0  # missed in 1 - exp(-L e^-9) of the strings: .061 of 512 letters
+    for values in (margins.over_best, margins.over_all, margins.of_logits):
+        values[..., 0] -= 40 - 9.0  # missed in 1 - exp(-L e^-9) of the strings: .061 of 512 letters
     found = predict_accuracy([margins], 8, 26, (512, 2048))
     assert found.crosstalk == pytest.approx((1, 1), abs=1e-3) and found.collisions == pytest.approx((1, 1), abs=1e-3)
     for length, share, together, (low, high) in zip(
         found.lengths, found.beginning, found.together, found.interval, strict=True
     ):
         assert low <= np.exp(-length * np.exp(-9.0)) <= high and together == pytest.approx(share, abs=0.01)
+
+
+def test_each_length_is_predicted_from_the_nearest_with_margins():
+    near, far = (made(length, np.random.default_rng(2), location) for length, location in ((64, 60.0), (512, 2.0)))
+    found = predict_accuracy([near, far], 8, 26, (32, 128, 512, 2048))
+    assert found.together[:2] == pytest.approx((1, 1), abs=1e-3) and found.together[2:] == pytest.approx((0, 0))
+
+
+def test_where_heads_do_not_decide_the_logits_do():
+    """Two heads that are fooled in turn; the model is right but in 12 of 20,480 letters."""
+    fooled = made(512, np.random.default_rng(3), 60.0, heads=2)
+    fooled.over_best[:, :, 100:200] = fooled.over_all[:, :, 100:200] = -5.0
+    fooled.of_logits[:] = 4.0
+    fooled.of_logits[:12, 50] = -1.0
+    found = predict_accuracy([fooled], 8, 26, (512,))
+    assert found.together[0] == pytest.approx((1 - 12 / (40 * 504)) ** 504, abs=0.01)
 
 
 @pytest.mark.parametrize("lengths", [(), (30, 5)])

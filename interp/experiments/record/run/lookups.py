@@ -3,7 +3,7 @@
 from typing import Any
 
 from interp.base.seeds import own_generator
-from interp.measure.heads.effective_n import causal_n
+from interp.measure.heads.effective_n import behavioural_n, causal_n
 from interp.measure.heads.margins import head_margins
 from interp.models.heads import Head, HeadTable
 from interp.models.transformer import HookedTransformer
@@ -14,6 +14,8 @@ LENGTH = 32
 LONGEST = 10
 """Letters back that are edited, at most."""
 STRINGS = 12
+SURE = 0.75
+"""A model that is right so often after every repeat is not led astray by them; guessing is right half the time."""
 KNOWS = 0.5
 """A head that scores its letter above all others this often looks it up."""
 
@@ -36,12 +38,18 @@ def lookup_heads(model: HookedTransformer, task: Task, seed: int) -> tuple[str, 
 
 
 def letters_matched(model: HookedTransformer, task: Task, seed: int) -> int | None:
-    """The model's n: by intervention (`causal_n`), or else as many letters as a key can hold; None if neither says it.
+    """The model's n: by intervention (`causal_n`), or else as many letters as a key can hold.
 
-    Strings of the task have to be longer than the two places that are compared.
+    Where neither says it, `LONGEST` for a model that even a repeat of so many letters does not lead astray (it matches
+    more), or None. Strings of the task have to be longer than the two places that are compared.
     """
     found = causal_n(model, task, LENGTH, LONGEST, STRINGS, own_generator("matched", seed)).n
-    return key_letters(model) if found is None else found
+    if found is None:
+        found = key_letters(model)
+    if found is None:
+        right = behavioural_n(model, task, LENGTH, LONGEST, STRINGS, own_generator("repeats", seed)).value
+        return LONGEST if min(right) >= SURE else None
+    return found
 
 
 def key_letters(model: HookedTransformer) -> int | None:
