@@ -78,6 +78,13 @@ def test_a_copier_that_no_repeat_leads_astray_matches_more_letters_than_are_aske
     assert letters_matched(build(ARMS["nope"][1]()[0], seed=0), CopyTask(), 0) is None  # untrained
 
 
+def test_of_many_errors_the_page_lists_the_first_and_the_table_beside_it_all(found):
+    wrong = replace(found.trainings[0], first_errors=((7, 1, 2, 3, 4, 5000, 6), ()))
+    made = replace(found, trainings=(wrong,))
+    assert [row["first_errors"] for row in training_rows(made, 5)] == ["7, 1, 2, 3, 4 and 2 more", ""]
+    assert training_rows(made)[0]["first_errors"] == "7, 1, 2, 3, 4, 5,000 and 6"
+
+
 def ends(low: float, high: float) -> Interval:
     return Interval(low, high, "Clopper-Pearson")
 

@@ -25,8 +25,7 @@ def accuracy_curves(found: RecordResult) -> go.Figure:
                 name=literal(f"{training.arm}, seed {training.seed}"),
             )
         )
-    figure.update_xaxes(type="log", title_text="letters of a string")
-    figure.update_yaxes(title_text="strings copied whole", range=[-0.03, 1.03])
+    _length_axis(figure, found)
     return dress(
         figure,
         "Strings copied whole, by length",
@@ -40,14 +39,21 @@ def predicted_curves(found: RecordResult) -> go.Figure:
     training = next((each for each in found.trainings if each.predicted is not None), None)
     if training is not None:
         _add_prediction(figure, training)
-    figure.update_xaxes(type="log", title_text="letters of a string")
-    figure.update_yaxes(title_text="strings copied whole", range=[-0.03, 1.03])
+    _length_axis(figure, found)
     which = "no training" if training is None else f"{training.arm}, seed {training.seed}"
     return dress(
         figure,
         "What margins on short strings predicted",
         f"{which}: predicted (95%, percentile bootstrap), what each cause alone leaves, and what was measured.",
     )
+
+
+def _length_axis(figure: go.Figure, found: RecordResult) -> None:
+    """Shares over the log of the length, marked at the lengths that were copied."""
+    lengths = found.trainings[0].lengths
+    named = [f"{length:,}" for length in lengths]
+    figure.update_xaxes(type="log", title_text="letters of a string", tickvals=lengths, ticktext=named)
+    figure.update_yaxes(title_text="strings copied whole", range=[-0.03, 1.03])
 
 
 def _add_prediction(figure: go.Figure, training: Training) -> None:

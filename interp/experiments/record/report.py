@@ -9,6 +9,8 @@ from interp.figures.study_page import Beside, Frame, write_study_page
 from interp.figures.tables import Row
 from interp.studies.study import Table
 
+LISTED = 5
+"""First wrong letters that a row of the page lists; the table beside it lists all."""
 SECTIONS = {"record": "How far", "stops": "What stops them", "method": "Method", "provenance": "Provenance"}
 
 
@@ -29,7 +31,7 @@ def write_record_report(found: RecordResult, folder: str | Path) -> Path:
     figures = {"accuracy": accuracy_curves(found), "predicted": predicted_curves(found)}
     beside = Beside({"": found}, figures, {"trainings.csv": training_rows(found)})
     return write_study_page(
-        folder, "experiments/record/report.html", frame, beside, found=found, rows=training_rows(found)
+        folder, "experiments/record/report.html", frame, beside, found=found, rows=training_rows(found, LISTED)
     )
 
 
@@ -45,12 +47,12 @@ def _terminal_row(training: Training) -> tuple[str, ...]:
     return f"{training.arm}, seed {training.seed}", f"{training.n_parameters:,}", *counts
 
 
-def training_rows(found: RecordResult) -> list[Row]:
-    """One row for each training and length."""
-    return [_row(training, at) for training in found.trainings for at in range(len(training.lengths))]
+def training_rows(found: RecordResult, listed: int | None = None) -> list[Row]:
+    """One row for each training and length, with so many of the first wrong letters, by default all."""
+    return [_row(training, at, listed) for training in found.trainings for at in range(len(training.lengths))]
 
 
-def _row(training: Training, at: int) -> Row:
+def _row(training: Training, at: int, listed: int | None) -> Row:
     low, high = training.interval[at]
     predicted = training.predicted
     return {
@@ -63,9 +65,15 @@ def _row(training: Training, at: int) -> Row:
         "low": low,
         "high": high,
         "method": training.interval[at].method,
-        "first_errors": words.names(map(str, training.first_errors[at])) if training.first_errors[at] else "",
+        "first_errors": _some(training.first_errors[at], listed),
         "predicted": None if predicted is None else predicted.together[at],
         "predicted_low": None if predicted is None else predicted.interval[at].low,
         "predicted_high": None if predicted is None else predicted.interval[at].high,
         "predicted_method": None if predicted is None else predicted.interval[at].method,
     }
+
+
+def _some(errors: tuple[int, ...], listed: int | None) -> str:
+    """The first of them in words, and how many there are besides."""
+    shown = [f"{error:,}" for error in errors[:listed]]
+    return words.names([*shown, f"{len(errors) - len(shown)} more"] if len(shown) < len(errors) else shown, none="")
