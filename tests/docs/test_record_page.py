@@ -60,7 +60,14 @@ def test_the_smaller_preset_is_counted_alike():
         assert cells[1:] == [f"{training['cpu_seconds']:.0f} s", *training["right"].values()]
 
 
-def test_predictions_on_the_page_are_those_written_down_and_how_many_hold_is_counted():
+def test_the_headline_is_of_the_counts():
+    for letters, words in ((16_384, "strings of 16,384 letters"), (65_536, "of 65,536")):
+        here = [m for m in FOUND["measured"] if m["letters"] == letters]
+        assert {m["seed"] for m in here} == {0, 1, 2, 3, 4} and all(m["right"] == m["strings"] for m in here)
+        assert f"all of {sum(m['strings'] for m in here)} {words}" in PAGE
+
+
+def test_predictions_on_the_page_are_those_computed_and_how_many_hold_is_counted():
     inside = 0
     for predicted in FOUND["predicted"]:
         bounds = dict(zip(predicted["letters"], predicted["interval"], strict=True))
@@ -91,6 +98,12 @@ def test_the_trials_of_widths_are_those_that_were_made():
     assert any(trial["stream"] == 240 and trial["parameters"] == FOUND["parameters"] for trial in FOUND["widths"])
 
 
+def test_ratios_of_margins_are_those_of_the_margins():
+    of_heads = [predicted["margin_quantiles"]["1024"][0] for predicted in FOUND["predicted"]]
+    for ratios in ([four[1] / four[3] for four in of_heads], FOUND["three_heads"]["ratios"]):
+        assert f"{min(ratios):.2f} to {max(ratios):.2f}" in PAGE
+
+
 def test_the_former_record_is_counted_alike():
     before = FOUND["three_heads"]["measured"]
     for letters in (4096, 16_384, 65_536):
@@ -103,10 +116,24 @@ def test_fewer_strings_on_the_page_are_those_of_the_trials():
         here = [t for t in FOUND["fewer_strings"] if (t["steps"], t["then"]) == (steps, then)]
         right = ", ".join(str(trial["right"][2]) for trial in sorted(here, key=lambda trial: trial["seed"]))
         cells = row(f"{steps}, {then}")
-        assert cells[1] == f"{steps * 64:,}" and cells[3] == right
+        seconds = sorted(trial["seconds"] for trial in here)
+        assert cells[1:] == [f"{steps * 64:,}", f"{seconds[0]:.0f} to {seconds[-1]:.0f} s", right]
 
 
 def test_the_table_of_the_arms_is_made_from_their_trainings(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(DOCS.parent / "benchmarks"), *sys.path])
     arms = import_module("record_arms")
     assert arms.table(arms.trainings_in(DOCS / "record_arms.jsonl")) in PAGE
+
+
+def test_causes_of_the_nape_arms_on_the_page_are_those_that_were_predicted(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(DOCS.parent / "benchmarks"), *sys.path])
+    trainings = import_module("record_arms").trainings_in(DOCS / "record_arms.jsonl")
+    limits = [t.predicted for t in trainings if t.arm.endswith("-nape") and t.predicted is not None]
+    at = limits[0].lengths.index(256)
+    spread = [limit.dispersion[at] for limit in limits]
+    text = " ".join(PAGE.split())
+    assert (
+        f"crosstalk alone leaves at most {max(limit.crosstalk[at] for limit in limits):.2f} of strings of 256" in text
+    )
+    assert f"dispersion alone {min(spread):.2f} to {max(spread):.2f}" in text

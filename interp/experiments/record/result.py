@@ -19,7 +19,7 @@ class Training:
     cpu_seconds: float | None
     """Processor time of its training; None if it was kept from before."""
     lookups: tuple[str, ...]
-    """Heads of the last layer that see everything."""
+    """Heads that look letters up (`run.lookups.lookup_heads`)."""
     lengths: Annotated[tuple[int, ...], "measured"]
     strings: Annotated[tuple[int, ...], "measured"]
     """Strings of each length."""

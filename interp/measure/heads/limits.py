@@ -4,17 +4,18 @@ Four causes, apart. *Collisions*: an n-gram recurs with another letter after it,
 *Crosstalk*: a key that shares fewer letters scores above the right one, because keys are too narrow for what they hold.
 *Dispersion*: no key does, but all together outweigh the right one. *Beginning*: one of the first n letters is missed,
 whose match is cut off by the beginning of the string. Collisions follow from n and the alphabet alone. The others are
-read off margins: of several heads the median one's, for a letter is lost when most of them are fooled, or the logits'
-where the heads do not decide. Beyond what was seen their lower tail is a generalised Pareto distribution's (Pickands
-1975), and the chance of being fooled grows with the number of keys, each of which may be the one: errors of a string
-with its square. Each length is predicted from the nearest at which margins were measured, for scores may change with
-the distance, too.
+the errors that the model makes, and those that margins say are still to come: of several heads the median one's, for a
+letter is lost when most of them are fooled. Beyond what was seen their lower tail is a generalised Pareto
+distribution's (Pickands 1975), and the chance of being fooled grows with the number of keys, each of which may be the
+one: errors of a string with its square. Each length is predicted from the nearest at which margins were measured, for
+scores may change with the distance, too.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import stats
 
 from interp.base.errors import UserError
@@ -26,8 +27,10 @@ TAIL = 0.02
 FEWEST = 20
 """Letters that the tail is fitted to at least; of beginnings, one a string, that is half of forty."""
 SEEN = 10
-"""Margins below 0 that tell how often they are, to a third, without a tail."""
+"""Margins below 0 that count as much as the tail that is fitted: fewer count less, more count more."""
 RESAMPLES = 200
+MOST = 1 - 1e-12
+"""The largest rate: its logarithm is finite."""
 MASTERED = 0.95
 CAUSES = ("collisions", "crosstalk", "dispersion", "beginning", "together")
 
@@ -48,28 +51,27 @@ def predict_accuracy(
     """
     if not margins or min(each.length for each in margins) <= n:
         raise UserError(f"margins must be of strings of more than n letters, {n}; got none of them, or shorter ones.")
-    best = [_in_the_end(each.over_best, each.of_logits)[:, n:] for each in margins]
-    all_margins = [_in_the_end(each.over_all, each.of_logits) for each in margins]
-    odds = [each[:, n:] for each in all_margins]
-    first = [each[:, :n].min(axis=1, keepdims=True) for each in all_margins]
+    wrong = [each.of_logits <= 0 for each in margins]
+    best = [np.median(each.over_best, axis=0) for each in margins]
+    odds = [np.median(each.over_all, axis=0) for each in margins]
     sizes = np.array([each.length for each in margins], dtype=float)
     generator = np.random.default_rng(seed)
     collisions = np.array([ideal_string_accuracy(n, alphabet, length) for length in lengths])
 
-    def of(best: list[np.ndarray], odds: list[np.ndarray], first: list[np.ndarray]) -> np.ndarray:
-        fooled, outweighed, missed = (_error_rates(values, sizes, lengths) for values in (best, odds, first))
-        letters = np.maximum(np.array(lengths, dtype=float) - n, 0)
-        crosstalk = (1 - fooled) ** letters
-        dispersion = np.minimum(1.0, (1 - outweighed) ** letters / np.maximum(crosstalk, 1e-300))
-        causes = collisions, crosstalk, dispersion, 1 - missed
+    def of(rows: list[Any]) -> Float[np.ndarray, "cause length"]:
+        parts = [[values[row] for values, row in zip(each, rows, strict=True)] for each in (best, odds, wrong)]
+        later, first = ([[values[:, some] for values in each] for each in parts] for some in (slice(n, None), slice(n)))
+        crosstalk = _spared([_fooled(best, wrong) for best, _, wrong in zip(*later, strict=True)], sizes, lengths)
+        together = _spared([_lost(odds, wrong) for _, odds, wrong in zip(*later, strict=True)], sizes, lengths)
+        beginning = _spared([_missed(odds, wrong) for _, odds, wrong in zip(*first, strict=True)], sizes, lengths)
+        many = np.maximum(np.array(lengths, dtype=float) - n, 0)
+        causes = collisions, *map(np.exp, (many * crosstalk, many * np.minimum(0, together - crosstalk), beginning))
         return np.stack([*causes, np.prod(causes, axis=0)])
 
-    curves = of(best, odds, first)
+    curves = of([slice(None)] * len(margins))
     draws = []
     for _ in range(RESAMPLES):
-        rows = [generator.integers(len(each), size=len(each)) for each in best]
-        resampled = [[part[row] for part, row in zip(parts, rows, strict=True)] for parts in (best, odds, first)]
-        draws.append(of(*resampled)[-1])
+        draws.append(of([generator.integers(len(each), size=len(each)) for each in best])[-1])
     bounds = map(percentile_interval, np.array(draws).T)
     named = dict(zip(CAUSES, curves, strict=True))
     return Limit(
@@ -92,39 +94,51 @@ def ideal_string_accuracy(n: int, alphabet: int, length: int) -> float:
     return float(np.exp(-0.75 * pairs))
 
 
-def _in_the_end(
-    of_heads: Float[np.ndarray, "head string letter"], of_logits: Float[np.ndarray, "string letter"]
-) -> Float[np.ndarray, "string letter"]:
-    """The median head's margin (of two heads the mean) where it says what the model writes; elsewhere the logits'.
-
-    Logits cannot stand alone: they hardly fall before a head is fooled, so that their tail does not say when it will
-    be. Nor can heads: others help where rivals hold many letters, or none.
-    """
-    median = np.median(of_heads, axis=0)
-    return np.where((median < 0) == (of_logits < 0), median, of_logits)
-
-
-def _error_rates(
-    margins: list[Float[np.ndarray, "_ _"]], sizes: Float[np.ndarray, " size"], lengths: Sequence[int]
+def _spared(
+    rates: list[float], sizes: Float[np.ndarray, " size"], lengths: Sequence[int]
 ) -> Float[np.ndarray, " length"]:
-    """Share of letters whose margin is below 0 at each length, from the nearest length with margins (by its logarithm).
+    """Log of the probability to be spared at each length, from the rate at the nearest one with margins (in its log).
 
-    A letter is spared with the probability of being spared there to the power of how many times as many keys there are.
+    Each of so many times as many keys spares with the same probability.
     """
-    fooled, wanted = np.array([_fooled(each) for each in margins]), np.array(lengths, dtype=float)
+    log_spared, wanted = np.log1p(-np.minimum(rates, MOST)), np.array(lengths, dtype=float)
     nearest = np.abs(np.log(wanted[:, None]) - np.log(sizes)).argmin(axis=1)
-    return 1 - (1 - fooled[nearest]) ** (wanted / sizes[nearest])
+    return log_spared[nearest] * wanted / sizes[nearest]
 
 
-def _fooled(margins: Float[np.ndarray, "_ _"]) -> float:
-    """Share of letters whose margin is below 0: as seen where `SEEN` of them are, else by the tail that is fitted."""
-    pooled = np.sort(margins.ravel())
+def _fooled(best: Float[np.ndarray, "string letter"], wrong: Bool[np.ndarray, "string letter"]) -> float:
+    """Share of letters that a single rival costs. Where others save a letter from it, its margin says nothing."""
+    agreed = (best < 0) == wrong
+    return _below_zero(best[agreed]) * float(agreed.mean())
+
+
+def _lost(odds: Float[np.ndarray, "string letter"], wrong: Bool[np.ndarray, "string letter"]) -> float:
+    """Share of letters that all rivals together cost, or that are wrong for no reason in the heads."""
+    agreed = (odds < 0) == wrong
+    return _below_zero(odds[agreed]) * float(agreed.mean()) + float((wrong & ~agreed).mean())
+
+
+def _missed(odds: Float[np.ndarray, "string letter"], wrong: Bool[np.ndarray, "string letter"]) -> float:
+    """Share of strings of which one of these letters is lost."""
+    agreed = (odds < 0) == wrong
+    least, unexplained = np.where(agreed, odds, np.inf).min(axis=1), (wrong & ~agreed).any(axis=1)
+    known = ~unexplained & np.isfinite(least)
+    return _below_zero(least[known]) * float(known.mean()) + float(unexplained.mean())
+
+
+def _below_zero(values: Float[np.ndarray, " value"]) -> float:
+    """Share of values below 0: by those that were seen, the more of them there are, and by the tail that is fitted."""
+    if not values.size:
+        return 0.0
+    pooled = np.sort(values)
     inside = min(max(FEWEST, int(TAIL * pooled.size)), pooled.size - 1)
     share, threshold, seen = inside / pooled.size, pooled[inside], int((pooled < 0).sum())
-    if inside < 1 or threshold <= 0 or seen >= SEEN:
+    if inside < 1 or threshold <= 0:
         return seen / pooled.size
     shape, scale = _pareto(threshold - pooled[:inside])
-    return min(1.0, share * float(stats.genpareto.sf(threshold, shape, 0, scale)))
+    tail = min(1.0, share * float(stats.genpareto.sf(threshold, shape, 0, scale)))
+    weight = seen / (seen + SEEN)
+    return weight * seen / pooled.size + (1 - weight) * tail
 
 
 def _pareto(excess: Float[np.ndarray, " letter"]) -> tuple[float, float]:
@@ -137,7 +151,7 @@ def _pareto(excess: Float[np.ndarray, " letter"]) -> tuple[float, float]:
 
 
 def _reach(lengths: Sequence[int], curve: Float[np.ndarray, " length"]) -> float | None:
-    """Where a falling curve crosses 95 %, by interpolation over the log of the length."""
+    """Where a curve first falls below 95 %, by interpolation over the log of the length."""
     below = np.flatnonzero(curve < MASTERED)
     if not len(below):
         return None

@@ -45,8 +45,9 @@ class _Rows:
 def head_margins(model: StackModel, batch: Batch, heads: Heads, context: int = 12) -> HeadMargins:
     """Measure the margins of some attention heads at every letter of the answer.
 
-    Scores are made in blocks of queries, so that memory is linear in the length. The first letters of an answer, whose
-    context is shorter than what the heads match, are measured as all others; leave them out where that matters.
+    Scores are made in blocks of queries, so that memory is linear in the length where that of the model is. The first
+    letters of an answer, whose context is shorter than what the heads match, are measured as all others; leave them
+    out where that matters.
 
     Args:
         model: one of ours; no hook is needed but on queries and keys.
@@ -90,7 +91,7 @@ def _string(model: StackModel, string: Batch, heads: Sequence[Head], context: in
 def _of_logits(model: StackModel, string: Batch) -> Float[Tensor, " letter"]:
     """The logit of each letter due, less the largest other."""
     first = int(string.answer[0].int().argmax())
-    logits = model(string.tokens, queries_from=first)[0, string.answer[0, first:]]
+    logits = wide(model(string.tokens, queries_from=first))[0, string.answer[0, first:]]
     due = string.answer_tokens[0][:, None]
     return logits.gather(1, due)[:, 0] - logits.scatter(1, due, -torch.inf).amax(dim=1)
 

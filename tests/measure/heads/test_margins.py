@@ -94,14 +94,39 @@ def test_each_length_is_predicted_from_the_nearest_with_margins():
     assert found.together[:2] == pytest.approx((1, 1), abs=1e-3) and found.together[2:] == pytest.approx((0, 0))
 
 
-def test_where_heads_do_not_decide_the_logits_do():
-    """Two heads that are fooled in turn; the model is right but in 12 of 20,480 letters."""
+@pytest.mark.parametrize("errors", [9, 10, 12])
+def test_where_heads_do_not_decide_the_errors_are_counted(errors):
+    """Two heads that are fooled in turn, and saved by others; the model errs where no head is fooled."""
     fooled = made(512, np.random.default_rng(3), 60.0, heads=2)
     fooled.over_best[:, :, 100:200] = fooled.over_all[:, :, 100:200] = -5.0
     fooled.of_logits[:] = 4.0
-    fooled.of_logits[:12, 50] = -1.0
+    fooled.of_logits[:errors, 50] = -1.0
     found = predict_accuracy([fooled], 8, 26, (512,))
-    assert found.together[0] == pytest.approx((1 - 12 / (40 * 504)) ** 504, abs=0.01)
+    assert found.together[0] == pytest.approx((1 - errors / (40 * 504)) ** 504, abs=0.01)
+
+
+def test_a_letter_that_is_saved_once_does_not_make_a_tail():
+    saved = made(512, np.random.default_rng(4), 60.0)
+    saved.over_best[:, 3, 77] = saved.over_all[:, 3, 77] = -5.0
+    saved.of_logits[:] = 4.0
+    assert predict_accuracy([saved], 8, 26, (8192,)).together[0] == pytest.approx(1, abs=1e-3)
+
+
+def test_what_all_rivals_cost_together_is_dispersion_and_what_one_costs_is_crosstalk():
+    for cause, best in (("dispersion", 4.0), ("crosstalk", -1.0)):
+        lost = made(512, np.random.default_rng(5), 60.0)
+        lost.over_best[:, :, 77], lost.over_all[:, :, 77], lost.of_logits[:, 77] = best, -1.0, -2.0
+        found = predict_accuracy([lost], 8, 26, (512,))
+        other = {"dispersion": "crosstalk", "crosstalk": "dispersion"}[cause]
+        assert getattr(found, cause)[0] == pytest.approx(np.exp(-1), abs=0.1) and getattr(found, other)[0] > 0.99
+
+
+def test_heads_come_in_the_order_in_which_they_are_named():
+    shape = {"kind": "transformer", "n_heads": 2, "d_head": 4, "d_model": 8}
+    model, batch = build(shape, seed=1), CopyTask().sample(2, 9, 0)
+    together = head_margins(model, batch, ["L1H1", "L0H0", "L1H0"])
+    for at, head in enumerate(together.heads):
+        np.testing.assert_allclose(head_margins(model, batch, [head]).over_best[0], together.over_best[at], atol=1e-5)
 
 
 @pytest.mark.parametrize("lengths", [(), (30, 5)])

@@ -40,8 +40,9 @@ def lookup_heads(model: HookedTransformer, task: Task, seed: int) -> tuple[str, 
 def letters_matched(model: HookedTransformer, task: Task, seed: int) -> int | None:
     """The model's n: by intervention (`causal_n`), or else as many letters as a key can hold.
 
-    Where neither says it, `LONGEST` for a model that even a repeat of so many letters does not lead astray (it matches
-    more), or None. Strings of the task have to be longer than the two places that are compared.
+    Where neither says it, `LONGEST` for a model that even a repeat of so many letters does not lead astray: it matches
+    more of them, or copies by something else, and collisions do not stop it earlier. Else None. Strings of the task
+    have to be longer than the two places that are compared.
     """
     found = causal_n(model, task, LENGTH, LONGEST, STRINGS, own_generator("matched", seed)).n
     if found is None:
