@@ -53,7 +53,8 @@ class Limit(Result):
     crosstalk: Annotated[tuple[float, ...], "length"]
     """Share of strings in which no rival that shares fewer than n letters scores above the right place."""
     dispersion: Annotated[tuple[float, ...], "length"]
-    """Share of strings in which all rivals together never outweigh the right place where each alone does not."""
+    """Share of strings in which all rivals together never outweigh the right place where each alone does not, nor is a
+    letter wrong that the heads had right."""
     beginning: Annotated[tuple[float, ...], "length"]
     """Share of strings whose first n letters are all found, for which the match is cut off."""
     together: Annotated[tuple[float, ...], "length"]
