@@ -28,7 +28,7 @@ class BackwardHead:
     all letters; averaged over strings. 1: it writes that letter. Heads that look forwards find such places, too, one
     behind a shorter match, and carry on what stands there."""
     matches: tuple[int, ...]
-    """Written letters back, 0 the last one, without which it no longer looks there; () where it is not flagged."""
+    """Written letters back, 0 the last one, that it tells a place from its rivals by; () where it is not flagged."""
     p_value: float
     q_value: float
     """Benjamini-Hochberg over all heads of its kind in the model."""
@@ -48,8 +48,9 @@ class BackwardHeads(Result):
     floor: float
     above_chance: Float[np.ndarray, "head offset"]
     """Mean attention to the place 0, 1, 2, ... behind the letter that is written, less chance."""
-    without: Float[np.ndarray, "head letter"]
-    """Attention that is left to a head's own place when the letter 0, 1, ... back is changed there, as a share."""
+    rival: Float[np.ndarray, "head letter"]
+    """Attention to a rival that is unlike the place behind the letter due in the letter 0, 1, ... back alone, as a share
+    of that to a rival like it in all; 1 where that one draws none, as it is not letters that the head goes by."""
 
     @property
     def flagged(self) -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 Read backwards, what was written last stands *behind* the next letter in the string. A head that looks it up attends to
 the place where that match ends, as many places behind the letter as it has letters; one that knows the place from
-elsewhere, anywhere. So all places up to `longest` behind are looked at, and at its own each letter is changed in turn.
-A head that looks forwards stops one behind a match, too; what is written tells the two apart.
+elsewhere, anywhere. So all places up to `longest` behind are looked at. What a head matches there is told by rivals: the
+same letters stand at another place of the string, before another letter, all of them, or all but one. A rival draws as
+much attention as the place itself where they are alike in all that the head matches; where it draws none with all of
+them, the head goes by something else. A head that looks forwards stops one behind a match, too; what is written tells
+the two apart.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +30,7 @@ from interp.models.stack.layers import LayerNorm
 from interp.models.stack.model import StackModel
 from interp.models.surface import Model, untrained_like
 from interp.results.backwards import BackwardHead, BackwardHeads
-from interp.tasks.base import Task
+from interp.tasks.base import Batch, Task
 from interp.tasks.reverse import ReverseCopy
 from interp.tasks.sampling import below
 
@@ -57,7 +60,7 @@ def backward_heads(
     Args:
         model: one of ours, all of whose layers attend.
         task: writing backwards.
-        length: letters of the strings, at least twice `settings.longest`.
+        length: letters of the strings, at least 2 more than twice `settings.longest`.
         settings: strings, the longest match, level, floor, and the share of attention that counts as unchanged.
         seed: of the strings and of the untrained models that are the null.
         on_step: told how far it is.
@@ -68,18 +71,16 @@ def backward_heads(
     settings, table = settings or HeadSettings(), HeadTable.of(model)
     _refuse_others(model, task, length, settings, table)
     generator = own_generator("backwards", seed)
-    batch = task.sample(settings.strings, length, generator)
-    written = settings.longest + below(torch.full((settings.strings,), length - settings.longest), generator)
-    query = (length + 1 + written).to(model.device)
-    asked = _Asked(batch.tokens.to(query.device), query, (length - written).to(query.device), length, settings.longest)
-    clean, chance = _looked(model, asked)
+    batch, source, rival = _strings(task, settings, length, generator)
+    asked = _Asked(batch.tokens.to(model.device), source.to(model.device), length, settings.longest)
+    clean, chance = _looked(model, asked, asked.source)
     best, above = (found.cpu() for found in _surely(clean, chance))
     writing = _writing(model, asked, task).cpu().numpy()
     p = empirical_p(above.numpy(), _null(model, asked, settings.null_draws, seed, on_step).cpu().numpy())
     q = benjamini_hochberg(p)
     flagged = (q < settings.level) & (above.numpy() > settings.floor) & (writing >= WRITES)
     own = clean[torch.arange(len(table)), best].mean(dim=1)
-    without = (_without(model, asked, task, best, generator) / own.clamp(min=1e-12)[:, None]).double().cpu().numpy()
+    rivals = _rivals(model, asked, task, best, rival.to(model.device), settings.floor, generator).double().cpu().numpy()
     heads = tuple(
         BackwardHead(
             name=head.name,
@@ -88,36 +89,53 @@ def backward_heads(
             attention=float(own[i]),
             chance=float(chance[i].mean()),
             writing=float(writing[i]),
-            matches=tuple(map(int, np.flatnonzero(without[i] < settings.alike))) if flagged[i] else (),
+            matches=tuple(map(int, np.flatnonzero(rivals[i] < settings.alike))) if flagged[i] else (),
             p_value=float(p[i]),
             q_value=float(q[i]),
         )
         for i, head in enumerate(table)
     )
     over = (clean - chance[:, None]).mean(dim=2).double().cpu().numpy()
-    return BackwardHeads(heads, settings.level, settings.floor, over, without)
+    return BackwardHeads(heads, settings.level, settings.floor, over, rivals)
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """Strings, a position of each that asks for a letter, and where that letter stands."""
+    """Strings, and a letter of each that is asked for."""
 
     tokens: Tokens
-    query: Int[Tensor, " string"]
     source: Int[Tensor, " string"]
+    """Where that letter stands."""
     length: int
     longest: int
     """Places behind the source that are looked at."""
+
+    @property
+    def query(self) -> Int[Tensor, " string"]:
+        """The positions that ask for it."""
+        return 2 * self.length + 1 - self.source
+
+
+def _strings(
+    task: Task, settings: HeadSettings, length: int, generator: torch.Generator
+) -> tuple[Batch, Int[Tensor, " string"], Int[Tensor, " string"]]:
+    """Strings, with two places in each that have `longest` letters of their own behind them, in either order."""
+    batch = task.sample(settings.strings, length, generator)
+    many, free = settings.longest, length - 2 * settings.longest - 1
+    first, second = below(torch.full((2, settings.strings), free), generator).sort(dim=0).values + 1
+    second = second + many + 1
+    swap = below(torch.full((settings.strings,), 2), generator).bool()
+    return batch, torch.where(swap, second, first), torch.where(swap, first, second)
 
 
 def _refuse_others(model: StackModel, task: Task, length: int, settings: HeadSettings, table: HeadTable) -> None:
     """Raises: UserError as `backward_heads` does."""
     if not isinstance(task, ReverseCopy):
         raise UserError(f"task must be writing backwards; got a {type(task).__name__}. Take ReverseCopy().")
-    if length < 2 * settings.longest:
+    if length < 2 * settings.longest + 2:
         raise UserError(
-            f"length must be at least twice the longest match, {2 * settings.longest}; got {length}. Take longer "
-            "strings, or a shorter match."
+            f"length must be at least {2 * settings.longest + 2}, for the longest match and a rival; got {length}. Take "
+            "longer strings, or a shorter match."
         )
     if set(table.kinds) != {"attention"}:
         raise UserError(
@@ -135,29 +153,52 @@ def _null(model: Model, asked: _Asked, draws: int, seed: int, on_step: OnStep) -
     found = []
     for number in announced(range(draws), "untrained models", on_step):
         untrained = untrained_like(model, spawn(seed, "untrained", number))
-        found.append(_surely(*_looked(untrained, asked))[1])
+        found.append(_surely(*_looked(untrained, asked, asked.source))[1])
     return torch.cat(found)
 
 
-def _without(
-    model: StackModel, asked: _Asked, task: Task, best: Int[Tensor, " head"], generator: torch.Generator
+def _rivals(
+    model: StackModel,
+    asked: _Asked,
+    task: Task,
+    best: Int[Tensor, " head"],
+    rival: Int[Tensor, " string"],
+    floor: float,
+    generator: torch.Generator,
 ) -> Float[Tensor, "head back"]:
-    """Mean attention of each head to its own place, when each of the letters behind the source is another one."""
-    left = []
-    for back in range(asked.longest):
-        other = _changed(asked.tokens, asked.source + 1 + back, task, generator)
-        there, _ = _looked(model, replace(asked, tokens=other))
-        left.append(there[torch.arange(len(best)), best].mean(dim=1))
-    return torch.stack(left, dim=1)
+    """`BackwardHeads.rival`: a rival unlike in one letter, as a share of one alike in all; 1 where that one draws none."""
+    heads, found = torch.arange(len(best)), []
+    alike = _with_rival(asked, rival)
+    for back in (None, *range(asked.longest)):
+        tokens = alike if back is None else _changed(alike, rival + 1 + back, task, generator)
+        there = replace(asked, tokens=_answered(tokens, asked.length))
+        own, other = (_looked(model, there, at)[0][heads, best].mean(dim=1) for at in (asked.source, rival))
+        found.append(other / (own + other).clamp(min=1e-12))
+    same, *unlike = found
+    return torch.where(same[:, None] > floor, torch.stack(unlike, dim=1) / same[:, None].clamp(min=1e-12), 1.0)
 
 
-def _looked(model: Model, asked: _Asked) -> tuple[Behind, Float[Tensor, "head string"]]:
-    """Attention to the places 0 to `longest` behind the source, and to the mean of the string's other letters."""
+def _with_rival(asked: _Asked, rival: Int[Tensor, " string"]) -> Tokens:
+    """The strings with the letters behind the source behind another place, too, before another letter."""
+    tokens = asked.tokens
+    for back in range(1, asked.longest + 1):
+        tokens = tokens.scatter(1, rival[:, None] + back, tokens.gather(1, asked.source[:, None] + back))
+    return tokens
+
+
+def _answered(tokens: Tokens, length: int) -> Tokens:
+    """The strings with the answer that they have now."""
+    string, rest = tokens[:, : length + 2], tokens[:, 2 * length + 2 :]
+    return torch.cat([string, string[:, 1:-1].flip(1), rest], dim=1)
+
+
+def _looked(model: Model, asked: _Asked, at: Int[Tensor, " string"]) -> tuple[Behind, Float[Tensor, "head string"]]:
+    """Attention to the places 0 to `longest` behind a letter, and to the mean of the string's other letters."""
     behind, chance, tokens, length, most = [], [], asked.tokens, asked.length, asked.longest
     for some in blocks(model, tokens):
         rows = rows_at(model, tokens[some], asked.query[some])
         pattern = torch.cat([each.pattern for each in rows], dim=1)
-        places = asked.source[some, None] + torch.arange(most + 1, device=tokens.device)
+        places = at[some, None] + torch.arange(most + 1, device=tokens.device)
         found = pattern.take_along_dim(places[:, None], dim=2)
         behind.append(found.permute(1, 2, 0))
         letters = pattern[:, :, 1 : length + 1].sum(dim=2)

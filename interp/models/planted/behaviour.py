@@ -131,7 +131,8 @@ class _Run:
             pairs = [(a, b) for a in look.offsets for b in look.offsets]
         score = self.flag.new_zeros(1)
         for a, b in pairs:
-            score = score + weights[a] * ((asked[a] == held[b]) & (asked[a] < self.circuit.alphabet)).double()
+            counts = (asked[a] < self.circuit.alphabet) | ((asked[a] == separator) & look.crosses)
+            score = score + weights[a] * ((asked[a] == held[b]) & counts).double()
         for t in () if look.mirrored else asked:
             score = score + beta(look) * ((asked[t] == separator) & (held[t] == bos)).double()
         if look.shuns_itself:

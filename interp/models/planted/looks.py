@@ -84,7 +84,8 @@ class Match:
     """Whether places after the separator are left out."""
     mirrored: bool = False
     """Whether the letters stand at the key in the order in which they are read backwards: that of the offset t at
-    `depth` - 1 - t, so that the key is the place at which they end. Separator and BOS then do not agree."""
+    `depth` - 1 - t, so that the key is the place at which they end. Separator and BOS then do not agree; but with keys
+    on both sides of the separator, it counts as a letter."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "offsets", tuple(sorted(self.offsets)))
@@ -109,9 +110,14 @@ class Match:
         return self.offsets[-1] + 1 if self.reach is None else self.reach
 
     @property
+    def crosses(self) -> bool:
+        """Whether a match may reach across the separator, which then must stand at the same place on both sides."""
+        return self.mirrored and not self.first_copy
+
+    @property
     def shuns_itself(self) -> bool:
         """Whether the query's own position, which always agrees with itself, must be kept out by its code."""
-        return not self.after and not self.first_copy
+        return not self.after and not self.first_copy and not self.mirrored
 
     @property
     def worth(self) -> tuple[float, ...]:

@@ -135,6 +135,9 @@ def _agreement(look: Match, stream: Stream) -> tuple[Tensor, Tensor]:
     counted[list(look.offsets), : stream.alphabet] = torch.tensor(look.worth, dtype=torch.float64)[:, None]
     found = torch.zeros(n, dtype=torch.float64)
     found[: stream.alphabet] = found[stream.bos] = 1
+    if look.crosses:
+        counted[list(look.offsets), stream.separator] = torch.tensor(look.worth, dtype=torch.float64)
+        found[stream.separator] = 1
     asked = [row.diag() for row in counted]
     for offset in range(0 if look.mirrored else depth):
         asked[offset][stream.separator, stream.bos] = beta(look)

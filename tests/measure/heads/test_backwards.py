@@ -69,8 +69,8 @@ def test_what_cannot_be_asked_is_refused():
     model, _ = planted_reverser(1, 5)
     with pytest.raises(UserError, match="task must be writing backwards; got a CopyTask"):
         backward_heads(model, CopyTask(5))
-    with pytest.raises(UserError, match="length must be at least twice the longest match, 16; got 12"):
+    with pytest.raises(UserError, match="length must be at least 18, for the longest match and a rival; got 12"):
         backward_heads(model, ReverseCopy(5), 12)
     after = build({"kind": "transformer", "d_vocab": 9, "n_heads": 2, "d_model": 8, "norm_after": True})
     with pytest.raises(UserError, match="norm_after must be False for heads that look backwards, as what each writes"):
-        backward_heads(after, ReverseCopy(5), 16)
+        backward_heads(after, ReverseCopy(5), 18)
