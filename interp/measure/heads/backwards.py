@@ -2,11 +2,10 @@
 
 Read backwards, what was written last stands *behind* the next letter in the string. A head that looks it up attends to
 the place where that match ends, as many places behind the letter as it has letters; one that knows the place from
-elsewhere, anywhere. So all places up to `longest` behind are looked at. What a head matches there is told by rivals: the
-same letters stand at another place of the string, before another letter, all of them, or all but one. A rival draws as
-much attention as the place itself where they are alike in all that the head matches; where it draws none with all of
-them, the head goes by something else. A head that looks forwards stops one behind a match, too; what is written tells
-the two apart.
+elsewhere, anywhere. So all places up to `longest` behind are looked at. What a head matches there is told by rivals:
+the same letters at another place of the string, all of them, or all but one. A rival draws as much attention as the
+place itself where the two are alike in all that the head matches; where it draws none with all of them, the head goes
+by something else. A head that looks forwards stops one behind a match, too; what is written tells the two apart.
 """
 
 from dataclasses import dataclass, replace
@@ -134,8 +133,8 @@ def _refuse_others(model: StackModel, task: Task, length: int, settings: HeadSet
         raise UserError(f"task must be writing backwards; got a {type(task).__name__}. Take ReverseCopy().")
     if length < 2 * settings.longest + 2:
         raise UserError(
-            f"length must be at least {2 * settings.longest + 2}, for the longest match and a rival; got {length}. Take "
-            "longer strings, or a shorter match."
+            f"length must be at least {2 * settings.longest + 2}, for the longest match and a rival; got {length}. "
+            "Take longer strings, or a shorter match."
         )
     if set(table.kinds) != {"attention"}:
         raise UserError(
@@ -166,7 +165,7 @@ def _rivals(
     floor: float,
     generator: torch.Generator,
 ) -> Float[Tensor, "head back"]:
-    """`BackwardHeads.rival`: a rival unlike in one letter, as a share of one alike in all; 1 where that one draws none."""
+    """What a rival that is unlike in one letter draws, as a share of what one alike in all does (as `.rival` has it)."""
     heads, found = torch.arange(len(best)), []
     alike = _with_rival(asked, rival)
     for back in (None, *range(asked.longest)):

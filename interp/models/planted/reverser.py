@@ -22,7 +22,6 @@ from interp.models.planted.gathering import by_windows
 from interp.models.planted.looks import AtToken, Match
 from interp.models.transformer import HookedTransformer
 
-
 SOFTER = 0.4
 """What a head of half as many letters writes, by what the longer one does: all of them together write less."""
 
@@ -80,8 +79,8 @@ def planted_reverser(
         )
     if across and n == 1:
         raise UserError(
-            "n must be at least 2 across the separator, as a letter alone reads the same backwards; got 1. Raise it, or "
-            "leave across out."
+            "n must be at least 2 across the separator, as a letter alone reads the same backwards; got 1. Raise it, "
+            "or leave across out."
         )
     gathers = by_windows(n)
     marker = HeadSpec(0, n + 1, AtToken("separator", tau), (Write("separator", "second"),))
