@@ -49,8 +49,8 @@ class BackwardHeads(Result):
     above_chance: Float[np.ndarray, "head offset"]
     """Mean attention to the place 0, 1, 2, ... behind the letter that is written, less chance."""
     rival: Float[np.ndarray, "head letter"]
-    """Attention to a rival that is unlike a head's own place in the letter 0, 1, ... back alone, as a share of that to a
-    rival like it in all; 1 where that one draws none, as it is not letters that the head goes by."""
+    """Attention to a rival that is unlike a head's own place in the letter 0, 1, ... back alone, as a share of that to
+    a rival like it in all; 1 where that one draws none, as it is not letters that the head goes by."""
 
     @property
     def flagged(self) -> tuple[str, ...]:

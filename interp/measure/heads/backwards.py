@@ -165,7 +165,7 @@ def _rivals(
     floor: float,
     generator: torch.Generator,
 ) -> Float[Tensor, "head back"]:
-    """What a rival that is unlike in one letter draws, as a share of what one alike in all does (as `.rival` has it)."""
+    """Attention to a rival unlike in one letter, as a share of that to one alike in all (`BackwardHeads.rival`)."""
     heads, found = torch.arange(len(best)), []
     alike = _with_rival(asked, rival)
     for back in (None, *range(asked.longest)):
