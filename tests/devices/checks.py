@@ -100,7 +100,7 @@ def roles_are_the_same(device: torch.device) -> None:
     breaks."""
     found, few = (
         [],
-        replace(STUDIES["heads"].Settings.tiny(), lengths=(8, 12), heads=HeadSettings(longest=4, strings=8)),
+        replace(STUDIES["heads"].Settings.tiny(), lengths=(8, 12), heads=FEW),
     )
     for where in ("cpu", device):
         study = STUDIES["heads"].run(interp.load("planted:ngram?n=2&alphabet=8", device=where), few)
@@ -223,8 +223,9 @@ def same(ours: Any, theirs: Any, **tolerance: float) -> None:
     torch.testing.assert_close(theirs, ours, check_device=False, **tolerance)
 
 
+FEW = HeadSettings(longest=4, strings=8)
 STUDIED: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("heads", "hybrid", {}),
+    ("heads", "hybrid", {"lengths": (4, 8), "heads": FEW, "n_strings": 8, "ablation_strings": 8}),
     ("hybrid", "hybrid", {"length": 4}),
     ("ablate", "hard-alibi", {"heads": ("L0H1", "L1H3")}),
     ("view", "hard-alibi", {"ablate": ("L0H1", "L1H3")}),

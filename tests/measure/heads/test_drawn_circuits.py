@@ -24,9 +24,9 @@ TOLD = 0.03
 """A preference of so many nats a position must be reported."""
 STRINGS = 48
 """Ordinary copies on which use is measured."""
-QUICK = ("windows", "sink", "next-letter", "grouped")
+QUICK = ("windows", "next-letter", "grouped")
 """A share that takes seconds."""
-SLOWER = ("skip-gram", "suppressor", "backup")
+SLOWER = ("skip-gram", "sink", "suppressor", "backup")
 DRAWN_FROM = 1000
 """First seed of the circuits that are only graded: no rule was set on them."""
 

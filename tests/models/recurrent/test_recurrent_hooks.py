@@ -83,6 +83,7 @@ def test_reading_changes_neither_the_logits_nor_what_else_is_read(model, tokens)
         assert list(alone) == [name]
 
 
+@pytest.mark.by_default(7)
 def test_zeroing_any_hook_changes_the_logits_and_in_place_is_the_same(model, tokens):
     before = model(tokens)
     for name in writable(model):
@@ -102,6 +103,7 @@ def test_pos_slice_cuts_positions_whatever_axes_are_behind(model, tokens):
         torch.testing.assert_close(cut[name], value[:, 2:5])
 
 
+@pytest.mark.by_default(7)
 def test_cached_gradients_are_those_of_the_loss(model, tokens):
     names = [name for name in writable(model) if name not in idle(model)]
     _, cache = model.run_with_cache(tokens, return_type="loss", incl_bwd=True, names_filter=names)
