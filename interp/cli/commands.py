@@ -49,6 +49,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("", "the lookup heads of the demo model"),
         ("--heads L1H3 L1H5 --kind resample --length 60", "heads of your choice"),
     ),
+    "backwards": (
+        ("", "a model whose mechanism is known"),
+        ("--model runs/mine --length 40", "a model of your own that was trained to write backwards"),
+        ("--model 'planted:ngram?n=3' --task reverse --tiny", "a copier, which looks forwards"),
+    ),
     "circuit": (
         ("", "the demo model"),
         ("--model 'planted:ngram?n=3' --strings 128", "a model whose mechanism is known, on more strings"),

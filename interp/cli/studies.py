@@ -12,8 +12,8 @@ from interp.cli.places import result_folder
 from interp.cli.streams import say, show_tables
 from interp.studies.study import Study, silent
 
-DEFAULT_MODEL = {"state": "mamba", "hybrid": "hybrid"}
-"""Where it is not the demo's: a transformer carries no state of a size of its own, and is no hybrid."""
+DEFAULT_MODEL = {"state": "mamba", "hybrid": "hybrid", "backwards": "planted:reverse?n=3&across=true"}
+"""Where it is not the demo's: a transformer carries no state of a size of its own, is no hybrid, writes forwards."""
 DEMO = "hard-alibi"
 
 

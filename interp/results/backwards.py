@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from interp.results.record import Result
 
@@ -38,6 +38,12 @@ class BackwardHead:
         """Letters that it matches, if they are the last ones without a gap."""
         return len(self.matches) if self.matches and self.matches == tuple(range(len(self.matches))) else None
 
+    @property
+    def first(self) -> int:
+        """The first written letter, from 1, that it can serve: of the k-th, the place o behind stands no later than the
+        query from k = (o + 1) / 2 on, as string and answer mirror each other about the separator."""
+        return self.offset // 2 + 1
+
 
 @dataclass(frozen=True)
 class BackwardHeads(Result):
@@ -56,3 +62,20 @@ class BackwardHeads(Result):
     def flagged(self) -> tuple[str, ...]:
         """Names of the heads that do induction backwards."""
         return tuple(head.name for head in self.heads if head.flagged)
+
+
+@dataclass(frozen=True)
+class WrittenLetters(Result):
+    """Each written letter: whether it is right without some heads, and where the heads look for it."""
+
+    sets: Annotated[tuple[str, ...], "set"]
+    """What was ablated: nothing first, then sets of heads by the names that their ablations have."""
+    right: Bool[np.ndarray, "set string letter"]
+    heads: Annotated[tuple[str, ...], "head"]
+    attention: Float[np.ndarray, "head offset early"]
+    """Mean attention to the place 0, 1, 2, ... behind the letter due, for the first written letters; 0 where that place
+    comes later than the query."""
+
+    def of(self, name: str) -> Bool[np.ndarray, "string letter"]:
+        """Whether each letter is right under the ablation of a name. Raises: ValueError for one that there is not."""
+        return self.right[self.sets.index(name)]

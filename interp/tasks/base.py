@@ -46,6 +46,8 @@ class Task(ABC):
 
     needs_separator: ClassVar[bool] = False
     """Whether its vocabulary must have a separator."""
+    asked_by: ClassVar[str] = ""
+    """The command of a study that asks this task, where most measurements cannot; else empty."""
 
     @property
     @abstractmethod
@@ -153,6 +155,11 @@ def need(task: Task, *capabilities: str) -> None:
 
 def refusal(task: Task, capability: str) -> UserError:
     """Make the error for a task without a capability."""
+    if task.asked_by:
+        return UserError(
+            f"task must {CAPABILITIES[capability]} ({capability}); got {type(task).__name__}, which does not. "
+            f"Ask interp {task.asked_by}, or load(SPEC, task='copy')."
+        )
     return UserError(
         f"task must {CAPABILITIES[capability]} ({capability}); got {type(task).__name__}, which does not. "
         "Use CopyTask(), or load(SPEC, task='copy')."

@@ -1,6 +1,7 @@
 """Copying backwards: `$ x1..xL | xL..x1 .`, letters independent and uniform."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Int
@@ -25,6 +26,8 @@ class ReverseCopy(UniformString):
     >>> task.decode(task.sample(1, 3, generator=0).tokens)
     ['$bqz|zqb']
     """
+
+    asked_by: ClassVar[str] = "backwards"
 
     def ask(self, letters: Int[Tensor, "batch letter"], lengths: Int[Tensor, " batch"]) -> Batch:
         """Make the batch that asks for the first `lengths` letters of each row backwards."""

@@ -110,6 +110,16 @@ def roles_are_the_same(device: torch.device) -> None:
     assert {role for _, role, _, _ in found[0][0]} >= {"lookup", "gather"}
 
 
+def writing_backwards_is_the_same(device: torch.device) -> None:
+    """What is found of a planted model that writes backwards, and every letter that it writes as it is."""
+    study, found = STUDIES["backwards"], []
+    for where in ("cpu", device):
+        of = study.run(interp.load("planted:reverse?n=2&alphabet=8", device=where), study.Settings.tiny())
+        heads = [(head.name, head.offset, head.matches) for head in of.flagged]
+        found.append((heads, of.verdict.answer, of.written.right[0].tolist()))
+    assert found[0] == found[1] and len(found[0][0]) == 1
+
+
 def untrained(kind: str, folder: Path) -> Path:
     """A run folder of a preset's model after a step that changes nothing to speak of."""
     config, task, recipe = preset(kind)
@@ -239,6 +249,7 @@ CHECKS: dict[str, Check] = {
     "training hard-alibi in bf16": partial(training_is_the_same, "hard-alibi", precision="bf16"),
     **{f"study {name} of {kind}": partial(study_is_the_same, name, kind, **how) for name, kind, how in STUDIED},
     "study heads of a planted model": roles_are_the_same,
+    "study backwards of a planted model": writing_backwards_is_the_same,
     "texts": texts_are_the_same,
     **{f"scan {scan} by {way}": partial(scans_are_the_same, scan, way) for scan in SCANS for way in METHODS[scan]},
 }

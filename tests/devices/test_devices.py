@@ -25,12 +25,14 @@ SLOW = {
     "study state of mamba2",
     "study hybrid of hybrid",
     "study heads of a planted model",
+    "study backwards of a planted model",
 }
 """What differs from another check by a bias on the scores or by sizes alone, or is a part of another: of the study of
-ablations the view of attention, of the study of a hybrid's heads the scores of hidden attention. The state of a Mamba-2
-is measured for a minute; by default that of an LSTM, which is smaller. The heads of a hybrid are part of its study, and
-pass through all that those of a planted model do. Layers with matrix-valued states share all but what they ask of them;
-by default RWKV-7, which asks for most, stands for them, with Mamba-3."""
+ablations the view of attention, of the study of a hybrid's heads the scores of hidden attention. The state of a
+Mamba-2 is measured for a minute; by default that of an LSTM, which is smaller. The heads of a hybrid are part of its
+study, and pass through all that those of a planted model do. Writing backwards ablates as the study of ablations
+does. Layers with matrix-valued states share all but what they ask of them; by default RWKV-7, which asks for most,
+stands for them, with Mamba-3."""
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def test_a_folder_that_registers_itself_is_a_study(copied: Path) -> None:
     steps, verdict = done.stdout.splitlines()
     assert steps == "accuracy by length" and verdict.startswith("It copies ")
     assert verdict.endswith(
-        "['ablate', 'circuit', 'copies', 'heads', 'hybrid', 'language', 'learning', 'state', 'view']"
+        "['ablate', 'backwards', 'circuit', 'copies', 'heads', 'hybrid', 'language', 'learning', 'state', 'view']"
     )
     names = {path.name for path in (copied / "out").iterdir()}
     assert names == {"report.html", "results.json", "arrays.npz", "accuracy.csv", "figures"}

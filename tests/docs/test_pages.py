@@ -11,7 +11,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 
-SLOW = {"saturation", "hybrid", "reproduce", "transplant"}
+SLOW = {"saturation", "hybrid", "backwards", "reproduce", "transplant"}
 """Pages whose code takes long: what it calls is tested beside it."""
 
 

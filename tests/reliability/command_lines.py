@@ -17,6 +17,7 @@ COPIER, MEMORY = "planted:ngram?n=2&alphabet=6", "planted:register?k=3"
 BASES = {
     "heads": ["--tiny", "--model", COPIER],
     "ablate": ["--tiny", "--model", COPIER],
+    "backwards": ["--tiny", "--model", "planted:reverse?n=2&alphabet=6"],
     "circuit": ["--tiny", "--model", COPIER],
     "view": ["--tiny", "--model", COPIER],
     "state": ["--tiny", "--model", MEMORY],

@@ -27,6 +27,7 @@ def _of_circuits() -> dict[str, Made]:
     from interp.measure.circuits.tables import head_tables
     from interp.measure.heads.backwards import backward_heads
     from interp.measure.heads.settings import HeadSettings
+    from interp.measure.heads.written_letters import written_letters
     from interp.measure.language.heads import agreement, copy_heads
     from interp.models.heads import HeadTable
     from interp.models.planted import planted_reverser
@@ -62,6 +63,11 @@ def _of_circuits() -> dict[str, Made]:
             backward_heads,
             {"model": planted_reverser(2, 6)[0], "task": ReverseCopy(6), "length": 8, "seed": 0}
             | {"settings": HeadSettings(longest=2, strings=8)},
+        ),
+        "written_letters": (
+            written_letters,
+            {"model": planted_reverser(2, 6)[0], "batch": ReverseCopy(6).sample(4, 8, 0), "head_sets": []}
+            | {"kind": "mean", "longest": 2, "seed": 0},
         ),
         "attention_examples": (
             interp.attention_examples,

@@ -1,7 +1,8 @@
 """Many ablations of one model on one batch: what each costs, string by string.
 
 The clean run comes first, for the means and donors of the whole batch; then, a block of strings at a time, the ablated
-runs (`interp.measure.ablation.runs`), whose logits are scored at the answer.
+runs (`interp.measure.ablation.runs`), whose logits are scored at the answer: `sweep` sums a string up, `letters_right`
+keeps its letters apart.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,9 @@ from interp.models.surface import Model, by_head
 from interp.tasks.base import Batch
 from interp.tasks.score import answer_loss, letter_correct, logit_difference, per_string
 from interp.tasks.vocabulary import Vocabulary
+
+Runs = Iterator[tuple[list[int], Logits]]
+"""Which ablations, and their logits at the columns."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,53 @@ def sweep(
     Raises: UserError for heads that the model does not have, or edges to be cut in heads whose attention cannot be
         edited.
     """
+    parts = []
+    total, by_block = _by_block(model, batch, ablations, slow, floats_at_once)
+    told = Progress("ablations", total, on_step)
+    with tqdm(total=total, desc="ablations", disable=None, leave=False) as bar:
+        for strings, runs in by_block:
+            parts.append(_score(runs, strings, vocabulary, (bar, told), over))
+    return PerStringScores(
+        *(torch.cat([getattr(part, f.name) for part in parts], dim=1) for f in fields(PerStringScores))
+    )
+
+
+@checked_call
+@torch.no_grad()
+def letters_right(
+    model: Model, batch: Batch, ablations: Sequence[Ablation], *, floats_at_once: int | None = None
+) -> Bool[Tensor, "ablation batch column"]:
+    """Run every ablation on every string, and say which letters are right, place by place.
+
+    >>> from interp.measure.values import Mean
+    >>> from interp.models.planted import planted_copier
+    >>> task = interp.CopyTask(4)
+    >>> clean = Ablation((), Mean())
+    >>> letters_right(planted_copier(1, 4)[0], task.sample(2, 3, 0), [clean]).shape
+    torch.Size([1, 2, 3])
+
+    Args:
+        model, batch, ablations, floats_at_once: as in `sweep`, whose means and donors these are.
+
+    Returns: whether each letter is right; of strings that are asked at different places, at each place at which some
+        string is (False where it is not).
+
+    Raises: UserError as `sweep` does.
+    """
+    parts = []
+    for strings, runs in _by_block(model, batch, ablations, False, floats_at_once)[1]:
+        rows: dict[int, Tensor] = {}
+        for indices, logits in runs:
+            correct = letter_correct(logits.argmax(dim=-1), strings.asked(len(indices)))
+            rows |= dict(zip(indices, correct.unflatten(0, (len(indices), -1)), strict=True))
+        parts.append(torch.stack([rows[i] for i in sorted(rows)]))
+    return torch.cat(parts, dim=1)
+
+
+def _by_block(
+    model: Model, batch: Batch, ablations: Sequence[Ablation], slow: bool, floats_at_once: int | None
+) -> tuple[int, Iterator[tuple[BlockContext, Runs]]]:
+    """How many runs it takes; and block by block the strings, and each ablation's logits."""
     ablations = [ablation.of(model) for ablation in ablations]
     fast = model if isinstance(model, StackModel) and not slow else None
     tokens_at_once = (floats_at_once or budget(batch.tokens.device).floats) // _floats_per_token(
@@ -84,18 +135,18 @@ def sweep(
     blocks = _blocks(batch, tokens_at_once)
     clean = _clean_run(model, batch, clean_names(model, ablations, fast is not None), blocks)
     outputs = _replaced_outputs(batch, ablations, clean)
-    columns, parts = _answer_columns(batch), []
-    total = len(blocks) * len(ablations)
-    told = Progress("ablations", total, on_step)
-    with tqdm(total=total, desc="ablations", disable=None, leave=False) as bar:
+    columns = _answer_columns(batch)
+
+    def runs() -> Iterator[tuple[BlockContext, Runs]]:
         for rows in blocks:
             here = {name: value[rows] for name, value in clean.items()}
             strings = _context(model, batch, ablations, rows, here, outputs, columns)
-            runs = together(fast, strings, ablations, tokens_at_once) if fast else one_by_one(model, strings, ablations)
-            parts.append(_score(runs, strings, vocabulary, (bar, told), over))
-    return PerStringScores(
-        *(torch.cat([getattr(part, f.name) for part in parts], dim=1) for f in fields(PerStringScores))
-    )
+            yield (
+                strings,
+                together(fast, strings, ablations, tokens_at_once) if fast else one_by_one(model, strings, ablations),
+            )
+
+    return len(blocks) * len(ablations), runs()
 
 
 @torch.no_grad()
@@ -177,7 +228,7 @@ def _replaced_outputs(
 
 
 def _score(
-    runs: Iterator[tuple[list[int], Logits]],
+    runs: Runs,
     strings: BlockContext,
     vocabulary: Vocabulary,
     watching: Any,

@@ -130,7 +130,9 @@ def _strings(
 def _refuse_others(model: StackModel, task: Task, length: int, settings: HeadSettings, table: HeadTable) -> None:
     """Raises: UserError as `backward_heads` does."""
     if not isinstance(task, ReverseCopy):
-        raise UserError(f"task must be writing backwards; got a {type(task).__name__}. Take ReverseCopy().")
+        raise UserError(
+            f"task must be writing backwards; got a {type(task).__name__}. Take ReverseCopy(), or --task reverse."
+        )
     if length < 2 * settings.longest + 2:
         raise UserError(
             f"length must be at least {2 * settings.longest + 2}, for the longest match and a rival; got {length}. "

@@ -7,7 +7,7 @@ import torch
 
 from interp.measure.ablation.interventions import KINDS, intervention
 from interp.measure.ablation.sets import Ablation
-from interp.measure.ablation.sweep import PerStringScores, sweep
+from interp.measure.ablation.sweep import PerStringScores, letters_right, sweep
 from interp.measure.values import Mean, Zero
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.base import Batch
@@ -134,3 +134,26 @@ def test_no_gradient_is_kept_and_no_hook_survives(generator):
     found = sweep(model, strings, TASK.vocabulary, [Ablation(heads, Zero()) for heads in SETS])
     assert not found.loss.requires_grad
     assert not list(itertools.chain(*(point.fwd_hooks for point in model.hook_dict.values())))
+
+
+def test_letters_kept_apart_are_those_of_a_run_with_the_mean_put_in_by_hand(generator):
+    model, strings = random_model(d_mlp=20, position="nope"), batch(generator(), lengths=6)
+    heads = ("L0H1", "L2H2")
+    _, cache = model.run_with_cache(strings.tokens)
+
+    def put(layer, head):
+        def hook(z, hook):  # noqa: ARG001
+            z[:, :, head] = cache[f"blocks.{layer}.attn.hook_z"][:, :-1, head].mean(dim=(0, 1))  # the end is not used
+            return z
+
+        return f"blocks.{layer}.attn.hook_z", hook
+
+    logits = model.run_with_hooks(strings.tokens, fwd_hooks=[put(0, 1), put(2, 2)])
+    wanted = (logits.argmax(dim=-1) == strings.targets)[:, 7:13]  # $ x1..x6 | asks from place 7 on
+    for floats in (None, 1):
+        clean, found = letters_right(
+            model, strings, [Ablation((), Mean()), Ablation(heads, Mean())], floats_at_once=floats
+        )
+        assert torch.equal(found, wanted)
+        assert torch.equal(clean, (model(strings.tokens).argmax(dim=-1) == strings.targets)[:, 7:13])
+    assert not torch.equal(clean, found)
