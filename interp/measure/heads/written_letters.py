@@ -40,7 +40,7 @@ def written_letters(
     >>> batch = interp.tasks.ReverseCopy(8).sample(16, 6, 0)
     >>> found = written_letters(model, batch, [HeadSet("long", "single", (planting.lookup,))], "mean", longest=2)
     >>> found.attention[found.heads.index(planting.lookup), 2].round(2)  # nothing stands there before the second
-    array([0. , 0.9, 0.9, 0.9])
+    array([0.  , 1.  , 0.97, 0.91])
 
     Args:
         model: one whose heads' attention can be read.

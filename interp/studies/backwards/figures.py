@@ -18,6 +18,8 @@ from interp.studies.backwards.verdict import looked_at, serves_from
 
 ROW = 24
 """Pixels of a head in a table of colours."""
+NOTHING = 0.05
+"""Attention, or a share, below which a cell holds no number: that could not be read on every page."""
 PLAIN, OTHER = theme.Look(theme.NEUTRAL, "circle-open"), theme.Look(theme.NEUTRAL, "x-thin-open")
 
 
@@ -62,6 +64,7 @@ def _name(head: BackwardHead) -> str:
 
 
 def _cells(z: np.ndarray, names: Sequence[str], color: str, hover: str) -> go.Heatmap:
+    """A table of shares in shades of a colour."""
     return go.Heatmap(
         z=z,
         x=list(range(z.shape[1])),
@@ -70,7 +73,8 @@ def _cells(z: np.ndarray, names: Sequence[str], color: str, hover: str) -> go.He
         zmin=0,
         zmax=1,
         showscale=False,
-        texttemplate="%{z:.2f}",
+        text=[["" if abs(value) < NOTHING else words.number(value) for value in row] for row in z],
+        texttemplate="%{text}",
         textfont={"size": 11},
         hovertemplate=hover,
         xgap=1,

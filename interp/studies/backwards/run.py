@@ -32,9 +32,9 @@ def backwards_study(
     """Find the heads that do induction backwards, ablate them, and see which letter each of them writes.
 
     >>> from interp.studies.backwards.settings import BackwardsSettings
-    >>> found = backwards_study("planted:reverse?n=2&alphabet=8", settings=BackwardsSettings.tiny())
+    >>> found = backwards_study("planted:reverse?n=2&across=true", settings=BackwardsSettings.tiny())
     >>> found.verdict.answer, [(head.name, head.offset) for head in found.flagged]
-    ('yes', [('L1H4', 2)])
+    ('yes', [('L1H4', 2), ('L1H5', 1)])
 
     Args:
         loaded: what `interp.load` returns, or a model specification.

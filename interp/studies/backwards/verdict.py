@@ -171,13 +171,17 @@ def _without(study: BackwardsStudy) -> str:
 
 def _first(study: BackwardsStudy) -> str:
     """The first letter for which each flagged head looks there, beside the first that it can serve."""
+    heads = study.flagged[::-1]
+    firsts = [serves_from(study, head) for head in heads]
+    exact = firsts == [head.first for head in heads]
     told = []
-    for head in study.flagged[::-1]:
-        first = serves_from(study, head)
-        looks = "none of the first letters" if first is None else f"letter {first}"
-        can = "the first that it can serve" if first == head.first else f"it can serve from letter {head.first} on"
-        told.append(f"{head.name} {looks} ({can})")
-    return f"The first letter for which a head gives that place half of its attention: {words.names(told)}."
+    for head, first in zip(heads, firsts, strict=True):
+        looks = head.name if told else f"{head.name} first looks there"
+        looks += " for none of the first letters" if first is None else f" for letter {first}"
+        told.append(looks if exact else f"{looks} (it can serve from letter {head.first} on)")
+    each = "each" if len(told) > 1 else "it"
+    end = f", the first that {each} can serve" if exact else ""
+    return f"With half of its attention or more, {words.names(told)}{end}."
 
 
 def _others(study: BackwardsStudy) -> list[str]:
