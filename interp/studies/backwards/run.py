@@ -22,7 +22,7 @@ from interp.studies.backwards.verdict import backwards_verdict
 from interp.studies.study import UNDECIDED, OnStep, silent
 
 LENGTH = 24
-"""Letters of strings where nothing is known of the training."""
+"""Letters of strings where nothing is known of the training, or more, for the longest match."""
 
 
 @checked_call
@@ -42,14 +42,14 @@ def backwards_study(
         settings: how much is measured.
         on_step: told what is being done.
 
-    Raises: UserError for a task that is not writing backwards, and for a model that `backward_heads` refuses.
+    Raises: UserError for a task that is not writing backwards, a model that `backward_heads` refuses, or a length that
+        is too short for the longest match.
     """
     settings = settings or BackwardsSettings()
     check_bounds(settings)
     loaded = as_loaded(loaded, seed)
     model, task = cast(Any, loaded.model), loaded.task
-    length = settings.length or max(LENGTH if loaded.trained_lengths is None else loaded.trained_lengths[1], 4)
-    longest = min(settings.scoring.longest, (length - 2) // 2)  # with room for a rival
+    length, longest, caveats = _fitted(loaded, settings)
     on_step("heads that look backwards")
     scoring = replace(settings.scoring, longest=longest)
     heads = backward_heads(model, task, length, scoring, seed, on_step)
@@ -70,7 +70,18 @@ def backwards_study(
         ablations=ablations,
         written=written_letters(model, strings, sets, settings.kind, longest, seed),
     )
-    return replace(found, verdict=backwards_verdict(found))
+    return replace(found, verdict=backwards_verdict(found, caveats))
+
+
+def _fitted(loaded: Loaded, settings: BackwardsSettings) -> tuple[int, int, tuple[str, ...]]:
+    """Letters of the strings and of the longest match, with room for a rival; and a caveat if it is cut for that."""
+    longest = settings.scoring.longest
+    if settings.length is not None or loaded.trained_lengths is None:
+        return settings.length or max(LENGTH, 2 * longest + 2), longest, ()
+    length = max(loaded.trained_lengths[1], 4)
+    if (most := (length - 2) // 2) >= longest:
+        return length, longest, ()
+    return length, most, (f"matches of more than {most} letters were not looked for: none fit its training's strings",)
 
 
 def _sets(model: Model, flagged: Sequence[str]) -> list[HeadSet]:

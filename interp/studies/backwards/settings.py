@@ -14,8 +14,8 @@ class BackwardsSettings:
     """How much is measured. `tiny` is for a look at the machinery, not at a model."""
 
     length: int | None = None
-    """Letters per string, at least 4; by default the longest of training, else 24. The longest match that is looked for
-    leaves room for a rival beside it."""
+    """Letters per string, at least 2 more than twice the longest match; by default the longest of training, else 24 or
+    as many as that takes."""
     strings: int = 200
     """Strings that are written with heads and without."""
     kind: Literal["zero", "mean", "mean-per-position", "resample"] = "mean"

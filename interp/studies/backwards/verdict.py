@@ -16,10 +16,15 @@ SERVES = 0.5
 """Mean attention to a head's own place from which on it serves a letter."""
 
 
-def backwards_verdict(study: BackwardsStudy) -> Verdict:
+def backwards_verdict(study: BackwardsStudy, caveats: tuple[str, ...] = ()) -> Verdict:
     """Whether heads do induction backwards, and little is right without them: all that it writes (yes), some (partly),
-    nothing (no)."""
-    caveats = _caveats(study)
+    nothing (no).
+
+    Args:
+        study: what was found.
+        caveats: what else limits the answer, each a clause.
+    """
+    caveats = (*caveats, *_caveats(study))
     text = " ".join([*_says(study), *(f"But {caveat}." for caveat in caveats)])
     return Verdict(answer(study), _evidence(study), caveats, text)
 

@@ -133,6 +133,14 @@ def test_its_page_its_tables_and_what_is_kept(across, tmp_path):
     assert [row[0] for row in cuts.rows] == ["nothing", "L1H9, L1H10 and L1H11", "L1H9", "L1H10", "L1H11"]
 
 
+@pytest.mark.slow
+def test_a_match_that_does_not_fit_the_strings_of_training_is_cut_and_told():
+    loaded = replace(interp.load("planted:reverse?n=2&alphabet=8"), trained_lengths=(2, 8))
+    study = backwards_study(loaded, 0, replace(FEW, length=None))
+    assert study.length == 8 and study.heads.rival.shape[1] == 3 and [head.offset for head in study.flagged] == [2]
+    assert study.verdict.caveats[0].startswith("matches of more than 3 letters were not looked for")
+
+
 def test_numbers_are_written_as_runs():
     assert spans([1, 2, 3, 5, 7, 8]) == "1 to 3, 5 and 7 and 8" and spans([4]) == "4"
 
@@ -143,5 +151,7 @@ def test_each_task_is_sent_to_the_study_that_asks_it():
         backwards_study("planted:ngram?n=2", 0, FEW, told.append)
     with pytest.raises(UserError, match=r"got ReverseCopy, which does not\. Ask interp backwards, or load"):
         interp.hash_head_study("planted:reverse?n=2&alphabet=6")
+    with pytest.raises(UserError, match=r"length must be at least 16, for the longest match and a rival; got 12\."):
+        backwards_study("planted:reverse?n=2", 0, replace(FEW, length=12))
     with pytest.raises(UserError, match="length must be an integer from 4 to"):
         backwards_study("planted:reverse?n=2", 0, replace(FEW, length=3))
