@@ -23,7 +23,8 @@ class Options(Analysis):
     """laptop (hours, most of them for the longest strings), or tiny, as `--tiny` asks."""
     arms: tuple[str, ...] = ()
     """Copiers to train: long32, even-windows, learned-windows, nope, alibi, rope, softmax-nape, log-n-nape, ssmax-nape,
-    entmax-nape, forget, path, one-layer, plain-strings, strings-of-20, strings-of-32, published; by default long32."""
+    entmax-nape, forget, path, one-layer, plain-strings, strings-of-20, strings-of-32, backwards32,
+    backwards32-marked, published; by default long32."""
     seeds: int | None = None
     """Trainings of each."""
     lengths: tuple[int, ...] = ()

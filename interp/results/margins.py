@@ -24,21 +24,26 @@ class HeadMargins(Result):
     length: int
     """Letters of a string."""
     over_best: Float[np.ndarray, "head string letter"]
-    """Score of the place that the letter is copied from, less the best of all other places' that the head sees."""
+    """Score of the place that the letter is copied from, or of that so many behind it (`head_margins`), less the best
+    of all other places' that the head sees; inf for first letters behind which there is no such place yet."""
     over_all: Float[np.ndarray, "head string letter"]
     """Score of that place less the score that would get as much attention as all others together: with softmax the log
-    of their summed exponentials, so that this is the log-odds of the right place. Below 0 the others outweigh it."""
+    of their summed exponentials, so that this is the log-odds of the right place. Below 0 the others outweigh it; inf
+    as above."""
     of_logits: Float[np.ndarray, "string letter"]
     """The model's logit of the letter due less the largest other: below 0 it writes that one."""
     shared: Int[np.ndarray, "head string letter"]
     """Tokens before the best rival that agree with those before the right place, counted back to the first that does
-    not, up to `context`."""
+    not, up to `context`; of places behind the letter, tokens that end there."""
     context: int
     """Tokens that are compared, at most."""
 
     def quantiles(self, values: Float[np.ndarray, "head string letter"]) -> Float[np.ndarray, "head quantile"]:
-        """A margin below which this many of all letters lie, for each of `QUANTILES`."""
-        return np.quantile(values.reshape(len(values), -1), QUANTILES, axis=1).T
+        """A margin below which this many of all letters lie that have one, for each of `QUANTILES`."""
+        known = [rows[np.isfinite(rows)] for rows in values.reshape(len(values), -1)]
+        return np.stack(
+            [np.quantile(rows, QUANTILES) if rows.size else np.full(len(QUANTILES), np.inf) for rows in known]
+        )
 
 
 @dataclass(frozen=True)

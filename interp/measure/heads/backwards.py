@@ -35,6 +35,8 @@ from interp.tasks.sampling import below
 
 WRITES = 0.5
 """Least share of what a head raises most that the letter which is due must have (`BackwardHead.writing`)."""
+DRAWS = 0.1
+"""Least share, of what a rival and the place itself draw together, that one alike in all has where letters decide."""
 Behind = Float[Tensor, "head offset string"]
 
 
@@ -79,7 +81,7 @@ def backward_heads(
     q = benjamini_hochberg(p)
     flagged = (q < settings.level) & (above.numpy() > settings.floor) & (writing >= WRITES)
     own = clean[torch.arange(len(table)), best].mean(dim=1)
-    rivals = _rivals(model, asked, task, best, rival.to(model.device), settings.floor, generator).double().cpu().numpy()
+    rivals = _rivals(model, asked, task, best, rival.to(model.device), generator).double().cpu().numpy()
     heads = tuple(
         BackwardHead(
             name=head.name,
@@ -164,7 +166,6 @@ def _rivals(
     task: Task,
     best: Int[Tensor, " head"],
     rival: Int[Tensor, " string"],
-    floor: float,
     generator: torch.Generator,
 ) -> Float[Tensor, "head back"]:
     """Attention to a rival unlike in one letter, as a share of that to one alike in all (`BackwardHeads.rival`)."""
@@ -176,11 +177,11 @@ def _rivals(
         own, other = (_looked(model, there, at)[0][heads, best].mean(dim=1) for at in (asked.source, rival))
         found.append(other / (own + other).clamp(min=1e-12))
     same, *unlike = found
-    return torch.where(same[:, None] > floor, torch.stack(unlike, dim=1) / same[:, None].clamp(min=1e-12), 1.0)
+    return torch.where(same[:, None] > DRAWS, torch.stack(unlike, dim=1) / same[:, None].clamp(min=1e-12), 1.0)
 
 
 def _with_rival(asked: _Asked, rival: Int[Tensor, " string"]) -> Tokens:
-    """The strings with the letters behind the source behind another place, too, before another letter."""
+    """The strings with the letters behind the source behind another place, too, whatever stands there."""
     tokens = asked.tokens
     for back in range(1, asked.longest + 1):
         tokens = tokens.scatter(1, rival[:, None] + back, tokens.gather(1, asked.source[:, None] + back))

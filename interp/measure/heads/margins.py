@@ -42,7 +42,7 @@ class _Rows:
 
 
 @torch.no_grad()
-def head_margins(model: StackModel, batch: Batch, heads: Heads, context: int = 12) -> HeadMargins:
+def head_margins(model: StackModel, batch: Batch, heads: Heads, context: int = 12, behind: int = 0) -> HeadMargins:
     """Measure the margins of some attention heads at every letter of the answer.
 
     Scores are made in blocks of queries, so that memory is linear in the length where that of the model is. The first
@@ -54,16 +54,22 @@ def head_margins(model: StackModel, batch: Batch, heads: Heads, context: int = 1
         batch: strings of one length, on the model's device, whose answers are copied letter by letter.
         heads: the lookup heads, by name or as `Head`s.
         context: tokens before a rival that are compared with those before the right place.
+        behind: how far behind the letter that is due the right place stands: 0, where it stands itself; more for heads
+            that look backwards (`backward_heads` tells), whose match ends at the place.
 
-    Raises: UserError for heads that do not attend, or answers that are not copied from a place.
+    Raises: UserError for heads that do not attend, answers that are not copied from a place, or a place before it.
     """
     chosen = HeadTable.of(model).parse(heads)
+    if behind < 0:
+        raise UserError(
+            f"behind must be a number of places of at least 0; got {behind}. Leave it out for the letter's own."
+        )
     if not chosen or any(head.kind != "attention" for head in chosen):
         raise UserError("heads must be at least one attention head; got none, or another kind. Name lookup heads.")
     length = batch.answer_tokens.shape[1]
     if bool((batch.answer & (batch.source < 0)).any()):
         raise UserError("answers must be copied from places of the string; got some that are not. Take CopyTask().")
-    strings = [_string(model, batch.rows(slice(row, row + 1)), chosen, context) for row in range(len(batch))]
+    strings = [_string(model, batch.rows(slice(row, row + 1)), chosen, context, behind) for row in range(len(batch))]
     over_best, over_all, shared = (np.stack([each[at] for each in strings], axis=1) for at in range(3))
     return HeadMargins(
         heads=tuple(map(str, chosen)),
@@ -76,10 +82,10 @@ def head_margins(model: StackModel, batch: Batch, heads: Heads, context: int = 1
     )
 
 
-def _string(model: StackModel, string: Batch, heads: Sequence[Head], context: int) -> list[np.ndarray]:
+def _string(model: StackModel, string: Batch, heads: Sequence[Head], context: int, behind: int) -> list[np.ndarray]:
     """Margins over the best and over all, agreeing tokens, each [head letter], and margins of logits, [letter]."""
     by_layer = {
-        layer: _layer(model, string, layer, [head.index for head in heads if head.layer == layer], context)
+        layer: _layer(model, string, layer, [head.index for head in heads if head.layer == layer], context, behind)
         for layer in {head.layer for head in heads}
     }
     taken = {layer: iter(range(len(rows.over_best))) for layer, rows in by_layer.items()}
@@ -96,7 +102,7 @@ def _of_logits(model: StackModel, string: Batch) -> Float[Tensor, " letter"]:
     return logits.gather(1, due)[:, 0] - logits.scatter(1, due, -torch.inf).amax(dim=1)
 
 
-def _layer(model: StackModel, string: Batch, layer: int, heads: Sequence[int], context: int) -> _Rows:
+def _layer(model: StackModel, string: Batch, layer: int, heads: Sequence[int], context: int, behind: int) -> _Rows:
     held: list[Any] = []
 
     def keep(q: HeadVectors, k: HeadVectors, steps: Steps | None) -> None:
@@ -107,7 +113,7 @@ def _layer(model: StackModel, string: Batch, layer: int, heads: Sequence[int], c
     q, k, steps = held
     asked = string.answer[0].nonzero()[:, 0]
     at_once = max(1, budget(q.device).pairs // (k.shape[1] * len(heads)))
-    blocks = [_block(model, string, layer, heads, q, k, steps, some, context) for some in asked.split(at_once)]
+    blocks = [_block(model, string, layer, heads, q, k, steps, some, context, behind) for some in asked.split(at_once)]
     return _Rows(*(torch.cat([getattr(block, name) for block in blocks], dim=1) for name in vars(blocks[0])))
 
 
@@ -121,6 +127,7 @@ def _block(
     steps: Steps | None,
     query: Int[Tensor, " query"],
     context: int,
+    behind: int,
 ) -> _Rows:
     """Margins at some query positions."""
     config = model.attention
@@ -129,14 +136,16 @@ def _block(
     bias = head_bias(config.heads_in(layer).of((*heads,)), query, places, k.dtype)
     attn = model.blocks[layer].attn
     scores = capped(_rows(attn.step, q, k, steps, query), attn.score_cap) + bias
-    source = string.source[0, query]
-    at_source = source[None, :, None].expand(len(scores), -1, 1)
-    own = scores.gather(2, at_source)[..., 0]
-    rivals = scores.scatter(2, at_source, -torch.inf)
-    best = rivals.max(dim=2)
-    shared = _agreeing(string.tokens[0], source - 1, best.indices - 1, context)
-    together = attn.to_pattern.together(rivals, heads)
-    return _Rows(own - best.values, own - together, shared)
+    place = string.source[0, query] + behind
+    there, place = place <= query, place.minimum(query)
+    at_place = place[None, :, None].expand(len(scores), -1, 1)
+    own = scores.gather(2, at_place)[..., 0]
+    rivals = scores.scatter(2, at_place, -torch.inf)
+    best, before = rivals.max(dim=2), int(behind == 0)
+    shared = _agreeing(string.tokens[0], place - before, best.indices - before, context)
+    over_best, over_all = own - best.values, own - attn.to_pattern.together(rivals, heads)
+    over_best, over_all = (torch.where(there, over, torch.inf) for over in (over_best, over_all))
+    return _Rows(over_best, over_all, shared)
 
 
 def _rows(

@@ -55,9 +55,10 @@ def planted_reverser(
 ) -> tuple[HookedTransformer, ReversePlanting]:
     """Build a model by hand that writes `$ x1..xL | xL..x1 .`, of any length, and say what is in it.
 
-    From the n-th written letter on it fails exactly where n letters in a row occur twice in the string, before two
-    different letters; across the separator also where they occur in the answer, as they do where they read the same
-    backwards. The first n come by their distance to the separator, or by matches that reach across it.
+    From the n-th written letter on it guesses exactly where n letters in a row occur twice in the string, before two
+    different letters; the first n come by their distance to the separator. Across it, that is so from the letter
+    (n + 1) / 2 on, by matches that reach across, and it guesses also where the n letters occur mirrored in the answer,
+    as they do where they read the same backwards.
 
     >>> model, planting = interp.models.planted.planted_reverser(n=2, alphabet=8)
     >>> planting.lookup

@@ -89,7 +89,14 @@ def tables(study: BackwardsStudy) -> list[Table]:
     (_, of_strings), (_, of_letters) = accuracy(study)
     ends = (f"{words.percent(share)} {words.interval(ends)}" for share, ends in accuracy(study))
     whole = ("nothing", next(ends), "", next(ends), "", "")
-    columns = ("without", "strings right", "drop", "letters right", "drop", "as many others: strings right")
+    columns = (
+        "without",
+        "strings right",
+        "drop in strings",
+        "letters right",
+        "drop in letters",
+        "as many others: strings right",
+    )
     note = words.intervals_note(
         strings_right=[of_strings], letters_right=[of_letters], drop=[cut.interval for cut in cuts]
     )

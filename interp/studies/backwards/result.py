@@ -33,11 +33,13 @@ class BackwardsStudy(StudyResult):
 
     @property
     def others_needed(self) -> tuple[AblationResult, ...]:
-        """Heads that are not flagged, without which alone strings go wrong, with the whole interval."""
+        """Heads that are not flagged, without which alone strings or letters go wrong, with the whole interval."""
         return tuple(
             found
             for found in self.ablations
-            if found.group == "no role" and len(found.heads) == 1 and found.interval.low > 0
+            if found.group == "no role"
+            and len(found.heads) == 1
+            and max(found.interval.low, found.letter_interval.low) > 0
         )
 
     @property

@@ -65,7 +65,7 @@ def looked_at(study: BackwardsStudy, cut: AblationResult) -> tuple[int, float]:
 def needed_for(study: BackwardsStudy, cut: AblationResult) -> str:
     """Write which of the first letters a head is needed for that is not flagged, and where it looks for them."""
     if not (early := lost(study, cut)):
-        return "later letters"
+        return f"none of the first {study.written.attention.shape[2]} letters alone"
     place, attention = looked_at(study, cut)
     behind = f"{words.number(attention)} of its attention there {words.count(place, 'place')} behind"
     return f"{words.plural(len(early), 'letter')} {spans(early)} ({behind})"
@@ -79,7 +79,7 @@ def spans(letters: list[int]) -> str:
             runs[-1].append(letter)
         else:
             runs.append([letter])
-    return words.names(f"{run[0]} to {run[-1]}" if len(run) > 2 else words.names(run) for run in runs)
+    return words.names(part for run in runs for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run)))
 
 
 def accuracy(study: BackwardsStudy) -> tuple[tuple[float, Interval], tuple[float, Interval]]:
@@ -127,7 +127,7 @@ def _caveats(study: BackwardsStudy) -> tuple[str, ...]:
         caveats.append("there is no control: fewer other heads than these see the whole string")
     _, (_, letters) = accuracy(study)
     if not study.flagged and letters.low > 1 / study.letters + FLOOR:
-        caveats.append("it gets letters right all the same, by something else than these heads")
+        caveats.append("it gets letters right all the same, by something else")
     return tuple(caveats)
 
 

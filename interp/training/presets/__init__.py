@@ -11,6 +11,7 @@
 | lstm | 2 | 153,600 strings of 1 to 6 letters | 80 s | .997 and more up to 6; .76 at 7, .19 at 8 |
 | long | 2 | 230,400 strings of 1 to 50 letters | 150 s | .99 and more up to 50; copies 10,000, see `docs/record.md` |
 | long32 | 2 | 310,400 strings of 1 to 64 letters of 32 | 310 s | .99 and more up to 64; copies 65,536, see there |
+| backwards32 | 1 | 102,400 strings of 1 to 64 letters, backwards | 240 s | .99 up to 64, see `docs/backwards.md` |
 | hybrid | 2 | 44,800 strings of 5 to 30 letters | 60 s | .997 and more up to 30; .97 at 40, .90 at 60, .68 at 100 |
 | gated_deltanet | 2 | 128,000 strings of 1 to 10 letters | 140 s | .952 to .963 at 10; half at 14.3 to 15.9 |
 | gla | 2 | 128,000 strings of 1 to 10 letters | 140 s | .902 to .950 at 10; half at 11.8 to 14.5 |
@@ -20,12 +21,13 @@
 | gated_deltanet_hybrid | 2 | 128,000 strings of 5 to 30 letters | 250 s | .994 to .999 at 30; half at 63 or beyond 90 |
 
 Measured on one thread of a 2.6 GHz AMD EPYC, the six last of an Intel Xeon; hard-alibi over five seeds (the worst is
-given), long and long32 over five, mamba and the six last over three, the others over one; 1,000 strings of each length
-up to 60, fewer beyond. In the first four, all attention-only, half of each batch from some step on are strings of few
-letters (`TrainConfig.hard_letters`): not the paper's distribution, but the accuracies are the plain task's. They do not
-compare architectures or position encodings: lengths, layers and numbers of strings differ; only the six last, and mamba
-beside them, have equal state, weights and examples. How those with recurrences were found stands in `docs/presets.md`;
-`long` and `long32`, which copy strings many times as long as those of their training, in `docs/record.md`.
+given), long, long32 and backwards32 over five, mamba and the six last over three, the others over one; 1,000 strings of
+each length up to 60, fewer beyond. In the first four, all attention-only, half of each batch from some step on are
+strings of few letters (`TrainConfig.hard_letters`): not the paper's distribution, but the accuracies are the plain
+task's. They do not compare architectures or position encodings: lengths, layers and numbers of strings differ; only the
+six last, and mamba beside them, have equal state, weights and examples. How those with recurrences were found stands in
+`docs/presets.md`; `long` and `long32`, which copy strings many times as long as those of their training, in
+`docs/record.md`.
 """
 
 from collections.abc import Callable
@@ -62,6 +64,7 @@ MEASURED: dict[str, Measured] = {
     "hybrid": Measured(0.997, 60.0),
     "long": Measured(0.99, 150.0),
     "long32": Measured(0.99, 310.0),
+    "backwards32": Measured(0.99, 240.0),
     "gated_deltanet": Measured(0.952, 140.0),
     "gla": Measured(0.902, 140.0),
     "rwkv7": Measured(0.984, 160.0),
@@ -81,6 +84,7 @@ PRESETS: dict[str, Callable[[], Preset]] = {
     "hybrid": recurrent.hybrid,
     "long": attention.long,
     "long32": attention.long32,
+    "backwards32": attention.backwards32,
     "gated_deltanet": recurrent.gated_deltanet,
     "gla": recurrent.gla,
     "rwkv7": recurrent.rwkv7,

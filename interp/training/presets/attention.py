@@ -3,6 +3,7 @@
 from typing import Any
 
 from interp.tasks.copy import CopyTask
+from interp.tasks.reverse import ReverseCopy
 from interp.tasks.vocabulary import Vocabulary
 from interp.training.phase import Phase
 from interp.training.presets.form import Preset
@@ -54,6 +55,17 @@ def long() -> Preset:
     """Keys of eight letters of the alphabet, looked up by two heads; smaller, else as `long32`."""
     training = _then_hard(steps=3600, then=350, longest=50, learning_rate=4e-3, evaluate_every=1000)
     return _even_windows(9, d_model=160, widths=(20, 96), lookups=2, alphabet=26), CopyTask(), training
+
+
+def backwards32() -> Preset:
+    """Strings of 32 letters written backwards, by one layer behind a convolution.
+
+    Heads of seven letters and, for the first letters, of three and one; the fourth lets training find them.
+    """
+    task = ReverseCopy(alphabet=32)
+    model = {"kind": "transformer", "d_vocab": task.vocabulary.size, "position": "nope", "d_model": 160}
+    model |= {"n_layers": 1, "n_heads": 4, "d_head": 96, "qkv_conv": 9}
+    return model, task, _then_hard(steps=1600, then=300, longest=64, learning_rate=4e-3, evaluate_every=1000)
 
 
 def _even_windows(longest: int, d_model: int, widths: tuple[int, int], lookups: int, alphabet: int) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """Margins against scores written out, and predictions against copiers whose end is known."""
 
+from itertools import takewhile
+
 import numpy as np
 import pytest
+import torch
 
 import interp.base.budget
 from interp.base.budget import Budget
@@ -10,9 +13,11 @@ from interp.measure.heads.limits import ideal_string_accuracy, predict_accuracy
 from interp.measure.heads.margins import head_margins
 from interp.models import build
 from interp.models.planted import planted_copier
+from interp.models.planted.reverser import planted_reverser
 from interp.results.margins import HeadMargins
 from interp.tasks.copy import CopyTask
 from interp.tasks.probes.ideal import ideal_ngram_accuracy
+from interp.tasks.reverse import ReverseCopy
 
 
 @pytest.mark.parametrize("position", ["nope", "alibi", "rope", "forget", "path"])
@@ -46,6 +51,34 @@ def test_a_planted_copier_is_fooled_only_by_what_shares_its_n_letters():
     found = head_margins(model, batch, ["L1H3"] if planting.n == 2 else [])
     lost = found.over_best[..., 2:] < 1e-6
     assert lost.any() and (found.shared[..., 2:][lost] >= 2).all()
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_margins_of_a_head_that_looks_behind_are_those_of_that_place(across):
+    n, length = 3, 12
+    model, planting = planted_reverser(n, 26, across=across, tau=4.0, dtype=torch.float64)
+    batch = ReverseCopy().sample(4, length, 2)
+    found = head_margins(model, batch, [planting.lookup], behind=n)
+    _, cache = model.run_with_cache(batch.tokens)
+    scores = cache["blocks.1.attn.hook_attn_scores"][:, int(planting.lookup[3:])].numpy()
+    for string, written in np.ndindex(4, length):
+        query, place = length + 1 + written, length - written + n
+        if place > query:
+            assert found.over_best[0, string, written] == found.over_all[0, string, written] == np.inf
+            continue
+        row = scores[string, query, : query + 1]
+        others = np.delete(row, place)
+        assert found.over_best[0, string, written] == pytest.approx(row[place] - others.max())
+        assert found.over_all[0, string, written] == pytest.approx(row[place] - np.log(np.exp(others).sum()))
+        tokens, shared = batch.tokens[string].tolist(), set()
+        for rival in set(np.flatnonzero(np.isclose(row, others.max()))) - {place}:  # several draw alike
+            ends = zip(tokens[place::-1], tokens[rival::-1], strict=False)
+            shared.add(min(12, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))))
+        assert found.shared[0, string, written] in shared
+        last = tokens[query - n + 1 : query + 1]  # where they read the same backwards, the query finds itself as well
+        if written >= n:
+            assert (found.over_best[0, string, written] < 1) == (across and last == last[::-1])
+    assert np.isinf(found.over_best[0, :, 0]).all()
 
 
 def test_the_ceiling_by_its_formula_is_the_one_that_is_drawn():

@@ -142,7 +142,7 @@ def test_a_match_that_does_not_fit_the_strings_of_training_is_cut_and_told():
 
 
 def test_numbers_are_written_as_runs():
-    assert spans([1, 2, 3, 5, 7, 8]) == "1 to 3, 5 and 7 and 8" and spans([4]) == "4"
+    assert spans([1, 2, 3, 5, 7, 8]) == "1 to 3, 5, 7 and 8" and spans([4]) == "4"
 
 
 def test_each_task_is_sent_to_the_study_that_asks_it():

@@ -13,7 +13,7 @@ from interp.base.provenance import provenance
 from interp.base.seeds import own_generator
 from interp.experiments.record.result import RecordResult, Training
 from interp.experiments.record.run.arms import ARMS
-from interp.experiments.record.run.lookups import letters_matched, lookup_heads
+from interp.experiments.record.run.lookups import Lookups
 from interp.experiments.record.settings import RecordSettings
 from interp.experiments.record.verdict import record_verdict
 from interp.measure.heads.limits import predict_accuracy
@@ -21,6 +21,7 @@ from interp.measure.heads.margins import head_margins
 from interp.results.margins import QUANTILES, HeadMargins, Limit
 from interp.studies.study import UNDECIDED, OnStep, silent
 from interp.tasks.base import Task
+from interp.tasks.reverse import ReverseCopy
 from interp.training.evaluate import accuracy_by_length
 from interp.training.kept_runs import kept_run
 from interp.training.recipe import TrainConfig
@@ -109,9 +110,10 @@ def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
     run = load_run(folder, how.device)
     how.on_step(f"{name}, seed {seed}: margins, and what they predict")
     copier: Any = run.model
-    lookups = lookup_heads(copier, run.task, how.seed)
-    margins = [_margins(settings, run, lookups, length, how.seed) for length in settings.margin_lengths]
-    predicted = _predicted(settings, run, margins, how.seed)
+    lookups = Lookups.of(copier, run.task, how.seed)
+    known = settings.margin_lengths if lookups.heads else ()
+    margins = [_margins(settings, run, lookups, length, how.seed) for length in known]
+    predicted = _predicted(settings, run, lookups, margins, how.seed)
     how.on_step(f"{name}, seed {seed}: copying strings of up to {max(settings.lengths):,} letters")
     rows = [_copies(run, *which, seed) for which in zip(settings.lengths, settings.strings, strict=True)]
     trained_now = took > 1e-2 * recipe.steps  # a step takes at least ten milliseconds; reading what is kept does not
@@ -120,22 +122,22 @@ def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
         seed=seed,
         n_parameters=run.model.n_parameters,
         cpu_seconds=took if trained_now else None,
-        lookups=lookups,
+        lookups=lookups.heads,
         lengths=settings.lengths,
         strings=settings.strings,
         right=tuple(int((errors < 0).sum()) for errors in rows),
         interval=tuple(proportion_interval(int((errors < 0).sum()), len(errors)) for errors in rows),
         first_errors=tuple(tuple(int(error) for error in errors if error >= 0) for errors in rows),
         least_margins=tuple(float(_best_head(each)) for each in margins),
-        margin_lengths=settings.margin_lengths,
+        margin_lengths=known,
         predicted=predicted,
     )
 
 
-def _margins(settings: RecordSettings, run: Run, lookups: tuple[str, ...], length: int, seed: int) -> HeadMargins:
+def _margins(settings: RecordSettings, run: Run, lookups: Lookups, length: int, seed: int) -> HeadMargins:
     strings = run.task.sample(settings.margin_strings, length, own_generator("margins", seed)).to(run.model.device)
     model: Any = run.model
-    return head_margins(model, strings, list(lookups))
+    return head_margins(model, strings, list(lookups.heads), behind=lookups.behind)
 
 
 def _best_head(margins: HeadMargins) -> float:
@@ -143,12 +145,14 @@ def _best_head(margins: HeadMargins) -> float:
     return float(margins.quantiles(margins.over_best)[:, QUANTILES.index(0.001)].max())
 
 
-def _predicted(settings: RecordSettings, run: Run, margins: list[HeadMargins], seed: int) -> Limit | None:
-    model: Any = run.model
-    n = letters_matched(model, run.task, seed)
-    if n is None or n >= min(settings.margin_lengths):
+def _predicted(
+    settings: RecordSettings, run: Run, lookups: Lookups, margins: list[HeadMargins], seed: int
+) -> Limit | None:
+    if not margins or lookups.n is None or lookups.n >= min(settings.margin_lengths):
         return None
-    return predict_accuracy(margins, n, run.task.n_letters, settings.lengths, seed)
+    if isinstance(run.task, ReverseCopy):  # palindromes cost in proportion to the length, not to its square
+        return None
+    return predict_accuracy(margins, lookups.n, run.task.n_letters, settings.lengths, seed)
 
 
 def _copies(run: Run, length: int, strings: int, seed: int) -> np.ndarray:

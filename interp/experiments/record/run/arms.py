@@ -1,13 +1,14 @@
 """The arms: copiers that differ in one thing, trained on equally many strings, with about as many weights.
 
-Except for two: `long32` is the record itself, `published` has eleven times the weights.
+Except for four: `long32` is the record itself, `backwards32` and `backwards32-marked` are that of writing backwards,
+and `published` has eleven times as many weights.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from interp.training.presets.attention import long, long32
+from interp.training.presets.attention import backwards32, long, long32
 from interp.training.presets.form import Preset
 from interp.training.recipe import TrainConfig
 
@@ -50,6 +51,13 @@ def _published() -> Preset:
     return model, task, replace(training, length=(25, 50), phases=())
 
 
+def _marked() -> Preset:
+    """A head of 16 numbers below is all that it takes to tell on which side of the separator a place stands."""
+    model, task, training = backwards32()
+    heads, width, conv = model["n_heads"], model["d_head"], model["qkv_conv"]
+    return model | {"n_layers": 2, "n_heads": (1, heads), "d_head": (16, width), "qkv_conv": (0, conv)}, task, training
+
+
 def _without_hard_letters(training: TrainConfig) -> TrainConfig:
     return replace(training, phases=tuple(replace(phase, hard_letters=None) for phase in training.phases))
 
@@ -79,6 +87,8 @@ ARMS: dict[str, tuple[str, Callable[[], Preset]]] = {
     "plain-strings": ("no strings of few letters in training", _training(_without_hard_letters)),
     "strings-of-20": ("strings of 20 letters alone", _training(_of_length(20))),
     "strings-of-32": ("strings of 32 letters alone", _training(_of_length(32))),
+    "backwards32": ("the string written backwards, in one layer behind a convolution of width 9", backwards32),
+    "backwards32-marked": ("the same, above a layer of one head that can tell the answer from the string", _marked),
     "published": ("the published record's configuration, 2.1 M weights, on fewer strings", _published),
 }
 """Name -> what distinguishes it, and its model, task and recipe."""

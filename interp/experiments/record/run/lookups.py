@@ -1,13 +1,17 @@
-"""Which heads of a copier look letters up, and how many letters they match."""
+"""Which heads of a copier look letters up, where, and how many letters they match."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from interp.base.seeds import own_generator
+from interp.measure.heads.backwards import backward_heads
 from interp.measure.heads.effective_n import behavioural_n, causal_n
 from interp.measure.heads.margins import head_margins
+from interp.measure.heads.settings import HeadSettings
 from interp.models.heads import Head, HeadTable
 from interp.models.transformer import HookedTransformer
 from interp.tasks.base import Task
+from interp.tasks.reverse import ReverseCopy
 
 LENGTH = 32
 """Letters of the strings that are asked."""
@@ -18,6 +22,29 @@ SURE = 0.75
 """A model that is right so often after every repeat is not led astray by them; guessing is right half the time."""
 KNOWS = 0.5
 """A head that scores its letter above all others this often looks it up."""
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """Heads that look letters up, and what limits them."""
+
+    heads: tuple[str, ...]
+    behind: int = 0
+    """Places behind the letter that is due at which they look."""
+    n: int | None = None
+    """Letters that they match; None where it cannot be told."""
+
+    @classmethod
+    def of(cls, model: HookedTransformer, task: Task, seed: int) -> "Lookups":
+        """Look for them in a copier; in a model that writes backwards, for the one head that matches most letters."""
+        if not isinstance(task, ReverseCopy):
+            return cls(lookup_heads(model, task, seed), n=letters_matched(model, task, seed))
+        settings = HeadSettings(longest=LONGEST, strings=4 * STRINGS)
+        found = [head for head in backward_heads(model, task, LENGTH, settings, seed).heads if head.flagged]
+        if not found:
+            return cls(())
+        best = max(found, key=lambda head: (head.n or 0, head.attention))
+        return cls((best.name,), best.offset, best.n)
 
 
 def lookup_heads(model: HookedTransformer, task: Task, seed: int) -> tuple[str, ...]:
