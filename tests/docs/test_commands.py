@@ -37,9 +37,9 @@ WITH_COMMANDS = {page: commands(page.read_text(encoding="utf-8")) for page in PA
 WITH_COMMANDS = {page: found for page, found in WITH_COMMANDS.items() if found}
 
 
-LONG = ("hybrid.md", "saturation.md", "reproduce-the-paper.md", "record.md")
+LONG = ("hybrid.md", "saturation.md", "reproduce-the-paper.md", "record.md", "docs/backwards.md")
 """Pages whose first commands take long, and that tests of the commands themselves run, too."""
-RUN = [pytest.param(page, marks=pytest.mark.slow) if page.name in LONG else page for page in list(WITH_COMMANDS)[1:]]
+RUN = [pytest.param(page, marks=[pytest.mark.slow] * any(map(page.match, LONG))) for page in list(WITH_COMMANDS)[1:]]
 
 
 def understood(name: str, arguments: list[str]) -> bool:
