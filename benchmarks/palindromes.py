@@ -78,7 +78,9 @@ def table(lines: Iterable[dict[str, Any]]) -> str:
 
 
 def _head(head: dict[str, Any]) -> str:
-    letters = ", ".join(map(str, head["matches"])) or "none alone"
+    matches = head["matches"]
+    letters = ", ".join(map(str, matches)) or "none alone"
+    letters = f"0 to {matches[-1]}" if len(matches) > 2 and matches == list(range(len(matches))) else letters
     return f"{head['name']} {head['offset']} behind, by {letters}"
 
 
