@@ -27,7 +27,7 @@ def test_a_head_that_looks_across_the_separator_guesses_behind_palindromes_of_it
 
 @pytest.mark.parametrize(("n", "alphabet", "length"), [(5, 26, 24), (3, 4, 12), (2, 8, 16)])
 def test_a_head_that_keeps_to_the_string_does_not(n, alphabet, length):
-    """Of few letters, too, where the same ones would occur by chance if they were not kept from it."""
+    """The null, over small alphabets, too, where the same letters would often occur elsewhere by chance."""
     model, _ = planted_reverser(n, alphabet)
     found = palindrome_effect(model, ReverseCopy(alphabet), n, length, 100, torch.Generator().manual_seed(0))
     assert found.right == found.right_otherwise == 100
