@@ -24,10 +24,16 @@ STRINGS = (200, 200, 200, 200, 100, 100, 50, 20)
 MARGIN_LENGTHS = (64, 128, 256)
 
 
-def measured(arm: str, seed: int) -> Training:
+def measured(arm: str, seed: int, learning_rate: float | None) -> Training:
     """Train, or open what was trained, predict, and copy."""
     settings = RecordSettings(
-        arms=(arm,), seeds=1, lengths=LENGTHS, strings=STRINGS, margin_lengths=MARGIN_LENGTHS, margin_strings=40
+        arms=(arm,),
+        seeds=1,
+        lengths=LENGTHS,
+        strings=STRINGS,
+        margin_lengths=MARGIN_LENGTHS,
+        margin_strings=40,
+        learning_rate=learning_rate,
     )
     return record_study(settings, seed=seed, progress=False).trainings[0]
 
@@ -76,13 +82,17 @@ def _share(trainings: list[Training], at: int) -> str:
 
 
 def main(
-    arms: tuple[str, ...] = tuple(ARMS), seeds: tuple[int, ...] = (0, 1, 2, 3, 4), read: Path | None = None
+    arms: tuple[str, ...] = tuple(ARMS),
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
+    learning_rate: float | None = None,
+    read: Path | None = None,
 ) -> None:
     """Train every arm from every seed and print each as a line of JSON.
 
     Args:
         arms: names of `interp.experiments.record.run.arms.ARMS`.
         seeds: of weights and strings of training; the strings that are copied are each seed's own, too.
+        learning_rate: peak of the learning rate, in place of each recipe's own.
         read: a file of such lines, of which the table is printed; nothing is trained.
     """
     if read is not None:
@@ -91,7 +101,7 @@ def main(
     torch.set_num_threads(1)
     for seed in seeds:
         for arm in arms:
-            print(json.dumps(to_plain(measured(arm, seed))), flush=True)
+            print(json.dumps(to_plain(measured(arm, seed, learning_rate))), flush=True)
 
 
 if __name__ == "__main__":

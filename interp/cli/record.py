@@ -31,6 +31,8 @@ class Options(Analysis):
     """Letters of the strings that are copied."""
     strings: tuple[int, ...] = ()
     """How many strings of each of the lengths."""
+    learning_rate: float | None = None
+    """Peak of the learning rate, in place of each recipe's own."""
 
     BOUNDS: ClassVar[Bounds] = {"seeds": (1, 1000), "lengths": (1, 10_000_000), "strings": (1, 1_000_000)}
 
@@ -43,8 +45,11 @@ def work(options: Options) -> None:
     on_line = silent if options.quiet else say
     from interp.experiments.record.settings import RecordSettings
 
-    given = {name: getattr(options, name) for name in ("arms", "seeds", "lengths", "strings")}
-    settings = replace(RecordSettings.of_size(options.size), **{name: value for name, value in given.items() if value})
+    given = {name: getattr(options, name) for name in ("arms", "seeds", "lengths", "strings", "learning_rate")}
+    settings = replace(
+        RecordSettings.of_size(options.size),
+        **{name: value for name, value in given.items() if value not in ((), None)},
+    )
     on_line(f"interp record: {', '.join(settings.arms)} on device {options.device}, seed {options.seed}")
     with result_folder("record", options.out, "-".join(settings.arms)) as folder:
         device = resolve_device(options.device)

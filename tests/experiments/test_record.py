@@ -23,6 +23,7 @@ from interp.studies.study import UNDECIDED
 from interp.tasks.copy import CopyTask
 from interp.tasks.reverse import ReverseCopy
 from interp.training.evaluate import accuracy_by_length
+from interp.training.run_folder import load_run
 
 
 @pytest.fixture(scope="module")
@@ -158,4 +159,15 @@ def test_settings_that_do_not_fit_are_refused():
         record_study(RecordSettings(arms=("long",)), progress=False)
     with pytest.raises(UserError, match="no size is called 'desk'"):
         RecordSettings.of_size("desk")
+    with pytest.raises(UserError, match="learning_rate must be above 0"):
+        record_study(replace(RecordSettings.tiny(), learning_rate=0.0), progress=False)
     assert Options().size == "laptop"
+
+
+def test_a_rate_that_is_asked_for_is_that_of_every_training_and_is_kept_with_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("INTERP_HOME", str(tmp_path))
+    asked = replace(RecordSettings.tiny(), arms=("softmax-nape",), learning_rate=1e-3)
+    found = record_study(asked, progress=False)
+    (folder,) = (path for path in (tmp_path / "record").iterdir() if path.is_dir())
+    assert load_run(folder).config.learning_rate == 1e-3 and found.trainings[0].learning_rate == 1e-3
+    assert "at a rate of 0.001" in found.arms["softmax-nape"]

@@ -34,6 +34,8 @@ class Training:
     margin_lengths: Annotated[tuple[int, ...], "margin"]
     predicted: Limit | None
     """What the margins said before; None where it is not known how many letters the heads match."""
+    learning_rate: float | None = None
+    """Peak of its learning rate where one was asked for; None: its recipe's."""
 
     @property
     def inside(self) -> int | None:

@@ -25,6 +25,8 @@ class RecordSettings:
     """How many of each."""
     steps: int | None = None
     """Steps of each training, in place of the recipe's; its phases begin where they do."""
+    learning_rate: float | None = None
+    """Peak of the learning rate of each training, in place of the recipe's."""
 
     def __post_init__(self) -> None:
         if len(self.lengths) != len(self.strings) or not self.lengths or min(self.strings) < 1:

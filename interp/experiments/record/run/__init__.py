@@ -85,23 +85,24 @@ def record_study(
 
 
 def _strings(settings: RecordSettings, name: str) -> tuple[Task, TrainConfig]:
-    """Task and recipe of an arm, with the steps that were asked for."""
+    """Task and recipe of an arm, with the steps and the rate that were asked for."""
     _, task, recipe = ARMS[name][1]()
-    return task, recipe if settings.steps is None else replace(recipe, steps=settings.steps)
+    asked = {"steps": settings.steps, "learning_rate": settings.learning_rate}
+    return task, replace(recipe, **{field: value for field, value in asked.items() if value is not None})
 
 
 def _trained_on(task: Task, recipe: TrainConfig) -> str:
     low, high = recipe.lengths
     letters = f"{high}" if low == high else f"{low} to {high}"
-    return f"{recipe.steps * recipe.batch:,} strings of {letters} letters of {task.n_letters}"
+    strings = f"{recipe.steps * recipe.batch:,} strings of {letters} letters of {task.n_letters}"
+    return f"{strings}, at a rate of {recipe.learning_rate:g}"
 
 
 def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
     how.on_step(f"{name}, seed {seed}: training")
-    model, task, recipe = ARMS[name][1]()
+    model, _, _ = ARMS[name][1]()
+    task, recipe = _strings(settings, name)
     recipe = replace(recipe, seed=seed)
-    if settings.steps is not None:
-        recipe = replace(recipe, steps=settings.steps)
     began = time.process_time()
     folder = kept_run(
         f"record/{name}", model, task, recipe, device=how.device, retrain=how.retrain, progress=how.progress
@@ -131,6 +132,7 @@ def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
         least_margins=tuple(float(_best_head(each)) for each in margins),
         margin_lengths=known,
         predicted=predicted,
+        learning_rate=settings.learning_rate,
     )
 
 
