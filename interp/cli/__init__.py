@@ -6,6 +6,7 @@ In the order in which a command line passes through it:
     commands   every command by its name, with what its help says
     options    the options that commands share, each written once
     parsing    from a command line to options, by tyro; refuses numbers and text that nothing could use
+    help       what --help says of each option, in whole paragraphs
     streams    stdout and stderr that outlive their reader; lines and tables for a terminal, a pipe, a file
     endings    how a command ends: done, refused, interrupted, out of memory
     places     the folder for what is found, made before the work and removed again if nothing comes of it

@@ -12,7 +12,8 @@ from interp.cli.commands import command, names
 from interp.cli.endings import end
 from interp.cli.streams import say
 
-HELP = ("-h", "--help")
+HELP = ("-h", "--help", "help")
+VERSION = ("-V", "--version")
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -38,11 +39,13 @@ def run_command(name: str, args: Sequence[str] | None = None, says: str | None =
 
 
 def _dispatch(words: list[str]) -> None:
+    if len(words) > 1 and words[0] == "help":
+        words = [*words[1:], "--help"]
     if not words or words[0] in HELP:
         say(_overview())
         return
     name, *rest = words
-    if name == "--version":
+    if name in VERSION:
         from interp import __version__
 
         say(f"interp {__version__}")

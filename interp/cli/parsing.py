@@ -7,12 +7,13 @@ time with the defaults of a quick look.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import tyro
 
 from interp.base.bounds import check_bounds
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shortened
+from interp.cli.help import registry
 
 Options = TypeVar("Options")
 LARGEST_SEED = 2**32 - 1
@@ -37,9 +38,12 @@ def parse(
     """
     for arg in args:
         _refuse_other_bytes(arg)
+    _refuse_loose_word(options, args, prog)
 
     def read(default: Any) -> Options:
-        return tyro.cli(options, args=args, description=says, prog=prog, default=default, config=PLAIN)
+        return tyro.cli(
+            options, args=args, description=says, prog=prog, default=default, config=PLAIN, registry=registry
+        )
 
     chosen = read(tyro.MISSING_NONPROP)
     if tiny is not None and getattr(chosen, "tiny", False):
@@ -98,6 +102,17 @@ def _short(number: int | float) -> str:
     """The number, or how long it is: one of 5,000 digits says nothing more."""
     digits = str(abs(number)) if abs(number) < 10**40 else ""
     return f"{'-' if number < 0 else ''}{digits}" if digits else "one of more than 40 digits"
+
+
+def _refuse_loose_word(options: type[Any], args: Sequence[str], prog: str | None) -> None:
+    """Raises: UserError if the line begins with a word that is no option, where every value belongs to one."""
+    if not args or args[0].startswith("-") or any(tyro.conf.Positional in get_args(f.type) for f in fields(options)):
+        return
+    named = any(field.name == "model" for field in fields(options))
+    do = f"Write --model {shortened(args[0])}, or see" if named else "See"
+    raise UserError(
+        f"the first word after {prog or 'the command'} must be an option; got {shortened(args[0])}. {do} --help."
+    )
 
 
 def _refuse_other_bytes(arg: str) -> None:

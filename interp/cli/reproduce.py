@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
@@ -32,7 +32,7 @@ class Options:
 
     BOUNDS: ClassVar[Bounds] = {"seeds": (1, 100), "workers": (1, 1024), "cpus": (0.0, 1024.0), "gpus": (0.0, 64.0)}
 
-    claims: tyro.conf.Positional[tuple[str, ...]] = ()
+    claims: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[CLAIM ...]")] = ()
     """Claims to decide: samples, length, suffix, prefix, repeats, copier, registers, objections, stretched, capacity;
     by default all."""
     size: str = "laptop"

@@ -48,15 +48,20 @@ def test_help_teaches_and_imports_little_and_nothing_heavy(name) -> None:
     assert done.stdout.startswith(f"usage: interp {name}")
 
 
-@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",), ("help",)])
 def test_alone_it_lists_what_there_is(interp, arguments) -> None:
     done = interp(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")] == list(names())
 
 
-def test_it_says_its_version(interp) -> None:
-    assert interp("--version").stdout == f"interp {sys.modules['interp'].__version__}\n"
+def test_help_of_a_command_is_asked_for_in_either_order(interp) -> None:
+    assert interp("help", "presets").stdout == interp("presets", "--help").stdout != ""
+
+
+@pytest.mark.parametrize("argument", ["--version", "-V"])
+def test_it_says_its_version(interp, argument) -> None:
+    assert interp(argument).stdout == f"interp {sys.modules['interp'].__version__}\n"
 
 
 @pytest.mark.parametrize(

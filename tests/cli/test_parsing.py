@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from interp.base.errors import UserError
-from interp.cli.options import Analysis
+from interp.cli.options import Analysis, OfModel
 from interp.cli.parsing import parse
 
 
@@ -26,7 +26,13 @@ class Options(Analysis):
     rate: float = 0.1
     """A rate."""
     length: int | None = None
-    """A length."""
+    """A length, of which it takes a line and more to say what it is of: of the strings that are
+    drawn, and of none
+    (of those that are given: their own)."""
+    ends: tuple[int, int] | None = None
+    """Two numbers."""
+    joint: bool = True
+    """Whether letters are read jointly."""
     scoring: Inner = field(default_factory=Inner)
     """How heads are scored."""
 
@@ -87,3 +93,23 @@ def test_what_cannot_be_read_exits_2_and_is_named(args, capsys) -> None:
     said = capsys.readouterr().err
     assert left.value.code == 2
     assert args[0] in said and "Traceback" not in said
+
+
+def test_help_folds_paragraphs_by_the_width_alone_and_names_defaults_that_say_something(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit):
+        read("--help")
+    said = capsys.readouterr().out
+    paragraph = "to say what it is of: of the strings that are drawn, and of none (of those that are given: their own)."
+    assert paragraph in said
+    assert "A rate. (default: 0.1)" in said and "--ends INT INT" in said
+    assert "Whether letters are read jointly. (on, unless this is given)" in said
+    assert not any(empty in said for empty in ("(default: None)", "(default: False)", "(default: )"))
+
+
+def test_a_word_before_the_options_is_refused_with_what_was_meant() -> None:
+    sentence = r"^the first word after interp heads must be an option; got rope\. Write --model rope, or see --help\.$"
+    with pytest.raises(UserError, match=sentence):
+        parse(OfModel, ("rope", "--tiny"), prog="interp heads")
+    with pytest.raises(UserError, match=r"must be an option; got rope\. See --help\.$"):
+        read("rope")

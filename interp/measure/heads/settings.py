@@ -26,7 +26,7 @@ class HeadSettings:
     alike: float = 0.75
     """A rival that draws at least this share of the true place's attention counts as not distinguished from it."""
     untrained: int | None = None
-    """Untrained models for the null; None: 1 / `level`, the fewest with which one head alone can be flagged."""
+    """Untrained models for the null; by default 1 / `level`, the fewest with which one head alone can be flagged."""
 
     BOUNDS: ClassVar[Bounds] = {
         "longest": (1, 256),

@@ -14,7 +14,7 @@ class HeadStudySettings:
     """How much is measured. `tiny` is for a look at the machinery, not at a model."""
 
     lengths: tuple[int, ...] | None = None
-    """Lengths at which accuracy is measured; None: from the trained lengths up to ten times as long."""
+    """Lengths at which accuracy is measured; by default from the trained lengths up to ten times as long."""
     accuracy_strings: int = 128
     """Strings of each length."""
     free_up_to: int = 100

@@ -14,7 +14,7 @@ class LearningSettings:
     """How much is measured. `tiny` is for a look at the machinery."""
 
     lengths: tuple[int, ...] | None = None
-    """Lengths at which accuracy is measured; None: from the trained ones up to three times as long."""
+    """Lengths at which accuracy is measured; by default from the trained ones up to three times as long."""
     strings: int = 128
     """Strings of each length."""
     ideal: tuple[int, ...] = (3, 4, 5)

@@ -14,7 +14,7 @@ class SaturationSettings:
     """How much is measured. `tiny` is for a look at the machinery, not at a model."""
 
     lengths: tuple[int, ...] | None = None
-    """Letters of the strings; None: from a sixth of the longest trained length to four times as many."""
+    """Letters of the strings; by default from a sixth of the longest trained length to four times as many."""
     accuracy_strings: int = 256
     """Strings of each length whose answers are scored, teacher-forced and free-running."""
     used_strings: int = 512
