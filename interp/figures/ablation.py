@@ -19,6 +19,7 @@ from interp.figures.theme import (
     error_bars,
     literal,
     names,
+    number,
     percent,
 )
 from interp.results.ablation import AblationResult, Control
@@ -100,9 +101,9 @@ def control_notes(results: Sequence[AblationResult]) -> tuple[str, ...]:
     if short:
         wanted, taken = max(short, key=lambda pair: pair[0] - pair[1])
         notes.append(
-            f"The control “edges” cut all the attention that there is elsewhere, {taken:.2g} per query against "
-            f"{wanted:.2g} to the match: it shows that the match matters, not what an equally large cut elsewhere "
-            f"would do."
+            f"The control “edges” cut all the attention that there is elsewhere, {number(taken, 3)} per query against "
+            f"{number(wanted, 3)} to the match: it shows that the match matters, not what an equally large cut "
+            f"elsewhere would do."
         )
     return tuple(notes)
 
@@ -176,6 +177,8 @@ def _random_orders(rows: Sequence[AblationResult], others: Sequence[AblationResu
 def _label(result: AblationResult) -> str:
     if result.group == "cumulative":
         return str(len(result.heads))
+    if result.group == "no role" and len(result.heads) > 1:  # plotly leaves out names that leave the page
+        return words.count(len(result.heads), "head")
     return {"all": words.count(len(result.heads), "head"), "edges": "match"}.get(
         result.group, result.name.removeprefix("all but ")
     )

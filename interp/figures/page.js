@@ -33,8 +33,9 @@ const nodes = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".plot
 
 /** Width in pixels below which panels that stand side by side are put one below the other. */
 const NARROW = 600;
-/** Height of a panel and space between two, for a title and an axis, in pixels. */
+/** Height of a panel, and of a row of one that names its rows, and space between two, for a title and an axis, in pixels. */
 const PANEL = 190;
+const ROW = 17;
 const GAP = 90;
 /** Name of annotations at the ends of lines (`ends.py`), and the space between two of them, in pixels. */
 const END = "line-end";
@@ -89,20 +90,38 @@ const nameEnds = (node) => {
 };
 
 /**
+ * Move titles that leave the figure on its right back into it: beside long names of rows a panel is narrow.
+ * @param {any} node
+ */
+const keepTitles = (node) => {
+  const { right } = node.getBoundingClientRect();
+  /** @type {Record<string, number>} */
+  const moves = {};
+  for (const note of node.querySelectorAll(".annotation")) {
+    const { index } = note.dataset;
+    const { name, xref } = node.layout.annotations[index];
+    const over = note.querySelector(".annotation-text").getBoundingClientRect().right - right;
+    if (xref === "paper" && name !== END && over > 0) moves[`annotations[${index}].xshift`] = -over;
+  }
+  return Object.keys(moves).length > 0 ? /** @type {any} */ (globalThis).Plotly.relayout(node, moves) : null;
+};
+
+/**
  * Put the panels of a figure one below the other, each as wide as the page, with its title.
  * @param {any} layout
- * @returns {number} how many there are; 1 where nothing was moved
+ * @returns {number} the height of them all; 0 where nothing was moved
  */
 const stack = (layout) => {
   const names = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name));
   const panels = names.map((name) => ({ x: layout[name], y: layout[`y${name.slice(1)}`] }));
   const laid = panels.every(({ x, y }) => x.domain && y?.domain);
-  if (!laid || panels.every(({ x }) => x.domain[0] === panels[0].x.domain[0])) return 1;
+  if (!laid || panels.every(({ x }) => x.domain[0] === panels[0].x.domain[0])) return 0;
   panels.sort((one, two) => two.y.domain[1] - one.y.domain[1] || one.x.domain[0] - two.x.domain[0]);
-  const whole = panels.length * (PANEL + GAP) - GAP;
-  const height = PANEL / whole;
+  const heights = panels.map(({ y }) => Math.max(PANEL, ROW * (y.ticktext?.length ?? 0)));
+  const whole = heights.reduce((sum, height) => sum + height + GAP, -GAP);
+  let top = 1;
   panels.forEach(({ x, y }, index) => {
-    const top = 1 - (index * (PANEL + GAP)) / whole;
+    const height = heights[index] / whole;
     const middle = (x.domain[0] + x.domain[1]) / 2;
     for (const note of layout.annotations ?? []) {
       const above = note.xref === "paper" && note.yref === "paper" && !note.moved;
@@ -112,9 +131,10 @@ const stack = (layout) => {
     x.domain = [0, 1];
     if (y.showticklabels === false) y.showticklabels = true;
     y.domain = [Math.max(0, top - height), top];
+    top -= height + GAP / whole;
   });
   for (const note of layout.annotations ?? []) delete note.moved;
-  return panels.length;
+  return whole;
 };
 
 /** @param {HTMLElement} node */
@@ -125,9 +145,9 @@ const draw = async (node) => {
   const bars =
     data.some((/** @type {any} */ trace) => upright(trace.colorbar ?? trace.marker?.colorbar)) ||
     upright(layout.coloraxis?.showscale === false ? null : layout.coloraxis?.colorbar);
-  const panels = node.clientWidth < NARROW && !bars ? stack(layout) : 1;
-  if (panels > 1) {
-    layout.height = layout.margin.t + layout.margin.b + panels * (PANEL + GAP) - GAP;
+  const stacked = node.clientWidth < NARROW && !bars ? stack(layout) : 0;
+  if (stacked > 0) {
+    layout.height = layout.margin.t + layout.margin.b + stacked;
     node.style.height = `${layout.height}px`;
   }
   layout.template = templates[dark.matches && !printing ? "dark" : "light"];
@@ -143,6 +163,7 @@ const draw = async (node) => {
   const named = nameEnds(node);
   await drawn;
   await named;
+  await keepTitles(node);
 };
 const drawAll = async () => {
   for (const node of nodes) await draw(node);

@@ -75,10 +75,21 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_text, value)) + "]"
+        return (
+            "["
+            + ", ".join(f"({_text(_said(item))})" if isinstance(item, Mapping) else _text(item) for item in value)
+            + "]"
+        )
+    if isinstance(value, float):
+        return f"{value:.6g}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
     return theme.ABSENT if value is None else str(value)
+
+
+def _said(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What one of many, such as each head of a model built by hand, says: without what it leaves open."""
+    return {key: value for key, value in item.items() if value not in (None, [], ())}
 
 
 def render(page: str, scripts: Sequence[str] = (), plots: Plots = "packed", **values: Any) -> str:

@@ -12,6 +12,7 @@ from interp import figures
 from interp.figures import theme
 from interp.figures.ablation import control_notes
 from interp.figures.ends import NAME, ROOM, End, apart, label_ends
+from interp.figures.page import facts
 from interp.figures.training import letter_intervals, string_intervals
 from interp.studies.heads.report import study_figures
 
@@ -297,3 +298,28 @@ def test_of_many_lengths_as_many_are_drawn_as_can_be_told_apart(study):
 )
 def test_rounding_makes_no_certainty(share, text):
     assert theme.percent(share) == text
+
+
+def test_several_heads_without_a_role_are_counted_at_their_bar(study):
+    """Plotly leaves a name out that would leave the page, as that of the set would."""
+    one = next(r for r in study.ablations if r.group == "single")
+    rows = [
+        one,
+        replace(one, group="no role"),
+        replace(one, group="no role", name="all without a role", heads=one.heads * 5),
+    ]
+    assert figures.ablations(rows).layout.xaxis2.ticktext == (one.heads[0], "5 heads")
+
+
+def test_a_control_that_found_nothing_to_cut_does_not_show_rounding(study):
+    one = next(r for r in study.ablations if r.group == "edges")
+    controls = tuple(replace(c, attention=(0.99, 4.8e-14)) if c.name == "edges" else c for c in one.controls)
+    (note,) = [note for note in control_notes([replace(one, controls=controls)]) if "elsewhere" in note]
+    assert "that there is elsewhere, 0.000 per query against 0.990 to the match" in note
+
+
+def test_facts_of_many_things_are_told_apart_and_leave_out_what_is_not_said():
+    heads = [{"layer": 0, "n": None, "offsets": [1, 2], "matches": []}, {"layer": 1, "n": 2, "matches": (0, 1)}]
+    ((name, text),) = facts({"planted": {"heads": heads, "share": 0.6388888855775198, "size": 20_000}})
+    assert name == "planted"
+    assert text == "heads [(layer 0, offsets [1, 2]), (layer 1, n 2, matches [0, 1])], share 0.638889, size 20,000"

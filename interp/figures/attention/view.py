@@ -144,6 +144,7 @@ def says(view: AttentionView) -> str:
     if np.isnan(on_source).any():
         return found
     best = sorted(range(len(on_source)), key=lambda head: -on_source[head])[:SPOKEN]
+    best = [head for head in best if head == best[0] or number(on_source[head]) != number(0)]
     parts = [f"{view.heads[head].name}{_role(view, head)} {number(on_source[head])}" for head in best]
     rest = "; others less" if len(best) < len(on_source) else ""
     return f"{found} Mean attention to the place copied from: {names(parts)}{rest}."

@@ -23,7 +23,8 @@ def attention_verdict(view: AttentionView) -> Verdict:
     because = tuple(Evidence("attention_to_source", on_source[name], n=n, about=(name,)) for name in best)
     answer: Answer = "unsure" if not scored else "yes" if lookups else "no"
     caveats = () if scored else ("one string is not a test: the heads were not scored on others",)
-    most = words.names(f"{name} {words.number(on_source[name])}" for name in best)
+    shown = [name for name in best if name == best[0] or words.number(on_source[name]) != words.number(0)]
+    most = words.names(f"{name} {words.number(on_source[name])}" for name in shown)
     found = f"On this string most attention to the place that is copied from is in {most}."
     if scored:
         found += f" Scored on other strings, {_called(lookups)}."

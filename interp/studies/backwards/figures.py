@@ -104,7 +104,7 @@ def first_letters(study: BackwardsStudy) -> go.Figure:
     panels = {"letters right without it": [whole, *without, *others]} if flagged else {"letters right": [whole]}
     if several:
         alone = [_Line(head, look, written.of(f"all but {head}")[:, :early]) for head, look in looks.items()]
-        panels = {"letters right with it alone among them": [whole, *alone], **panels}
+        panels = {"letters right without the others": [whole, *alone], **panels}
     titles = [*(["attention to its own place"] if flagged else []), *panels]
     figure = make_subplots(
         len(titles), 1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=0.22 / len(titles)

@@ -79,8 +79,8 @@ def _says(circuit: CircuitTest, lookups: tuple[HeadTables, ...], most: float) ->
         f"{words.count(len(circuit.edges), 'edge')} of {circuit.n_edges} "
         f"{'copies' if len(circuit.edges) == 1 else 'copy'}: with them alone {words.percent(circuit.accuracy)} of "
         f"strings are right ({words.percent(circuit.interval.low)} to {words.percent(circuit.interval.high)}; "
-        f"{words.methods([circuit.interval])}), of {words.percent(circuit.whole)} with the whole model; without any "
-        f"one of them at most {words.percent(most)}."
+        f"{words.methods([circuit.interval])}), with the whole model {words.percent(circuit.whole)}, without any one "
+        f"of them at most {words.percent(most)}."
     )
     shown = [head for head in lookups if abs(head.score.mean()) > 1e-9]
     by_letter = [head for head in shown if abs(head.recurrent_share) < HALF]

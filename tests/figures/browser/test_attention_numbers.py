@@ -126,7 +126,7 @@ def test_the_side_says_what_is_known_of_the_head_and_what_the_model_answers(show
     score = f"{found.score:.3f} [{found.interval.low:.3f}, {found.interval.high:.3f}; 95%, {found.interval.method}]"
     assert f"On other strings: attention to the place copied from {score}, to another letter 0.034" in says
     assert "strings right go from 99.5% to 95.3%, drop [2%, 7%; 95%, Korn-Graubard]; without another head 98%." in says
-    assert f"On this string: mean weight on the place copied from {load_view(opened.file).on_source()[1]:.3f}" in says
+    assert f"Mean weight on the place copied from, on this string: {load_view(opened.file).on_source()[1]:.3f}" in says
     weight = f"{load_view(opened.file).variants[0].pattern[1, 19, 7]:.3f}"
     length = 6  # kqvbtz: what stands before 7 and before 20
     assert opened.text(".now") == (

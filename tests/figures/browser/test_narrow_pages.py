@@ -2,9 +2,12 @@
 
 from itertools import combinations
 
+import plotly.graph_objects as go
 import pytest
+from plotly.subplots import make_subplots
 
 from interp.figures.page import on_page, render
+from interp.figures.theme import dress
 from interp.figures.training import length_accuracy, training
 
 BOXES = """[...document.querySelectorAll('.annotation-text')].map((text) => {
@@ -57,3 +60,21 @@ def test_lines_that_are_named_at_their_ends_have_the_whole_panel(browser, studie
 def apart(one: list[float], other: list[float]) -> bool:
     """Whether two boxes share no more than the pixel that letters leave free."""
     return one[1] <= other[0] + 1 or other[1] <= one[0] + 1 or one[3] <= other[2] + 1 or other[3] <= one[2] + 1
+
+
+def test_panels_of_many_rows_with_long_names_have_room_for_each_and_keep_their_titles(browser, tmp_path):
+    rows = [f"all but directions 1-{row}, as it is" for row in range(20)]
+    figure = make_subplots(1, 2, subplot_titles=["whose letters they are, all in all", "by place"], shared_yaxes=True)
+    figure.add_trace(go.Scatter(x=[0.5] * 20, y=rows), 1, 1).add_trace(go.Scatter(x=[0.5] * 20, y=rows), 1, 2)
+    figure.update_yaxes(tickvals=rows, ticktext=rows)
+    drawn = on_page("rows", dress(figure, "Rows", "Many rows.", 400))
+    file = tmp_path / "figure.html"
+    file.write_text(render("figures/figure.html", plots="packed", title="Rows", figure=drawn, model="a model"))
+    page = browser.new_page(viewport={"width": 375, "height": 900})
+    page.goto(file.as_uri())
+    page.locator("html[data-ready='1']").wait_for(timeout=120_000)
+    titles = [box for _, box in page.evaluate(BOXES)]
+    assert len(titles) == 2 and all(left >= 0 and right <= 375 for left, right, _, _ in titles)
+    marks = page.evaluate("[...document.querySelectorAll('.ytick text')].map((t) => t.getBoundingClientRect().top)")
+    assert len(marks) == 20 and min(abs(one - other) for one, other in combinations(marks, 2)) > 12
+    page.close()

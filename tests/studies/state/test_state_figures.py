@@ -234,7 +234,7 @@ def test_the_page_formats_the_numbers_of_a_summary(tmp_path):
         "12.3 [11.0, 13.5; 95%, Korn-Graubard]",
         "of 31,968 bits",
         "18.0 [16.2, 19.8; 95%, Korn-Graubard] at 8 letters",
-        "to 2e-06.",
+        "its own logits to within 2e-06.",
     ):
         assert words in page, words
     assert "Held: beyond 16." in page
@@ -362,3 +362,20 @@ def test_bits_that_fall_are_given_no_saturation_length():
     assert [a.text for a in figure.layout.annotations if a.name != NAME] == ["held stops at 8.1"]
     assert "fall after 8 letters" in figure.layout.meta["says"]
     assert summary(fallen).used_falls and not summary(fallen).bends
+
+
+def test_the_page_says_of_a_model_that_never_falls_to_half_and_swaps_exactly_that_it_does(tmp_path):
+    whole, layer = profile().transplant
+    late = Knee(None, None, 0.0, 0.0, "late", "the letter accuracy stays above a half")
+    found = profile(half_length=late, transplant=(replace(whole, largest_difference=0.0), layer))
+    page = " ".join(write_state_report([found], tmp_path).read_text(encoding="utf-8").split())
+    assert "more than half of the letters are right at every length, up to 16." in page
+    assert "it gives exactly its own logits." in page
+
+
+def test_what_is_transplanted_at_random_is_named_shortly_and_hovered_over_in_full():
+    whole, layer = profile().transplant
+    control = replace(layer, name="as many as layer 0, at random", kind="control")
+    figure = state_figures([profile(transplant=(whole, layer, control))])["transplants"]
+    assert figure.layout.yaxis.ticktext == ("as many, at random (333)", "layer 0 (333)", "whole (999)")
+    assert figure.layout.yaxis.tickvals[0] == figure.data[0].y[0] == "as many as layer 0, at random (333)"

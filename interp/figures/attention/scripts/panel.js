@@ -112,7 +112,7 @@ export const about =
       lines.push("Nothing changes: what was ablated is in its own layer or above.");
     const mean = shown.meanOnSource();
     const of = shown.differs() ? "change of " : "";
-    if (mean !== null) lines.push(`On this string: mean ${of}weight on the place copied from ${three(mean)}.`);
+    if (mean !== null) lines.push(`Mean ${of}weight on the place copied from, on this string: ${three(mean)}.`);
     const curve = found?.response.length
       ? [make("p", "Attention by length of the match:", "axis-name"), response(found.response, found.n)]
       : [];

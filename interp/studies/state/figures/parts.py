@@ -51,8 +51,13 @@ def transplants(profiles: Sequence[StateProfile]) -> go.Figure:
         places = np.arange(1, z.shape[1] + 1)
         heat = go.Heatmap(z=z, x=places, y=names, coloraxis="coloraxis", hovertemplate=hover)
         figure.add_trace(heat, row, 2)
+        short = [
+            f"as many, at random ({part.size:,})" if part.kind == "control" else name
+            for part, name in zip(parts, names, strict=True)
+        ]
+        figure.update_yaxes(tickvals=names, ticktext=short, row=row)
     figure.update_xaxes(range=[-0.03, 1.05], tickformat=".0%", col=1)
-    figure.update_xaxes(title_text="letters answered, where the two differ", col=1, row=n)
+    figure.update_xaxes(title_text="of the letters that differ", col=1, row=n)
     figure.update_xaxes(title_text="letter of the answer", col=2, row=n)
     figure.update_layout(coloraxis={"colorscale": scale(DONOR.color), "cmin": 0, "cmax": 1, "showscale": False})
     says = of_each(profiles, [_transplant_says(p.transplant) for p in profiles])
