@@ -105,7 +105,7 @@ def every_string(loaded: Loaded, what: Measurement) -> Numbers:
         count = 0
         strings = product(range(task.n_letters), repeat=length)
         while some := list(islice(strings, AT_ONCE)):
-            batch = task.layout(torch.tensor(some))
+            batch = task.layout(torch.tensor(some)).to(model.device)
             count += int(score(model(batch.tokens), batch).string_correct.sum())
         right.append(count)
     return {"lengths": list(what.lengths), "alphabet": task.n_letters, "right": right}
@@ -123,7 +123,7 @@ def against_repeats(loaded: Loaded, what: Measurement) -> Numbers:
     for length in what.lengths:
         wrong, recurs, without = 0, 0, 0
         for number, strings in _in_parts(what.strings, max(1, AT_ONCE**2 // (64 * length**2))):
-            batch = task.sample(strings, length, spawn(what.seed, length, number))
+            batch = task.sample(strings, length, spawn(what.seed, length, number)).to(model.device)
             fails = ~score(model(batch.tokens), batch).string_correct
             two_ways = ambiguous(batch, n)
             recurs += int(_some_gram_twice(batch.answer_tokens, n).sum())

@@ -31,7 +31,7 @@ def change_one_letter(
         place: which letter of the answer, 0, 1, ...; None draws it for each string.
         letters: what the answer's letters are drawn from, where that is not the whole alphabet.
 
-    Raises: UserError for a place that an answer does not have.
+    Raises: UserError for a place that an answer does not have, or letters of which no two differ.
     """
     lengths = batch.answer_lengths
     if place is not None and not 0 <= place < int(lengths.min()):
@@ -57,6 +57,8 @@ def _other_letter(
 ) -> Int[Tensor, "batch one"]:
     """Draw one of the letters, uniform over those that the token is not."""
     among = range(vocabulary.n_letters) if letters is None else letters
+    if len(among) < 2:
+        raise UserError(f"alphabet must be at least 2 letters, for one to be another; got {len(among)}.")
     ids = vocabulary.ids(torch.tensor(among))
     number = (token == ids).byte().argmax(dim=1, keepdim=True)
     step = 1 + below(torch.full_like(number, len(among) - 1), generator)

@@ -112,6 +112,8 @@ def logit_difference(
     tensor([[0., 0., 0., 0., 0., 0.]])
     """
     _require_same(logits, batch, "logits")
+    if vocabulary.n_letters < 2:
+        raise UserError("vocabulary must have at least 2 letters, for one to be held against others; got 1.")
     letters = vocabulary.ids(torch.arange(vocabulary.n_letters, device=logits.device))
     targets = batch.targets.masked_fill(~batch.answer, 0)
     right = logits.gather(2, targets[..., None])[..., 0].float()

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 import interp
+from interp.experiments.measures import measure
+from interp.experiments.plan import Measurement
 from interp.measure.heads.settings import HeadSettings
 from interp.measure.language.text_state import text_state
 from interp.models import build
@@ -118,6 +120,15 @@ def writing_backwards_is_the_same(device: torch.device) -> None:
         heads = [(head.name, head.offset, head.matches) for head in of.flagged]
         found.append((heads, of.verdict.answer, of.written.right[0].tolist()))
     assert found[0] == found[1] and len(found[0][0]) == 1
+
+
+def claims_are_counted_the_same(device: torch.device) -> None:
+    """What is counted of planted models, on which two of the paper's claims rest."""
+    asked = {"register?k=2&alphabet=3": Measurement("every_string", lengths=(2, 3))}
+    asked["compact?n=2&alphabet=4"] = Measurement("against_repeats", lengths=(8,), strings=40)
+    for spec, what in asked.items():
+        ours, theirs = (measure(interp.load(f"planted:{spec}", device=where), what) for where in ("cpu", device))
+        assert ours == theirs and max(ours.get("right", ours.get("wrong", ()))) > 0
 
 
 def untrained(kind: str, folder: Path) -> Path:
@@ -251,6 +262,7 @@ CHECKS: dict[str, Check] = {
     "study heads of a planted model": roles_are_the_same,
     "study backwards of a planted model": writing_backwards_is_the_same,
     "texts": texts_are_the_same,
+    "claims": claims_are_counted_the_same,
     **{f"scan {scan} by {way}": partial(scans_are_the_same, scan, way) for scan in SCANS for way in METHODS[scan]},
 }
 

@@ -10,6 +10,8 @@ from interp.base.errors import UserError
 from interp.tasks.copy import CopyTask
 from interp.tasks.vocabulary import LETTERS, Vocabulary
 
+ONE_LETTER = CopyTask(vocab=Vocabulary(1, bos=1, separator=2, eos=3, pad=4))
+
 BARE = Vocabulary(n_letters=3, bos=50, separator=None, eos=None, pad=50, letter_ids=(7, 11, 13))
 
 
@@ -141,6 +143,7 @@ def test_layout_runs_on_meta_tensors():
         (lambda: CopyTask().sample(2, 0, seeded()), "at least 1"),
         (lambda: CopyTask().sample(2, (9, 3), seeded()), "(shortest, longest)"),
         (lambda: CopyTask(4).sample(2, 5, seeded(), letters_per_string=5), "1 to 4 different letters"),
+        (lambda: ONE_LETTER.contrast(2, 3, seeded()), "alphabet must be at least 2 letters, for one to be another"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_what_can(make, words):

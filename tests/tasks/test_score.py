@@ -143,3 +143,11 @@ def test_one_row_is_not_taken_for_all_of_them():
     ):
         with pytest.raises(UserError, match=r"(predicted|generated|logits|values) must (be of|have) 12 strings"):
             measure()
+
+
+def test_one_letter_alone_is_not_held_against_others():
+    task = CopyTask(vocab=Vocabulary(1, bos=1, separator=2, eos=3, pad=4))
+    batch = task.sample(2, 3, 0)
+    for over in ("mean", "median"):
+        with pytest.raises(UserError, match=r"vocabulary must have at least 2 letters, .*; got 1\."):
+            logit_difference(torch.zeros(2, 8, 5), batch, task.vocabulary, over)

@@ -49,10 +49,12 @@ def used_bits(
         generator: draws them; or a seed.
         seed: of the bootstrap over strings.
 
-    Raises: UserError for a length below 1, fewer than two strings, or a task without a separator or uniform letters.
+    Raises: UserError for a length below 1, fewer than two strings, or a task without a separator, uniform letters or a
+        second letter.
     """
     need(task, "uniform_letters", "has_prompt_end")
     check_lengths(lengths)
+    check_alphabet(task)
     generator = as_generator(generator)
     rows = [_one_length(model, task, length, strings, generator) for length in lengths]
     return bits_of(tuple(lengths), rows, seed)
@@ -112,6 +114,15 @@ def check_lengths(lengths: Sequence[int]) -> None:
     """Raises: UserError for no length, or one below 1."""
     if not lengths or min(lengths) < 1:
         raise UserError(f"lengths must hold at least one length, each of at least 1 letter; got {list(lengths)}.")
+
+
+def check_alphabet(task: Task) -> None:
+    """Raises: UserError for a task of one letter, each of which holds log2 1 = 0 bits."""
+    if task.n_letters < 2:
+        raise UserError(
+            f"alphabet must be at least 2 letters, for a letter to hold bits; got {task.n_letters}. Ask a task of more "
+            "letters."
+        )
 
 
 def _one_length(

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from interp.measure.state.bits import check_lengths
+from interp.measure.state.bits import check_alphabet, check_lengths
 from interp.measure.state.carried import Parts, carry
 from interp.measure.state.decay import log_decays, time_constants
 from interp.measure.state.probe_features import inner_products, state_features
@@ -57,11 +57,12 @@ def watch(
     Returns: of each part of the state that does not grow with the string, up to `ROWS` of its numbers: evenly chosen
         from fast to slow where they have time constants, else in order.
 
-    Raises: UserError for a length below 1, or too few strings for the probes.
+    Raises: UserError for a length below 1, a task of one letter, or too few strings for the probes.
     """
     settings = settings or ProbeSettings()
     need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     check_lengths([length])
+    check_alphabet(task)
     settings.check(task.n_letters)
     letters = draw_letters(sum(settings.strings) + 1, length, task.n_letters, generator)
     one = task.layout(letters[-1:]).to(model.device)  # the last string is the one that is watched

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from interp.base.calls import checked_call
 from interp.base.seeds import as_generator
-from interp.measure.state.bits import bits_of, check_lengths
+from interp.measure.state.bits import bits_of, check_alphabet, check_lengths
 from interp.measure.state.joint_probes import joint_bits
 from interp.measure.state.probe_features import inner_products, standardised, state_features
 from interp.measure.state.probe_fit import Probes
@@ -57,6 +57,7 @@ def held_bits(
     settings = settings or ProbeSettings()
     need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     check_lengths(lengths)
+    check_alphabet(task)
     generator = as_generator(generator)
     settings.check(task.n_letters)
     found: dict[str, list[Rows]] = {}

@@ -15,7 +15,7 @@ from interp.base.axes import Logits
 from interp.base.errors import UserError
 from interp.base.estimates import share_intervals
 from interp.base.seeds import as_generator
-from interp.measure.state.bits import check_lengths
+from interp.measure.state.bits import check_alphabet, check_lengths
 from interp.measure.state.blocks import blocks
 from interp.measure.state.carried import answer_logits, carry
 from interp.models.hooks.model import HookedModel
@@ -46,10 +46,11 @@ def remembrance(
     Returns: column i is the string's letter i, which stands length - i positions before the separator; nan where none
         was replaced. `elsewhere` is nan for strings of one letter.
 
-    Raises: UserError for a length below 1, fewer than two strings, or no positions.
+    Raises: UserError for a length below 1, fewer than two strings, no positions, or a task of one letter.
     """
     need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     check_lengths(lengths)
+    check_alphabet(task)
     generator = as_generator(generator)
     if strings < 2 or positions < 1:
         raise UserError(f"strings must be at least 2 and positions at least 1; got {strings} and {positions}.")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interp.models.hooks.point import HookPoint
+from interp.models.hooks.point import HookPoint, in_use
 from interp.models.stack.layers import ACTIVATIONS, make_mlp
 
 PerExpert = Float[Tensor, "batch pos expert"]
@@ -24,10 +24,11 @@ class Experts(nn.Module):
     are kept (Shazeer et al. 2017); where `renormalized`, they are divided by their sum. With the router "sigmoid" p is
     its sigmoid, and those are chosen whose p + b_choice is largest (DeepSeek-V3 2024, 12 to 16; b_choice balances loads
     and has no gradient). `hook_weights` [batch pos expert] holds them, 0 for those that are not chosen: an expert is
-    run where its weight is not 0, edited or not. The shared expert S is run everywhere: `shared.hook_pre |
-    hook_pre_linear | hook_post`; `hook_shared` [batch pos 1] is its gate before the sigmoid. With `latent` the experts,
-    but not S, work on `hook_latent` [batch pos latent], x W_down + b_down, and what they write together goes back
-    through W_up and b_up.
+    run where its weight is not 0, edited or not; and everywhere, while something listens there and gradients are kept,
+    for the gradient at a weight of 0 is what its expert would add. The shared expert S is run everywhere:
+    `shared.hook_pre | hook_pre_linear | hook_post`; `hook_shared` [batch pos 1] is its gate before the sigmoid. With
+    `latent` the experts, but not S, work on `hook_latent` [batch pos latent], x W_down + b_down, and what they write
+    together goes back through W_up and b_up.
 
     Args:
         d_model: width of the stream.
@@ -119,10 +120,10 @@ class Experts(nn.Module):
         """What the experts write together, each run on the positions where it has weight."""
         flat, given = x.flatten(0, 1), weights.flatten(0, 1)
         out = torch.zeros_like(flat)
+        everywhere = weights.is_meta or (torch.is_grad_enabled() and in_use(self.hook_weights))  # meta has no values
         for expert in range(given.shape[1]):
             weight = given[:, expert]
-            every = torch.arange(len(flat), device=flat.device)
-            rows = every if weight.is_meta else weight.nonzero()[:, 0]  # meta tensors have no values
+            rows = torch.arange(len(flat), device=flat.device) if everywhere else weight.nonzero()[:, 0]
             written = self._run(expert, flat[rows]) * weight[rows, None]
             out = out.index_add(0, rows, written.to(out.dtype))  # autocast multiplies in another precision
         return out.unflatten(0, x.shape[:2])

@@ -20,7 +20,7 @@ from interp.base.provenance import provenance
 from interp.base.seeds import own_generator, spawn
 from interp.loading import Loaded, as_loaded
 from interp.measure.state.ablations import state_ablations
-from interp.measure.state.bits import check_lengths, used_bits
+from interp.measure.state.bits import check_alphabet, check_lengths, used_bits
 from interp.measure.state.carried import carry
 from interp.measure.state.expected import expected_accuracy
 from interp.measure.state.geometry import geometry
@@ -131,6 +131,7 @@ def _asked(loaded: Loaded, settings: SaturationSettings, seed: int) -> Asked:
     need(task, "lays_out_letters", "uniform_letters", "has_prompt_end")
     lengths = tuple(sorted(set(settings.lengths or state_lengths(loaded))))
     check_lengths(lengths)
+    check_alphabet(task)
     for probes in (settings.probes, settings.movie_probes):
         probes.check(task.n_letters)
     if len(lengths) < 3:

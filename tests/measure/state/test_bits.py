@@ -7,12 +7,19 @@ import pytest
 
 from interp.base.budget import Budget
 from interp.base.errors import UserError
+from interp.loading import Loaded
 from interp.measure.state.bits import bits_of, used_bits
 from interp.measure.state.knee import half_length, knee
+from interp.measure.state.movie import watch
+from interp.measure.state.probes import ProbeSettings, held_bits
+from interp.measure.state.remembrance import remembrance
 from interp.models import build
 from interp.models.planted import decay, register, shift
 from interp.results.accuracy import LengthAccuracy
+from interp.studies.state.run import saturation_study
+from interp.studies.state.settings import SaturationSettings
 from interp.tasks.copy import CopyTask
+from interp.tasks.vocabulary import Vocabulary
 
 
 @pytest.mark.parametrize("make", [register, shift])
@@ -140,6 +147,20 @@ def test_what_cannot_be_measured_is_refused(generator: Any) -> None:
         used_bits(model, CopyTask(5), [4], 1, generator())
     with pytest.raises(UserError, match="three lengths"):
         knee(used_bits(model, CopyTask(5), [4, 5], 4, generator()))
+
+
+def test_an_alphabet_of_one_letter_holds_no_bits_and_is_refused_before_any_work() -> None:
+    task = CopyTask(vocab=Vocabulary(1, bos=1, separator=2, eos=3, pad=4))
+    model: Any = build({"kind": "mamba", "d_model": 8, "d_vocab": 5, "n_layers": 1})
+    for ask in (
+        lambda: used_bits(model, task, [2, 3], 4, 0),
+        lambda: held_bits(model, task, [2, 3], 0, ProbeSettings.tiny()),
+        lambda: remembrance(model, task, [2, 3], 4, 0),
+        lambda: watch(model, task, 3, 0, ProbeSettings.tiny()),
+        lambda: saturation_study(Loaded(model, task, {}), settings=SaturationSettings.tiny()),
+    ):
+        with pytest.raises(UserError, match=r"alphabet must be at least 2 letters, for a letter to hold bits; got 1\."):
+            ask()
 
 
 @pytest.mark.parametrize("lengths", [(2, 4, 8, 12, 16, 24, 32), (3, 6, 12, 24, 48)])

@@ -99,6 +99,15 @@ def test_all_experts_that_have_weight_and_no_others_are_run_and_learn(experts, x
     assert experts.W_router.grad.abs().max() > 0
 
 
+def test_the_gradient_at_a_weight_is_what_its_expert_would_write_chosen_or_not(experts, x):
+    seen = {}
+    experts.hook_weights.register_full_backward_hook(lambda _, __, grads: seen.update(got=grads[0]))
+    back = torch.randn_like(x)
+    experts(x).backward(back)
+    written = torch.stack([alone(experts, expert, x) for expert in range(4)], dim=2)
+    torch.testing.assert_close(seen["got"], (written * back[:, :, None]).sum(-1))
+
+
 @torch.no_grad()
 def test_experts_of_attention_layers_have_the_activation_of_these_layers(x):
     model = build({"kind": "hybrid", **HYBRID, "n_experts": 3, "attention": {"n_heads": 4, "activation": "relu"}})
