@@ -4,7 +4,7 @@ Takes heads away, each alone and all together, and compares that with taking awa
 attention. Roles are measured first, on other strings, so that no head with a role serves as a control.
 
   python analyses/ablate_heads.py                                       the lookup heads of the demo model
-  python analyses/ablate_heads.py --heads L1H3 L1H5 --kind resample --length 60
+  python analyses/ablate_heads.py --heads L1H0 L0H4 --kind resample --length 60
 
 The same as `interp ablate`; `--help` says the rest.
 """

@@ -5,7 +5,7 @@ writes one self-contained page: every head small, one of them large, the string,
 do.
 
   python analyses/export_attention.py                                          the demo model on a string that is drawn
-  python analyses/export_attention.py --prompt kqvbtzahkqv --heads L1H5 L1H6   a string and heads of your own
+  python analyses/export_attention.py --prompt kqvbtzahkqv --heads L1H0 L1H1   a string and heads of your own
   python analyses/export_attention.py --model mamba --ablate L0H0 --kind zero  hidden attention, and without one layer's
   python analyses/export_attention.py --model hf:PATH --prompt 'any text'      a pretrained model
 

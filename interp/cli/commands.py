@@ -47,7 +47,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "ablate": (
         ("", "the lookup heads of the demo model"),
-        ("--heads L1H3 L1H5 --kind resample --length 60", "heads of your choice"),
+        ("--heads L1H0 L0H4 --kind resample --length 60", "heads of your choice"),
     ),
     "backwards": (
         ("", "a model whose mechanism is known"),
@@ -60,7 +60,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "view": (
         ("", "the demo model on a string that is drawn"),
-        ("--prompt kqvbtzahkqv --heads L1H5 L1H6", "a string and heads of your own"),
+        ("--prompt kqvbtzahkqv --heads L1H0 L1H1", "a string and heads of your own"),
         ("--model mamba --ablate L0H0 --kind zero", "hidden attention, and without one layer's"),
         ("--model hf:PATH --prompt 'any text'", "a pretrained model"),
     ),
@@ -98,7 +98,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("--size paper --ray-address auto --gpus 1 --workers 8", "the paper's own models, on a cluster"),
     ),
     "train": (
-        ("", "the demo's model, under a minute on two CPU cores"),
+        ("", "the demo's model, in ten seconds of one CPU core"),
         ("--model rope --seed 1 --out runs/rope-1", "another preset"),
         ("--kind mamba --set d_state=8 --steps 500", "a model of another kind, in another shape"),
         ("--config runs/rope-1/config.json --seed 2 --out runs/rope-2", "what a run folder says, from another seed"),

@@ -14,7 +14,7 @@ from interp.studies.study import Study, silent
 
 DEFAULT_MODEL = {"state": "mamba", "hybrid": "hybrid", "backwards": "planted:reverse?n=3&across=true"}
 """Where it is not the demo's: a transformer carries no state of a size of its own, is no hybrid, writes forwards."""
-DEMO = "hard-alibi"
+DEMO = "short"
 
 
 def options_of(study: Study) -> tuple[type[Any], OfModel]:

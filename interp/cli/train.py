@@ -32,7 +32,7 @@ MOST = {"steps": 10_000_000, "batch": 1_000_000, "length": 100_000}
 class Options(Shared):
     """Options of this command."""
 
-    model: str = "hard-alibi"
+    model: str = "short"
     """Preset to train; `interp presets` lists them."""
     kind: str | None = None
     """Kind of model to train instead: transformer, mamba, gla, lstm, hybrid, ... A preset of that name

@@ -9,6 +9,7 @@ import pytest
 
 from interp.base.estimates import proportion_interval
 from interp.models import build
+from interp.training.presets import MEASURED as MEASURED_PRESETS
 from interp.training.presets import preset
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -58,6 +59,17 @@ def test_the_smaller_preset_is_counted_alike():
     for training in smaller["trainings"]:
         cells = row(f"`long`, {training['seed']}")
         assert cells[1:] == [f"{training['cpu_seconds']:.0f} s", *training["right"].values()]
+
+
+def test_what_the_demo_copies_is_counted():
+    config, _, recipe = preset("short")
+    demo = FOUND["short"]
+    assert f"{build(config).n_parameters:,} weights, {recipe.steps * recipe.batch:,} strings" in PAGE
+    least = {at: min(t["right"][demo["letters"].index(at)] for t in demo["trainings"]) / 1000 for at in (30, 100, 200)}
+    assert least[30] == MEASURED_PRESETS["short"].accuracy
+    said = " ".join(PAGE.split())
+    for at, share in least.items():
+        assert f"of {at} letters {share:.3f}".replace(" 0.", " .") in said
 
 
 def test_the_headline_is_of_the_counts():

@@ -1,5 +1,6 @@
 """Presets of attention alone: one for each way to tell places apart, and the long copiers."""
 
+from dataclasses import replace
 from typing import Any
 
 from interp.tasks.copy import CopyTask
@@ -55,6 +56,16 @@ def long() -> Preset:
     """Keys of eight letters of the alphabet, looked up by two heads; smaller, else as `long32`."""
     training = _then_hard(steps=3600, then=350, longest=50, learning_rate=4e-3, evaluate_every=1000)
     return _even_windows(9, d_model=160, widths=(20, 96), lookups=2, alphabet=26), CopyTask(), training
+
+
+def short() -> Preset:
+    """Keys of five letters, looked up by two heads: the demo, trained in seconds, in which no head is idle.
+
+    Windows that look evenly have no queries and keys to learn, and short strings first teach the first letter.
+    """
+    training = _then_hard(steps=300, then=60, longest=30, learning_rate=8e-3, evaluate_every=100)
+    model = _even_windows(6, d_model=128, widths=(16, 64), lookups=2, alphabet=26)
+    return model, CopyTask(), replace(training, precision="fp32")  # bfloat16 is slow where a processor has none
 
 
 def backwards32() -> Preset:
