@@ -23,7 +23,7 @@ from interp.base.budget import budget
 from interp.base.calls import checked_call
 from interp.base.errors import UserError, unknown
 from interp.measure.circuits.donors import Writes, donors, some_rows, written
-from interp.measure.circuits.edge_runs import head_pattern, with_steps
+from interp.measure.circuits.edge_runs import head_pattern, mapped
 from interp.measure.circuits.edge_sweep import all_but_each, asked, blocks_of, edge_sweep, keeping
 from interp.measure.circuits.gradients import Gradients, gradients
 from interp.measure.circuits.nodes import Graph, Node
@@ -203,23 +203,17 @@ def _pattern_changes(model: StackModel, graph: Graph, change: Writes, slopes: Gr
             found.append(torch.empty(0))
             continue
         block, index = cast(Block, model.blocks[reader.layer]), reader.head.index
-        maps = block.attn.W_QKV[:, :, index], block.attn.b_QKV[:, index]
+        maps = block.attn.W_QKV, block.attn.b_QKV
         at = {each: slopes.value[f"blocks.{reader.layer}.attn.hook_{each}_input"][:, :, index] for each in "qk"}
-        whole = {each: _mapped(block, maps, x, "qk".index(each), index) for each, x in at.items()}
+        whole = {each: mapped(block.attn, maps, index, each, block.ln1(x)) for each, x in at.items()}
         before = slopes.value[f"blocks.{reader.layer}.attn.hook_pattern"][:, index]
         changed = []
         for writer in writers:
             there = at[into] + change[writer.name]
-            now = whole | {into: _mapped(block, maps, there, "qk".index(into), index)}
+            now = whole | {into: mapped(block.attn, maps, index, into, block.ln1(there))}
             changed.append(head_pattern(block.attn, index, now["q"], now["k"]) - before)
         found.append(torch.stack(changed))
     return found
-
-
-def _mapped(block: Block, maps: tuple[Tensor, Tensor], x: Tensor, part: int, index: int) -> Tensor:
-    read = block.ln1(x)
-    mapped = read @ maps[0][:, part] + maps[1][part]
-    return with_steps(block.attn, index, read, mapped) if part == 1 else mapped
 
 
 def _inputs(graph: Graph) -> list[tuple[Node, Any, list[Node]]]:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from interp.base.calls import checked_call
 from interp.measure.circuits.donors import donors, used, written
-from interp.measure.circuits.edge_runs import head_pattern, with_steps
+from interp.measure.circuits.edge_runs import head_pattern, mapped
 from interp.measure.circuits.nodes import Graph, Node
 from interp.measure.heads.score import score_heads
 from interp.measure.heads.settings import HeadSettings
@@ -117,10 +117,8 @@ class _Local:
 
     def _parts(self, reader: Node, stream: Tensor) -> dict[str, Tensor]:
         block, index = cast(Block, self.model.blocks[reader.layer]), cast(Any, reader.head).index
-        read = block.ln1(stream)
-        mapped = torch.einsum("bpm,mwd->wbpd", read, block.attn.W_QKV[:, :, index])
-        parts = dict(zip("qkv", mapped + block.attn.b_QKV[:, index, None, None], strict=True))
-        return parts | {"k": with_steps(block.attn, index, read, parts["k"])}
+        read, weights = block.ln1(stream), (block.attn.W_QKV, block.attn.b_QKV)
+        return {into: mapped(block.attn, weights, index, into, read) for into in "qkv"}
 
     def _writes(self, reader: Node, parts: dict[str, Tensor]) -> Tensor:
         block, index = cast(Block, self.model.blocks[reader.layer]), cast(Any, reader.head).index

@@ -20,6 +20,7 @@ from torch import Tensor
 from interp.base.axes import Tokens
 from interp.measure.circuits.nodes import Node
 from interp.measure.circuits.plan import DONOR, Plan, Stage
+from interp.measure.circuits.stream import convolved
 from interp.models.stack.attention import scaled_scores
 from interp.models.stack.block import Block
 from interp.models.stack.entmax import entmax
@@ -111,7 +112,7 @@ class EdgeRun:
         layer = stage.readers[0][0].layer
         attn, narrow = cast(Block, self.model.blocks[layer]).attn, self._narrow(layer)
         needed = {reader: np.unique(which) for reader, which in stage.which.items()}
-        weights, biases = attn.W_QKV, attn.b_QKV
+        weights = attn.W_QKV, attn.b_QKV
         maps: dict[tuple[str, str], list[Tensor]] = {reader: [] for reader in needed}
         for some, stream in self._streams(stage, None):
             normed = cast(Block, self.model.blocks[layer]).ln1(stream)
@@ -120,10 +121,8 @@ class EdgeRun:
                 here = of_reader[(of_reader >= some.start) & (of_reader < some.stop)] - some.start
                 if len(here):
                     read = normed if len(here) == len(some) else normed[torch.from_numpy(here).to(normed.device)]
-                    read = read[:, :, narrow] if narrow is not None and into == "q" else read
-                    part, head = "qkv".index(into), cast(Any, node.head).index
-                    mapped = read @ weights[:, part, head] + biases[part, head]
-                    maps[node.name, into].append(with_steps(attn, head, read, mapped) if into == "k" else mapped)
+                    asked = narrow if into == "q" else None
+                    maps[node.name, into].append(mapped(attn, weights, cast(Any, node.head).index, into, read, asked))
         for node in stage.nodes:
             inputs, _ = stage.inputs(node)
             parts = {
@@ -215,12 +214,40 @@ def _index(which: Int[np.ndarray, " variant"], like: Tensor) -> Tensor | slice:
 def head_pattern(
     attn: Any, index: int, q: Float[Tensor, "batch pos d_head"], k: Float[Tensor, "batch pos d_head"]
 ) -> Float[Tensor, "batch pos key"]:
-    """The attention of one head of a layer, from what the layer's maps make of the stream (keys `with_steps`)."""
+    """The attention of one head of a layer, from what the layer's maps make of the stream (keys as `mapped` has them)."""
     places = torch.arange(q.shape[1], device=q.device)
     return _attention(attn, index, _scores(attn, index, q[:, :, None], k[:, :, None], places))[:, 0]
 
 
-def with_steps(attn: Any, index: int, read: Tensor, keys: Tensor) -> Tensor:
+def mapped(
+    attn: Any,
+    weights: tuple[Tensor, Tensor],
+    index: int,
+    into: str,
+    read: Float[Tensor, "*variant batch pos d_model"],
+    asked: Tensor | None = None,
+) -> Float[Tensor, "*variant batch some width"]:
+    """A head's queries, keys (`_with_steps`) or values, from the normalised stream.
+
+    Args:
+        attn: a layer's attention.
+        weights: its `W_QKV` and `b_QKV`, which heads in groups make anew at every call.
+        index: the head.
+        into: q, k or v.
+        read: what it reads.
+        asked: positions that are wanted; None for all. A convolution reads those before them, too.
+    """
+    part = "qkv".index(into)
+    if asked is not None and attn.conv is None:
+        read, asked = read[..., asked, :], None
+    made = read @ weights[0][:, part, index] + weights[1][part, index]
+    if attn.conv is not None:
+        made = convolved(attn, into, index, made.flatten(0, -3)).reshape(made.shape)
+    made = made if asked is None else made[..., asked, :]
+    return _with_steps(attn, index, read, made) if into == "k" else made
+
+
+def _with_steps(attn: Any, index: int, read: Tensor, keys: Tensor) -> Tensor:
     """A head's keys, behind them the numbers of its steps, where positions are made of the text: both read the same."""
     if attn.step is None:
         return keys
@@ -229,7 +256,7 @@ def with_steps(attn: Any, index: int, read: Tensor, keys: Tensor) -> Tensor:
 
 
 def _scores(attn: Any, index: int, q: Tensor, k: Tensor, queries: Tensor) -> Tensor:
-    """Scores of one head at some positions, from its queries there and all its keys `with_steps`."""
+    """Scores of one head at some positions, from its queries there and all its keys as `mapped` has them."""
     places = torch.arange(k.shape[1], device=k.device)
     bias = head_bias(attn.heads.of((index,)), queries, places, q.dtype)[None]
     k, steps = k[..., : q.shape[-1]], k[..., q.shape[-1] :]

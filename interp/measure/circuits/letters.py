@@ -37,8 +37,8 @@ def letter_circuits(model: Any, task: Task, head: str | Head) -> LetterCircuits:
         task: whose letters.
         head: a lookup head, by name or as a `Head`.
 
-    Raises: UserError for another model or as `require_separable`, for a task over tokens that it does not have, or a
-        head that it does not have.
+    Raises: UserError for another model or as `require_separable`, for a layer with a convolution up to the head's own,
+        for a task over tokens that the model does not have, or a head that it does not have.
     """
     if not isinstance(model, HookedTransformer):
         raise UserError(
@@ -52,6 +52,11 @@ def letter_circuits(model: Any, task: Task, head: str | Head) -> LetterCircuits:
         raise UserError(
             f"task must use the model's tokens, ids below {model.config.d_vocab}; got a task over {vocabulary.size}. "
             "Pass the one that it was trained on."
+        )
+    if convolved := [layer for layer in range(chosen.layer + 1) if model.config.conv_in(layer)]:
+        raise UserError(
+            "model must have no convolution on its queries, keys and values for circuits that are products of weights; "
+            f"got one in layer {convolved[0]}, which mixes letters. Ask for interp circuit, which runs the model."
         )
     letters = vocabulary.ids(torch.arange(vocabulary.n_letters)).to(model.W_E.device)
     embedded, attn = model.W_E[letters], model.blocks[chosen.layer].attn

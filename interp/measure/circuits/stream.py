@@ -189,7 +189,7 @@ def convolved(
     """Apply a layer's short convolution to what a head's queries, keys or values were made of; without one, nothing."""
     if attention.conv is None:
         return x
-    weights, n = attention.conv.W_conv[:, "qkv".index(into), head].double(), x.shape[1]
+    weights, n = attention.conv.W_conv[:, "qkv".index(into), head].to(x), x.shape[1]
     shifted = [
         torch.cat([torch.zeros_like(x[:, :back]), x[:, : max(0, n - back)]], dim=1) for back in range(len(weights))
     ]

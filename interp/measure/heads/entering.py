@@ -4,7 +4,7 @@ One of our models runs that layer alone (`start_at_layer`). A bridge is run up t
 is called again as it was called there, with another stream. Either stops as soon as the scores are known.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,8 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from interp.base.axes import HeadVectors, Residual, Tokens
 from interp.measure.attention.rows import QueryRow, query_key_hooks, wide
-from interp.models.heads import HeadTable
+from interp.measure.circuits.stream import first_layer
+from interp.models.heads import Head, HeadTable
 from interp.models.hooks.model import Hook
 from interp.models.stack.model import StackModel
 from interp.models.stack.scores import capped
@@ -62,6 +63,18 @@ def enter(model: Model, tokens: Tokens, query: Int[Tensor, " batch"], layers: Co
         )
     streams = {at: args[0] if args else kwargs["hidden_states"] for at, (args, kwargs) in calls.items()}
     return Entered(z, streams, {at: partial(_bridged, model, at, query, *calls[at]) for at in layers})
+
+
+def in_stream(model: Model, heads: Iterable[Head], layer: int) -> list[Head]:
+    """Return the heads whose writes are in the stream that enters a layer: a recurrent layer may replace it (`residual`).
+
+    Args:
+        model: one of ours, or a bridge.
+        heads: attention heads.
+        layer: the layer.
+    """
+    begins = first_layer(model, layer) if isinstance(model, StackModel) else 0
+    return [head for head in heads if begins <= head.layer < layer]
 
 
 @contextmanager

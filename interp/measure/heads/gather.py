@@ -22,7 +22,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from interp.measure.attention.rows import QueryRow, blocks, rows_at, wide
 from interp.measure.edit import Edit, Site
-from interp.measure.heads.entering import enter
+from interp.measure.heads.entering import enter, in_stream
 from interp.measure.progress import OnStep, announced
 from interp.measure.values import Donor
 from interp.models.heads import Head, Heads, HeadTable
@@ -91,7 +91,7 @@ def path_effects(
         for layer in layers:
             stream, index = entered.stream[layer], [head.index for head in chosen if head.layer == layer]
             clean = _centred(entered.scores[layer](stream)[:, index], letters)
-            below = [head for head in earlier if head.layer < layer]
+            below = in_stream(model, earlier, layer)
             for head in announced(below, f"heads taken off the path to layer {layer}", on_step):
                 W_O = cast(Any, model).blocks[head.layer].attn.W_O[head.index]
                 change = (means[head.layer][head.index] - entered.z[head.layer][:, :, head.index]).to(W_O.dtype) @ W_O

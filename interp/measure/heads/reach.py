@@ -17,7 +17,7 @@ from torch import Tensor
 
 from interp.base.axes import Residual
 from interp.measure.attention.rows import QueryRow, blocks
-from interp.measure.heads.entering import Entered, enter
+from interp.measure.heads.entering import Entered, enter, in_stream
 from interp.measure.heads.flags import by_match
 from interp.measure.heads.gather import mean_outputs
 from interp.models.heads import Head, HeadTable
@@ -77,8 +77,9 @@ def _leads(
 def _scores(model: Model, entered: Entered, layer: int, away: Sequence[Head], means: dict[int, Tensor]) -> QueryRow:
     """Scores of a layer whose input lacks what some heads write, but for the mean."""
     stream: Residual = entered.stream[layer]
-    for below in sorted({head.layer for head in away if head.layer < layer}):
-        index = [head.index for head in away if head.layer == below]
+    written = in_stream(model, away, layer)
+    for below in sorted({head.layer for head in written}):
+        index = [head.index for head in written if head.layer == below]
         W_O = cast(Any, model).blocks[below].attn.W_O[index]
         change = (means[below][index] - entered.z[below][:, :, index]).to(W_O.dtype)
         stream = stream + einsum(change, W_O, "b p h d, h d m -> b p m")

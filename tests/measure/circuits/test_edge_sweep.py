@@ -7,6 +7,7 @@ import torch
 from interp.base.errors import UserError
 from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import sweep
+from interp.measure.circuits.edge_runs import head_pattern, mapped
 from interp.measure.circuits.edge_sweep import all_but_each, edge_sweep, keeping
 from interp.measure.circuits.nodes import Graph
 from interp.measure.values import Donor, Mean, MeanPerPosition, Resample, Zero
@@ -62,6 +63,19 @@ def test_all_sets_together_are_what_one_run_for_each_gives(name):
     fast = edge_sweep(model, batch, TASK.vocabulary, kept)
     near(fast, edge_sweep(model, batch, TASK.vocabulary, kept, slow=True))
     assert fast.loss.std(dim=0).min() > 1e-3  # sets differ
+
+
+def test_a_short_convolution_stands_between_what_a_head_reads_and_its_queries_keys_and_values():
+    model = randomised(ATTENDS | {"qkv_conv": [3, 2], "position": "rope"})
+    batch, kept = TASK.sample(4, (3, 5), 0), some_sets(Graph.of(model), 4)
+    near(edge_sweep(model, batch, TASK.vocabulary, kept), edge_sweep(model, batch, TASK.vocabulary, kept, slow=True))
+    attn, names = model.blocks[1].attn, [f"blocks.1.attn.hook_{what}" for what in ("q_input", "k_input", "pattern")]
+    _, cache = model.run_with_cache(batch.tokens, names_filter=names)  # the inputs are asked for by name alone
+    weights = attn.W_QKV, attn.b_QKV
+    q, k = (
+        mapped(attn, weights, 1, into, model.blocks[1].ln1(cache[name][:, :, 1])) for into, name in zip("qk", names)
+    )
+    torch.testing.assert_close(head_pattern(attn, 1, q, k), cache[names[2]][:, 1])
 
 
 @pytest.mark.parametrize("value", [Zero(), Mean(), Resample.draw(4, torch.Generator().manual_seed(0))])

@@ -45,6 +45,10 @@ def test_a_model_without_attention_weights_of_ours_is_refused():
     normed = interp.HookedTransformer(interp.TransformerConfig(n_heads=2, d_model=8, qk_norm="head"), seed=3)
     with pytest.raises(UserError, match="plain attention to be taken apart; got norms on its queries and keys"):
         interp.letter_circuits(normed, interp.CopyTask(4), "L0H0")
+    convolved = interp.HookedTransformer(interp.TransformerConfig(n_heads=2, d_model=8, qkv_conv=(0, 3)), seed=3)
+    with pytest.raises(UserError, match="no convolution on its queries, keys and values .* got one in layer 1"):
+        interp.letter_circuits(convolved, interp.CopyTask(4), "L1H0")
+    assert interp.letter_circuits(convolved, interp.CopyTask(4), "L0H0").writers == ("its own letter",)
 
 
 def test_a_task_that_is_none_or_has_more_letters_than_the_model_is_refused():

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from interp.measure.circuits.nodes import Graph
 from interp.measure.edit import Edit
 from interp.measure.heads.feeding import Feeding, with_gather_heads
 from interp.measure.heads.gather import effects_on, path_effects, writes_are_sums
+from interp.measure.heads.reach import moves_with
 from interp.measure.heads.score import HeadSettings, score_heads
 from interp.measure.heads.strings import Strings
 from interp.measure.values import Mean
@@ -152,3 +154,16 @@ def test_a_recurrent_layer_that_moves_a_lookup_head_is_a_gather_head_whatever_at
     fed = with_gather_heads(asking, replace(scores, heads=rows))
     assert next(head for head in fed.heads if head.name == "L0H0").gather_effect > settings.gather_floor
     assert fed.of_role("gather") == ("L0H0",)
+
+
+def test_what_a_head_writes_does_not_pass_a_layer_that_replaces_the_stream():
+    """A stack of LSTM layers has no residual: the head's own numbers are not in what the layer behind it reads."""
+    layers, lstm = ("attention", "lstm", "attention"), {"residual": False}
+    model = HookedHybrid(HybridConfig(layers=layers, d_model=16, d_vocab=12, lstm=lstm), seed=0)
+    probe, lookup = probe_of(CopyTask(8)), HeadTable.of(model).by_layer[2][:1]
+    effects, earlier = path_effects(model, probe, lookup), HeadTable.of(model).by_layer[0]
+    assert effects.abs().max() == 0
+    settings = HeadSettings(longest=2, strings=4)
+    pair = Strings(CopyTask(8), 20, torch.Generator().manual_seed(0), settings, torch.device("cpu")).of_every_offset()
+    every, none = moves_with(model, pair, settings.longest, lookup, [earlier, ()])
+    np.testing.assert_array_equal(every, none)
