@@ -69,7 +69,7 @@ def sweep(
         batch: the strings; all of them make the means and the donors, however the work is cut.
         vocabulary: which tokens are letters.
         ablations: what to ablate, in any order.
-        slow: one run of the model for each ablation, on our models too.
+        slow: one run of the model for each ablation, on our models too; so it is where hooks hang on the model.
         floats_at_once: bounds the memory of activations (None: as the device allows); the clean ones of the layers
             concerned come on top.
         on_step: told how far it is, and how long the rest will take, where that is long.
@@ -128,7 +128,7 @@ def _by_block(
 ) -> tuple[int, Iterator[tuple[BlockContext, Runs]]]:
     """How many runs it takes; and block by block the strings, and each ablation's logits."""
     ablations = [ablation.of(model) for ablation in ablations]
-    fast = model if isinstance(model, StackModel) and not slow else None
+    fast = model if isinstance(model, StackModel) and not (slow or model.hooked) else None  # it goes round hooks
     tokens_at_once = (floats_at_once or budget(batch.tokens.device).floats) // _floats_per_token(
         model, batch, ablations
     )

@@ -2,7 +2,7 @@
 
 On our own models the fast path runs, queries and keys (of a recurrent layer what its hidden attention is made of) are
 read on the way, and only the asked rows are multiplied out, so that strings of thousands of tokens fit in memory. On a
-TransformerBridge whole patterns are made one layer at a time.
+TransformerBridge, and where a hook stands at a pattern, whole patterns are made one layer at a time.
 """
 
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -20,6 +20,7 @@ from interp.models.heads import HeadTable
 from interp.models.hidden_attention.layer import ReadLayer
 from interp.models.hidden_attention.pattern import pattern_rows, reading_hooks
 from interp.models.hooks.model import Hook
+from interp.models.hooks.point import in_use
 from interp.models.stack.model import StackModel
 from interp.models.stack.steps import Steps, joined
 from interp.models.surface import Enough, Model, run_to_read, visit_attention, vocab_size
@@ -59,7 +60,7 @@ def rows_at(
     Returns: the rows, layer by layer.
     """
     rows: list[Rows] = []
-    if not isinstance(model, StackModel):
+    if not isinstance(model, StackModel) or _patterns_in_use(model, hooks):
 
         def keep(layer: int, pattern: Pattern, scores: Pattern | None) -> None:
             rows.append(Rows(layer, _row(pattern, query), None if scores is None else _row(scores, query)))
@@ -92,6 +93,12 @@ def rows_at(
     if wanted:
         run_to_read(model, tokens, [*hooks, *reading])
     return rows
+
+
+def _patterns_in_use(model: StackModel, hooks: Sequence[Hook]) -> bool:
+    """Whether a hook, given or on the model, stands at a pattern or its scores, which rows alone would go round."""
+    whole = [name for name in model.hook_dict if name.endswith((".hook_attn_scores", ".hook_pattern"))]
+    return any(name in whole for name, _ in hooks) or in_use(*(model.hook_dict[name] for name in whole))
 
 
 def query_key_hooks(

@@ -214,7 +214,7 @@ def _index(which: Int[np.ndarray, " variant"], like: Tensor) -> Tensor | slice:
 def head_pattern(
     attn: Any, index: int, q: Float[Tensor, "batch pos d_head"], k: Float[Tensor, "batch pos d_head"]
 ) -> Float[Tensor, "batch pos key"]:
-    """The attention of one head of a layer, from what the layer's maps make of the stream (keys as `mapped` has them)."""
+    """The attention of one head of a layer, from its queries and keys as `mapped` has them."""
     places = torch.arange(q.shape[1], device=q.device)
     return _attention(attn, index, _scores(attn, index, q[:, :, None], k[:, :, None], places))[:, 0]
 

@@ -86,7 +86,7 @@ def edge_sweep(
         kept: which edges each set keeps [set edge], as `keeping` makes it.
         value: what stands on the other edges instead, computed of what the writer writes; None: its mean over strings
             at each position (`MeanPerPosition`).
-        slow: one run of the model for each set.
+        slow: one run of the model for each set; so it is where hooks hang on the model, which the fast way goes round.
         floats_at_once: bounds the memory of activations; None: as the device allows.
         on_step: told how far it is.
 
@@ -104,7 +104,7 @@ def edge_sweep(
     floats = floats_at_once or budget(batch.tokens.device).floats
     tokens_at_once = max(1, floats // (batch.tokens.shape[1] * model.W_E.shape[1]))
     instead = donors(model, graph, strings, value or MeanPerPosition(), blocks_of(len(batch), tokens_at_once))
-    parts, told = [], Progress("sets of edges", len(kept), on_step)
+    parts, told, slow = [], Progress("sets of edges", len(kept), on_step), slow or model.hooked
     for sets in blocks_of(len(kept), len(kept) if slow else _sets_at_once(model, graph, batch, kept, floats)):
         run = _one_by_one if slow else _together
         scored = run(model, graph, batch, vocabulary, kept[sets], instead, floats)

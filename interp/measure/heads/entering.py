@@ -66,7 +66,7 @@ def enter(model: Model, tokens: Tokens, query: Int[Tensor, " batch"], layers: Co
 
 
 def in_stream(model: Model, heads: Iterable[Head], layer: int) -> list[Head]:
-    """Return the heads whose writes are in the stream that enters a layer: a recurrent layer may replace it (`residual`).
+    """Return the heads whose writes are in the stream that enters a layer: one before may replace it (`residual`).
 
     Args:
         model: one of ours, or a bridge.

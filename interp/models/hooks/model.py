@@ -25,7 +25,7 @@ from interp.models.hooks.construction import check_call
 from interp.models.hooks.generation import generate
 from interp.models.hooks.lock import ModelLock
 from interp.models.hooks.names import NamedPoints, NamesFilter
-from interp.models.hooks.point import HookPoint
+from interp.models.hooks.point import HookPoint, in_use
 from interp.models.hooks.tokens import as_tokens
 
 M = TypeVar("M", bound="HookedModel")  # not Self: beartype, under which the tests run, cannot check it method by method
@@ -88,6 +88,14 @@ class HookedModel(NamedPoints):
     @property
     def n_parameters(self) -> int:
         return sum(p.numel() for p in self.parameters())
+
+    @property
+    def hooked(self) -> bool:
+        """Whether anything is attached to a hook point or another module now: a way round the forward pass would miss
+        it."""
+        if in_use(*self.hook_dict.values()):
+            return True
+        return any(module._forward_hooks or module._forward_pre_hooks for module in self.modules())
 
     def scans(self) -> dict[str, str]:
         """What it runs of `interp.models.scan` -> by which method, on its device: for a run's provenance."""

@@ -73,7 +73,8 @@ def test_a_short_convolution_stands_between_what_a_head_reads_and_its_queries_ke
     _, cache = model.run_with_cache(batch.tokens, names_filter=names)  # the inputs are asked for by name alone
     weights = attn.W_QKV, attn.b_QKV
     q, k = (
-        mapped(attn, weights, 1, into, model.blocks[1].ln1(cache[name][:, :, 1])) for into, name in zip("qk", names)
+        mapped(attn, weights, 1, into, model.blocks[1].ln1(cache[name][:, :, 1]))
+        for into, name in zip("qk", names, strict=False)
     )
     torch.testing.assert_close(head_pattern(attn, 1, q, k), cache[names[2]][:, 1])
 

@@ -46,7 +46,7 @@ def test_a_model_without_attention_weights_of_ours_is_refused():
     with pytest.raises(UserError, match="plain attention to be taken apart; got norms on its queries and keys"):
         interp.letter_circuits(normed, interp.CopyTask(4), "L0H0")
     convolved = interp.HookedTransformer(interp.TransformerConfig(n_heads=2, d_model=8, qkv_conv=(0, 3)), seed=3)
-    with pytest.raises(UserError, match="no convolution on its queries, keys and values .* got one in layer 1"):
+    with pytest.raises(UserError, match=r"no convolution on its queries, keys and values .* got one in layer 1"):
         interp.letter_circuits(convolved, interp.CopyTask(4), "L1H0")
     assert interp.letter_circuits(convolved, interp.CopyTask(4), "L0H0").writers == ("its own letter",)
 
