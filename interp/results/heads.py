@@ -71,8 +71,9 @@ class HeadScore:
     not attend by the match alone: what goes by position, or by letters further back."""
     apart_interval: Interval | None = None
     effect: float | None = None
-    """What the right letter's logit, less the median of the others', loses when its edge to the source is cut, of a
-    head that attends to the match; below 0 for one that suppresses the letter. None where its edges cannot be cut."""
+    """What the right letter's logit, less the median of the others' (of two, less either), loses when its edge to the
+    source is cut, of a head that attends to the match; below 0 for one that suppresses the letter. None where its edges
+    cannot be cut."""
     effect_interval: Interval | None = None
     effect_shares: tuple[float, float] | None = None
     """Shares of the probes in which the right letter loses, and gains, at least `LEAST_EFFECT` by that."""

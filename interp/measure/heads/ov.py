@@ -18,6 +18,9 @@ from interp.tasks.vocabulary import Vocabulary
 
 STEP = 0.03
 """Share of its own length by which the last stream of a bridge is moved along what a head writes."""
+ABOVE = 0.01
+"""Share of the range of all letters' logits by which the source's is above the next: less is a tie, up to rounding, as
+of a head that writes nothing, or one that only takes some other letter away."""
 Written = Float[Tensor, "batch head d_model"]
 Risen = Float[Tensor, "batch head letter"]
 
@@ -74,8 +77,9 @@ def _block(model: Model, vocabulary: Vocabulary, probe: Probe) -> Bool[Tensor, "
         else:
             end = cache[last].take_along_dim(probe.query[:, None, None], 1)[:, 0]
             logits = _bridged(model, written, end)[..., letters]
-        strict = logits.amax(dim=-1) > logits.amin(dim=-1)  # a head that writes nothing raises nothing
-        risen.append((letters[logits.argmax(dim=-1)] == wanted) & strict)
+        its = (letters == wanted)[:, None]
+        above = logits.masked_fill(~its, -torch.inf).amax(dim=-1) - logits.masked_fill(its, -torch.inf).amax(dim=-1)
+        risen.append(above > ABOVE * (logits.amax(dim=-1) - logits.amin(dim=-1)))
     return torch.cat(risen, dim=1).T
 
 

@@ -1,7 +1,7 @@
 """What heads write from the source: its share of all that they write there, and what is lost when its edge is cut."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from einops import einsum
@@ -68,7 +68,8 @@ def edge_effects(
 ) -> Float[Tensor, "set example"]:
     """Measure what the right letter's logit, less the median of the others', loses when edges to the source are cut.
 
-    Less their mean it would also fall where a head takes some other letter away, and copies nothing.
+    Less their mean it would also fall where a head takes some other letter away, and copies nothing. Of three letters
+    there are two others: what is lost against both counts, by the less of the two.
 
     Args:
         model: the model.
@@ -78,5 +79,14 @@ def edge_effects(
     """
     cut = EdgeCut(probe.batch.source)
     ablations = [Ablation((), Zero()), *(Ablation(tuple(heads), cut) for heads in sets)]
-    clean, *left = sweep(model, probe.batch, vocabulary, ablations, over="median").logit_difference
-    return torch.stack([clean - after for after in left])
+
+    def lost(over: Literal["mean", "median"]) -> Float[Tensor, "set example"]:
+        clean, *left = sweep(model, probe.batch, vocabulary, ablations, over=over).logit_difference
+        return torch.stack([clean - after for after in left])
+
+    against_lower = lost("median")
+    if vocabulary.n_letters > 3:
+        return against_lower
+    against_upper = 2 * lost("mean") - against_lower
+    nearer = torch.where(against_lower.abs() < against_upper.abs(), against_lower, against_upper)
+    return nearer.where(against_lower * against_upper > 0, 0.0)

@@ -7,7 +7,9 @@ import torch
 from interp.measure.heads.gather import path_effects, total_effects
 from interp.measure.heads.offsets import decode_offsets
 from interp.measure.heads.score import HeadSettings, score_heads
-from interp.models.planted import planted_copier
+from interp.models.planted import Circuit, HeadSpec, Write, plant, planted_copier
+from interp.models.planted.gathering import by_windows
+from interp.models.planted.looks import Match
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
 from interp.tasks.probes.planted_repeats import planted_repeats
@@ -52,6 +54,17 @@ def test_a_head_at_the_right_distance_is_flagged_on_one_length_but_not_called_a_
     assert row.flagged
     assert row.role == "none"
     assert any(decoy.name in note for note in scores.notes)
+
+
+@pytest.mark.parametrize(
+    ("what", "factor", "told"), [("next", -1.0, "none"), ("next", 1.0, "none"), ("token", 1.0, "lookup")]
+)
+def test_of_three_letters_a_head_that_takes_another_one_away_copies_nothing(what, factor, told):
+    """The right letter then stands above one of the others, and beside the third: a tie is no copy."""
+    looks = HeadSpec(1, 3, Match((0,)), (Write(what, factor=factor),))
+    circuit = Circuit((*by_windows(1), looks), 2, 4, 3, windows=(1, 2, None, None))
+    row = _score(plant(circuit)[0], 3, settings=HeadSettings(longest=3, strings=24)).heads[7]
+    assert row.attends and (row.role, row.suppresses) == (told, False)
 
 
 def test_the_response_is_zero_below_n_and_even_from_n_on():
