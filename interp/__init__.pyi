@@ -2,6 +2,7 @@
 # A name that comes here is imported from its module at first use.
 
 from .base import errors as errors
+from .experiments.results import load_result as load_result
 from .loading import Loaded as Loaded
 from .loading import load as load
 from .loading.hub import push_to_hub as push_to_hub

@@ -13,5 +13,6 @@ reduce     several runs as one: the best of rates; means over trainings
 claim      what a paper says, what was measured, whether it holds
 paper      "Repeat After Me", claim by claim
 state_growth   how much more a larger state holds
+results    what any command left in a folder, read without knowing its kind
 record     how long a string a small copier copies, and what stops it
 """

@@ -77,6 +77,11 @@ def check_run(folder: Path) -> None:
             f"hf:{folder}."
         )
     if lacking:
+        if is_file(folder / "results.json"):
+            raise UserError(
+                f"{folder} must be a run folder; got one that holds a result. Read it with interp.load_result, or name "
+                "the --out of a training."
+            )
         raise UserError(
             f"{folder} must be a run folder; got one that lacks {' and '.join(lacking)}. Name the --out of a training."
         )

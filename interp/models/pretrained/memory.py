@@ -9,6 +9,7 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -48,6 +49,11 @@ def open_in_memory(model: object, tokenizer: Any = None) -> tuple[Any, Pretraine
     if isinstance(model, HookedModel | TransformerBridge):
         opened = _as_it_is(model, tokenizer) if isinstance(model, HookedModel) else _bridge(model, tokenizer)
         return _check_tokens(*opened)
+    if isinstance(model, str | Path):
+        raise UserError(
+            f"model must be in memory; got {shown(str(model))}. Pass it to interp.load, or what holds a result to "
+            "interp.load_result."
+        )
     inner, own = _unwrapped(model)
     if not isinstance(inner, nn.Module) or not hasattr(getattr(inner, "config", None), "model_type"):
         raise UserError(
