@@ -12,7 +12,7 @@ from interp.base.errors import UserError
 from interp.cli.devices import resolve_device
 from interp.cli.options import Analysis
 from interp.cli.places import result_folder
-from interp.cli.streams import say, show_tables
+from interp.cli.streams import say, say_paragraph, show_tables
 from interp.experiments.state_growth.settings import GrowthSettings
 from interp.studies.study import silent
 
@@ -89,5 +89,5 @@ def work(options: Options) -> None:
         page = write_growth_report(growth, folder)
     if not options.quiet:
         show_tables(tables(growth))
-        say(f"\n{growth.verdict}\n")
+        say_paragraph(f"\n{growth.verdict}\n")
     say(str(page))

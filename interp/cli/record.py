@@ -11,7 +11,7 @@ from interp.base.bounds import Bounds
 from interp.cli.devices import resolve_device
 from interp.cli.options import Analysis
 from interp.cli.places import result_folder
-from interp.cli.streams import say, show_tables
+from interp.cli.streams import say, say_paragraph, show_tables
 from interp.studies.study import silent
 
 
@@ -67,5 +67,5 @@ def work(options: Options) -> None:
         page = write_record_report(found, folder)
     if not options.quiet:
         show_tables(tables(found))
-        say(f"\n{found.verdict}\n")
+        say_paragraph(f"\n{found.verdict}\n")
     say(str(page))

@@ -5,7 +5,9 @@ must not cost the result: what cannot be printed is dropped or spelt out, and th
 """
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -93,6 +95,13 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def say_paragraph(text: str) -> None:
+    """Print a paragraph: folded between words at a terminal, which would fold within them; one line elsewhere."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    lines = text.split("\n")
+    say("\n".join(textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in lines))
+
+
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
     """Print a table: the first column aligned to the left, the others to the right; folded only at a terminal.
 
@@ -116,7 +125,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     say(f"\n{title}" if title else "")
     console.print(table)
     if note:
-        say(note)
+        say_paragraph(note)
 
 
 def show_tables(tables: Iterable["Table"]) -> None:

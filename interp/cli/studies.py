@@ -9,7 +9,7 @@ from interp.base.errors import UserError
 from interp.cli.devices import resolve_device
 from interp.cli.options import OfModel
 from interp.cli.places import result_folder
-from interp.cli.streams import say, show_tables
+from interp.cli.streams import say, say_paragraph, show_tables
 from interp.studies.study import Study, silent
 
 DEFAULT_MODEL = {"state": "mamba", "hybrid": "hybrid", "backwards": "planted:reverse?n=3&across=true"}
@@ -55,6 +55,6 @@ def ask(study: Study, options: Any) -> None:
     if not options.quiet:
         for result in results:
             show_tables(study.tables(result))
-            say(f"\n{result.verdict}")
+            say_paragraph(f"\n{result.verdict}")
         say()
     say(str(page))

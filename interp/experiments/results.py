@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import interp.results
-from interp.base.errors import UserError, shortened, unknown
+from interp.base.errors import UserError, shortened, shown, unknown
 from interp.base.files import read_json
 from interp.base.paths import expanded, is_file
 from interp.results.record import RESULTS, Result
@@ -30,6 +30,8 @@ def load_result(folder: str | Path) -> Result:
 
     Raises: UserError if it holds no result, or one that another version wrote; InterpError if it is damaged.
     """
+    if not isinstance(folder, str | Path):
+        raise UserError(f"folder must be a path; got {shown(folder)}. Name the folder of a result.")
     at = expanded(folder, "a result's folder")
     at = at.parent if is_file(at) else at
     document = read_json(at / RESULTS, "a result")

@@ -1,6 +1,7 @@
 """What cannot be printed costs no result; tables can be read at a terminal, in a pipe and in ASCII."""
 
 import os
+import pty
 import subprocess
 import sys
 
@@ -74,3 +75,14 @@ def test_a_table_is_not_folded_where_there_is_no_terminal(capsys) -> None:
 def test_a_table_without_rows_or_title_has_its_header(capsys) -> None:
     show_table("", ("member", "bits"), [])
     assert capsys.readouterr().out.split() == ["member", "bits"]
+
+
+def test_a_paragraph_is_folded_between_words_at_a_terminal_alone(ended) -> None:
+    work = "from interp.cli.streams import say_paragraph\nsay_paragraph('It copies 100% of strings of ten letters.')"
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as terminal:  # noqa: PTH123
+        ended(work, capture_output=False, stdout=theirs, env={**os.environ, "COLUMNS": "20"})
+        os.close(theirs)
+        said = terminal.read(1000).decode()
+    assert said.splitlines() == ["It copies 100% of", "strings of ten", "letters."]
+    assert ended(work).stdout == "It copies 100% of strings of ten letters.\n"

@@ -28,10 +28,16 @@ def test_every_study_and_experiment_has_a_kind():
     assert {"StateGrowth", "Claims", "RecordResult", "AttentionView"} <= set(found)
 
 
-def test_no_torch_is_imported_for_it(studies, tmp_path):
+def test_no_torch_is_imported_for_it_and_what_is_no_path_is_refused(studies, tmp_path):
     studies.hard_alibi().save(tmp_path)
-    program = f"import sys, interp; interp.load_result({str(tmp_path)!r}); print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
+    program = f"""import sys, interp
+interp.load_result({str(tmp_path)!r}); print('torch' in sys.modules)
+try:
+    interp.load_result(None)
+except interp.errors.UserError as error:
+    print(error)"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\nfolder must be a path; got None. Name the folder of a result.\n"
 
 
 @pytest.mark.parametrize(
