@@ -82,6 +82,7 @@ def make_mask(
             f"{n_keys}. Use shorter strings."
         )
     places = torch.arange(seen, n_keys, device=tokens.device)
+    segment = None if segment is None else _numbered(segment)
     positions = places[None] if segment is None else _position_in_segment(segment)
     return Mask(positions[:, first:], positions, seen, segment, dtype)
 
@@ -96,6 +97,12 @@ def head_bias(
 def positions_seen(past: Sequence[Any] | None) -> int:
     """How many tokens a past holds."""
     return past[0].length if past else 0
+
+
+def _numbered(segment: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+    """Number the packed strings of each row from 0: one whose number has stood there before is another string."""
+    changes = segment[:, 1:] != segment[:, :-1]
+    return torch.nn.functional.pad(changes.cumsum(dim=1), (1, 0))
 
 
 def _position_in_segment(segment: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:

@@ -67,8 +67,8 @@ class StackModel(LensModel):
                 [batch pos d_model] before that layer.
             return_type: "logits" [batch pos vocab]; "loss", the mean next-token cross-entropy in nats; "both"; or None.
             loss_per_token: the loss as [batch pos-1], not averaged.
-            segment: which packed string each position belongs to; strings do not see each other, and positions start
-                anew in each. For stacks of attention alone.
+            segment: which packed string each position belongs to: positions with one number side by side are one.
+                Strings do not see each other, and positions start anew in each. For stacks of attention alone.
             past: from `new_past`; extended in place, so that the next call needs only the new tokens.
             start_at_layer, stop_at_layer: run only these blocks; stopped early, the residual stream is returned.
             queries_from: the first position that is wanted (negative: from the end). `model(tokens, queries_from=q)`

@@ -90,6 +90,13 @@ def test_packed_strings_equal_the_strings_alone(tiny, tokens):
         torch.testing.assert_close(packed, torch.cat(alone), msg=lambda text, shape=shape: f"{shape}: {text}")
 
 
+def test_a_number_that_comes_back_is_another_packed_string(tiny, tokens):
+    again = torch.tensor([[1] * 2 + [0] * 4 + [1] * 6])
+    for shape in ({"position": "rope"}, {"position": "forget"}, {"qkv_conv": 3, "even": True}):
+        model = tiny(**shape)
+        torch.testing.assert_close(model(tokens[2:], segment=again), model(tokens[2:], segment=SEGMENT[2:]))
+
+
 def test_no_position_sees_a_later_one(tiny, tokens):
     changed = tokens.clone()
     changed[:, 6:] = (changed[:, 6:] + 1) % 11
