@@ -1,9 +1,12 @@
 """Generation reads one token a step, and says what recomputing everything would say."""
 
+import copy
+
 import pytest
 import torch
 
 from interp.base.errors import UserError
+from interp.models import build
 from interp.models.stack.config import POSITIONS
 
 
@@ -91,3 +94,29 @@ def test_what_generation_cannot_do_is_refused(lively, tokens):
         model(tokens, past=model.new_past(), segment=torch.zeros_like(tokens))
     with pytest.raises(UserError, match="temperature must be a number of at least 0"):
         lively().generate(tokens, 3, temperature=-1.0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"kind": "transformer", "n_heads": 2, "position": "path", "qkv_conv": 2},
+        {"kind": "hybrid", "layers": ["rwkv7", "attention"], "attention": {"n_heads": 2}, "rwkv7": {"n_heads": 2}},
+        {"kind": "s4d", "d_state": 4},
+        {"kind": "mlstm", "n_heads": 2},
+    ],
+    ids=lambda config: config["kind"],
+)
+def test_a_model_goes_on_from_what_was_carried_in_another_precision(config):
+    single = build({"d_model": 8, "d_vocab": 9, **config})
+    double, tokens = (
+        copy.deepcopy(single).double(),
+        torch.randint(0, 9, (2, 7), generator=torch.Generator().manual_seed(0)),
+    )
+    whole = double(tokens)[:, 4:]
+    for first, then in ((single, double), (double, single)):
+        past = first.new_past()
+        first(tokens[:, :4], past=past)
+        rest = then(tokens[:, 4:], past=past)
+        assert rest.dtype == then.dtype
+        torch.testing.assert_close(rest.double(), whole, atol=1e-5, rtol=1e-5)

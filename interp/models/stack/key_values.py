@@ -31,13 +31,17 @@ class KeyValues:
         return {name: part for name, part in vars(self).items() if part is not None}
 
     def append(self, keys: HeadVectors, values: Float[Tensor, "batch pos head d_value"]) -> tuple[Tensor, Tensor]:
-        """Add new positions; returns all keys and values [batch key head d_head], the new ones last."""
+        """Add new positions; returns all keys and values [batch key head d_head], the new ones last, in their dtype."""
         if self.keys is not None and self.values is not None:
-            keys, values = torch.cat([self.keys, keys], dim=1), torch.cat([self.values, values], dim=1)
+            keys, values = _behind(self.keys, keys), _behind(self.values, values)
         self.keys, self.values = keys, values
         return keys, values
 
     def append_steps(self, steps: Tensor) -> Tensor:
         """Add those of new positions; returns all, the new ones last."""
-        self.steps = steps if self.steps is None else torch.cat([self.steps, steps], dim=1)
+        self.steps = steps if self.steps is None else _behind(self.steps, steps)
         return self.steps
+
+
+def _behind(earlier: Tensor, new: Tensor) -> Tensor:
+    return torch.cat([earlier.to(new.dtype), new], dim=1)

@@ -71,7 +71,9 @@ class RWKV7Mixer(MatrixMixer):
         self, x: Residual, past: RecurrentState | None = None, first: int = 0
     ) -> Float[Tensor, "batch query d_model"]:
         c, last = self.config, None if past is None else past.get("last")
-        before = torch.cat([torch.zeros_like(x[:, :1]) if last is None else last[:, None], x[:, :-1]], dim=1)
+        before = torch.cat(
+            [torch.zeros_like(x[:, :1]) if last is None else last[:, None].to(x.dtype), x[:, :-1]], dim=1
+        )
         mixed = {name: x + (before - x) * mu for name, mu in zip(MIXED, self.mu, strict=True)}
 
         def heads(part: Tensor) -> Tensor:

@@ -100,7 +100,7 @@ class S4DMixer(Mixer):
     def recur(self, u: Channels, past: RecurrentState | None) -> tuple[Channels, State]:
         """What is read at every position, and the last state, on the path that the hooks in use ask for."""
         carried, start = (None, 0) if past is None else (past.get("h"), past.length)
-        h, parts = None if carried is None else _complex(carried), self.diagonal()
+        h, parts = None if carried is None else _complex(carried.to(u.dtype)), self.diagonal()
         edited = {at: _edit(point) for at, point in self.edited("h", start, u.shape[1]).items()}
         watched = in_use(self.hook_write, self.hook_state) or any(map(traced, self._points()))
         if watched:
