@@ -311,3 +311,11 @@ def test_the_default_shape_is_the_authors():
     e, r, n = 16, 1, 3
     of_layer = 8 * 2 * e + e * 4 + e + e * (r + 2 * n) + r * e + e + e * n + e + e * 8 + 8
     assert model.n_parameters == 5 * 8 + of_layer + 8
+
+
+def test_scales_within_the_layer_are_as_wide_as_what_they_multiply_under_autocast(recurrent, tokens):
+    """Torch warns of scales that are wider; warnings are errors here."""
+    model = recurrent("mamba", inner_eps=1e-5, inner_scale=True)
+    whole = model.float()(tokens)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (model(tokens) - whole).abs().max() < 0.1 * whole.abs().max()

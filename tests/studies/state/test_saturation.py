@@ -235,6 +235,11 @@ def test_a_single_wrong_letter_is_not_rounded_away(register):
     assert "(over 99.9% of their letters)" in str(state_verdict(wrong))
 
 
+def test_one_letter_is_told_as_one_and_bits_as_no_fewer_than_none(register):
+    says = str(state_verdict(replace(of_bits(register, (-0.01, -0.02, -0.02), None, None), lengths=(1, 1, 1))))
+    assert "strings of 1 letter (" in says and "use no bits of the string (0.00 at most)" in says
+
+
 def test_lengths_reach_from_below_the_trained_ones_to_far_beyond():
     model = HookedMamba(MambaConfig(d_model=16))
     lengths = state_lengths(Loaded(model, CopyTask(), {}, trained_lengths=(1, 12)))

@@ -86,7 +86,7 @@ class MambaMixer(StateSpaceMixer):
         low, B, C = linear(u, torch.cat([self.W_dt_down, self.W_B, self.W_C], dim=1)).split([rank, state, state], -1)
         if (eps := self.config.inner_eps) is not None:
             parts = zip((low, B, C), (self.w_dt, self.w_B, self.w_C), strict=True)
-            low, B, C = (F.rms_norm(part, part.shape[-1:], scale, eps) for part, scale in parts)
+            low, B, C = (_normed(part, scale, eps) for part, scale in parts)
         B, C = self.hook_B(B.contiguous()), self.hook_C(C.contiguous())
         delta = self.hook_delta(F.softplus(self.hook_dt(linear(low, self.W_dt, self.b_dt))))
         y, h = self.recur(u, delta, B, C, past)
@@ -108,3 +108,8 @@ class MambaMixer(StateSpaceMixer):
 
     def read(self, states: States, C: PerState, u: Channels) -> Channels:
         return (C[:, :, None] @ states.mT).squeeze(2) + self.D * u  # far faster with the row first
+
+
+def _normed(x: PerState, scale: Tensor | None, eps: float) -> PerState:
+    """Divide by the rms, times the scale in the dtype of x, which autocast makes narrower."""
+    return F.rms_norm(x, x.shape[-1:], None if scale is None else scale.to(x.dtype), eps)

@@ -23,7 +23,7 @@ def whole_transplant(profile: StateProfile) -> Transplant | None:
 def _copies(profile: StateProfile) -> str:
     behaviour, at = profile.behaviour, profile.at_home
     letters = behaviour.letter_accuracy.mean(axis=1)
-    found = f"It copies {_percent(profile.accuracy[at])} of strings of {profile.lengths[at]} letters"
+    found = f"It copies {_percent(profile.accuracy[at])} of strings of {_letters(profile.lengths[at])}"
     half = profile.half_length
     if half.value is None:
         return f"{found} ({_percent(float(letters[at]))} of their letters); {half.note}."
@@ -34,11 +34,11 @@ def _copies(profile: StateProfile) -> str:
 def _stops(profile: StateProfile) -> str:
     knee, found = profile.saturation_length, limit(profile)
     if found == "none":
-        return f"Its answers use no bits of the string ({max(profile.used.total):.2f} at most)."
+        return f"Its answers use no bits of the string ({max(0.0, *profile.used.total):.2f} at most)."
     if found == "open":
-        return f"The bits that it uses do not stop growing within {max(profile.lengths)} letters."
+        return f"The bits that it uses do not stop growing within {_letters(max(profile.lengths))}."
     if found == "early":
-        return f"The bits that it uses have stopped growing at {min(profile.lengths)} letters, the fewest measured."
+        return f"The bits that it uses have stopped growing at {_letters(min(profile.lengths))}, the fewest measured."
     trained = profile.behaviour.trained
     if found == "falls":
         return _falls(profile)
@@ -46,7 +46,7 @@ def _stops(profile: StateProfile) -> str:
     if knee.value is not None:
         stop = f"The bits that it uses stop growing at {_with(knee)} letters, {knee.plateau:.0f} bits"
     if found in ("forgetting", "gradual"):
-        at = f"({profile.used.total[-1]:.0f} at {profile.lengths[-1]} letters)"
+        at = f"({profile.used.total[-1]:.0f} at {_letters(profile.lengths[-1])})"
         slows = f"The bits that it uses grow ever more slowly {at}, with no bend"
         if found == "forgetting":
             return f"{slows}, and old letters are held less well than recent ones: it forgets, rather than being full."
@@ -61,7 +61,7 @@ def _stops(profile: StateProfile) -> str:
             f"{stop}, no earlier than the trained lengths end ({trained[1]}): training alone may have set that limit."
         )
     if found == "unread":
-        last = f"{profile.held.most.total[-1]:.0f} bits of {profile.lengths[-1]} letters"
+        last = f"{profile.held.most.total[-1]:.0f} bits of {_letters(profile.lengths[-1])}"
         return f"{stop}, and stay there; but its state is not full, probes read {last}: what it holds is not fetched."
     return f"{stop}, and stay there, as does what probes read: the mark of a full state."
 
@@ -72,7 +72,7 @@ def _falls(profile: StateProfile) -> str:
     within = trained is not None and last <= trained[1]
     beyond = f" (it was trained on up to {trained[1]})" if trained else ""
     why = "and that within the trained lengths" if within else "a failure to generalise in length"
-    rise = f"The bits that it uses grow to {profile.used.total[at]:.0f} at {profile.lengths[at]} letters"
+    rise = f"The bits that it uses grow to {profile.used.total[at]:.0f} at {_letters(profile.lengths[at])}"
     fall = f"and fall to {profile.used.total[-1]:.0f} at {last}{beyond}: {why}"
     knee, there = profile.saturation_held, f"there probes still read {profile.bits_probe[-1]:.0f} bits"
     held = f", and what they read stops growing at {_with(knee)} letters" if knee.value is not None else ""
@@ -85,7 +85,7 @@ def _bits(profile: StateProfile) -> str:
     untrained = profile.held.untrained
     held += f" (untrained: {untrained.total[at]:.0f})" if untrained else ""
     used = f"it uses {profile.bits_recovered[at]:.0f} bits {words.named(profile.used.interval[at], 0)}"
-    return f"At {profile.lengths[at]} letters {used} of the {profile.bits_needed[at]:.0f} needed; {held}."
+    return f"At {_letters(profile.lengths[at])} {used} of the {profile.bits_needed[at]:.0f} needed; {held}."
 
 
 def _share_of_state(profile: StateProfile) -> str:
@@ -105,6 +105,10 @@ def _carried(whole: Transplant, copies: bool) -> str:
     if not copies:
         return f"{where}: {exact}."
     return f"{where}: {exact} and {_percent(whole.follows_donor)} of the letters are that string's."
+
+
+def _letters(n: int) -> str:
+    return words.count(n, "letter")
 
 
 def _with(knee: Knee) -> str:
