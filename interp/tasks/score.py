@@ -106,6 +106,8 @@ def logit_difference(
         vocabulary: which tokens are letters.
         over: what of the other letters' logits is subtracted.
 
+    Raises: UserError for a vocabulary with letters that the model lacks.
+
     >>> task = interp.CopyTask()
     >>> batch = task.sample(1, 2, generator=0)
     >>> interp.tasks.logit_difference(torch.zeros(1, 6, 30), batch, task.vocabulary)
@@ -114,6 +116,11 @@ def logit_difference(
     _require_same(logits, batch, "logits")
     if vocabulary.n_letters < 2:
         raise UserError("vocabulary must have at least 2 letters, for one to be held against others; got 1.")
+    if (most := int(vocabulary.ids(torch.arange(vocabulary.n_letters)).max())) >= logits.shape[-1]:
+        raise UserError(
+            f"vocabulary must use the model's tokens, ids below {logits.shape[-1]}; got a letter with id {most}. Pass "
+            "that of the task that the strings are of."
+        )
     letters = vocabulary.ids(torch.arange(vocabulary.n_letters, device=logits.device))
     targets = batch.targets.masked_fill(~batch.answer, 0)
     right = logits.gather(2, targets[..., None])[..., 0].float()

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from interp.base.calls import checked_call
+from interp.base.errors import UserError, shown
 from interp.base.estimates import difference_interval, mean_interval
 from interp.base.seeds import as_generator
 from interp.measure.ablation.controls import control_interval
@@ -108,10 +109,17 @@ def ablate(
         accuracies Korn and Graubard's, of loss and logits Student's and Hall's.
 
     Raises: UserError for an unknown kind of ablation, for heads (those with a role among them) that the model does not
-        have, and as `sweep` does.
+        have, a set without any, a single string, and as `sweep` does.
     """
     if not head_sets:
         return ()
+    if empty := [each.name for each in head_sets if not len(each.heads)]:
+        raise UserError(f"head_sets must each name at least one head; got none in {shown(empty[0])}. Leave it out.")
+    if len(batch) < 2 or draws < 0:
+        raise UserError(
+            f"batch must hold at least 2 strings, for intervals, and draws be at least 0; got {len(batch)} strings and "
+            f"draws={draws}. Sample more strings."
+        )
     batch = batch.to(device(model))
     plans = make_plans(model, batch, head_sets, kind, with_role, as_generator(seed), draws, edge_control)
     clean = Ablation((), Zero())

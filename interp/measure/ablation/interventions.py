@@ -106,7 +106,9 @@ class EdgeControl(EdgeEdit):
 
     @classmethod
     def draw(cls, batch: Batch, generator: torch.Generator) -> "EdgeControl":
-        order = torch.rand(batch.tokens.shape, generator=generator, device=generator.device).argsort(dim=1)
+        order = torch.rand(
+            batch.tokens.shape, generator=generator, device=generator.device, dtype=torch.float32
+        ).argsort(dim=1)
         return cls(batch.source, batch.tokens, order.to(batch.tokens.device))
 
     def places(self) -> Bool[Tensor, "batch query key"]:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from interp.base.calls import checked_call
-from interp.base.errors import UserError
+from interp.base.errors import UserError, shown
 from interp.measure.ablation.interventions import EdgeEdit, Intervention
-from interp.models.heads import Heads, HeadTable
+from interp.models.heads import Head, Heads, HeadTable
 from interp.models.surface import Model
 
 Group = Literal["single", "cumulative", "random order", "all but one", "all", "edges", "no role"]
@@ -70,7 +70,13 @@ def named_sets(heads: Heads) -> list[HeadSet]:
 
     >>> [head_set.name for head_set in named_sets(["L1H3", "L1H4"])]
     ['L1H3', 'L1H4', 'all']
+
+    Raises: UserError for one name that is not in a list.
     """
+    if isinstance(heads, str | Head):
+        raise UserError(
+            f"heads must be a list of names such as ['L1H3']; got {shown(str(heads))} on its own. Put it in a list."
+        )
     together = [HeadSet("all", "all", tuple(heads))] if len(heads) > 1 else []
     return [*(HeadSet(str(head), "single", (head,)) for head in heads), *together]
 

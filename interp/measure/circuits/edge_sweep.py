@@ -95,10 +95,10 @@ def edge_sweep(
     Raises: UserError for rows that are not of this model's edges, packed strings, or a value that is of one place.
     """
     graph = Graph.of(model)
-    if kept.shape[1] != len(graph.edges):
+    if kept.shape[1] != len(graph.edges) or not len(kept):
         raise UserError(
-            f"kept must have a column for each of the model's {len(graph.edges)} edges; got {kept.shape[1]}. Make it "
-            "with keeping(graph, sets)."
+            f"kept must have a column for each of the model's {len(graph.edges)} edges, and a row at least; got "
+            f"{list(kept.shape)}. Make it with keeping(graph, sets)."
         )
     batch = asked(strings)
     floats = floats_at_once or budget(batch.tokens.device).floats

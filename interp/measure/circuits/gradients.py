@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from interp.base.axes import Residual
+from interp.base.errors import UserError
 from interp.measure.circuits.nodes import Graph
 from interp.models.hooks.model import Hook
 from interp.models.stack.model import StackModel
@@ -46,7 +47,14 @@ def gradients(
         measure: what is derived.
         patterns: attention layers whose patterns are wanted, too.
         dropped: a layer through whose writes no gradient is to go.
+
+    Raises: UserError within `torch.inference_mode`, which `torch.enable_grad` does not lift.
     """
+    if torch.is_inference_mode_enabled():
+        raise UserError(
+            "gradients must be taken outside torch.inference_mode; got a call within it. Leave it out, or use "
+            "torch.no_grad."
+        )
     reads = [edge.reader.reads_at(edge.into) for edge in graph.edges]
     names = [*dict.fromkeys([*reads, *(f"blocks.{layer}.attn.hook_pattern" for layer in patterns)])]
     value: dict[str, Tensor] = {}

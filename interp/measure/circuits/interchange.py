@@ -15,7 +15,7 @@ from torch import Tensor
 from interp.base.axes import Logits
 from interp.base.calls import checked_call
 from interp.base.errors import UserError
-from interp.measure.circuits.paths import Positions, patch, require_same
+from interp.measure.circuits.paths import Positions, patch, require_same, require_some
 from interp.models.stack.model import StackModel
 from interp.tasks.batch import Batch
 
@@ -72,6 +72,7 @@ def interchange(
     Raises: UserError as `patch` does, and for a query that asks for no letter.
     """
     require_same(strings.tokens, donors.tokens)
+    require_some(places)
     if len(query) != len(strings):
         raise UserError(f"query must be one position for each of the {len(strings)} strings; got {len(query)}.")
     rows = query[:, None]

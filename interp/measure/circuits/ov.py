@@ -17,6 +17,8 @@ from torch import Tensor
 
 from interp.base.axes import Tokens
 from interp.base.calls import checked_call
+from interp.base.errors import UserError
+from interp.measure.circuits.score_run import require_places
 from interp.measure.circuits.stream import (
     BIASES,
     cached,
@@ -90,9 +92,11 @@ def decompose_logit(
         token: the token whose logit it is, for each string.
         instead: take another token's logit off; None for the logit itself.
 
-    Raises: UserError for a model of another package, or a final norm that is not linear once its scale is held.
+    Raises: UserError for a model of another package, a final norm that is not linear once its scale is held, or a
+        position or token that there is not.
     """
     model = own_model(model)
+    _require_asked(model, tokens, query, token, instead)
     last = len(model.blocks)
     logits_at = [] if model.logit_cap is None else ["hook_uncapped"]
     cache = cached(model, tokens, [*stream_hooks(model, last), *scale_hooks(model.ln_final, "ln_final"), *logits_at])
@@ -126,6 +130,7 @@ def decompose_moved(
     Raises: UserError as `decompose_logit` does, and for a head of hidden attention.
     """
     model, found = own_model(model), looking_head(own_model(model), head)
+    _require_asked(model, tokens, query, token, instead)
     block, here = model.blocks[found.layer], f"blocks.{found.layer}"
     names = [*stream_hooks(model, found.layer), *scale_hooks(block.ln1, f"{here}.ln1"), f"{here}.attn.hook_pattern"]
     cache = cached(model, tokens, [*names, *scale_hooks(model.ln_final, "ln_final")])
@@ -142,6 +147,16 @@ def decompose_moved(
         x = convolved(block.attn, "v", found.index, x)
         entries.append(attention * einsum(x, value_to_logit, "b k d, b d -> b k"))
     return MovedTable(found.name, tuple(writers), torch.stack(entries, dim=2))
+
+
+def _require_asked(model: StackModel, tokens: Tokens, query: Asked, token: Asked, instead: Asked | None) -> None:
+    require_places("query", query, torch.full_like(query, tokens.shape[1] - 1))
+    for asked in (token,) if instead is None else (token, instead):
+        if not asked.is_meta and bool(((asked < 0) | (asked >= len(model.b_U))).any()):
+            raise UserError(
+                f"token must be an id of the model's, 0 to {len(model.b_U) - 1}, for each string; got "
+                f"{asked.tolist()[:6]}. Take them from batch.targets."
+            )
 
 
 def _toward(model: StackModel, token: Asked, instead: Asked | None) -> Float[Tensor, "batch d_model"]:

@@ -57,7 +57,7 @@ def patch(
     tokens: Tokens,
     donor: Int[Tensor, "donor_batch donor_pos"],
     places: Sequence[str],
-    positions: Positions | None = None,
+    positions: Bool[Tensor, "position_batch position_pos"] | None = None,
 ) -> Logits:
     """Run a model with what stands at some places in another run; returns the logits.
 
@@ -74,9 +74,14 @@ def patch(
         places: texts as in the module's table; all at once.
         positions: patch these alone (of an edge: of what is read; of a pattern: queries); None for all.
 
-    Raises: UserError for strings of unequal shape, or a place that the model does not have.
+    Raises: UserError for strings or positions of another shape, or a place that the model does not have.
     """
     require_same(tokens, donor)
+    if positions is not None and (positions.shape[1] != tokens.shape[1] or len(positions) not in (1, len(tokens))):
+        raise UserError(
+            f"positions must have the shape of tokens, {list(tokens.shape)}, or one row for all strings; got "
+            f"{list(positions.shape)}. Mark each position True or False."
+        )
     hooks = [hook for place in dict.fromkeys(places) for hook in patching_hooks(model, place, tokens, donor, positions)]
     return model.run_with_hooks(tokens, fwd_hooks=hooks)
 
@@ -102,6 +107,7 @@ def patch_effects(
 
     Raises: UserError as `patch` does; and for a corruption that changes nothing.
     """
+    require_some(places)
     clean, corrupted = (pair.logit_difference(model(batch.tokens)) for batch in (pair.clean, pair.corrupted))
     whole = clean - corrupted
     if not whole.is_meta and bool((whole == 0).all()):
@@ -172,6 +178,12 @@ def _through_everything(
     with model.hooks(fwd_hooks=instead):
         read = cached(model, tokens, [hook])[hook]
     return Edit(Site(hook, receiver.head, positions), Donor(read)).hook(model)
+
+
+def require_some(places: Sequence[object]) -> None:
+    """Refuse no place at all. Raises: UserError."""
+    if not places:
+        raise UserError("places must hold at least one, such as 'L1H4' or 'L0H1->L1H4.k'; got none. Name one.")
 
 
 def require_same(tokens: Tokens, donor: Int[Tensor, "donor_batch donor_pos"]) -> None:

@@ -40,9 +40,9 @@ class ScoreRun:
         wanted = [
             *names, *scale_hooks(norm, name), *model.query_key_names(head.layer), *model.step_names(head.layer)
         ]  # fmt: skip
-        _require_places("query", query, torch.full_like(query, tokens.shape[1] - 1))
+        require_places("query", query, torch.full_like(query, tokens.shape[1] - 1))
         if key.ndim == 1:
-            _require_places("key", key, query)
+            require_places("key", key, query)
             weight = torch.zeros(tokens.shape, dtype=torch.float64, device=tokens.device)
             weight = weight.scatter(1, key[:, None], 1.0)
         else:
@@ -157,7 +157,8 @@ class ScoreRun:
         return (x * self.weight[..., None]).sum(dim=1)
 
 
-def _require_places(name: str, places: Int[Tensor, " batch"], last: Int[Tensor, " batch"]) -> None:
+def require_places(name: str, places: Int[Tensor, " batch"], last: Int[Tensor, " batch"]) -> None:
+    """Refuse positions that strings do not have. Raises: UserError."""
     if not places.is_meta and bool(((places < 0) | (places > last)).any()):
         raise UserError(
             f"{name} must be a position of each string, a key no later than its query; got {places.tolist()[:6]} with "

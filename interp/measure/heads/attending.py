@@ -117,13 +117,13 @@ def _by_letter(head: HeadScore, share: np.ndarray, found: np.ndarray, steps: int
 
 
 def in_a_row(moves: np.ndarray) -> int | None:
-    """Return how many letters count, if these are the last ones in a row.
+    """Return how many letters count, if some do and these are the last ones in a row.
 
     Args:
         moves: [offset] how far each letter moves a head.
     """
     counts = [t for t, move in enumerate(moves) if move > least_that_counts(moves.max())]
-    return len(counts) if counts == list(range(len(counts))) else None
+    return len(counts) if counts and counts == list(range(len(counts))) else None
 
 
 def _by_order(asking: Asking, rows: list[HeadScore], names: Collection[str], whole: np.ndarray) -> list[HeadScore]:

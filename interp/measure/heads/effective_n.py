@@ -136,9 +136,15 @@ def causal_order(
         strings: how many for each pair.
         model, task, length, generator: as in `behavioural_n`.
 
-    Raises: UserError if the places do not fit into the strings.
+    Raises: UserError for fewer than two offsets, or such as are not in order within the places, or if these do not fit
+        into the strings.
     """
     pairs = list(pairwise(offsets))
+    if not pairs or any(near >= far for near, far in pairs) or offsets[0] < 0 or offsets[-1] > longest:
+        raise UserError(
+            f"offsets must be at least two different letters back, from 0 to {longest}, nearest first; got {offsets}. "
+            "Take those of causal_n."
+        )
     near, far = (torch.tensor(ends).repeat_interleave(strings) for ends in zip(*pairs, strict=True))
     probe, edited = order_swaps(task, near, far, longest + 1, length, as_generator(generator))
     before, after = _to_rival(model, probe.to(device(model)), edited.to(device(model)), len(pairs))

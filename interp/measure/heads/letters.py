@@ -12,6 +12,7 @@ import torch
 
 from interp.base.axes import Tokens
 from interp.base.calls import checked_call
+from interp.base.errors import UserError
 from interp.base.seeds import as_generator
 from interp.measure.attention.rows import blocks, rows_at
 from interp.measure.heads.attending import in_a_row
@@ -56,9 +57,15 @@ def moved_heads(
         generator: of the strings; a seed will do.
         seed: of the bootstrap behind the intervals of n.
 
-    Raises: UserError for a head that the model does not have, or if the places do not fit into the strings.
+    Raises: UserError for no heads or one that the model does not have, for less than one letter or string, or if the
+        places do not fit into the strings.
     """
     chosen = HeadTable.of(model).require().parse(list(heads))
+    if not chosen or min(longest, strings) < 1:
+        raise UserError(
+            f"heads must name at least one, and longest and strings be at least 1; got {len(chosen)} heads, "
+            f"longest={longest} and strings={strings}. Name lookup heads, and leave the strings long."
+        )
     t = torch.arange(longest).repeat_interleave(strings)
     probe, edited = offset_swaps(task, t, longest, length, as_generator(generator))
     probe, edited = probe.to(device(model)), edited.to(device(model))

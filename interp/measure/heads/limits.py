@@ -47,8 +47,13 @@ def predict_accuracy(
         lengths: to predict at.
         seed: of the bootstrap over strings.
 
-    Raises: UserError for no margins, or of strings that are no longer than n letters.
+    Raises: UserError for no margins, or of strings that are no longer than n letters, and for numbers that cannot be.
     """
+    if n < 1 or alphabet < 2 or min(lengths, default=0) < 1:
+        raise UserError(
+            f"n must be at least 1, alphabet at least 2, and lengths at least one of at least 1; got n={n}, "
+            f"alphabet={alphabet} and {tuple(lengths)}. Take those of the task."
+        )
     if not margins or min(each.length for each in margins) <= n:
         raise UserError(f"margins must be of strings of more than n letters, {n}; got none of them, or shorter ones.")
     wrong = [each.of_logits <= 0 for each in margins]
