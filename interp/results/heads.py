@@ -21,6 +21,10 @@ LEAST_EFFECT = 0.05
 rounding."""
 
 
+LEAST_PREFERENCE = 0.01
+"""Nats by which one of two equal matches is preferred, at least: scores differ by less where they are rounded."""
+
+
 @dataclass(frozen=True)
 class HeadScore:
     """One head. `name` is L{layer}H{head}."""
@@ -93,9 +97,9 @@ class HeadScore:
 
     @property
     def prefers(self) -> Literal["earlier", "later"] | None:
-        """Which of two equal matches it prefers, if the whole interval says so."""
+        """Which of two equal matches it prefers, if the whole interval says so, and by more than rounding."""
         ends = self.preference_interval
-        if ends is None or ends.low <= 0 <= ends.high:
+        if ends is None or ends.low <= 0 <= ends.high or abs(self.preference or 0.0) < LEAST_PREFERENCE:
             return None
         return "later" if ends.low > 0 else "earlier"
 

@@ -33,7 +33,8 @@ class EdgeEdit(ABC):
     sinks, whose rows sum to less than 1, the sink keeps its share like any other place. Where nothing is left (the
     softmax can round to exactly 1 on one place), the row becomes even over the other places that the head sees; a head
     that sees no other place writes nothing. It assumes that a head could look elsewhere with the rest of the model as
-    it is. It misleads where several heads carry the same edge: those not cut go on.
+    it is. It misleads where several heads carry the same edge: those not cut go on; and with entmax, which without a
+    place may look at places that it gave nothing, while here what is left alone is made larger.
     """
 
     kind: ClassVar[str]

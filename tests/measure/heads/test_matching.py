@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from interp.base.interval import Interval
 from interp.measure.heads.lookup import Looked
 from interp.measure.heads.matching import matching
 from interp.measure.heads.score import HeadSettings, score_heads
-from interp.models.planted import draw, plant
+from interp.models.planted import draw, plant, planted_copier
 from interp.tasks.copy import CopyTask
 
 STEPS, STRINGS = 3, 200
@@ -41,6 +42,14 @@ def test_what_tells_equal_matches_apart_in_both_questions_is_no_preference():
     assert found.apart[0] == pytest.approx(4.0, abs=0.05)
     assert found.apart_interval[0].low < 4.0 < found.apart_interval[0].high
     assert abs(found.preference[0]) < 0.05
+
+
+@pytest.mark.parametrize(("nats", "told"), [(-2e-5, None), (-0.5, "earlier"), (0.02, "later")])
+def test_a_preference_by_rounding_is_none_however_sure(nats, told):
+    """A planted head that prefers neither was said to prefer the earlier, by 2e-5 nats, in one of 20 scorings."""
+    ends = Interval(nats - abs(nats) / 2, nats + abs(nats) / 2, "Student t and Hall")
+    head = score_heads(planted_copier(1, 4)[0], CopyTask(4), (14, 18), 0, HeadSettings(longest=3, strings=8)).heads[5]
+    assert replace(head, preference=nats, preference_interval=ends).prefers == told
 
 
 @pytest.mark.slow
