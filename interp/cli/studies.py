@@ -15,6 +15,8 @@ from interp.studies.study import Study, silent
 DEFAULT_MODEL = {"state": "mamba", "hybrid": "hybrid", "backwards": "planted:reverse?n=3&across=true"}
 """Where it is not the demo's: a transformer carries no state of a size of its own, is no hybrid, writes forwards."""
 DEMO = "short"
+NAMED = ("language",)
+"""Studies of models that none of the presets is."""
 
 
 def options_of(study: Study) -> tuple[type[Any], OfModel]:
@@ -27,8 +29,12 @@ def options_of(study: Study) -> tuple[type[Any], OfModel]:
 def ask(study: Study, options: Any) -> None:
     """Ask the question of the models that were named.
 
-    Raises: UserError for a model twice, or several where the study shows one.
+    Raises: UserError for a model twice, or several where the study shows one, or none where it has no default.
     """
+    if study.name in NAMED and not options.model:
+        raise UserError(
+            f"--model must be given to interp {study.name}; got none. Name a language model: hf:PATH, gguf:PATH."
+        )
     specs = options.model or (DEFAULT_MODEL.get(study.name, DEMO),)
     on_line = silent if options.quiet else say
     on_line(f"interp {study.name}: {', '.join(specs)} on device {options.device}, seed {options.seed}")

@@ -13,7 +13,8 @@ from typing import Literal
 from tyro.conf import UseAppendAction
 
 from interp.base.errors import UserError
-from interp.base.paths import expanded
+from interp.base.files import read_json
+from interp.base.paths import expanded, is_file
 from interp.cli.devices import resolve_device
 from interp.cli.options import Shared
 from interp.cli.places import check_out
@@ -24,6 +25,8 @@ from interp.studies.study import silent
 TINY = None
 OWN = ("steps", "batch", "length", "learning_rate", "keep")
 """What differs from the preset, where it is given."""
+RECIPE = ("model", "kind", "set", "config", "task")
+"""What names a recipe."""
 MOST = {"steps": 10_000_000, "batch": 1_000_000, "length": 100_000}
 """Bounds past which an option is a slip: nothing here has the memory, or the years."""
 
@@ -45,7 +48,8 @@ class Options(Shared):
     """What to learn instead: copy, 'ngram?n=2', reverse, 'recall?queries=2', ... A task that does not copy uniform
     letters is learned without hard strings."""
     resume: bool = False
-    """Continue the interrupted training in the run folder, to the same bits as if it had not been interrupted."""
+    """Continue the interrupted training in the run folder, by the recipe that it holds, to the same bits as if it had
+    not been interrupted."""
     steps: int | None = None
     """Number of steps, instead of the preset's."""
     batch: int | None = None
@@ -73,6 +77,7 @@ def work(options: Options) -> None:
 
     Raises: UserError for an unknown preset, a recipe that cannot be, or a folder that cannot hold the run.
     """
+    options = _resumed(options)
     main_process = os.environ.get("RANK", "0") == "0"  # accelerate starts several of this
     on_line = say if main_process and not options.quiet else silent
     what = options.config or options.kind or options.model
@@ -107,6 +112,28 @@ def work(options: Options) -> None:
     if main_process:
         page = _write_page(place, options)
         say(str(place) if options.quiet else f"The run is kept in {place}; its page:\n{page}")
+
+
+def _resumed(options: Options) -> Options:
+    """The options with the recipe of the run that is resumed, where the line names none: it is in the run's folder.
+
+    What is given beside `--resume` is compared with the run's recipe when the training begins.
+    """
+    given = any(getattr(options, name) != getattr(Options, name) for name in (*RECIPE, *OWN))
+    if not options.resume or options.out is None or given:
+        return options
+    config = expanded(options.out, "--out") / "config.json"
+    described = read_json(config, "a run's config") if is_file(config) else {}
+    training = described.get("training") if isinstance(described, dict) else None
+    if not isinstance(training, dict):
+        return options  # refused when the training begins
+    return replace(
+        options,
+        config=str(config),
+        seed=options.seed or training.get("seed", 0),
+        precision=training.get("precision", options.precision),
+        compile=training.get("compile", options.compile),
+    )
 
 
 def _write_page(place: Path, options: Options) -> Path:

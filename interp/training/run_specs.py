@@ -77,7 +77,7 @@ def check_run(folder: Path) -> None:
             f"hf:{folder}."
         )
     if lacking:
-        if is_file(folder / "results.json"):
+        if CONFIG in lacking and is_file(folder / "results.json"):
             raise UserError(
                 f"{folder} must be a run folder; got one that holds a result. Read it with interp.load_result, or name "
                 "the --out of a training."

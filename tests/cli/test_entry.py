@@ -75,6 +75,7 @@ def test_it_says_its_version(interp, argument) -> None:
         (("heads", "--device", "gpu"), "no device is called 'gpu'"),
         (("heads", "--out", ""), "--out must name a folder; got ''."),
         (("state", "--model", "a", "--model", "a"), "--model must name each model once; got a more than once."),
+        (("language", "--tiny"), "--model must be given to interp language; got none."),
         (("heads", "--model", "a", "--model", "b"), "--model must be given once to interp heads; got a, b."),
         (("train", "--batch", "1000000000"), "--batch must be at most 1,000,000; got 1000000000."),
         (("grow", "--vary", "d_vocab"), "--vary must be a field that changes the size of a state; got d_vocab."),
@@ -94,7 +95,8 @@ def test_a_mistake_is_one_sentence_and_code_2_and_leaves_nothing(interp, tmp_pat
 def test_the_first_line_says_what_runs_on_what_before_anything_heavy_is_imported(interp, tmp_path, name) -> None:
     (tmp_path / "torch.py").write_text("raise KeyboardInterrupt('torch is imported.')")
     seeded = () if name == "reproduce" else ("--seed", "3")
-    done = interp(name, *seeded)  # the folder that one is in comes first
+    named = ("--model", "hf:x") if name == "language" else ()
+    done = interp(name, *named, *seeded)  # the folder that one is in comes first
     assert (done.returncode, done.stderr) == (130, "Interrupted. torch is imported.\n")
     assert done.stdout.startswith(f"interp {name}: ") and " ".join(seeded).removeprefix("--") in done.stdout
     assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["torch.py"]

@@ -1,11 +1,13 @@
 """What `interp train` trains, from what was given."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from interp.base.errors import UserError
 from interp.cli.recipes import chosen
+from interp.cli.train import Options, _resumed, work
 from interp.training.presets import preset
 
 
@@ -62,3 +64,28 @@ def test_a_file_is_read_as_a_run_folder_holds_it(tmp_path):
 def test_a_slip_is_refused(kind, given, says):
     with pytest.raises(UserError, match=says):
         chosen("hard-alibi", kind, None, given, None)
+
+
+def test_what_is_resumed_has_the_recipe_of_its_folder_unless_one_is_given(tmp_path):
+    resumed = Options(resume=True, out=str(tmp_path))
+    assert _resumed(resumed) == resumed, "there is no run yet"
+    (tmp_path / "config.json").write_text(json.dumps({"training": {"seed": 7, "precision": "bf16", "compile": False}}))
+    found = _resumed(resumed)
+    assert (found.config, found.seed, found.precision) == (str(tmp_path / "config.json"), 7, "bf16")
+    assert _resumed(replace(resumed, seed=8)).seed == 8
+    for given in ({"kind": "lstm"}, {"steps": 5}, {"set": ("d_model=8",)}, {"resume": False}):
+        assert _resumed(replace(resumed, **given)).config is None, "what is given counts"
+
+
+@pytest.mark.slow
+def test_a_training_is_resumed_without_naming_its_recipe_again(tmp_path):
+    """Of the run that the line names: its model, task, seed and precision, and nothing else."""
+    first = Options(kind="lstm", set=("d_model=8",), steps=2, batch=2, length=(3, 4), seed=7, quiet=True)
+    first = replace(first, out=str(tmp_path / "run"))
+    work(first)
+    written = (tmp_path / "run" / "log.jsonl").read_bytes()
+    resumed = Options(resume=True, quiet=True, out=first.out)
+    work(resumed)
+    assert (tmp_path / "run" / "log.jsonl").read_bytes() == written
+    with pytest.raises(UserError, match=r"must be resumed with its own recipe; got other values of .*training\.seed"):
+        work(replace(resumed, seed=8))
