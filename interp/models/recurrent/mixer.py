@@ -203,7 +203,10 @@ class RecurrentBlock(nn.Module):
         x = self.hook_resid_pre(x)
         read = x if entered is None else entered
         read = self.hook_mixer_input(read.clone()) if in_use(self.hook_mixer_input) else read  # the stream stays
-        out = self.hook_mixer_out(self.mixer(self.hook_mixer_in(self.norm(read)), past, mask.first))
+        normed = self.norm(read)
+        if normed is read and in_use(self.hook_mixer_in):  # no norm: an edit in place must not reach the stream itself
+            normed = normed.clone()
+        out = self.hook_mixer_out(self.mixer(self.hook_mixer_in(normed), past, mask.first))
         out = x[:, mask.first :] + out if self.residual else out
         if self.mlp is not None and self.hook_mlp_out is not None:
             out = self.hook_resid_mid(out)

@@ -240,3 +240,15 @@ def test_names_that_every_tool_uses_for_a_block_serve_as_ours(model, tokens):
             model.run_with_cache(tokens, names_filter=f"blocks.{layer}.norm.hook_in")
     with pytest.raises(UserError, match=r"the logits are what the model returns"):
         model.run_with_hooks(tokens, fwd_hooks=[("hook_logits", to_zero)])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["mamba", "lstm", "gla"])
+def test_without_a_norm_an_edit_in_place_of_what_the_mixer_reads_leaves_the_stream_alone(recurrent, kind, tokens):
+    model = recurrent(kind, normalization=None, **({"residual": True} if kind == "lstm" else {}))
+    name = "blocks.0.hook_mixer_in"
+    in_place = model.run_with_hooks(tokens, fwd_hooks=[(name, lambda x, hook: x.mul_(0.5))])  # noqa: ARG005
+    torch.testing.assert_close(
+        in_place,
+        model.run_with_hooks(tokens, fwd_hooks=[(name, lambda x, hook: x * 0.5)]),  # noqa: ARG005
+    )
