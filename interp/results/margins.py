@@ -1,10 +1,10 @@
 """Margins of lookup heads: by how much the score of the right place exceeds those of all others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from interp.base.interval import Interval
 from interp.results.record import Result
@@ -45,6 +45,14 @@ class HeadMargins(Result):
             [np.quantile(rows, QUANTILES) if rows.size else np.full(len(QUANTILES), np.inf) for rows in known]
         )
 
+    def without(self, letters: Bool[np.ndarray, "string letter"]) -> "HeadMargins":
+        """The same, these letters as good as any: what goes wrong at them is counted elsewhere."""
+        of_heads = (np.where(letters, np.inf, values) for values in (self.over_best, self.over_all))
+        over_best, over_all = of_heads
+        return replace(
+            self, over_best=over_best, over_all=over_all, of_logits=np.where(letters, np.inf, self.of_logits)
+        )
+
 
 @dataclass(frozen=True)
 class Limit(Result):
@@ -63,8 +71,11 @@ class Limit(Result):
     beginning: Annotated[tuple[float, ...], "length"]
     """Share of strings whose first n letters are all found, for which the match is cut off."""
     together: Annotated[tuple[float, ...], "length"]
-    """The product of the four: the string accuracy that is predicted."""
+    """The product of the others: the string accuracy that is predicted."""
     interval: Annotated[tuple[Interval, ...], "length"]
     """95 % interval of `together`, from a bootstrap over strings."""
     reach: dict[str, float | None]
     """Cause -> the length at which it takes the accuracy to 95 %; None if it does not within the lengths asked for."""
+    palindromes: Annotated[tuple[float, ...] | None, "length"] = None
+    """Share of strings in which no mirrored n-gram of the answer leads a model that writes backwards astray; None for
+    one that copies."""

@@ -13,11 +13,13 @@ from interp.base.seeds import own_generator
 from interp.experiments.record.result import Training
 from interp.experiments.record.run.arms import ARMS
 from interp.models import build
+from interp.results.margins import Limit
 from interp.tasks.reverse import ReverseCopy
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "backwards.md").read_text(encoding="utf-8")
 WORDS = " ".join(PAGE.split())
+CAUSES = ("collisions", "palindromes", "crosstalk", "dispersion", "beginning")
 KINDS = {"one layer": "one_layer", "marked": "marked"}
 LINES = json.loads((DOCS / "backwards" / "trainings.json").read_text(encoding="utf-8"))
 TRAININGS = {kind: [from_plain(Training, line) for line in LINES[name]] for kind, name in KINDS.items()}
@@ -43,6 +45,36 @@ def test_every_count_and_error_on_the_page_was_measured(kind):
 def test_what_is_left_to_the_marked_one_are_first_letters():
     errors = [error for each in TRAININGS["marked"] for some in each.first_errors for error in some]
     assert f"of {len(errors)} wrong strings {sum(error < 3 for error in errors)} went wrong in their first" in WORDS
+
+
+def test_predictions_on_the_page_are_those_computed_and_how_many_hold_is_counted():
+    inside = predicted = 0
+    for kind, trainings in TRAININGS.items():
+        for training in trainings:
+            limit = training.predicted
+            assert limit is not None and limit.palindromes is not None
+            inside, predicted = inside + (training.inside or 0), predicted + len(training.lengths)
+            at = {letters: place for place, letters in enumerate(limit.lengths)}
+            shares = [(limit.together[at[letters]], limit.interval[at[letters]]) for letters in (1024, 4096, 16_384)]
+            cells = [f"{share:.3f} [{low:.2f}, {high:.2f}]" for share, (low, high) in shares]
+            causes = limit.collisions, limit.palindromes, limit.crosstalk, limit.dispersion, limit.beginning
+            cells += [f"{cause[at[4096]]:.3f}" for cause in causes]
+            assert "| " + " | ".join([kind, str(training.seed), str(limit.n), *cells]) + " |" in PAGE
+    assert f"The interval of {inside} of {predicted} measured shares meets the predicted one" in WORDS
+
+
+def first_cause(limit: Limit, letters: int) -> str:
+    at = limit.lengths.index(letters)
+    return min(CAUSES, key=lambda cause: getattr(limit, cause)[at])
+
+
+def test_what_stops_each_first_is_as_the_page_says():
+    limits = {training.seed: training.predicted for training in TRAININGS["one layer"]}
+    assert all(first_cause(limit, 2048) == "palindromes" for limit in limits.values() if limit and limit.n == 7)
+    late = {seed: first_cause(limit, 16_384) for seed, limit in limits.items() if limit and limit.n == 7}
+    assert late == {0: "crosstalk", 1: "crosstalk", 2: "palindromes", 4: "crosstalk"}
+    for training in TRAININGS["marked"]:
+        assert training.predicted is not None and min(training.predicted.palindromes or (0,)) > 0.9999
 
 
 def test_the_models_are_those_of_the_arms():

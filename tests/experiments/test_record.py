@@ -8,6 +8,7 @@ import torch
 from interp.base.errors import InterpError, UserError
 from interp.base.interval import Interval
 from interp.cli.record import Options
+from interp.experiments.record.figures import predicted_curves
 from interp.experiments.record.report import tables, training_rows, write_record_report
 from interp.experiments.record.result import RecordResult, Training
 from interp.experiments.record.run import record_study
@@ -23,6 +24,8 @@ from interp.studies.study import UNDECIDED
 from interp.tasks.copy import CopyTask
 from interp.tasks.reverse import ReverseCopy
 from interp.training.evaluate import accuracy_by_length
+from interp.training.loop import train
+from interp.training.recipe import TrainConfig
 from interp.training.run_folder import load_run
 
 
@@ -86,6 +89,24 @@ def test_of_a_model_that_writes_backwards_the_head_that_matches_most_is_asked():
     assert Lookups.of(untrained, ReverseCopy(alphabet=32), 0) == Lookups(())
 
 
+@pytest.mark.slow  # half a minute; `test_palindrome_cost` asks the same of its parts
+def test_of_a_model_that_writes_backwards_the_cost_of_palindromes_is_predicted_too(monkeypatch, tmp_path):
+    model, planting = planted_reverser(3, 26, across=True)
+    hardly = TrainConfig(steps=1, batch=2, length=4, learning_rate=1e-12, evaluate_lengths=(4,), evaluate_strings=2)
+    train(model, ReverseCopy(), hardly, tmp_path, progress=False)
+    monkeypatch.setattr("interp.experiments.record.run.kept_run", lambda *_, **__: tmp_path)
+    monkeypatch.setattr("interp.experiments.record.run.PALINDROMES", (24, 100))
+    settings = RecordSettings(
+        ("backwards32",), 1, lengths=(8, 24), strings=(100, 100), margin_lengths=(16, 24), margin_strings=20
+    )
+    (training,) = record_study(settings, progress=False).trainings
+    assert training.lookups == (planting.lookup,) and training.predicted is not None and training.predicted.n == 3
+    assert training.predicted.palindromes is not None and training.predicted.palindromes[1] < 0.9
+    assert training.inside == 2 and training.right[1] < 95  # they stop it before anything else does
+    figure = predicted_curves(replace(UNASKED, trainings=(training,)))
+    assert "palindromes" in {trace.name for trace in figure.data}
+
+
 def test_a_copier_that_no_repeat_leads_astray_matches_more_letters_than_are_asked_of(monkeypatch):
     monkeypatch.setattr("interp.experiments.record.run.lookups.LONGEST", 3)
     model, _ = planted_copier(4, 6)
@@ -102,6 +123,9 @@ def test_of_many_errors_the_page_lists_the_first_and_the_table_beside_it_all(fou
 
 def ends(low: float, high: float) -> Interval:
     return Interval(low, high, "Clopper-Pearson")
+
+
+UNASKED = RecordResult(UNDECIDED, {}, {}, (1, 64), 1, 32, ())
 
 
 def training(right: int, seed: int = 0) -> Training:

@@ -6,7 +6,13 @@ from interp.experiments.record.result import RecordResult, Training
 from interp.figures.palette import NEUTRAL
 from interp.figures.theme import dress, error_bars, group_look, literal
 
-CAUSES = {"collisions": "dot", "crosstalk": "dash", "dispersion": "dashdot", "beginning": "longdash"}
+CAUSES = {
+    "collisions": "dot",
+    "crosstalk": "dash",
+    "dispersion": "dashdot",
+    "beginning": "longdash",
+    "palindromes": "longdashdot",
+}
 
 
 def accuracy_curves(found: RecordResult) -> go.Figure:
@@ -60,8 +66,9 @@ def _add_prediction(figure: go.Figure, training: Training) -> None:
     limit = training.predicted
     assert limit is not None
     for cause, dash in CAUSES.items():
-        line = {"color": NEUTRAL, "dash": dash}
-        figure.add_trace(go.Scatter(x=limit.lengths, y=getattr(limit, cause), mode="lines", line=line, name=cause))
+        if (left := getattr(limit, cause)) is not None:
+            line = {"color": NEUTRAL, "dash": dash}
+            figure.add_trace(go.Scatter(x=limit.lengths, y=left, mode="lines", line=line, name=cause))
     figure.add_trace(
         go.Scatter(
             x=limit.lengths,

@@ -8,7 +8,8 @@ the errors that the model makes, and those that margins say are still to come: o
 letter is lost when most of them are fooled. Beyond what was seen their lower tail is a generalised Pareto
 distribution's (Pickands 1975), and the chance of being fooled grows with the number of keys, each of which may be the
 one: errors of a string with its square. Each length is predicted from the nearest at which margins were measured, for
-scores may change with the distance, too.
+scores may change with the distance, too. A model that writes backwards has a fifth cause, its own answer, in which the
+n-grams that it looks for stand mirrored (`palindrome_cost`).
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from scipy import stats
 
 from interp.base.errors import UserError
 from interp.base.estimates import percentile_interval
+from interp.measure.heads.palindrome_cost import PalindromeCost
 from interp.results.margins import HeadMargins, Limit
 
 TAIL = 0.02
@@ -32,11 +34,16 @@ RESAMPLES = 200
 MOST = 1 - 1e-12
 """The largest rate: its logarithm is finite."""
 MASTERED = 0.95
-CAUSES = ("collisions", "crosstalk", "dispersion", "beginning", "together")
+CAUSES = ("collisions", "crosstalk", "dispersion", "beginning", "palindromes", "together")
 
 
 def predict_accuracy(
-    margins: Sequence[HeadMargins], n: int, alphabet: int, lengths: Sequence[int], seed: int = 0
+    margins: Sequence[HeadMargins],
+    n: int,
+    alphabet: int,
+    lengths: Sequence[int],
+    seed: int = 0,
+    palindromes: PalindromeCost | None = None,
 ) -> Limit:
     """Predict the string accuracy at other lengths, and what each cause alone would leave of it.
 
@@ -46,6 +53,8 @@ def predict_accuracy(
         alphabet: letters of the task.
         lengths: to predict at.
         seed: of the bootstrap over strings.
+        palindromes: what they cost, for a model that writes backwards; leave the letters after them out of the margins
+            (`mirrored`, `HeadMargins.without`).
 
     Raises: UserError for no margins, or of strings that are no longer than n letters, and for numbers that cannot be.
     """
@@ -63,22 +72,27 @@ def predict_accuracy(
     generator = np.random.default_rng(seed)
     collisions = np.array([ideal_string_accuracy(n, alphabet, length) for length in lengths])
 
-    def of(rows: list[Any]) -> Float[np.ndarray, "cause length"]:
+    def of(rows: list[Any], mirrors: PalindromeCost | None) -> Float[np.ndarray, "cause length"]:
         parts = [[values[row] for values, row in zip(each, rows, strict=True)] for each in (best, odds, wrong)]
         later, first = ([[values[:, some] for values in each] for each in parts] for some in (slice(n, None), slice(n)))
         crosstalk = _spared([_fooled(best, wrong) for best, _, wrong in zip(*later, strict=True)], sizes, lengths)
         together = _spared([_lost(odds, wrong) for _, odds, wrong in zip(*later, strict=True)], sizes, lengths)
         beginning = _spared([_missed(odds, wrong) for _, odds, wrong in zip(*first, strict=True)], sizes, lengths)
         many = np.maximum(np.array(lengths, dtype=float) - n, 0)
-        causes = collisions, *map(np.exp, (many * crosstalk, many * np.minimum(0, together - crosstalk), beginning))
+        spared = np.ones(len(lengths)) if mirrors is None else mirrors.spared(lengths)
+        alone = map(np.exp, (many * crosstalk, many * np.minimum(0, together - crosstalk), beginning))
+        causes = collisions, *alone, spared
         return np.stack([*causes, np.prod(causes, axis=0)])
 
-    curves = of([slice(None)] * len(margins))
+    curves = of([slice(None)] * len(margins), palindromes)
     draws = []
     for _ in range(RESAMPLES):
-        draws.append(of([generator.integers(len(each), size=len(each)) for each in best])[-1])
+        rows = [generator.integers(len(each), size=len(each)) for each in best]
+        draws.append(of(rows, palindromes and palindromes.resampled(generator))[-1])
     bounds = map(percentile_interval, np.array(draws).T)
     named = dict(zip(CAUSES, curves, strict=True))
+    if palindromes is None:
+        del named["palindromes"]
     return Limit(
         lengths=tuple(lengths),
         n=n,

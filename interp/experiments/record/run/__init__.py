@@ -18,6 +18,7 @@ from interp.experiments.record.settings import RecordSettings
 from interp.experiments.record.verdict import record_verdict
 from interp.measure.heads.limits import predict_accuracy
 from interp.measure.heads.margins import head_margins
+from interp.measure.heads.palindrome_cost import PalindromeCost, mirrored
 from interp.results.margins import QUANTILES, HeadMargins, Limit
 from interp.studies.study import UNDECIDED, OnStep, silent
 from interp.tasks.base import Task
@@ -29,6 +30,10 @@ from interp.training.run_folder import Run, load_run
 
 FROM_LETTERS = 4096
 """Strings of this many letters, and longer ones, are left at their first error."""
+FEWEST_MIRRORED = 2
+"""Letters that a head must match for a prediction: a single one is always its own mirror image."""
+PALINDROMES = (64, 500)
+"""Letters of a string, and strings, that are asked after palindromes."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,10 @@ def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
 def _margins(settings: RecordSettings, run: Run, lookups: Lookups, length: int, seed: int) -> HeadMargins:
     strings = run.task.sample(settings.margin_strings, length, own_generator("margins", seed)).to(run.model.device)
     model: Any = run.model
-    return head_margins(model, strings, list(lookups.heads), behind=lookups.behind)
+    margins = head_margins(model, strings, list(lookups.heads), behind=lookups.behind)
+    if isinstance(run.task, ReverseCopy) and lookups.n is not None:
+        return margins.without(mirrored(strings.answer_tokens, lookups.n))
+    return margins
 
 
 def _best_head(margins: HeadMargins) -> float:
@@ -152,9 +160,14 @@ def _predicted(
 ) -> Limit | None:
     if not margins or lookups.n is None or lookups.n >= min(settings.margin_lengths):
         return None
-    if isinstance(run.task, ReverseCopy):  # palindromes cost in proportion to the length, not to its square
-        return None
-    return predict_accuracy(margins, lookups.n, run.task.n_letters, settings.lengths, seed)
+    palindromes = None
+    if isinstance(run.task, ReverseCopy):
+        if lookups.n < FEWEST_MIRRORED:
+            return None
+        model: Any = run.model
+        generator = own_generator("palindromes", seed)
+        palindromes = PalindromeCost.measure(model, run.task, lookups.n, *PALINDROMES, generator)
+    return predict_accuracy(margins, lookups.n, run.task.n_letters, settings.lengths, seed, palindromes)
 
 
 def _copies(run: Run, length: int, strings: int, seed: int) -> np.ndarray:
