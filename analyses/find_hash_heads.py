@@ -1,6 +1,6 @@
 """Which heads copy by looking an n-gram up, for which n, and is that how the model copies?
 
-Trains a small Hard-ALiBi transformer on the copy task (or takes the model you name), scores every head, takes the
+Trains a small transformer on the copy task (or takes the model you name), scores every head, takes the
 lookup heads away, compares that with taking away as many others, and leaves one page to look at.
 
   python analyses/find_hash_heads.py                              the demo model, trained once and kept

@@ -88,6 +88,6 @@ def _overview() -> str:
             "",
             *lines,
             "",
-            "interp COMMAND --help lists its options; interp --version prints the version.",
+            "interp COMMAND --help, or interp help COMMAND, lists its options; interp -V prints the version.",
         ]
     )

@@ -69,7 +69,7 @@ class Options(Shared):
     run_name: str | None = None
     """Name of the run there, instead of its folder's."""
     run_group: str | None = None
-    """Group of the run there, instead of the preset's name."""
+    """Group of the run there, instead of the preset's name; of a run that is resumed, instead of its folder's."""
 
 
 def work(options: Options) -> None:
@@ -117,7 +117,8 @@ def work(options: Options) -> None:
 def _resumed(options: Options) -> Options:
     """The options with the recipe of the run that is resumed, where the line names none: it is in the run's folder.
 
-    What is given beside `--resume` is compared with the run's recipe when the training begins.
+    What is given beside `--resume` is compared with the run's recipe when the training begins; an option that is given
+    with its default counts as left out.
     """
     given = any(getattr(options, name) != getattr(Options, name) for name in (*RECIPE, *OWN))
     if not options.resume or options.out is None or given:
@@ -131,8 +132,8 @@ def _resumed(options: Options) -> Options:
         options,
         config=str(config),
         seed=options.seed or training.get("seed", 0),
-        precision=training.get("precision", options.precision),
-        compile=training.get("compile", options.compile),
+        precision=options.precision if options.precision != Options.precision else training.get("precision", "fp32"),
+        compile=options.compile or training.get("compile", False),
     )
 
 

@@ -2,7 +2,7 @@
 
 | specification | is |
 |---|---|
-| `hard-alibi`, `rope`, ... | a preset: trained once, then kept |
+| `short`, `rope`, ... | a preset: trained once, then kept |
 | `planted:ngram?n=3` | a model built by hand, whose mechanism is known: see `interp.models.planted` |
 | `hf:PATH_OR_NAME` | a pretrained language model in the Hugging Face format; a Mamba also in its authors' |
 | `hf:NAME?revision=TAG&dtype=bfloat16&device_map=auto` | as it was then, in half the memory, over several devices |

@@ -46,12 +46,9 @@ class HeadMargins(Result):
         )
 
     def without(self, letters: Bool[np.ndarray, "string letter"]) -> "HeadMargins":
-        """The same, these letters as good as any: what goes wrong at them is counted elsewhere."""
-        of_heads = (np.where(letters, np.inf, values) for values in (self.over_best, self.over_all))
-        over_best, over_all = of_heads
-        return replace(
-            self, over_best=over_best, over_all=over_all, of_logits=np.where(letters, np.inf, self.of_logits)
-        )
+        """The same with margins of inf at these letters: what goes wrong at them is counted elsewhere."""
+        names = ("over_best", "over_all", "of_logits")
+        return replace(self, **{name: np.where(letters, np.inf, getattr(self, name)) for name in names})
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def logit_difference(
         vocabulary: which tokens are letters.
         over: what of the other letters' logits is subtracted.
 
-    Raises: UserError for a vocabulary with letters that the model lacks.
+    Raises: UserError for a vocabulary with letters that the model lacks, or of one letter.
 
     >>> task = interp.CopyTask()
     >>> batch = task.sample(1, 2, generator=0)

@@ -73,6 +73,7 @@ def test_what_is_resumed_has_the_recipe_of_its_folder_unless_one_is_given(tmp_pa
     found = _resumed(resumed)
     assert (found.config, found.seed, found.precision) == (str(tmp_path / "config.json"), 7, "bf16")
     assert _resumed(replace(resumed, seed=8)).seed == 8
+    assert _resumed(replace(resumed, precision="bf16")).precision == "bf16"
     for given in ({"kind": "lstm"}, {"steps": 5}, {"set": ("d_model=8",)}, {"resume": False}):
         assert _resumed(replace(resumed, **given)).config is None, "what is given counts"
 

@@ -60,7 +60,7 @@ def test_predictions_on_the_page_are_those_computed_and_how_many_hold_is_counted
             causes = limit.collisions, limit.palindromes, limit.crosstalk, limit.dispersion, limit.beginning
             cells += [f"{cause[at[4096]]:.3f}" for cause in causes]
             assert "| " + " | ".join([kind, str(training.seed), str(limit.n), *cells]) + " |" in PAGE
-    assert f"The interval of {inside} of {predicted} measured shares meets the predicted one" in WORDS
+    assert f"Of {predicted} measured intervals {inside} overlap the predicted ones" in WORDS
 
 
 def first_cause(limit: Limit, letters: int) -> str:

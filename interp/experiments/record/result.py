@@ -33,7 +33,8 @@ class Training:
     """Margin below which one letter in a thousand lies, in the best head."""
     margin_lengths: Annotated[tuple[int, ...], "margin"]
     predicted: Limit | None
-    """What the margins said before; None where it is not known how many letters the heads match."""
+    """What the margins said before; None where it is not known how many letters the heads match, where these are not
+    fewer than the letters of the shortest strings with margins, or where a head that looks backwards matches one."""
     learning_rate: float | None = None
     """Peak of its learning rate where one was asked for; None: its recipe's."""
 

@@ -72,23 +72,23 @@ def predict_accuracy(
     generator = np.random.default_rng(seed)
     collisions = np.array([ideal_string_accuracy(n, alphabet, length) for length in lengths])
 
-    def of(rows: list[Any], mirrors: PalindromeCost | None) -> Float[np.ndarray, "cause length"]:
+    def of(rows: list[Any], astray: Sequence[float] | None) -> Float[np.ndarray, "cause length"]:
         parts = [[values[row] for values, row in zip(each, rows, strict=True)] for each in (best, odds, wrong)]
         later, first = ([[values[:, some] for values in each] for each in parts] for some in (slice(n, None), slice(n)))
         crosstalk = _spared([_fooled(best, wrong) for best, _, wrong in zip(*later, strict=True)], sizes, lengths)
         together = _spared([_lost(odds, wrong) for _, odds, wrong in zip(*later, strict=True)], sizes, lengths)
         beginning = _spared([_missed(odds, wrong) for _, odds, wrong in zip(*first, strict=True)], sizes, lengths)
         many = np.maximum(np.array(lengths, dtype=float) - n, 0)
-        spared = np.ones(len(lengths)) if mirrors is None else mirrors.spared(lengths)
+        spared = np.ones(len(lengths)) if palindromes is None else palindromes.spared(lengths, astray)
         alone = map(np.exp, (many * crosstalk, many * np.minimum(0, together - crosstalk), beginning))
         causes = collisions, *alone, spared
         return np.stack([*causes, np.prod(causes, axis=0)])
 
-    curves = of([slice(None)] * len(margins), palindromes)
+    curves = of([slice(None)] * len(margins), None)
     draws = []
     for _ in range(RESAMPLES):
         rows = [generator.integers(len(each), size=len(each)) for each in best]
-        draws.append(of(rows, palindromes and palindromes.resampled(generator))[-1])
+        draws.append(of(rows, palindromes and palindromes.drawn(generator))[-1])
     bounds = map(percentile_interval, np.array(draws).T)
     named = dict(zip(CAUSES, curves, strict=True))
     if palindromes is None:
@@ -146,10 +146,17 @@ def _missed(odds: Float[np.ndarray, "string letter"], wrong: Bool[np.ndarray, "s
 
 
 def _below_zero(values: Float[np.ndarray, " value"]) -> float:
-    """Share of values below 0: by those that were seen, the more of them there are, and by the tail that is fitted."""
-    if not values.size:
+    """Share of values below 0: by those that were seen, the more of them there are, and by the tail that is fitted.
+
+    Infinite ones count, but no tail is fitted to them.
+    """
+    known = np.sort(values[np.isfinite(values)])
+    if not known.size:
         return 0.0
-    pooled = np.sort(values)
+    return _fitted(known) * known.size / values.size
+
+
+def _fitted(pooled: Float[np.ndarray, " value"]) -> float:
     inside = min(max(FEWEST, int(TAIL * pooled.size)), pooled.size - 1)
     share, threshold, seen = inside / pooled.size, pooled[inside], int((pooled < 0).sum())
     if inside < 1 or threshold <= 0:

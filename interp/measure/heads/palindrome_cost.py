@@ -1,13 +1,13 @@
 """What a model's own answer costs it when it writes backwards: mirrored n-grams in it, palindromes among them.
 
-A head that looks n letters behind the one that is due knows its place by the last n written letters, mirrored. In the
-answer so far they stand mirrored, too, where n letters that end m - n places earlier are theirs reversed. Up to
-m = 2n - 1 the two overlap, and together they are a palindrome of m letters, which m // 2 equalities make; from 2n on it
+A head that looks n letters behind the one that is due knows its place by the last n written letters, mirrored. The
+answer so far holds them mirrored, too, where the n letters that end m - n places earlier are theirs reversed. Up to
+m = 2n - 1 the two overlap and together form a palindrome of m letters, which takes m // 2 equal pairs; from 2n on it
 takes n. So palindromes cost in proportion to the length, and the rest with its square.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -43,31 +43,35 @@ class PalindromeCost:
 
     @property
     def astray(self) -> tuple[float, ...]:
-        """Share of the letters after such palindromes that are wrong for their sake."""
-        return tuple(max(0, each.right_otherwise - each.right) / each.strings for each in self.effects)
+        """Share of the letters after such palindromes that are wrong because of them."""
+        return tuple(max(0.0, (each.right_otherwise - each.right) / each.strings) for each in self.effects)
 
-    def resampled(self, generator: np.random.Generator) -> "PalindromeCost":
-        """The same from other strings, as a parametric bootstrap draws them."""
-        return replace(self, effects=tuple(_drawn(each, generator) for each in self.effects))
+    def drawn(self, generator: np.random.Generator) -> tuple[float, ...]:
+        """What `astray` may as well be: shares drawn from Jeffreys' posterior, for no error seen is not none ever."""
+        return tuple(
+            max(0.0, _share(e.right_otherwise, e, generator) - _share(e.right, e, generator)) for e in self.effects
+        )
 
-    def spared(self, lengths: Sequence[int]) -> Float[np.ndarray, " length"]:
-        """Share of uniform strings of each length in which no letter goes wrong so."""
-        return np.array([np.exp(-self._expected(length)) for length in lengths])
+    def spared(self, lengths: Sequence[int], astray: Sequence[float] | None = None) -> Float[np.ndarray, " length"]:
+        """Share of uniform strings of each length in which no letter goes wrong in this way.
 
-    def _expected(self, length: int) -> float:
+        Args:
+            lengths: letters of the strings.
+            astray: in place of what was measured, as `drawn` draws it.
+        """
+        shares = np.array(self.astray if astray is None else astray)
+        return np.array([np.exp(-self._expected(length, shares)) for length in lengths])
+
+    def _expected(self, length: int, astray: Float[np.ndarray, " palindrome"]) -> float:
         """Letters of a string that are led astray, on average: for each m the places with m letters before them."""
         letters = np.arange(self.n, max(length, self.n))
         chance = float(self.alphabet) ** -np.minimum(letters // 2, self.n) * (1 - 1 / self.alphabet)
-        astray = np.array(self.astray)[np.minimum(letters - self.n, len(self.effects) - 1)]
-        return float(((length - letters) * chance * astray).sum())
+        share = astray[np.minimum(letters - self.n, len(astray) - 1)]
+        return float(((length - letters) * chance * share).sum())
 
 
-def _drawn(effect: PalindromeEffect, generator: np.random.Generator) -> PalindromeEffect:
-    right, otherwise = (
-        int(generator.binomial(effect.strings, count / effect.strings))
-        for count in (effect.right, effect.right_otherwise)
-    )
-    return replace(effect, right=right, right_otherwise=otherwise)
+def _share(right: int, effect: PalindromeEffect, generator: np.random.Generator) -> float:
+    return float(generator.beta(right + 0.5, effect.strings - right + 0.5))
 
 
 def mirrored(answers: Int[Tensor, "string letter"], n: int) -> Bool[np.ndarray, "string letter"]:
@@ -81,8 +85,8 @@ def mirrored(answers: Int[Tensor, "string letter"], n: int) -> Bool[np.ndarray, 
     found = np.zeros(answers.shape, dtype=bool)
     for row, string in zip(found, windows.numpy(), strict=True):
         as_read, reversed_ = (np.ascontiguousarray(each) for each in (string, string[:, ::-1]))
-        first: dict[bytes, int] = {}
+        seen: set[bytes] = set()
         for at in range(len(string) - 1):  # the last window has no letter after it
-            first.setdefault(reversed_[at].tobytes(), at)
-            row[at + n] = as_read[at].tobytes() in first
+            seen.add(reversed_[at].tobytes())
+            row[at + n] = as_read[at].tobytes() in seen
     return found

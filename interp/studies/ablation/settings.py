@@ -14,7 +14,7 @@ class AblationSettings:
     """Which heads are ablated, and how. `tiny` is for a look at the machinery, not at a model."""
 
     heads: tuple[str, ...] = ()
-    """Heads by name, layer and head counted from 0: L1H3 L1H5. By default the lookup heads that are found, and
+    """Heads by name, layer and head counted from 0: L1H0 L0H4. By default the lookup heads that are found, and
     the heads that attend to the source and have no role."""
     kind: Literal["zero", "mean", "mean-per-position", "resample", "edges"] = "mean"
     """What a head does instead: write nothing; its mean output, over strings and positions or over strings alone; what

@@ -19,7 +19,7 @@ class AttentionSettings:
     length: int | None = None
     """Letters of the string that is drawn; by default as many as the longest of training, up to 40."""
     heads: tuple[str, ...] = ()
-    """Heads to show, by layer and number (L1H5); by default all."""
+    """Heads to show, by layer and number (L1H0); by default all."""
     ablate: tuple[str, ...] = ()
     """Heads that are ablated in a second variant; by default the lookup heads that are found, and in a third variant
     the gather heads."""

@@ -1,5 +1,6 @@
 """Margins against scores written out, and predictions against copiers whose end is known."""
 
+import warnings
 from itertools import takewhile
 
 import numpy as np
@@ -173,3 +174,15 @@ def test_heads_that_do_not_attend_have_no_margins():
     model = build({"kind": "mamba", "d_model": 8})
     with pytest.raises(UserError, match="heads must be at least one attention head"):
         head_margins(model, CopyTask().sample(1, 4, 0), ["L0H0"])
+
+
+@pytest.mark.parametrize("finite", [0, 1, 15, 60])
+def test_letters_that_are_left_out_leave_the_tail_alone(finite):
+    """As much as is left is fitted: none of these margins is near 0, and infinite ones are not below it."""
+    values = np.full((40, 50), np.inf)
+    values.flat[:finite] = np.linspace(5, 6.4, finite)
+    left_out = HeadMargins(("L1H0",), 50, values[None], values[None], values, np.zeros((1, 40, 50), dtype=int), 12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = predict_accuracy([left_out], 8, 26, (50,))
+    assert found.together[0] > 0.9

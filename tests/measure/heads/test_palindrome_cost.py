@@ -71,7 +71,7 @@ def test_a_model_that_its_answer_leads_astray_is_predicted_so_and_the_letters_ar
     assert (margins.of_logits < 0).mean() > 3 * (left.of_logits < 0).mean()
     cost = PalindromeCost.measure(model, task, n, 24, STRINGS, generator())
     found = predict_accuracy([left], n, alphabet, LENGTHS, palindromes=cost)
-    assert found.palindromes == pytest.approx(cost.spared(LENGTHS)) and found.reach["palindromes"] == 8
+    assert found.palindromes == pytest.approx(list(cost.spared(LENGTHS))) and found.reach["palindromes"] == 8
     assert "palindromes" not in predict_accuracy([margins], n, alphabet, LENGTHS).reach
     for at, length in enumerate(LENGTHS):
         errors = accuracy_by_length(model, task, (length,), STRINGS, generator(length)).first_error[0]
@@ -82,4 +82,5 @@ def test_a_model_that_its_answer_leads_astray_is_predicted_so_and_the_letters_ar
 def test_the_cost_of_a_harmless_answer_is_none():
     cost = PalindromeCost(5, 26, (PalindromeEffect(5, 500, 499, 498),))
     assert cost.astray == (0,) and cost.spared([10_000]).tolist() == [1]
-    assert cost.resampled(np.random.default_rng(0)).spared([10_000])[0] > 0.9
+    draws = [cost.spared([10_000], cost.drawn(np.random.default_rng(seed)))[0] for seed in range(200)]
+    assert 0.7 < min(draws) < max(draws) <= 1 and len(set(draws)) > 50  # no error seen is not none ever

@@ -21,10 +21,11 @@ from interp.measure.heads.margins import head_margins
 from interp.measure.heads.palindrome_cost import PalindromeCost, mirrored
 from interp.results.margins import QUANTILES, HeadMargins, Limit
 from interp.studies.study import UNDECIDED, OnStep, silent
-from interp.tasks.base import Task
+from interp.tasks.base import Batch, Task
 from interp.tasks.reverse import ReverseCopy
 from interp.training.evaluate import accuracy_by_length
 from interp.training.kept_runs import kept_run
+from interp.training.presets.form import Preset
 from interp.training.recipe import TrainConfig
 from interp.training.run_folder import Run, load_run
 
@@ -76,11 +77,11 @@ def record_study(
     how, trainings = How(device, seed, retrain, progress, on_step), []
     for name in settings.arms:
         trainings += [_one(settings, name, seed + number, how) for number in range(settings.seeds)]
-    task, recipe = _strings(settings, settings.arms[0])
+    _, task, recipe = _preset(settings, settings.arms[0])
     found = RecordResult(
         verdict=UNDECIDED,
         provenance=provenance(str(device), seed),
-        arms={name: f"{ARMS[name][0]}; {_trained_on(*_strings(settings, name))}" for name in settings.arms},
+        arms={name: f"{ARMS[name][0]}; {_trained_on(*_preset(settings, name)[1:])}" for name in settings.arms},
         trained=recipe.lengths,
         examples=recipe.steps * recipe.batch,
         alphabet=task.n_letters,
@@ -89,11 +90,11 @@ def record_study(
     return replace(found, verdict=record_verdict(found))
 
 
-def _strings(settings: RecordSettings, name: str) -> tuple[Task, TrainConfig]:
-    """Task and recipe of an arm, with the steps and the rate that were asked for."""
-    _, task, recipe = ARMS[name][1]()
+def _preset(settings: RecordSettings, name: str) -> Preset:
+    """Model, task and recipe of an arm, with the steps and the rate that were asked for."""
+    model, task, recipe = ARMS[name][1]()
     asked = {"steps": settings.steps, "learning_rate": settings.learning_rate}
-    return task, replace(recipe, **{field: value for field, value in asked.items() if value is not None})
+    return model, task, replace(recipe, **{field: value for field, value in asked.items() if value is not None})
 
 
 def _trained_on(task: Task, recipe: TrainConfig) -> str:
@@ -105,8 +106,7 @@ def _trained_on(task: Task, recipe: TrainConfig) -> str:
 
 def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
     how.on_step(f"{name}, seed {seed}: training")
-    model, _, _ = ARMS[name][1]()
-    task, recipe = _strings(settings, name)
+    model, task, recipe = _preset(settings, name)
     recipe = replace(recipe, seed=seed)
     began = time.process_time()
     folder = kept_run(
@@ -142,12 +142,13 @@ def _one(settings: RecordSettings, name: str, seed: int, how: How) -> Training:
 
 
 def _margins(settings: RecordSettings, run: Run, lookups: Lookups, length: int, seed: int) -> HeadMargins:
-    strings = run.task.sample(settings.margin_strings, length, own_generator("margins", seed)).to(run.model.device)
     model: Any = run.model
-    margins = head_margins(model, strings, list(lookups.heads), behind=lookups.behind)
-    if isinstance(run.task, ReverseCopy) and lookups.n is not None:
-        return margins.without(mirrored(strings.answer_tokens, lookups.n))
-    return margins
+    return head_margins(model, _short(settings, run, length, seed), list(lookups.heads), behind=lookups.behind)
+
+
+def _short(settings: RecordSettings, run: Run, length: int, seed: int) -> Batch:
+    """The strings of a length on which margins are measured."""
+    return run.task.sample(settings.margin_strings, length, own_generator("margins", seed)).to(run.model.device)
 
 
 def _best_head(margins: HeadMargins) -> float:
@@ -167,6 +168,8 @@ def _predicted(
         model: Any = run.model
         generator = own_generator("palindromes", seed)
         palindromes = PalindromeCost.measure(model, run.task, lookups.n, *PALINDROMES, generator)
+        answers = [_short(settings, run, each.length, seed).answer_tokens for each in margins]
+        margins = [each.without(mirrored(some, lookups.n)) for each, some in zip(margins, answers, strict=True)]
     return predict_accuracy(margins, lookups.n, run.task.n_letters, settings.lengths, seed, palindromes)
 
 
