@@ -18,6 +18,10 @@ from interp.base.errors import UserError
 from interp.tasks.base import Batch
 from interp.tasks.vocabulary import Vocabulary
 
+Over = Literal["mean", "median", "next"]
+"""What of the other letters' logits is taken from the right one's: their mean, their median, or that of the letter
+after it in the alphabet (after the last, of the first)."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -94,7 +98,7 @@ def answer_loss(logits: Logits, batch: Batch) -> Float[Tensor, "batch pos"]:
 
 @checked_call
 def logit_difference(
-    logits: Logits, batch: Batch, vocabulary: Vocabulary, over: Literal["mean", "median"] = "mean"
+    logits: Logits, batch: Batch, vocabulary: Vocabulary, over: Over = "mean"
 ) -> Float[Tensor, "batch pos"]:
     """Compute the right letter's logit less the mean of the other letters', at each letter of the answer, 0 elsewhere.
 
@@ -127,6 +131,8 @@ def logit_difference(
     every = logits[..., letters].float()
     if over == "median":
         others = every.masked_fill(letters == targets[..., None], torch.nan).nanmedian(dim=-1).values
+    elif over == "next":
+        others = every.masked_fill(letters.roll(1) != targets[..., None], 0.0).sum(dim=-1)
     else:
         others = (every.sum(dim=-1) - right) / (vocabulary.n_letters - 1)
     return (right - others).masked_fill(~batch.answer, 0.0)

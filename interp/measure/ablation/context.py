@@ -11,6 +11,7 @@ from interp.base.axes import HeadVectors
 from interp.measure.ablation.interventions import EdgeEdit, Intervention
 from interp.models.heads import HeadTable
 from interp.models.stack.layer_heads import Window
+from interp.models.stack.masks import numbered_strings
 from interp.models.stack.model import StackModel
 from interp.models.stack.positions import attention_bias, segment_bias
 from interp.models.surface import Model
@@ -61,7 +62,8 @@ def _visible(batch: Batch, windows: tuple[Window, ...] | None) -> Bool[Tensor, "
     at = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
     bias = attention_bias(at, at, torch.float32, windows=windows)[None]
     if batch.segment is not None:
-        bias = bias + segment_bias(batch.segment, batch.segment, torch.float32)
+        strings = numbered_strings(batch.segment)
+        bias = bias + segment_bias(strings, strings, torch.float32)
     return bias == 0
 
 

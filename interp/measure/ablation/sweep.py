@@ -7,7 +7,7 @@ keeps its letters apart.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from einops import rearrange
@@ -29,7 +29,7 @@ from interp.models.recurrent.model import RecurrentModel
 from interp.models.stack.model import StackModel
 from interp.models.surface import Model, by_head
 from interp.tasks.base import Batch
-from interp.tasks.score import answer_loss, letter_correct, logit_difference, per_string
+from interp.tasks.score import Over, answer_loss, letter_correct, logit_difference, per_string
 from interp.tasks.vocabulary import Vocabulary
 
 Runs = Iterator[tuple[list[int], Logits]]
@@ -60,7 +60,7 @@ def sweep(
     slow: bool = False,
     floats_at_once: int | None = None,
     on_step: OnStep = lambda _: None,
-    over: Literal["mean", "median"] = "mean",
+    over: Over = "mean",
 ) -> PerStringScores:
     """Run every ablation on every string.
 
@@ -232,7 +232,7 @@ def _score(
     strings: BlockContext,
     vocabulary: Vocabulary,
     watching: Any,
-    over: Literal["mean", "median"],
+    over: Over,
 ) -> PerStringScores:
     rows: dict[int, tuple[Tensor, ...]] = {}
     for indices, logits in runs:

@@ -98,7 +98,9 @@ def rows_at(
 def _patterns_in_use(model: StackModel, hooks: Sequence[Hook]) -> bool:
     """Whether a hook, given or on the model, stands at a pattern or its scores, which rows alone would go round."""
     whole = [name for name in model.hook_dict if name.endswith((".hook_attn_scores", ".hook_pattern"))]
-    return any(name in whole for name, _ in hooks) or in_use(*(model.hook_dict[name] for name in whole))
+    if in_use(*(model.hook_dict[name] for name in whole)):
+        return True
+    return any(any(map(name, whole)) if callable(name) else name in whole for name, _ in hooks)
 
 
 def query_key_hooks(

@@ -29,6 +29,7 @@ from interp.measure.circuits.gradients import Gradients, gradients
 from interp.measure.circuits.nodes import Graph, Node
 from interp.measure.progress import OnStep
 from interp.measure.values import MeanPerPosition, Value
+from interp.models.hooks.model import Hook
 from interp.models.stack.block import Block
 from interp.models.stack.model import StackModel
 from interp.results.attribution import EdgeEffects, Method, Target
@@ -175,7 +176,7 @@ def _star(
     moved: list[Tensor] = []
     for dropped in layers:
         slopes = gradients(model, graph, stream, batch, vocabulary, measure, attending, dropped if several else None)
-        moved = moved or _pattern_changes(model, graph, change, slopes)
+        moved = moved or _pattern_changes(model, graph, change, stream, slopes)
         sizes, place = [], 0
         linear = _linear(graph, change, slopes)
         for (reader, into, writers), patterns in zip(_inputs(graph), moved, strict=True):
@@ -195,9 +196,11 @@ def _star(
 
 
 @torch.no_grad()
-def _pattern_changes(model: StackModel, graph: Graph, change: Writes, slopes: Gradients) -> list[Tensor]:
+def _pattern_changes(
+    model: StackModel, graph: Graph, change: Writes, stream: Tensor, slopes: Gradients
+) -> list[Tensor]:
     """How the attention of each reader changes with each writer, in the queries or keys alone; else nothing."""
-    found = []
+    found, hooked = [], model.hooked
     for reader, into, writers in _inputs(graph):
         if reader.head is None or into not in ("q", "k"):
             found.append(torch.empty(0))
@@ -209,11 +212,32 @@ def _pattern_changes(model: StackModel, graph: Graph, change: Writes, slopes: Gr
         before = slopes.value[f"blocks.{reader.layer}.attn.hook_pattern"][:, index]
         changed = []
         for writer in writers:
+            if hooked:  # by the model's own path: hooks between its input and its pattern count
+                changed.append(_pattern_with(model, reader, into, change[writer.name], stream) - before)
+                continue
             there = at[into] + change[writer.name]
             now = whole | {into: mapped(block.attn, maps, index, into, block.ln1(there))}
             changed.append(head_pattern(block.attn, index, now["q"], now["k"]) - before)
         found.append(torch.stack(changed))
     return found
+
+
+def _pattern_with(model: StackModel, reader: Node, into: str, moved: Tensor, stream: Tensor) -> Tensor:
+    """A head's attention in a run of the model with its input moved; `stream` is what enters the first layer."""
+    index, kept = cast(Any, reader.head).index, list[Tensor]()
+
+    def move(read: Tensor, hook: Any) -> Tensor:  # noqa: ARG001
+        new = read.clone()
+        new[:, :, index] += moved
+        return new
+
+    def keep(pattern: Tensor, hook: Any) -> None:  # noqa: ARG001
+        kept.append(pattern[:, index].clone())
+
+    attn = f"blocks.{reader.layer}.attn"
+    hooks: list[Hook] = [(f"{attn}.hook_{into}_input", move), (f"{attn}.hook_pattern", keep)]
+    model.run_with_hooks(stream, fwd_hooks=hooks, start_at_layer=0, stop_at_layer=cast(Any, reader.layer) + 1)
+    return kept[0]
 
 
 def _inputs(graph: Graph) -> list[tuple[Node, Any, list[Node]]]:

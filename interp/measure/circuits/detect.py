@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.base.calls import checked_call
+from interp.base.errors import UserError
 from interp.measure.circuits.donors import donors, used, written
 from interp.measure.circuits.edge_runs import head_pattern, mapped
 from interp.measure.circuits.nodes import Graph, Node
@@ -57,7 +58,14 @@ def detected_edges(
         seed: of its strings, and of its untrained models.
 
     Returns: a score for each edge, in the order of `Graph.edges`.
+
+    Raises: UserError for a model on which hooks hang: readers are asked apart from the forward pass.
     """
+    if model.hooked:
+        raise UserError(
+            "model must have no hooks for its circuit to be detected; got one on which some hang. Call "
+            "model.reset_hooks(), or ask edge_effects, where they count."
+        )
     graph = Graph.of(model)
     letters = int(batch.answer_lengths.min())
     heads = score_heads(model, task, (letters, letters + 8), seed, settings, seed, feeders=False)

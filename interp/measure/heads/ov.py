@@ -79,6 +79,7 @@ def _block(model: Model, vocabulary: Vocabulary, probe: Probe) -> Bool[Tensor, "
             logits = _bridged(model, written, end)[..., letters]
         its = (letters == wanted)[:, None]
         above = logits.masked_fill(~its, -torch.inf).amax(dim=-1) - logits.masked_fill(its, -torch.inf).amax(dim=-1)
+        above = above.nan_to_num(posinf=0.0)  # a letter alone stands above no other
         risen.append(above > ABOVE * (logits.amax(dim=-1) - logits.amin(dim=-1)))
     return torch.cat(risen, dim=1).T
 

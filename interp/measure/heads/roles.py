@@ -89,9 +89,8 @@ def copying(
     known = [head for head in rows if head.name in names and head.attends and table[head.name].editable]
     if not known:
         return rows, []
-    sets = [beside, *((*beside, table[head.name]) for head in known)]
-    effects = edge_effects(model, strings.task.vocabulary, strings.ordinary(), sets).double().cpu().numpy()
-    effects = effects[1:] - effects[0]
+    sets = [(table[head.name],) for head in known]
+    effects = edge_effects(model, strings.task.vocabulary, strings.ordinary(), sets, beside).double().cpu().numpy()
     found, loses, gains = mean_intervals(effects), effects >= LEAST_EFFECT, effects <= -LEAST_EFFECT
     some = max(SOME, 2 / strings.task.n_letters)
     notes = []

@@ -1,7 +1,7 @@
 """What heads write from the source: its share of all that they write there, and what is lost when its edge is cut."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from einops import einsum
@@ -19,6 +19,7 @@ from interp.models.heads import Head
 from interp.models.stack.model import StackModel
 from interp.models.surface import Model, gate_names
 from interp.tasks.probes.probe import Probe
+from interp.tasks.score import Over
 from interp.tasks.vocabulary import Vocabulary
 
 
@@ -64,7 +65,7 @@ def _share_block(model: Model, probe: Probe, heads: Sequence[Head]) -> Float[Ten
 
 @torch.no_grad()
 def edge_effects(
-    model: Model, vocabulary: Vocabulary, probe: Probe, sets: Sequence[Sequence[Head]]
+    model: Model, vocabulary: Vocabulary, probe: Probe, sets: Sequence[Sequence[Head]], beside: Sequence[Head] = ()
 ) -> Float[Tensor, "set example"]:
     """Measure what the right letter's logit, less the median of the others', loses when edges to the source are cut.
 
@@ -76,17 +77,20 @@ def edge_effects(
         vocabulary: which tokens are letters.
         probe: the questions.
         sets: heads whose pattern can be edited; those of a set lose their edges together.
+        beside: heads that have lost theirs before, and lose them with every set.
     """
     cut = EdgeCut(probe.batch.source)
-    ablations = [Ablation((), Zero()), *(Ablation(tuple(heads), cut) for heads in sets)]
+    before = Ablation(tuple(beside), cut) if beside else Ablation((), Zero())
+    ablations = [before, *(Ablation((*beside, *heads), cut) for heads in sets)]
 
-    def lost(over: Literal["mean", "median"]) -> Float[Tensor, "set example"]:
+    def lost(over: Over) -> Float[Tensor, "set example"]:
         clean, *left = sweep(model, probe.batch, vocabulary, ablations, over=over).logit_difference
         return torch.stack([clean - after for after in left])
 
-    against_lower = lost("median")
-    if vocabulary.n_letters > 3:
-        return against_lower
-    against_upper = 2 * lost("mean") - against_lower
-    nearer = torch.where(against_lower.abs() < against_upper.abs(), against_lower, against_upper)
-    return nearer.where(against_lower * against_upper > 0, 0.0)
+    if vocabulary.n_letters != 3:
+        return lost("median")
+    # Letter by letter: the lower of two others before a cut need not be the lower one after it.
+    against_next = lost("next")
+    against_other = 2 * lost("mean") - against_next
+    nearer = torch.where(against_next.abs() < against_other.abs(), against_next, against_other)
+    return nearer.where(against_next * against_other > 0, 0.0)

@@ -82,7 +82,7 @@ def make_mask(
             f"{n_keys}. Use shorter strings."
         )
     places = torch.arange(seen, n_keys, device=tokens.device)
-    segment = None if segment is None else _numbered(segment)
+    segment = None if segment is None else numbered_strings(segment)
     positions = places[None] if segment is None else _position_in_segment(segment)
     return Mask(positions[:, first:], positions, seen, segment, dtype)
 
@@ -99,7 +99,7 @@ def positions_seen(past: Sequence[Any] | None) -> int:
     return past[0].length if past else 0
 
 
-def _numbered(segment: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+def numbered_strings(segment: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
     """Number the packed strings of each row from 0: one whose number has stood there before is another string."""
     changes = segment[:, 1:] != segment[:, :-1]
     return torch.nn.functional.pad(changes.cumsum(dim=1), (1, 0))

@@ -1,10 +1,12 @@
 """Many ablations in one pass equal one run each, which equals the formula put in place by hand."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 
+from interp.measure.ablation.context import visible
 from interp.measure.ablation.interventions import KINDS, intervention
 from interp.measure.ablation.sets import Ablation
 from interp.measure.ablation.sweep import PerStringScores, letters_right, sweep
@@ -115,6 +117,16 @@ def test_isolated_packed_strings_are_ablated_in_isolation(generator):
             replacement = intervention(kind, strings, generator())
             out.append(sweep(model, strings, TASK.vocabulary, [Ablation(("L0H1", "L1H2"), replacement)]).loss)
         torch.testing.assert_close(ablations[0], (apart[0] + apart[1]) / 2)
+
+
+def test_a_packed_number_that_comes_back_is_hidden_from_ablations_as_from_the_model():
+    strings = batch(torch.Generator().manual_seed(0))
+    again = torch.tensor([0] * 3 + [1] * 2 + [0] * (strings.tokens.shape[1] - 5)).expand_as(strings.tokens)
+    model = random_model()
+    seen = visible(model, replace(strings, segment=again))[0]
+    hook = "blocks.0.attn.hook_pattern"
+    pattern = model.run_with_cache(strings.tokens, names_filter=hook, segment=again)[1][hook]
+    assert torch.equal(seen.expand_as(pattern), pattern > 0)
 
 
 def test_ablations_run_on_the_meta_device(generator):

@@ -1,18 +1,25 @@
 """Roles and n on planted models, where they are known; and nothing on untrained ones."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from interp.measure.heads.gather import path_effects, total_effects
 from interp.measure.heads.offsets import decode_offsets
+from interp.measure.heads.ov import copies_letter
 from interp.measure.heads.score import HeadSettings, score_heads
+from interp.measure.heads.written import edge_effects
+from interp.models.heads import HeadTable
 from interp.models.planted import Circuit, HeadSpec, Write, plant, planted_copier
 from interp.models.planted.gathering import by_windows
 from interp.models.planted.looks import Match
 from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
 from interp.tasks.probes.planted_repeats import planted_repeats
+from interp.tasks.probes.probe import Probe
+from interp.tasks.vocabulary import Vocabulary
 
 DECOYS = ("position:31", "matched-token", "previous", "bos", "even")
 SETTINGS = HeadSettings(strings=32)
@@ -65,6 +72,44 @@ def test_of_three_letters_a_head_that_takes_another_one_away_copies_nothing(what
     circuit = Circuit((*by_windows(1), looks), 2, 4, 3, windows=(1, 2, None, None))
     row = _score(plant(circuit)[0], 3, settings=HeadSettings(longest=3, strings=24)).heads[7]
     assert row.attends and (row.role, row.suppresses) == (told, False)
+
+
+def test_of_three_letters_an_edge_carries_what_the_right_one_loses_against_each_other_by_name():
+    """The reference cuts the edge by a hook, and reads the logits of the letters themselves."""
+    task = CopyTask(3)
+    model = HookedTransformer(TransformerConfig(n_layers=2, n_heads=2, d_model=8, d_vocab=7), seed=0)
+    with torch.no_grad():
+        model.unembed.b_U.copy_(torch.linspace(-1, 1, 7))
+    probe = planted_repeats(task, torch.full((32,), 2), 12, 0, exclusive=True, context=3)
+    first, second = (HeadTable.of(model)[name] for name in ("L0H1", "L1H0"))
+    one = torch.arange(len(probe))
+
+    def against(*heads):
+        def cut(pattern, hook, index):  # noqa: ARG001
+            pattern[one, index, probe.query, probe.source] = 0
+            pattern[:, index] /= pattern[:, index].sum(dim=-1, keepdim=True)
+
+        hooks = [(f"blocks.{head.layer}.attn.hook_pattern", partial(cut, index=head.index)) for head in heads]
+        logits = model.run_with_hooks(probe.batch.tokens, fwd_hooks=hooks)[one, probe.query]
+        letters = logits[:, task.vocabulary.ids(torch.arange(3))]
+        right = task.vocabulary.ids(torch.arange(3)) == probe.batch.targets[one, probe.query][:, None]
+        return (letters[right][:, None] - letters[~right].unflatten(0, (-1, 2))).detach()
+
+    for beside in ((), (first,)):
+        lost = against(*beside) - against(*beside, second)
+        expected = lost.abs().amin(dim=1).where(lost[:, 0] * lost[:, 1] > 0, 0.0) * lost[:, 0].sign()
+        found = edge_effects(model, task.vocabulary, probe, [(second,)], beside)[0]
+        torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-5)
+        assert 0 < int((expected == 0).sum()) < len(probe)
+
+
+def test_a_letter_that_has_no_other_beside_it_is_not_raised_above_others():
+    vocabulary = Vocabulary(1, bos=1, separator=2, eos=3, pad=4)
+    model = HookedTransformer(TransformerConfig(n_layers=1, n_heads=2, d_model=8, d_vocab=5), seed=0)
+    batch = CopyTask(vocab=vocabulary).sample(2, 3, 0)
+    at = {name: torch.full((2,), place) for name, place in {"query": 5, "source": 2, "rival": -1, "place": 0}.items()}
+    probe = Probe(batch, batch, torch.ones(2).long(), **at)
+    assert not copies_letter(model, vocabulary, probe).any()
 
 
 def test_the_response_is_zero_below_n_and_even_from_n_on():
