@@ -1,11 +1,13 @@
 """Roles and n on planted models, where they are known; and nothing on untrained ones."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from interp.measure.heads import written
 from interp.measure.heads.gather import path_effects, total_effects
 from interp.measure.heads.offsets import decode_offsets
 from interp.measure.heads.ov import copies_letter
@@ -19,6 +21,7 @@ from interp.models.transformer import HookedTransformer, TransformerConfig
 from interp.tasks.copy import CopyTask
 from interp.tasks.probes.planted_repeats import planted_repeats
 from interp.tasks.probes.probe import Probe
+from interp.tasks.score import logit_difference, per_string
 from interp.tasks.vocabulary import Vocabulary
 
 DECOYS = ("position:31", "matched-token", "previous", "bos", "even")
@@ -77,9 +80,7 @@ def test_of_three_letters_a_head_that_takes_another_one_away_copies_nothing(what
 def test_of_three_letters_an_edge_carries_what_the_right_one_loses_against_each_other_by_name():
     """The reference cuts the edge by a hook, and reads the logits of the letters themselves."""
     task = CopyTask(3)
-    model = HookedTransformer(TransformerConfig(n_layers=2, n_heads=2, d_model=8, d_vocab=7), seed=0)
-    with torch.no_grad():
-        model.unembed.b_U.copy_(torch.linspace(-1, 1, 7))
+    model = HookedTransformer(TransformerConfig(n_layers=2, n_heads=2, d_model=8, d_vocab=7, position="nope"), seed=0)
     probe = planted_repeats(task, torch.full((32,), 2), 12, 0, exclusive=True, context=3)
     first, second = (HeadTable.of(model)[name] for name in ("L0H1", "L1H0"))
     one = torch.arange(len(probe))
@@ -100,7 +101,29 @@ def test_of_three_letters_an_edge_carries_what_the_right_one_loses_against_each_
         expected = lost.abs().amin(dim=1).where(lost[:, 0] * lost[:, 1] > 0, 0.0) * lost[:, 0].sign()
         found = edge_effects(model, task.vocabulary, probe, [(second,)], beside)[0]
         torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-5)
-        assert 0 < int((expected == 0).sum()) < len(probe)
+        assert 0 < int((expected == 0).sum()) < len(probe) and float(expected.abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_a_letter_that_rises_past_the_third_one_leaves_an_edge_without_effect(order, monkeypatch):
+    """Right 0, others -5 and -1, then 0 and -1: the lower loses 4, the upper 1, the third letter nothing."""
+    probe, vocabulary = planted_repeats(CopyTask(3), torch.tensor([2]), 12, 0, True, 3), CopyTask(3).vocabulary
+    ids = vocabulary.ids(torch.arange(3))
+    right = int((ids == probe.batch.targets[0, probe.query[0]]).nonzero())
+
+    def logits(risen, third):
+        made = torch.zeros(*probe.batch.tokens.shape, 7)
+        made[..., ids.roll(-right)[order[0]]] = risen
+        made[..., ids.roll(-right)[order[1]]] = third
+        return made
+
+    def scored(model, batch, vocabulary, ablations, over="mean"):  # noqa: ARG001
+        both = [logit_difference(logits(*each), batch, vocabulary, over) for each in ((-5.0, -1.0), (0.0, -1.0))]
+        return SimpleNamespace(logit_difference=torch.stack([per_string(each, batch) for each in both]))
+
+    monkeypatch.setattr(written, "sweep", scored)
+    model = HookedTransformer(TransformerConfig(n_layers=1, n_heads=1, d_model=2, d_vocab=7), seed=0)
+    assert edge_effects(model, vocabulary, probe, [(HeadTable.of(model)["L0H0"],)]).tolist() == [[0.0]]
 
 
 def test_a_letter_that_has_no_other_beside_it_is_not_raised_above_others():
