@@ -3,7 +3,8 @@
 The arms of `interp.experiments.record`, one line of JSON for each training: its weights, its lookup heads, what its
 margins predict, and strings copied whole by length. What is trained is kept (below `$INTERP_HOME`), so that an
 interrupted run goes on where it stopped. `--read FILE` makes the site's table from such lines
-(`docs/record_arms.jsonl`) instead.
+(`docs/record_arms.jsonl`) instead, and `--rates FILE` beside it that of trainings at other rates
+(`docs/record_rates.jsonl`).
 """
 
 import json
@@ -56,6 +57,30 @@ def table(trainings: Iterable[Training]) -> str:
     return "\n".join([cells(head), cells(["---"] * len(head)), *map(cells, rows)])
 
 
+AT = (64, 128, 256, 1024)
+"""Lengths of which the table of rates tells."""
+
+
+def rates_table(trainings: Iterable[Training]) -> str:
+    """A row for each arm that was trained at several rates: strings copied whole at some lengths, at each of them."""
+    found = {(training.arm, _rate(training)): training for training in trainings if training.seed == 0}
+    rates = sorted({rate for _, rate in found})
+    several = [arm for arm in ARMS if sum((arm, rate) in found for rate in rates) > 1]
+    rows = [[arm, *(_right(found.get((arm, rate))) for rate in rates)] for arm in several]
+    head = ["arm", *(f"rate {rate:g}" for rate in rates)]
+    return "\n".join([cells(head), cells(["---"] * len(head)), *map(cells, rows)])
+
+
+def _rate(training: Training) -> float:
+    return training.learning_rate or ARMS[training.arm][1]()[2].learning_rate
+
+
+def _right(training: Training | None) -> str:
+    if training is None:
+        return ""
+    return ", ".join(str(training.right[training.lengths.index(length)]) for length in AT)
+
+
 def cells(texts: Iterable[str]) -> str:
     """A row of a table."""
     return "| " + " | ".join(texts) + " |"
@@ -86,6 +111,7 @@ def main(
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
     learning_rate: float | None = None,
     read: Path | None = None,
+    rates: Path | None = None,
 ) -> None:
     """Train every arm from every seed and print each as a line of JSON.
 
@@ -94,9 +120,12 @@ def main(
         seeds: of weights and strings of training; the strings that are copied are each seed's own, too.
         learning_rate: peak of the learning rate, in place of each recipe's own.
         read: a file of such lines, of which the table is printed; nothing is trained.
+        rates: a file of such lines at other rates, of which a table is printed beside those of `read`.
     """
     if read is not None:
         print(table(trainings_in(read)))
+        if rates is not None:
+            print(rates_table([*trainings_in(read), *trainings_in(rates)]))
         return
     torch.set_num_threads(1)
     for seed in seeds:
