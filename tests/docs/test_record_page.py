@@ -138,6 +138,15 @@ def test_the_table_of_the_arms_is_made_from_their_trainings(monkeypatch):
     assert arms.table(arms.trainings_in(DOCS / "record_arms.jsonl")) in PAGE
 
 
+def test_the_table_of_other_rates_is_made_from_their_trainings(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(DOCS.parent / "benchmarks"), *sys.path])
+    arms = import_module("record_arms")
+    other = arms.trainings_in(DOCS / "record_rates.jsonl")
+    assert arms.rates_table([*arms.trainings_in(DOCS / "record_arms.jsonl"), *other]) in PAGE
+    bounded = ("learned-windows", "one-layer")
+    assert all(training.arm in bounded or training.right[training.lengths.index(1024)] == 0 for training in other)
+
+
 def test_causes_of_the_nape_arms_on_the_page_are_those_that_were_predicted(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(DOCS.parent / "benchmarks"), *sys.path])
     trainings = import_module("record_arms").trainings_in(DOCS / "record_arms.jsonl")
