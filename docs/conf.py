@@ -48,6 +48,7 @@ python_maximum_signature_line_length = 100
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:class", r"Tensor|ndarray|UseAppendAction|Positional|P"),  # as jaxtyping and tyro write them
+    ("py:.*", r"(types|typing)\.Annotated(\[.*)?"),  # options that tyro is told how to show
     ("py:class", r"interp(\.\w+)+\.(M|R|T|Class|Item|Kind|Options)"),  # type variables
     (
         "py:.*",
