@@ -92,7 +92,11 @@ def control_notes(results: Sequence[AblationResult]) -> tuple[str, ...]:
         missing, few = [c for c in found if c.draws == 0], [c for c in found if c.draws > 0 and c.interval is None]
         parts = [f"could not be drawn for {len(missing)}{_pool(missing)}"] if missing else []
         parts += [f"has too few sets for an interval for {len(few)}{_pool(few)}"] if few else []
-        if parts:
+        if len(missing) == len(found) > 1:
+            notes.append(
+                f"The control “{name}” could not be drawn for any of the {len(found)} ablations{_pool(missing)}."
+            )
+        elif parts:
             start = f"Of {len(found)} ablations, the" if len(found) > 1 else "The"
             of_one = " and ".join(parts).replace(" for 1", "") if len(found) == 1 else " and ".join(parts)
             notes.append(f"{start} control “{name}” {of_one}.")

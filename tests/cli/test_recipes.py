@@ -80,7 +80,7 @@ def test_what_is_resumed_has_the_recipe_of_its_folder_unless_one_is_given(tmp_pa
 
 @pytest.mark.slow
 def test_a_training_is_resumed_without_naming_its_recipe_again(tmp_path):
-    """Of the run that the line names: its model, task, seed and precision, and nothing else."""
+    """Resuming takes model, task, seed and precision from the folder that the line names."""
     first = Options(kind="lstm", set=("d_model=8",), steps=2, batch=2, length=(3, 4), seed=7, quiet=True)
     first = replace(first, out=str(tmp_path / "run"))
     work(first)

@@ -180,6 +180,11 @@ def test_a_control_that_could_not_be_drawn_is_said_and_not_drawn(study):
     assert all(note in figure.layout.meta["says"] for note in notes)
 
 
+def test_a_control_that_no_ablation_has_is_said_once(study):
+    none = tuple(replace(r, controls=tuple(replace(c, draws=0, pool=0) for c in r.controls)) for r in study.ablations)
+    assert f"could not be drawn for any of the {len(none)} ablations (pool of 0)." in control_notes(none)[0]
+
+
 def test_training_curves_are_those_of_the_log(study):
     figure = figures.training(study.training)
     np.testing.assert_array_equal(figure.data[0].y, study.training.loss)

@@ -71,8 +71,8 @@ def short() -> Preset:
 def backwards32() -> Preset:
     """Strings of 32 letters written backwards, by one layer behind a convolution.
 
-    Of its four heads training makes one that matches seven letters, in four trainings of five, and shorter ones, which
-    write the first letters.
+    Four trainings of five give one of its four heads a match of seven letters and the others shorter ones, which write
+    the first letters.
     """
     task = ReverseCopy(alphabet=32)
     model = {"kind": "transformer", "d_vocab": task.vocabulary.size, "position": "nope", "d_model": 160}

@@ -47,6 +47,12 @@ def test_heads_that_stand_in_for_each_other_are_named():
     alone = (left(1.0, "L1H0"), left(0.98, "L1H1"))
     found = use("all", left(0.12, "L1H0", "L1H1"), alone=alone, kept=(left(0.98, "L1H1"), left(1.0, "L1H0")))
     assert found.redundant and found.enough == ("L1H0", "L1H1")
+    assert (
+        "Without one of them at most 2% of strings are lost: the other stands in for it. L1H0 or L1H1 alone is enough."
+        in use_says(found)
+    )
+    more = replace(found, lookups=left(0.12, "L1H0", "L1H1", "L1H2"), alone=(*alone, left(1.0, "L1H2")))
+    assert "at most 2% of strings are lost: the others stand in for it." in use_says(more)
 
 
 def test_a_head_without_which_strings_go_wrong_is_missed_however_few_letters_it_costs():

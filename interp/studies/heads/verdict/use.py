@@ -61,7 +61,10 @@ def _of_lookups(use: HeadUse) -> list[str]:
     whose = "its" if len(use.lookups.heads) == 1 else "their"
     found = [f"{says.get(use.use or '', needless)}: {_cut(use, whose)}, {_right(use.lookups)} are right."]
     if use.redundant:
-        found.append("None of them is missed alone: the others stand in for it.")
+        single = [left.strings for left in use.alone if left.heads[0] in use.lookups.heads]
+        most = words.percent(max(0.0, use.whole.strings - min(single)))
+        others = "the other stands" if len(use.lookups.heads) == 2 else "the others stand"
+        found.append(f"Without one of them at most {most} of strings are lost: {others} in for it.")
     if use.enough and use.use != "spare":
         found.append(f"{words.names(use.enough, last='or')} alone is enough.")
     return found
